@@ -1,0 +1,1 @@
+//! litekeel's N-API binding.

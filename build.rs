@@ -1,0 +1,2 @@
+//! Link arguments of the shared object.
+fn main() {}

@@ -1,0 +1,18 @@
+//! From a `DATABASE_URL` to a tuned, verified SQLite connection, and back to a clean close.
+//!
+//! A URL passes through the modules in this order: `source` → [`url`] → [`settings`] → `open` → [`connection`] → `close`.
+
+pub mod codes;
+pub mod connection;
+pub mod error;
+pub mod report;
+pub mod settings;
+pub mod url;
+
+pub use connection::{Connection, Guard};
+pub use error::{Error, Result};
+pub use report::{CloseReport, OpenReport};
+pub use settings::{Options, Settings};
+
+/// SQLite's own C interface, on the one copy that litekeel carries.
+pub use rusqlite::ffi as sqlite;

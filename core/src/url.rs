@@ -1,0 +1,1 @@
+//! Text → target and parameters.
