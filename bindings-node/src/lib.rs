@@ -1,1 +1,3 @@
 //! litekeel's N-API binding.
+
+pub mod extension;

@@ -1,0 +1,81 @@
+'use strict';
+const fs = require('node:fs');
+const path = require('node:path');
+
+/** Pages copied per turn of the event loop unless `progress` says otherwise. */
+const DEFAULT_RATE = 100;
+const MAX_RATE = 0x7fffffff;
+
+const exists = (file) => fs.promises.access(file).then(() => true, () => false);
+
+/** `db.backup(destination, [options])`: a copy of the live database, made between turns of the event loop. */
+module.exports = (core) => async function backup(filename, options) {
+	if (options == null) options = {};
+	if (typeof filename !== 'string') throw new TypeError('Expected first argument to be a string');
+	if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
+
+	const file = filename.trim();
+	const schema = 'attached' in options ? options.attached : 'main';
+	const progress = 'progress' in options ? options.progress : null;
+	if (!file) throw new TypeError('Backup filename cannot be an empty string');
+	if (file === ':memory:') throw new TypeError('Invalid backup filename ":memory:"');
+	if (typeof schema !== 'string') throw new TypeError('Expected the "attached" option to be a string');
+	if (!schema) throw new TypeError('The "attached" option cannot be an empty string');
+	if (progress != null && typeof progress !== 'function') throw new TypeError('Expected the "progress" option to be a function');
+
+	if (!await exists(path.dirname(file))) throw new TypeError('Cannot save backup because the directory does not exist');
+	const isNew = !await exists(file);
+
+	const state = core.state(this);
+	core.requireNotBusy(state);
+	const handle = core.check(core.native.backupStart(state.token, schema, file, isNew));
+	state.backups.add(handle);
+	try {
+		return await copy(core, state, handle, progress);
+	} finally {
+		state.backups.delete(handle);
+		core.native.backupFinish(handle);
+	}
+};
+
+function copy(core, state, handle, progress) {
+	// The first step copies nothing: it only tells `progress` how much there is.
+	let rate = 0;
+	let untouched = true;
+	return new Promise((resolve, reject) => {
+		setImmediate(function step() {
+			try {
+				core.requireOpen(state);
+				const [code, totalPages, remainingPages] = core.native.backupStep(handle, rate);
+				if (typeof totalPages === 'string') core.check([code, totalPages]);
+				const figures = { totalPages, remainingPages };
+				if (!remainingPages) {
+					core.native.backupFinish(handle);
+					resolve(figures);
+					return;
+				}
+				if (untouched) {
+					untouched = false;
+					rate = DEFAULT_RATE;
+				}
+				const wish = progress ? progress(figures) : undefined;
+				if (wish !== undefined) {
+					if (typeof wish !== 'number' || Number.isNaN(wish)) {
+						throw new TypeError('Expected progress callback to return a number or undefined');
+					}
+					rate = Math.max(0, Math.min(MAX_RATE, Math.round(wish)));
+				}
+				setImmediate(step);
+			} catch (error) {
+				core.native.backupFinish(handle);
+				reject(error);
+			}
+		});
+	});
+}
+
+/** Ends every running backup of a connection that is about to close. */
+module.exports.abort = (core, state) => {
+	for (const handle of state.backups) core.native.backupFinish(handle);
+	state.backups.clear();
+};

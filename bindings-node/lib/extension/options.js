@@ -1,0 +1,34 @@
+'use strict';
+
+/** A boolean option: absent means `fallback`, present means a real boolean. */
+exports.boolean = (options, key, fallback = false) => {
+	if (!(key in options)) return fallback;
+	const value = options[key];
+	if (typeof value !== 'boolean') throw new TypeError(`Expected the "${key}" option to be a boolean`);
+	return value;
+};
+
+/** The number of arguments SQL may pass, from `function.length` (which user code can redefine). */
+exports.arity = (fn) => {
+	const { length } = fn;
+	if (!Number.isInteger(length) || length < 0) throw new TypeError('Expected function.length to be a positive integer');
+	return length;
+};
+
+exports.checkArity = (count) => {
+	if (count > 100) throw new RangeError('User-defined functions cannot have more than 100 arguments');
+	return count;
+};
+
+/**
+ * `fn`, during which the connection counts as busy: SQLite is in the middle of a statement, and another call on the
+ * same connection could free what it is using.
+ */
+exports.whileBusy = (state, fn) => (...args) => {
+	state.busy += 1;
+	try {
+		return fn(...args);
+	} finally {
+		state.busy -= 1;
+	}
+};

@@ -1,0 +1,14 @@
+'use strict';
+
+/** `db.serialize([options])`: the whole database as a Buffer, which `new Database(buffer)` opens. */
+module.exports = (core) => function serialize(options) {
+	if (options == null) options = {};
+	if (typeof options !== 'object') throw new TypeError('Expected first argument to be an options object');
+	const schema = 'attached' in options ? options.attached : 'main';
+	if (typeof schema !== 'string') throw new TypeError('Expected the "attached" option to be a string');
+	if (!schema) throw new TypeError('The "attached" option cannot be an empty string');
+
+	const state = core.state(this);
+	core.requireIdle(state);
+	return core.check(core.native.serialize(state.token, schema));
+};

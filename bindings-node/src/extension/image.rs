@@ -1,0 +1,79 @@
+//! A whole database as one block of bytes.
+
+use std::ffi::CStr;
+use std::ptr;
+
+use napi::sys;
+use rusqlite::ffi as sqlite;
+
+use super::{Call, value};
+
+/// Offset of the header's "file format write version"; the read version follows. 2 means WAL, 1 a rollback journal.
+const VERSIONS: usize = 18;
+
+/// `(token, schema)` → Buffer
+pub(super) unsafe fn serialize(call: &Call) -> Option<sys::napi_value> {
+    let db = call.connection()?;
+    let schema = call.text(1)?;
+    let mut length = -1;
+    // SAFETY: `db` is open; the image is SQLite's memory of `length` bytes, copied and then freed.
+    unsafe {
+        let image = sqlite::sqlite3_serialize(db, schema.as_ptr(), &mut length, 0);
+        if image.is_null() && length > 0 {
+            return Some(call.failure(sqlite::SQLITE_NOMEM, c"out of memory"));
+        }
+        if image.is_null() && length < 0 {
+            // No schema of that name, or a page that cannot be read.
+            let rc = sqlite::sqlite3_extended_errcode(db);
+            return Some(if rc == sqlite::SQLITE_OK || rc & 0xff >= sqlite::SQLITE_ROW {
+                call.failure(sqlite::SQLITE_ERROR, c"unknown database")
+            } else {
+                call.failure(rc, CStr::from_ptr(sqlite::sqlite3_errmsg(db)))
+            });
+        }
+        let length = length.max(0) as usize;
+        // An image has no log beside it: marked as WAL it could not be opened again from memory.
+        if length > VERSIONS + 1 && *image.add(VERSIONS) == 2 && *image.add(VERSIONS + 1) == 2 {
+            image.add(VERSIONS).write_bytes(1, 2);
+        }
+        let mut buffer = ptr::null_mut();
+        let mut data = ptr::null_mut();
+        let status = sys::napi_create_buffer(call.env, length, &mut data, &mut buffer);
+        if status == sys::Status::napi_ok && length > 0 {
+            ptr::copy_nonoverlapping(image, data.cast(), length);
+        }
+        sqlite::sqlite3_free(image.cast());
+        Some(buffer)
+    }
+}
+
+/// `(token, buffer, readonly)`: makes the image the connection's `main`.
+pub(super) unsafe fn deserialize(call: &Call) -> Option<sys::napi_value> {
+    let db = call.connection()?;
+    // SAFETY: the slice is copied before JavaScript runs again.
+    let Some(image) = (unsafe { value::bytes(call.env, call.args[1]) }) else {
+        value::throw_type(call.env, "Expected a Buffer");
+        return None;
+    };
+    let mut flags = sqlite::SQLITE_DESERIALIZE_FREEONCLOSE | sqlite::SQLITE_DESERIALIZE_RESIZEABLE;
+    if call.flag(2) {
+        flags |= sqlite::SQLITE_DESERIALIZE_READONLY;
+    }
+    // SAFETY: SQLite owns the copy from the call on, even when it fails (FREEONCLOSE).
+    unsafe {
+        let copy = sqlite::sqlite3_malloc64(image.len() as u64).cast::<u8>();
+        if !image.is_empty() {
+            if copy.is_null() {
+                return Some(call.failure(sqlite::SQLITE_NOMEM, c"out of memory"));
+            }
+            ptr::copy_nonoverlapping(image.as_ptr(), copy, image.len());
+        }
+        let length = image.len() as i64;
+        let rc = sqlite::sqlite3_deserialize(db, c"main".as_ptr(), copy, length, length, flags);
+        Some(match rc {
+            sqlite::SQLITE_OK => ptr::null_mut(),
+            sqlite::SQLITE_ERROR => call.failure(rc, c"unable to deserialize database"),
+            _ => call.failure(rc, CStr::from_ptr(sqlite::sqlite3_errstr(rc))),
+        })
+    }
+}

@@ -1,0 +1,279 @@
+//! What a connection can be extended with from JavaScript: functions, aggregates, virtual tables, loadable
+//! extensions; and copying a whole database: backup, serialisation.
+//!
+//! The functions exported here are called by `lib/` only, which has checked every argument and that the connection
+//! is open and idle. They take the connection as a [token](connection_token). A failure of SQLite's comes back as
+//! `[code, message]`, which `lib/` turns into a `SqliteError`; success is `undefined` or the result.
+
+mod backup;
+mod function;
+mod image;
+mod table;
+mod value;
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use napi::sys;
+use rusqlite::ffi as sqlite;
+
+/// Marks externals as connections, so that another addon's external is refused instead of dereferenced.
+const CONNECTION: sys::napi_type_tag =
+    sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_6e6e_6563_7401 };
+
+/// A connection as JavaScript holds it: null once closed.
+pub struct Token(Cell<*mut sqlite::sqlite3>);
+
+impl Token {
+    /// To be called before the connection closes: whoever still holds the token then gets an error, not freed memory.
+    pub fn clear(&self) {
+        self.0.set(ptr::null_mut());
+    }
+}
+
+/// Makes the JavaScript value that stands for a connection. The pointer stays valid as long as the value lives.
+///
+/// # Safety
+/// `db` is open, belongs to the calling JavaScript thread and is cleared from the token before it closes.
+pub unsafe fn connection_token(
+    env: sys::napi_env,
+    db: *mut sqlite::sqlite3,
+) -> Option<(sys::napi_value, *const Token)> {
+    let token = Box::into_raw(Box::new(Token(Cell::new(db))));
+    let mut value = ptr::null_mut();
+    // SAFETY: the external owns the box and frees it in `free_token`.
+    unsafe {
+        let status = sys::napi_create_external(env, token.cast(), Some(free_token), ptr::null_mut(), &mut value);
+        if status != sys::Status::napi_ok {
+            drop(Box::from_raw(token));
+            return None;
+        }
+        sys::napi_type_tag_object(env, value, &CONNECTION);
+    }
+    Some((value, token))
+}
+
+unsafe extern "C" fn free_token(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: the box of `connection_token`; finalised once.
+    drop(unsafe { Box::from_raw(data.cast::<Token>()) });
+}
+
+/// The arguments of one call.
+struct Call {
+    env: sys::napi_env,
+    args: [sys::napi_value; 9],
+}
+
+impl Call {
+    /// The open connection in the first argument; throws a TypeError otherwise.
+    fn connection(&self) -> Option<*mut sqlite::sqlite3> {
+        let mut ours = false;
+        let mut data = ptr::null_mut();
+        // SAFETY: the tag is checked before the pointer is believed.
+        let db = unsafe {
+            sys::napi_check_object_type_tag(self.env, self.args[0], &CONNECTION, &mut ours);
+            if ours {
+                sys::napi_get_value_external(self.env, self.args[0], &mut data);
+            }
+            if data.is_null() { ptr::null_mut() } else { (*data.cast::<Token>()).0.get() }
+        };
+        if db.is_null() {
+            value::throw_type(self.env, "The database connection is not open");
+            return None;
+        }
+        Some(db)
+    }
+
+    fn flag(&self, at: usize) -> bool {
+        let mut flag = false;
+        // SAFETY: anything but a boolean leaves the local as it is.
+        unsafe { sys::napi_get_value_bool(self.env, self.args[at], &mut flag) };
+        flag
+    }
+
+    fn int(&self, at: usize) -> c_int {
+        let mut number = 0;
+        // SAFETY: anything but a number leaves the local as it is.
+        unsafe { sys::napi_get_value_int32(self.env, self.args[at], &mut number) };
+        number
+    }
+
+    fn text(&self, at: usize) -> Option<std::ffi::CString> {
+        let text = value::c_string(self.env, self.args[at]);
+        if text.is_none() && !value::exception_pending(self.env) {
+            value::throw_type(self.env, "Expected a string");
+        }
+        text
+    }
+
+    fn function(&self, at: usize) -> Option<sys::napi_value> {
+        let mut kind = 0;
+        // SAFETY: reads a handle of the running call.
+        unsafe { sys::napi_typeof(self.env, self.args[at], &mut kind) };
+        (kind == sys::ValueType::napi_function).then_some(self.args[at])
+    }
+
+    /// `undefined` for `SQLITE_OK` or when JavaScript threw, else `[code, message]` of the connection.
+    ///
+    /// # Safety
+    /// `db` is open.
+    unsafe fn outcome(&self, rc: c_int, db: *mut sqlite::sqlite3) -> sys::napi_value {
+        if rc == sqlite::SQLITE_OK || value::exception_pending(self.env) {
+            return ptr::null_mut();
+        }
+        // SAFETY: `sqlite3_errmsg` is valid until the next call on `db`; it is copied here.
+        unsafe { self.failure(sqlite::sqlite3_extended_errcode(db), CStr::from_ptr(sqlite::sqlite3_errmsg(db))) }
+    }
+
+    fn failure(&self, rc: c_int, message: &CStr) -> sys::napi_value {
+        self.list(&[value::number(self.env, f64::from(rc)), value::string(self.env, message.to_bytes())])
+    }
+
+    fn list(&self, items: &[sys::napi_value]) -> sys::napi_value {
+        let mut list = ptr::null_mut();
+        // SAFETY: handles of the running call.
+        unsafe {
+            sys::napi_create_array_with_length(self.env, items.len(), &mut list);
+            for (at, item) in items.iter().enumerate() {
+                sys::napi_set_element(self.env, list, at as u32, *item);
+            }
+        }
+        list
+    }
+}
+
+type Body = unsafe fn(&Call) -> Option<sys::napi_value>;
+
+/// The shell of every export: arguments out, panics caught.
+unsafe fn enter(env: sys::napi_env, info: sys::napi_callback_info, body: Body) -> sys::napi_value {
+    let mut call = Call { env, args: [ptr::null_mut(); 9] };
+    let mut count = call.args.len();
+    // SAFETY: N-API fills missing arguments with undefined up to `count`.
+    unsafe {
+        sys::napi_get_cb_info(env, info, &mut count, call.args.as_mut_ptr(), ptr::null_mut(), ptr::null_mut());
+    }
+    // SAFETY: the bodies take their arguments from `call` and check them.
+    match catch_unwind(AssertUnwindSafe(|| unsafe { body(&call) })) {
+        Ok(value) => value.unwrap_or(ptr::null_mut()),
+        Err(_) => {
+            value::throw_type(env, "litekeel: internal error (panic) in the native module");
+            ptr::null_mut()
+        }
+    }
+}
+
+macro_rules! exports {
+    ($($name:literal => $body:path),+ $(,)?) => {
+        /// Adds this module's functions to the addon's exports.
+        ///
+        /// # Safety
+        /// Called with the environment and exports object of the addon being loaded.
+        pub unsafe fn register(env: sys::napi_env, exports: sys::napi_value) {
+            $({
+                unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+                    // SAFETY: called by N-API with a live environment.
+                    unsafe { enter(env, info, $body) }
+                }
+                let mut function = ptr::null_mut();
+                // SAFETY: names are static; handles belong to the running initialisation.
+                unsafe {
+                    sys::napi_create_function(
+                        env, $name.as_ptr(), $name.count_bytes() as isize, Some(shell), ptr::null_mut(), &mut function,
+                    );
+                    sys::napi_set_named_property(env, exports, $name.as_ptr(), function);
+                }
+            })+
+        }
+    };
+}
+
+exports! {
+    c"defineFunction" => define_function,
+    c"defineAggregate" => define_aggregate,
+    c"defineTable" => define_table,
+    c"loadExtension" => load_extension,
+    c"serialize" => image::serialize,
+    c"deserialize" => image::deserialize,
+    c"backupStart" => backup::start,
+    c"backupStep" => backup::step,
+    c"backupFinish" => backup::finish,
+}
+
+fn flags(deterministic: bool, direct_only: bool) -> c_int {
+    (if deterministic { sqlite::SQLITE_DETERMINISTIC } else { 0 })
+        | (if direct_only { sqlite::SQLITE_DIRECTONLY } else { 0 })
+}
+
+/// `(token, name, arity, safeIntegers, deterministic, directOnly, fn)`
+unsafe fn define_function(call: &Call) -> Option<sys::napi_value> {
+    let db = call.connection()?;
+    let definition = function::Definition {
+        name: call.text(1)?,
+        arity: call.int(2),
+        safe_integers: call.flag(3),
+        flags: flags(call.flag(4), call.flag(5)),
+        step: call.function(6)?,
+        aggregate: None,
+    };
+    // SAFETY: the token says that `db` is open.
+    unsafe { Some(call.outcome(function::register(call.env, db, &definition), db)) }
+}
+
+/// `(token, name, arity, safeIntegers, flags, step, inverse | null, value, drop)`
+unsafe fn define_aggregate(call: &Call) -> Option<sys::napi_value> {
+    let db = call.connection()?;
+    let flag_bits = call.int(4);
+    let definition = function::Definition {
+        name: call.text(1)?,
+        arity: call.int(2),
+        safe_integers: call.flag(3),
+        flags: flags(flag_bits & 1 != 0, flag_bits & 2 != 0),
+        step: call.function(5)?,
+        aggregate: Some((call.function(6), call.function(7)?, call.function(8)?)),
+    };
+    // SAFETY: the token says that `db` is open.
+    unsafe { Some(call.outcome(function::register(call.env, db, &definition), db)) }
+}
+
+/// `(token, name, eponymous, factory)`
+unsafe fn define_table(call: &Call) -> Option<sys::napi_value> {
+    let db = call.connection()?;
+    let (name, factory) = (call.text(1)?, call.function(3)?);
+    // SAFETY: the token says that `db` is open.
+    unsafe { Some(call.outcome(table::register(call.env, db, &name, factory, call.flag(2)), db)) }
+}
+
+/// `(token, path, entryPoint | undefined)`
+unsafe fn load_extension(call: &Call) -> Option<sys::napi_value> {
+    let db = call.connection()?;
+    let path = call.text(1)?;
+    let entry = value::c_string(call.env, call.args[2]);
+    let mut message = ptr::null_mut();
+    // SAFETY: `db` is open; the message is SQLite's memory, copied and then freed. The C-level switch alone is
+    // turned on, so that SQL cannot load extensions.
+    unsafe {
+        sqlite::sqlite3_db_config(
+            db,
+            sqlite::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION,
+            1 as c_int,
+            ptr::null_mut::<c_int>(),
+        );
+        let rc = sqlite::sqlite3_load_extension(
+            db,
+            path.as_ptr(),
+            entry.as_ref().map_or(ptr::null(), |entry| entry.as_ptr()),
+            &mut message,
+        );
+        let outcome = if rc == sqlite::SQLITE_OK {
+            ptr::null_mut()
+        } else if message.is_null() {
+            call.failure(rc, CStr::from_ptr(sqlite::sqlite3_errstr(rc)))
+        } else {
+            call.failure(rc, CStr::from_ptr(message))
+        };
+        sqlite::sqlite3_free(message.cast());
+        Some(outcome)
+    }
+}
