@@ -1,0 +1,23 @@
+'use strict';
+// Where litekeel differs from better-sqlite3 on purpose. Each entry leaves out single observations, by their label,
+// and says why; docs/compatibility.md lists the same differences for readers.
+const differences = [
+	// litekeel follows 13 on every Node; 12 binds a DataView, 13 refuses it.
+	{ major: 12, label: /^DataView/ },
+	// 12 replaces each half of a lone surrogate's encoding, 13 the surrogate as a whole.
+	{ major: 12, label: /^lone surrogate/ },
+	// 12 adds `database` before `reader`; 13's order is followed.
+	{ major: 12, label: /^statement keys/ },
+	// unsafeMode() needs an open database since 13.1.
+	{ major: 12, label: /^closed unsafeMode/ },
+	// A class since 13, yet still callable as in 12.
+	{ major: 13, label: /^SqliteError without new/ },
+	// The image of a WAL database opens again here (its header says so), which better-sqlite3's does not.
+	{ label: /^WAL image/ },
+	// Functions that exist since 13 only.
+	{ major: 12, label: /^13:/ },
+];
+
+module.exports = (_name, major) => (line) => differences.some(
+	(difference) => (difference.major === undefined || difference.major === major) && difference.label.test(line),
+);
