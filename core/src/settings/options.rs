@@ -1,0 +1,77 @@
+//! What a host passes beside the URL.
+
+use super::table::{Id, TABLE};
+use super::{Value, dialects};
+use crate::codes;
+use crate::error::{Error, Result};
+use std::path::PathBuf;
+
+/// The same keys as the URL's query, and what only a call can say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    pub(crate) values: Vec<(Id, Value)>,
+    /// Relative paths start here; the working directory when unset.
+    pub base_dir: Option<PathBuf>,
+    /// Do not look at the environment's `DATABASE_URL`.
+    pub ignore_env: bool,
+    /// The file must lie under one of these directories.
+    pub allowed_roots: Vec<PathBuf>,
+    /// Follow no symbolic link.
+    pub nofollow: bool,
+    /// Permission bits of a database that is created; its `-wal` and `-shm` inherit them.
+    pub file_mode: Option<u32>,
+    /// Where in the program the connection is opened, for leak reports.
+    pub opened_at: Option<String>,
+}
+
+const CALL_ONLY: &[(&str, &str)] = &[
+    ("base_dir", "the directory that relative paths start from; default: the working directory"),
+    ("env", "ignore: do not look at the environment's DATABASE_URL"),
+    ("allowed_roots", "directories, separated by the system's path separator, under which the file must lie"),
+    ("nofollow", "1: follow no symbolic link"),
+    ("file_mode", "permission bits, octal, of a database that is created: 0600"),
+    ("opened_at", "where in the program the connection is opened, for leak reports"),
+];
+
+impl Options {
+    /// No options.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// Sets one option by name.
+    ///
+    /// # Errors
+    /// `KEEL_UNKNOWN_PARAM`, `KEEL_INVALID_VALUE`, `KEEL_NOT_YET`.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        let invalid = |takes: &str| {
+            Error::new(codes::INVALID_VALUE, format!("{key}={value} is not possible"))
+                .with_hint(format!("{key} takes {takes}"))
+        };
+        match key {
+            "base_dir" => self.base_dir = Some(PathBuf::from(value)),
+            "env" if value == "ignore" => self.ignore_env = true,
+            "env" => return Err(invalid("ignore")),
+            "allowed_roots" => self.allowed_roots = std::env::split_paths(value).collect(),
+            "nofollow" if matches!(value, "0" | "1") => self.nofollow = value == "1",
+            "nofollow" => return Err(invalid("0 or 1")),
+            "file_mode" => match u32::from_str_radix(value, 8) {
+                Ok(mode) if mode <= 0o777 => self.file_mode = Some(mode),
+                _ => return Err(invalid("permission bits in octal: 0600")),
+            },
+            "opened_at" => self.opened_at = Some(value.to_owned()),
+            _ => {
+                let id = Id::from_key(key).ok_or_else(|| dialects::unknown(key, value))?;
+                let value = id.setting().parse(value)?;
+                self.values.retain(|(other, _)| *other != id);
+                self.values.push((id, value));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every option's name and one line of help, the URL's keys first.
+    pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+        TABLE.iter().map(|row| (row.key, row.help)).chain(CALL_ONLY.iter().copied())
+    }
+}

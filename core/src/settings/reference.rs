@@ -1,0 +1,38 @@
+//! The reference page, written from the table.
+
+use std::fmt::Write;
+
+use super::profiles::PROFILES;
+use super::table::{Id, TABLE};
+
+/// `docs/settings.md`.
+pub fn reference_page() -> String {
+    let mut page = String::from(
+        "# Settings\n\nEach is a parameter of the URL (`file:data/app.db?busy_timeout=10s`) and an option of the call, which wins.\n\
+         An unset default is the profile's, or SQLite's. Generated from the library's own table.\n\n\
+         | setting | takes | default | what it does |\n|---|---|---|---|\n",
+    );
+    for row in TABLE {
+        let later = match row.not_yet {
+            [] => String::new(),
+            ["*"] => " *Refused by this version.*".to_owned(),
+            values => format!(" *Refused by this version: {}.*", values.join(", ")),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(page, "| `{}` | {} | {} | {}.{later} |", row.key, row.allowed(), row.default, row.help);
+    }
+    page.push_str("\n## Profiles\n\n| setting |");
+    for profile in PROFILES {
+        let _ = write!(page, " {} |", profile.name);
+    }
+    page.push_str("\n|---|");
+    page.push_str(&"---|".repeat(PROFILES.len()));
+    for (index, (id, _)) in PROFILES[0].values.iter().enumerate() {
+        let _ = write!(page, "\n| `{}` |", Id::key(*id));
+        for profile in PROFILES {
+            let _ = write!(page, " {} |", profile.values[index].1);
+        }
+    }
+    page.push('\n');
+    page
+}

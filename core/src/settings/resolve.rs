@@ -1,0 +1,204 @@
+//! URL, environment, profile and options → the target and every setting.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::profiles::PROFILES;
+use super::table::{Id, TABLE};
+use super::{Options, Origin, Settings, Value, conflicts, dialects};
+use crate::codes;
+use crate::error::{Error, Result};
+use crate::url::{self, Location};
+
+/// What is opened when neither an argument nor the environment names a database.
+pub const DEFAULT_URL: &str = "file:data/sqlite.db";
+
+/// SQLite's own limit on Unix; its errno for a longer path misleads.
+const MAX_PATH: usize = 504;
+
+/// Where the URL came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlSource {
+    /// The call's argument.
+    Argument,
+    /// The environment variable `DATABASE_URL`.
+    Env,
+    /// The built-in default.
+    Default,
+}
+
+impl UrlSource {
+    /// The name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            UrlSource::Argument => "argument",
+            UrlSource::Env => "env",
+            UrlSource::Default => "default",
+        }
+    }
+}
+
+/// What is to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A database in memory.
+    Memory,
+    /// A file, by its absolute path.
+    File(PathBuf),
+}
+
+/// Everything that open needs to know.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// What is to be opened.
+    pub target: Target,
+    /// Every setting.
+    pub settings: Settings,
+    /// Where the URL came from.
+    pub url_source: UrlSource,
+    /// The URL as it may be shown.
+    pub shown_url: String,
+    /// What was understood differently from how it may have been meant.
+    pub warnings: Vec<String>,
+    /// Written `sqlite:///x`, which is absolute.
+    pub triple_slash: bool,
+}
+
+/// Resolves the source of the URL, its grammar, its parameters and their precedence:
+/// built-in < profile < URL < options of the call. Touches no file but to look for a bare path with a `?`.
+///
+/// # Errors
+/// The configuration codes of [`crate::codes`].
+pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
+    let mut warnings = Vec::new();
+    let (text, url_source) = source(argument, options, &mut warnings)?;
+    let parsed = url::parse(&text)?;
+    warnings.extend(parsed.warnings.iter().cloned());
+
+    let mut from_url = Vec::new();
+    for (key, value) in &parsed.pairs {
+        let id = Id::from_key(key).ok_or_else(|| dialects::unknown(key, value))?;
+        from_url.push((id, id.setting().parse(value)?));
+    }
+    let mut settings = Settings { values: vec![(None, Origin::BuiltIn); TABLE.len()], overrides: vec![], skipped: vec![] };
+    for row in TABLE.iter().filter(|row| !row.default.is_empty()) {
+        settings.set(row.id, row.parse(row.default)?, Origin::BuiltIn);
+    }
+    let named = |values: &[(Id, Value)]| values.iter().find(|(id, _)| *id == Id::Profile).map(|(_, v)| v.to_string());
+    let name = named(&options.values).or_else(|| named(&from_url));
+    let profile = PROFILES.iter().find(|p| Some(p.name) == name.as_deref()).unwrap_or(&PROFILES[0]);
+    for (id, value) in profile.values {
+        settings.set(*id, id.setting().parse(value)?, Origin::Profile);
+    }
+    if !profile.warning.is_empty() {
+        warnings.push(format!("profile={}: {}", profile.name, profile.warning));
+    }
+    for (id, value) in from_url {
+        settings.set(id, value, Origin::Url);
+    }
+    let mode = settings.word(Id::Mode);
+    for (id, value) in &options.values {
+        settings.set(*id, value.clone(), Origin::Option);
+    }
+    only_tighten(mode, settings.word(Id::Mode))?;
+    if settings.bool(Id::Immutable) {
+        settings.set(Id::Mode, Value::Word("ro"), settings.origin(Id::Immutable));
+    }
+    if settings.get(Id::Synchronous) != Some(&Value::Word("off")) {
+        warnings.retain(|warning| !warning.starts_with("profile=write-heavy"));
+    }
+
+    let memory = parsed.location == Location::Memory || settings.word(Id::Mode) == "memory";
+    let target = match parsed.location {
+        Location::Path(path) if !memory => Target::File(absolute(&path, options)?),
+        _ => Target::Memory,
+    };
+    if memory {
+        settings.set(Id::Mode, Value::Word("memory"), settings.origin(Id::Mode));
+    }
+    conflicts::settle(&mut settings, memory)?;
+    Ok(Resolved {
+        target,
+        settings,
+        url_source,
+        shown_url: url::redact(&text),
+        warnings,
+        triple_slash: parsed.triple_slash,
+    })
+}
+
+fn source(argument: Option<&str>, options: &Options, warnings: &mut Vec<String>) -> Result<(String, UrlSource)> {
+    if let Some(text) = argument {
+        if text.is_empty() {
+            return Err(Error::new(codes::EMPTY_URL, "the database URL is the empty string")
+                .with_hint("leave the argument out for DATABASE_URL or the default, or name a file: file:data/app.db"));
+        }
+        return Ok((text.to_owned(), UrlSource::Argument));
+    }
+    match std::env::var("DATABASE_URL") {
+        _ if options.ignore_env => {}
+        Ok(text) if !text.trim().is_empty() => return Ok((text, UrlSource::Env)),
+        Ok(_) => warnings.push(format!("DATABASE_URL is set but blank; {DEFAULT_URL} is used")),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            return Err(Error::new(codes::INVALID_UTF8, "the environment's DATABASE_URL is not UTF-8"));
+        }
+        Err(std::env::VarError::NotPresent) => {}
+    }
+    Ok((DEFAULT_URL.to_owned(), UrlSource::Default))
+}
+
+/// An option may take rights away from what the URL grants, never add some.
+fn only_tighten(url: &str, call: &str) -> Result<()> {
+    let rights = |mode: &str| ["ro", "rw", "rwc"].iter().position(|m| *m == mode);
+    match (rights(url), rights(call)) {
+        (Some(granted), Some(asked)) if asked > granted => {
+            Err(Error::new(codes::CONFLICT, format!("the URL says mode={url}, the call mode={call}: access can only be tightened"))
+                .with_hint("remove mode from the call, or change the URL"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn absolute(path: &str, options: &Options) -> Result<PathBuf> {
+    let base = match &options.base_dir {
+        Some(base) => std::path::absolute(base),
+        None => std::env::current_dir(),
+    };
+    let base = base.map_err(|error| {
+        Error::new(codes::IO, format!("the working directory cannot be read: {error}"))
+            .with_errno(error.raw_os_error().unwrap_or(0))
+    })?;
+    // `.` goes, `..` stays: what it means depends on symbolic links.
+    let joined = base.join(path);
+    let clean: PathBuf = joined.components().filter(|part| *part != Component::CurDir).collect();
+    let length = clean.as_os_str().len();
+    if length > MAX_PATH {
+        return Err(Error::new(
+            codes::PATH_TOO_LONG,
+            format!("{} is {length} bytes long; SQLite opens at most {MAX_PATH}", clean.display()),
+        ));
+    }
+    if path.ends_with('/') {
+        return Err(Error::new(codes::NOT_A_FILE, format!("{} names a directory", clean.display()))
+            .with_hint("name the file in it")
+            .with_path(clean));
+    }
+    if !options.allowed_roots.is_empty() {
+        inside(&clean, &options.allowed_roots)?;
+    }
+    Ok(clean)
+}
+
+fn inside(path: &Path, roots: &[PathBuf]) -> Result<()> {
+    // The deepest existing ancestor decides: what does not exist yet cannot be a link.
+    let existing = path.ancestors().find_map(|ancestor| std::fs::canonicalize(ancestor).ok());
+    let climbs = path.components().any(|part| part == Component::ParentDir);
+    let allowed = existing.is_some_and(|real| {
+        roots.iter().filter_map(|root| std::fs::canonicalize(root).ok()).any(|root| real.starts_with(root))
+    });
+    if climbs || !allowed {
+        return Err(Error::new(codes::PATH_NOT_ALLOWED, format!("{} leaves the allowed directories", path.display()))
+            .with_hint("name a file under one of allowed_roots, without ..")
+            .with_path(path));
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! The one table of settings.
+
+/// What a setting's text may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Exactly `1 0 true false on off yes no`.
+    Bool,
+    /// A whole number in a range.
+    Int {
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+        /// What it counts, and which suffixes it takes.
+        unit: Unit,
+    },
+    /// `cache_size`: pages when positive, KiB when negative, bytes with a unit; not 0.
+    CacheSize,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// Free text.
+    Text,
+}
+
+/// What an integer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A plain number.
+    None,
+    /// Milliseconds; `ms` and `s` may follow.
+    Millis,
+    /// Bytes; `KiB`, `MiB`, `GiB` may follow.
+    Bytes,
+    /// Pages of the database.
+    Pages,
+}
+
+/// Where in the course of opening a setting is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Before the file is touched: the path, the directory, the file system.
+    Target,
+    /// `sqlite3_open_v2`: flags and VFS.
+    Open,
+    /// `sqlite3_db_config`.
+    Config,
+    /// The busy handler.
+    Busy,
+    /// A pragma that only a new database takes.
+    Create,
+    /// A pragma.
+    Pragma,
+    /// At close, or while the connection lives.
+    Life,
+}
+
+impl Step {
+    /// The name in reports and errors.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Step::Target => "target",
+            Step::Open => "open",
+            Step::Config => "db_config",
+            Step::Busy => "busy_handler",
+            Step::Create => "create",
+            Step::Pragma => "pragma",
+            Step::Life => "life",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its identity.
+    pub id: Id,
+    /// The URL's key, which is SQLite's name of the pragma where there is one.
+    pub key: &'static str,
+    /// What its text may be.
+    pub kind: Kind,
+    /// The built-in default as text; empty: as SQLite or the file has it.
+    pub default: &'static str,
+    /// Where it is applied.
+    pub step: Step,
+    /// One line for people.
+    pub help: &'static str,
+    /// Values that are understood but that this build does not carry.
+    pub not_yet: &'static [&'static str],
+}
+
+macro_rules! settings {
+    ($($id:ident $key:literal $kind:expr, $default:literal, $step:ident, $help:literal $(, not_yet $not_yet:expr)?;)*) => {
+        /// The identity of a setting.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(usize)]
+        pub enum Id { $(#[doc = $help] $id,)* }
+
+        /// Every setting, in the order of the reference page.
+        pub static TABLE: &[Setting] = &[
+            $(Setting {
+                id: Id::$id, key: $key, kind: $kind, default: $default, step: Step::$step, help: $help,
+                not_yet: { #[allow(unused_mut, unused_assignments)] let mut values: &'static [&'static str] = &[]; $(values = $not_yet;)? values },
+            },)*
+        ];
+    };
+}
+
+const fn int(min: i64, max: i64, unit: Unit) -> Kind {
+    Kind::Int { min, max, unit }
+}
+
+settings! {
+    Mode "mode" Kind::Word(&["ro", "rw", "rwc", "memory"]), "rwc", Open, "access: read only, read and write, and create (rwc also creates missing directories), in memory";
+    Profile "profile" Kind::Word(&["production", "read-heavy", "write-heavy", "durable", "litestream", "test"]), "production", Target, "a named set of settings";
+    BusyTimeout "busy_timeout" int(0, 2_147_483_647, Unit::Millis), "", Busy, "how long to wait for a lock";
+    Busy "busy" Kind::Word(&["fair", "sqlite"]), "fair", Busy, "who waits: litekeel's short even sleeps, or SQLite's growing ones";
+    JournalMode "journal_mode" Kind::Word(&["wal", "delete", "truncate", "persist", "memory", "off"]), "", Pragma, "the journal; memory and off need unsafe=1";
+    Synchronous "synchronous" Kind::Word(&["off", "normal", "full", "extra"]), "", Pragma, "how often SQLite waits for the disk (0…3 are the same four)";
+    ForeignKeys "foreign_keys" Kind::Bool, "", Pragma, "enforce foreign keys";
+    RecursiveTriggers "recursive_triggers" Kind::Bool, "", Pragma, "let triggers fire triggers";
+    QueryOnly "query_only" Kind::Bool, "", Pragma, "refuse writes on this connection";
+    CacheSize "cache_size" Kind::CacheSize, "", Pragma, "page cache of each connection: −KiB, pages, or bytes with a unit";
+    MmapSize "mmap_size" int(0, 2_147_418_112, Unit::Bytes), "", Pragma, "how much of the file is memory-mapped; 0 on network file systems";
+    WalAutocheckpoint "wal_autocheckpoint" int(0, 2_147_483_647, Unit::Pages), "", Pragma, "checkpoint once the WAL has so many pages";
+    JournalSizeLimit "journal_size_limit" int(-1, 1 << 53, Unit::Bytes), "", Pragma, "what a journal or WAL keeps on disk after a reset; −1: all";
+    TempStore "temp_store" Kind::Word(&["default", "file", "memory"]), "", Pragma, "where temporary tables live";
+    PageSize "page_size" int(512, 65_536, Unit::Bytes), "", Create, "a power of two; new database only";
+    AutoVacuum "auto_vacuum" Kind::Word(&["none", "full", "incremental"]), "", Create, "new database only";
+    ApplicationId "application_id" int(0, 4_294_967_295, Unit::None), "", Create, "the file's type for file(1); new database only";
+    LockingMode "locking_mode" Kind::Word(&["normal", "exclusive"]), "", Pragma, "exclusive keeps the locks until close";
+    SecureDelete "secure_delete" Kind::Word(&["off", "on", "fast"]), "", Pragma, "overwrite deleted content with zeros";
+    Txlock "txlock" Kind::Word(&["deferred", "immediate", "exclusive"]), "immediate", Life, "what the hosts' transaction helpers begin with";
+    Immutable "immutable" Kind::Bool, "", Open, "the file cannot change (read-only media): no locks; implies ro";
+    Vfs "vfs" Kind::Text, "", Open, "a registered VFS";
+    Cache "cache" Kind::Word(&["private", "shared"]), "private", Open, "shared: one database in memory for several connections";
+    Defensive "defensive" Kind::Bool, "on", Config, "refuse SQL that can corrupt the file";
+    TrustedSchema "trusted_schema" Kind::Bool, "off", Config, "let the schema call functions not marked innocuous";
+    Dqs "dqs" Kind::Bool, "off", Config, "take double-quoted text as a string";
+    Attach "attach" Kind::Word(&["none", "existing", "any"]), "existing", Config, "which files ATTACH opens";
+    Mkdir "mkdir" Kind::Bool, "", Target, "create missing directories (on for rwc)";
+    Checkpoint "checkpoint" Kind::Word(&["auto", "auto+idle", "idle", "background", "external", "manual"]), "auto", Life, "who moves the WAL into the database", not_yet &["idle", "background"];
+    WalMax "wal_max" int(0, 1 << 53, Unit::Bytes), "", Life, "a cap on the WAL's size", not_yet &["*"];
+    WalMaxAction "wal_max_action" Kind::Word(&["warn", "error"]), "", Life, "what happens at four times wal_max", not_yet &["*"];
+    CloseCheckpoint "close_checkpoint" Kind::Word(&["none", "passive", "truncate"]), "truncate", Life, "the checkpoint at close";
+    PersistWal "persist_wal" Kind::Bool, "off", Life, "keep the -wal file after the last close";
+    Optimize "optimize" Kind::Word(&["close", "open", "off"]), "close", Life, "when PRAGMA optimize runs";
+    OnOrphanWal "on_orphan_wal" Kind::Word(&["refuse", "set_aside"]), "refuse", Target, "a -wal with content whose database is missing or empty";
+    Replication "replication" Kind::Word(&["auto", "litestream", "none"]), "auto", Life, "who replicates the file", not_yet &["litestream"];
+    Share "share" Kind::Bool, "off", Open, "one connection of the process for every host that asks", not_yet &["1"];
+    ForeignSqlite "foreign_sqlite" Kind::Word(&["refuse", "warn", "off"]), "off", Open, "another copy of SQLite in this process on the same file", not_yet &["refuse", "warn"];
+    NetworkFs "network_fs" Kind::Word(&["refuse", "warn", "allow"]), "", Target, "a database on NFS or SMB (refused) or 9p, FUSE, virtiofs (warned about)";
+    HardLinks "hard_links" Kind::Bool, "off", Target, "open a file that has several names";
+    Nolock "nolock" Kind::Bool, "", Open, "SQLite's nolock; needs unsafe=1";
+    Psow "psow" Kind::Bool, "", Open, "SQLite's powersafe overwrite; needs unsafe=1";
+    Modeof "modeof" Kind::Text, "", Open, "create the file with this file's permissions; needs unsafe=1";
+    Unsafe "unsafe" Kind::Bool, "off", Open, "confirm values that can lose data";
+}
+
+impl Id {
+    /// The table's row.
+    pub fn setting(self) -> &'static Setting {
+        &TABLE[self as usize]
+    }
+
+    /// The URL's key.
+    pub fn key(self) -> &'static str {
+        self.setting().key
+    }
+
+    /// The row of a key, case-sensitive as in SQLite's URLs.
+    pub fn from_key(key: &str) -> Option<Id> {
+        TABLE.iter().find(|row| row.key == key).map(|row| row.id)
+    }
+}

@@ -1,0 +1,127 @@
+//! A setting's text → its value. SQLite takes rubbish silently, so it never sees the text.
+
+use std::fmt;
+
+use super::table::{Id, Kind, Setting, Unit};
+use crate::codes;
+use crate::error::{Error, Result};
+
+/// A setting's value: sizes in bytes, durations in milliseconds, `cache_size` in SQLite's own unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A boolean.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// One of the table's words.
+    Word(&'static str),
+    /// Free text.
+    Text(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Bool(value) => write!(f, "{}", i32::from(*value)),
+            Value::Int(value) => write!(f, "{value}"),
+            Value::Word(word) => f.write_str(word),
+            Value::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Setting {
+    /// Reads the setting's text.
+    ///
+    /// # Errors
+    /// `KEEL_INVALID_VALUE` naming the parameter, the value and what is allowed; `KEEL_NOT_YET` for a value that
+    /// this build does not carry.
+    pub fn parse(&self, text: &str) -> Result<Value> {
+        let value = self.value(text).ok_or_else(|| {
+            Error::new(codes::INVALID_VALUE, format!("{}={text} is not possible", self.key))
+                .with_hint(format!("{} takes {}", self.key, self.allowed()))
+        })?;
+        let shown = value.to_string();
+        if self.not_yet.iter().any(|word| *word == "*" || *word == shown) {
+            return Err(Error::new(
+                codes::NOT_YET,
+                format!("{}={text} is known, but this version of litekeel does not carry it yet", self.key),
+            ));
+        }
+        Ok(value)
+    }
+
+    fn value(&self, text: &str) -> Option<Value> {
+        match self.kind {
+            Kind::Bool => boolean(text).map(Value::Bool),
+            Kind::Word(words) => {
+                let text = match (self.id, text) {
+                    (Id::Synchronous, digit @ ("0" | "1" | "2" | "3")) => words[digit.parse::<usize>().ok()?],
+                    (Id::SecureDelete, other) if other != "fast" => match boolean(other)? {
+                        true => "on",
+                        false => "off",
+                    },
+                    _ => text,
+                };
+                words.iter().find(|word| **word == text).map(|word| Value::Word(word))
+            }
+            Kind::Text => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
+            Kind::Int { min, max, unit } => {
+                let value = integer(text, unit)?;
+                let fits = (min..=max).contains(&value) && (self.id != Id::PageSize || value.count_ones() == 1);
+                fits.then_some(Value::Int(value))
+            }
+            Kind::CacheSize => {
+                let bytes = text.ends_with("iB");
+                let value = integer(text, Unit::Bytes)?;
+                let value = if bytes { -(value / 1024) } else { value };
+                (value != 0 && i32::try_from(value).is_ok() && !(bytes && value > 0)).then_some(Value::Int(value))
+            }
+        }
+    }
+
+    /// What the setting takes, for error messages and the reference page.
+    pub fn allowed(&self) -> String {
+        match self.kind {
+            Kind::Bool => "one of 1 0 true false on off yes no".to_owned(),
+            Kind::Word(words) => {
+                let words: Vec<_> = words.iter().copied().filter(|word| *word != "auto+idle").collect();
+                format!("one of {}", words.join(" "))
+            }
+            Kind::Text => "a text".to_owned(),
+            Kind::CacheSize => "a number other than 0: −KiB, pages, or bytes with KiB, MiB, GiB".to_owned(),
+            Kind::Int { min, max, unit } => {
+                let suffix = match unit {
+                    Unit::None => "",
+                    Unit::Millis => " ms; ms and s may follow",
+                    Unit::Bytes => " bytes; KiB, MiB, GiB may follow",
+                    Unit::Pages => " pages",
+                };
+                format!("a whole number from {min} to {max}{suffix}")
+            }
+        }
+    }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "true" | "on" | "yes" => Some(true),
+        "0" | "false" | "off" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+fn integer(text: &str, unit: Unit) -> Option<i64> {
+    let units: &[(&str, i64)] = match unit {
+        Unit::Bytes => &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)],
+        Unit::Millis => &[("ms", 1), ("s", 1000)],
+        Unit::None | Unit::Pages => &[],
+    };
+    let (number, factor) =
+        units.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor))).unwrap_or((text, 1));
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    number.parse::<i64>().ok()?.checked_mul(factor)
+}
