@@ -8,6 +8,7 @@ pub mod error;
 pub mod report;
 pub mod settings;
 pub mod url;
+pub mod wait;
 
 pub use connection::{Connection, Guard};
 pub use error::{Error, Result};

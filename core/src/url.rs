@@ -246,7 +246,8 @@ fn invalid_authority(authority: &str, path: &str) -> Error {
 
 fn refuse_windows(path: &str) -> Result<()> {
     let bytes = path.as_bytes();
-    let drive = bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'/' | b'\\');
+    let drive =
+        bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'/' | b'\\');
     if !cfg!(windows) && (drive || path.starts_with("\\\\")) {
         return Err(Error::new(codes::WINDOWS_PATH, format!("{path} is a Windows path, and this is no Windows")));
     }

@@ -7,8 +7,11 @@ use crate::error::{Error, Result};
 
 fn conflict(settings: &Settings, a: Id, b: Id, why: &str) -> Error {
     let show = |id: Id| format!("{}={}", id.key(), settings.get(id).map(Value::to_string).unwrap_or_default());
-    Error::new(codes::CONFLICT, format!("{} and {} exclude each other: {why}", show(a), show(b)))
-        .with_hint(format!("remove {} or {}", a.key(), b.key()))
+    Error::new(codes::CONFLICT, format!("{} and {} exclude each other: {why}", show(a), show(b))).with_hint(format!(
+        "remove {} or {}",
+        a.key(),
+        b.key()
+    ))
 }
 
 /// Refuses what was asked for and cannot be, and skips what a profile brought and does not apply.
@@ -50,8 +53,11 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         }
         drop(settings, Id::CloseCheckpoint, "a database in memory has no file");
     } else if settings.word(Id::Cache) == "shared" {
-        return Err(Error::new(codes::CONFLICT, "cache=shared on a file: SQLite's shared cache ignores the busy timeout")
-            .with_hint("remove cache=shared; WAL already lets readers and a writer work side by side"));
+        return Err(Error::new(
+            codes::CONFLICT,
+            "cache=shared on a file: SQLite's shared cache ignores the busy timeout",
+        )
+        .with_hint("remove cache=shared; WAL already lets readers and a writer work side by side"));
     }
     if settings.bool(Id::Nolock) && settings.word(Id::JournalMode) == "wal" {
         if asked(settings, Id::JournalMode) {
@@ -60,7 +66,12 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         drop(settings, Id::JournalMode, "nolock: WAL needs locks");
     }
     if settings.bool(Id::Defensive) && settings.word(Id::JournalMode) == "off" {
-        return Err(conflict(settings, Id::Defensive, Id::JournalMode, "DEFENSIVE keeps SQLite from turning the journal off"));
+        return Err(conflict(
+            settings,
+            Id::Defensive,
+            Id::JournalMode,
+            "DEFENSIVE keeps SQLite from turning the journal off",
+        ));
     }
     if settings.int(Id::WalAutocheckpoint) == Some(0)
         && settings.word(Id::Checkpoint) == "auto"

@@ -41,10 +41,31 @@ macro_rules! profile {
 pub static PROFILES: &[Profile] = &[
     profile!("production", "normal", "5000", "-64000", "0", "1000", "64MiB", "memory", "auto", "truncate", "off", ""),
     profile!(
-        "read-heavy", "normal", "5000", "-128000", "536870912", "1000", "64MiB", "memory", "auto", "truncate", "off", ""
+        "read-heavy",
+        "normal",
+        "5000",
+        "-128000",
+        "536870912",
+        "1000",
+        "64MiB",
+        "memory",
+        "auto",
+        "truncate",
+        "off",
+        ""
     ),
     profile!(
-        "write-heavy", "off", "10000", "-64000", "0", "10000", "256MiB", "memory", "auto", "truncate", "off",
+        "write-heavy",
+        "off",
+        "10000",
+        "-64000",
+        "0",
+        "10000",
+        "256MiB",
+        "memory",
+        "auto",
+        "truncate",
+        "off",
         "synchronous=off: a power loss can lose or damage data; add &synchronous=normal to be safe against it"
     ),
     profile!("durable", "full", "10000", "-64000", "0", "1000", "64MiB", "default", "auto", "truncate", "off", ""),

@@ -79,7 +79,8 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
         let id = Id::from_key(key).ok_or_else(|| dialects::unknown(key, value))?;
         from_url.push((id, id.setting().parse(value)?));
     }
-    let mut settings = Settings { values: vec![(None, Origin::BuiltIn); TABLE.len()], overrides: vec![], skipped: vec![] };
+    let mut settings =
+        Settings { values: vec![(None, Origin::BuiltIn); TABLE.len()], overrides: vec![], skipped: vec![] };
     for row in TABLE.iter().filter(|row| !row.default.is_empty()) {
         settings.set(row.id, row.parse(row.default)?, Origin::BuiltIn);
     }
@@ -129,8 +130,9 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
 fn source(argument: Option<&str>, options: &Options, warnings: &mut Vec<String>) -> Result<(String, UrlSource)> {
     if let Some(text) = argument {
         if text.is_empty() {
-            return Err(Error::new(codes::EMPTY_URL, "the database URL is the empty string")
-                .with_hint("leave the argument out for DATABASE_URL or the default, or name a file: file:data/app.db"));
+            return Err(Error::new(codes::EMPTY_URL, "the database URL is the empty string").with_hint(
+                "leave the argument out for DATABASE_URL or the default, or name a file: file:data/app.db",
+            ));
         }
         return Ok((text.to_owned(), UrlSource::Argument));
     }
@@ -150,10 +152,11 @@ fn source(argument: Option<&str>, options: &Options, warnings: &mut Vec<String>)
 fn only_tighten(url: &str, call: &str) -> Result<()> {
     let rights = |mode: &str| ["ro", "rw", "rwc"].iter().position(|m| *m == mode);
     match (rights(url), rights(call)) {
-        (Some(granted), Some(asked)) if asked > granted => {
-            Err(Error::new(codes::CONFLICT, format!("the URL says mode={url}, the call mode={call}: access can only be tightened"))
-                .with_hint("remove mode from the call, or change the URL"))
-        }
+        (Some(granted), Some(asked)) if asked > granted => Err(Error::new(
+            codes::CONFLICT,
+            format!("the URL says mode={url}, the call mode={call}: access can only be tightened"),
+        )
+        .with_hint("remove mode from the call, or change the URL")),
         _ => Ok(()),
     }
 }

@@ -38,8 +38,11 @@ impl Setting {
     /// this build does not carry.
     pub fn parse(&self, text: &str) -> Result<Value> {
         let value = self.value(text).ok_or_else(|| {
-            Error::new(codes::INVALID_VALUE, format!("{}={text} is not possible", self.key))
-                .with_hint(format!("{} takes {}", self.key, self.allowed()))
+            Error::new(codes::INVALID_VALUE, format!("{}={text} is not possible", self.key)).with_hint(format!(
+                "{} takes {}",
+                self.key,
+                self.allowed()
+            ))
         })?;
         let shown = value.to_string();
         if self.not_yet.iter().any(|word| *word == "*" || *word == shown) {
