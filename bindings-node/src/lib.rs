@@ -1,3 +1,21 @@
 //! litekeel's N-API binding.
 
-pub mod extension;
+mod direct;
+mod extension;
+
+use napi::sys;
+
+/// Called by Node and Bun when they load the shared object.
+///
+/// # Safety
+/// Only a runtime that implements Node-API calls this.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sys::napi_value) -> sys::napi_value {
+    // SAFETY: resolves Node-API's functions in the running process; handles are those of the running call.
+    unsafe {
+        sys::setup();
+        direct::register(env, exports);
+        extension::register(env, exports);
+    }
+    exports
+}

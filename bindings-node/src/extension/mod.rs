@@ -2,19 +2,21 @@
 //! extensions; and copying a whole database: backup, serialisation.
 //!
 //! The functions exported here are called by `lib/` only, which has checked every argument and that the connection
-//! is open and idle. They take the connection as a [token](connection_token). A failure of SQLite's comes back as
+//! is open and idle. They take the connection as a token. A failure of SQLite's comes back as
 //! `[code, message]`, which `lib/` turns into a `SqliteError`; success is `undefined` or the result.
 
 mod backup;
 mod function;
 mod image;
 mod table;
-mod value;
+pub(crate) mod value;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::rc::Rc;
 
 use napi::sys;
 use rusqlite::ffi as sqlite;
@@ -23,62 +25,99 @@ use rusqlite::ffi as sqlite;
 const CONNECTION: sys::napi_type_tag =
     sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_6e6e_6563_7401 };
 
-/// A connection as JavaScript holds it: null once closed.
-pub struct Token(Cell<*mut sqlite::sqlite3>);
+/// A connection as JavaScript holds it, shared with its statements.
+pub(crate) struct Token {
+    db: Cell<*mut sqlite::sqlite3>,
+    /// Every statement that is not finalised, so that closing can do it.
+    pub(crate) statements: RefCell<HashMap<usize, Rc<Cell<*mut sqlite::sqlite3_stmt>>>>,
+}
 
 impl Token {
-    /// To be called before the connection closes: whoever still holds the token then gets an error, not freed memory.
-    pub fn clear(&self) {
-        self.0.set(ptr::null_mut());
+    /// The open connection, or null.
+    pub(crate) fn db(&self) -> *mut sqlite::sqlite3 {
+        self.db.get()
+    }
+
+    /// Finalises what is left and closes. A second call does nothing.
+    pub(crate) fn close(&self) {
+        let db = self.db.replace(ptr::null_mut());
+        if db.is_null() {
+            return;
+        }
+        for (_, statement) in self.statements.borrow_mut().drain() {
+            // SAFETY: listed statements are live; the cell is emptied, so nobody uses it afterwards.
+            unsafe { sqlite::sqlite3_finalize(statement.replace(ptr::null_mut())) };
+        }
+        // SAFETY: open until here; its statements are gone, and `lib/` has ended its backups.
+        unsafe { sqlite::sqlite3_close(db) };
     }
 }
 
-/// Makes the JavaScript value that stands for a connection. The pointer stays valid as long as the value lives.
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Makes the JavaScript value that stands for a connection, which then closes at the latest when it is collected.
 ///
 /// # Safety
-/// `db` is open, belongs to the calling JavaScript thread and is cleared from the token before it closes.
-pub unsafe fn connection_token(
-    env: sys::napi_env,
-    db: *mut sqlite::sqlite3,
-) -> Option<(sys::napi_value, *const Token)> {
-    let token = Box::into_raw(Box::new(Token(Cell::new(db))));
+/// `db` is open, belongs to the calling JavaScript thread, and nobody else closes it.
+pub(crate) unsafe fn connection_token(env: sys::napi_env, db: *mut sqlite::sqlite3) -> Option<sys::napi_value> {
+    let token = Rc::into_raw(Rc::new(Token { db: Cell::new(db), statements: RefCell::default() }));
     let mut value = ptr::null_mut();
-    // SAFETY: the external owns the box and frees it in `free_token`.
+    // SAFETY: the external owns one count and gives it back in `free_token`.
     unsafe {
-        let status = sys::napi_create_external(env, token.cast(), Some(free_token), ptr::null_mut(), &mut value);
+        let status =
+            sys::napi_create_external(env, token.cast_mut().cast(), Some(free_token), ptr::null_mut(), &mut value);
         if status != sys::Status::napi_ok {
-            drop(Box::from_raw(token));
+            drop(Rc::from_raw(token));
             return None;
         }
         sys::napi_type_tag_object(env, value, &CONNECTION);
     }
-    Some((value, token))
+    Some(value)
 }
 
 unsafe extern "C" fn free_token(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: the box of `connection_token`; finalised once.
-    drop(unsafe { Box::from_raw(data.cast::<Token>()) });
+    // SAFETY: the count of `connection_token`; finalised once.
+    drop(unsafe { Rc::from_raw(data.cast_const().cast::<Token>()) });
 }
 
 /// The arguments of one call.
-struct Call {
-    env: sys::napi_env,
-    args: [sys::napi_value; 9],
+pub(crate) struct Call {
+    pub(crate) env: sys::napi_env,
+    pub(crate) args: [sys::napi_value; 9],
 }
 
 impl Call {
-    /// The open connection in the first argument; throws a TypeError otherwise.
-    fn connection(&self) -> Option<*mut sqlite::sqlite3> {
+    /// The connection in the first argument, open or not.
+    pub(crate) fn token(&self) -> Option<Rc<Token>> {
+        let data = self.external(0, &CONNECTION)?.cast::<Token>().cast_const();
+        // SAFETY: the tag says that the external is one of `connection_token`'s, which holds a count while it lives.
+        unsafe {
+            Rc::increment_strong_count(data);
+            Some(Rc::from_raw(data))
+        }
+    }
+
+    /// The pointer of an external that carries `tag`.
+    pub(crate) fn external(&self, at: usize, tag: &sys::napi_type_tag) -> Option<*mut c_void> {
         let mut ours = false;
         let mut data = ptr::null_mut();
         // SAFETY: the tag is checked before the pointer is believed.
-        let db = unsafe {
-            sys::napi_check_object_type_tag(self.env, self.args[0], &CONNECTION, &mut ours);
+        unsafe {
+            sys::napi_check_object_type_tag(self.env, self.args[at], tag, &mut ours);
             if ours {
-                sys::napi_get_value_external(self.env, self.args[0], &mut data);
+                sys::napi_get_value_external(self.env, self.args[at], &mut data);
             }
-            if data.is_null() { ptr::null_mut() } else { (*data.cast::<Token>()).0.get() }
-        };
+        }
+        (!data.is_null()).then_some(data)
+    }
+
+    /// The open connection in the first argument; throws a TypeError otherwise.
+    pub(crate) fn connection(&self) -> Option<*mut sqlite::sqlite3> {
+        let db = self.token().map_or(ptr::null_mut(), |token| token.db());
         if db.is_null() {
             value::throw_type(self.env, "The database connection is not open");
             return None;
@@ -86,21 +125,21 @@ impl Call {
         Some(db)
     }
 
-    fn flag(&self, at: usize) -> bool {
+    pub(crate) fn flag(&self, at: usize) -> bool {
         let mut flag = false;
         // SAFETY: anything but a boolean leaves the local as it is.
         unsafe { sys::napi_get_value_bool(self.env, self.args[at], &mut flag) };
         flag
     }
 
-    fn int(&self, at: usize) -> c_int {
+    pub(crate) fn int(&self, at: usize) -> c_int {
         let mut number = 0;
         // SAFETY: anything but a number leaves the local as it is.
         unsafe { sys::napi_get_value_int32(self.env, self.args[at], &mut number) };
         number
     }
 
-    fn text(&self, at: usize) -> Option<std::ffi::CString> {
+    pub(crate) fn text(&self, at: usize) -> Option<std::ffi::CString> {
         let text = value::c_string(self.env, self.args[at]);
         if text.is_none() && !value::exception_pending(self.env) {
             value::throw_type(self.env, "Expected a string");
@@ -108,7 +147,7 @@ impl Call {
         text
     }
 
-    fn function(&self, at: usize) -> Option<sys::napi_value> {
+    pub(crate) fn function(&self, at: usize) -> Option<sys::napi_value> {
         let mut kind = 0;
         // SAFETY: reads a handle of the running call.
         unsafe { sys::napi_typeof(self.env, self.args[at], &mut kind) };
@@ -119,7 +158,7 @@ impl Call {
     ///
     /// # Safety
     /// `db` is open.
-    unsafe fn outcome(&self, rc: c_int, db: *mut sqlite::sqlite3) -> sys::napi_value {
+    pub(crate) unsafe fn outcome(&self, rc: c_int, db: *mut sqlite::sqlite3) -> sys::napi_value {
         if rc == sqlite::SQLITE_OK || value::exception_pending(self.env) {
             return ptr::null_mut();
         }
@@ -127,11 +166,11 @@ impl Call {
         unsafe { self.failure(sqlite::sqlite3_extended_errcode(db), CStr::from_ptr(sqlite::sqlite3_errmsg(db))) }
     }
 
-    fn failure(&self, rc: c_int, message: &CStr) -> sys::napi_value {
+    pub(crate) fn failure(&self, rc: c_int, message: &CStr) -> sys::napi_value {
         self.list(&[value::number(self.env, f64::from(rc)), value::string(self.env, message.to_bytes())])
     }
 
-    fn list(&self, items: &[sys::napi_value]) -> sys::napi_value {
+    pub(crate) fn list(&self, items: &[sys::napi_value]) -> sys::napi_value {
         let mut list = ptr::null_mut();
         // SAFETY: handles of the running call.
         unsafe {
@@ -144,10 +183,10 @@ impl Call {
     }
 }
 
-type Body = unsafe fn(&Call) -> Option<sys::napi_value>;
+pub(crate) type Body = unsafe fn(&Call) -> Option<sys::napi_value>;
 
 /// The shell of every export: arguments out, panics caught.
-unsafe fn enter(env: sys::napi_env, info: sys::napi_callback_info, body: Body) -> sys::napi_value {
+pub(crate) unsafe fn enter(env: sys::napi_env, info: sys::napi_callback_info, body: Body) -> sys::napi_value {
     let mut call = Call { env, args: [ptr::null_mut(); 9] };
     let mut count = call.args.len();
     // SAFETY: N-API fills missing arguments with undefined up to `count`.
@@ -164,23 +203,23 @@ unsafe fn enter(env: sys::napi_env, info: sys::napi_callback_info, body: Body) -
     }
 }
 
-macro_rules! exports {
+macro_rules! native_exports {
     ($($name:literal => $body:path),+ $(,)?) => {
         /// Adds this module's functions to the addon's exports.
         ///
         /// # Safety
         /// Called with the environment and exports object of the addon being loaded.
-        pub unsafe fn register(env: sys::napi_env, exports: sys::napi_value) {
+        pub(crate) unsafe fn register(env: sys::napi_env, exports: sys::napi_value) {
             $({
                 unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
                     // SAFETY: called by N-API with a live environment.
-                    unsafe { enter(env, info, $body) }
+                    unsafe { $crate::extension::enter(env, info, $body) }
                 }
-                let mut function = ptr::null_mut();
+                let mut function = std::ptr::null_mut();
                 // SAFETY: names are static; handles belong to the running initialisation.
                 unsafe {
                     sys::napi_create_function(
-                        env, $name.as_ptr(), $name.count_bytes() as isize, Some(shell), ptr::null_mut(), &mut function,
+                        env, $name.as_ptr(), $name.count_bytes() as isize, Some(shell), std::ptr::null_mut(), &mut function,
                     );
                     sys::napi_set_named_property(env, exports, $name.as_ptr(), function);
                 }
@@ -189,7 +228,9 @@ macro_rules! exports {
     };
 }
 
-exports! {
+pub(crate) use native_exports;
+
+native_exports! {
     c"defineFunction" => define_function,
     c"defineAggregate" => define_aggregate,
     c"defineTable" => define_table,

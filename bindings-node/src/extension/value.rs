@@ -7,18 +7,18 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 /// How a failed callback names its origin: `prefix` + "an invalid value".
-pub(super) struct Origin<'a>(pub(super) &'a str);
+pub(crate) struct Origin<'a>(pub(crate) &'a str);
 
 /// An open handle scope: SQLite may call back a million times inside one native call, whose own scope would
 /// otherwise keep every value alive until it ends.
-pub(super) struct Scope {
+pub(crate) struct Scope {
     env: sys::napi_env,
     scope: sys::napi_handle_scope,
 }
 
 impl Scope {
     /// `None` when the environment can no longer run JavaScript.
-    pub(super) fn open(env: sys::napi_env) -> Option<Scope> {
+    pub(crate) fn open(env: sys::napi_env) -> Option<Scope> {
         let mut scope = ptr::null_mut();
         // SAFETY: `env` is the environment of the JavaScript thread that runs the statement.
         let status = unsafe { sys::napi_open_handle_scope(env, &mut scope) };
@@ -34,7 +34,7 @@ impl Drop for Scope {
 }
 
 /// Whether a JavaScript exception waits: no JavaScript may be called until it has been delivered.
-pub(super) fn exception_pending(env: sys::napi_env) -> bool {
+pub(crate) fn exception_pending(env: sys::napi_env) -> bool {
     let mut pending = false;
     // SAFETY: plain query on a live environment.
     let status = unsafe { sys::napi_is_exception_pending(env, &mut pending) };
@@ -42,7 +42,7 @@ pub(super) fn exception_pending(env: sys::napi_env) -> bool {
 }
 
 /// JavaScript's `undefined`.
-pub(super) fn undefined(env: sys::napi_env) -> sys::napi_value {
+pub(crate) fn undefined(env: sys::napi_env) -> sys::napi_value {
     let mut value = ptr::null_mut();
     // SAFETY: writes a handle of the open scope.
     unsafe { sys::napi_get_undefined(env, &mut value) };
@@ -50,7 +50,7 @@ pub(super) fn undefined(env: sys::napi_env) -> sys::napi_value {
 }
 
 /// A JavaScript string from UTF-8; invalid bytes become U+FFFD.
-pub(super) fn string(env: sys::napi_env, text: &[u8]) -> sys::napi_value {
+pub(crate) fn string(env: sys::napi_env, text: &[u8]) -> sys::napi_value {
     let mut value = ptr::null_mut();
     // SAFETY: pointer and length come from one slice.
     unsafe { sys::napi_create_string_utf8(env, text.as_ptr().cast(), text.len() as isize, &mut value) };
@@ -58,7 +58,7 @@ pub(super) fn string(env: sys::napi_env, text: &[u8]) -> sys::napi_value {
 }
 
 /// A JavaScript number.
-pub(super) fn number(env: sys::napi_env, number: f64) -> sys::napi_value {
+pub(crate) fn number(env: sys::napi_env, number: f64) -> sys::napi_value {
     let mut value = ptr::null_mut();
     // SAFETY: writes a handle of the open scope.
     unsafe { sys::napi_create_double(env, number, &mut value) };
@@ -69,7 +69,7 @@ pub(super) fn number(env: sys::napi_env, number: f64) -> sys::napi_value {
 ///
 /// # Safety
 /// `value` is an argument of the callback that is running.
-pub(super) unsafe fn to_js(
+pub(crate) unsafe fn to_js(
     env: sys::napi_env,
     value: *mut sqlite::sqlite3_value,
     safe_integers: bool,
@@ -107,7 +107,7 @@ pub(super) unsafe fn to_js(
 ///
 /// # Safety
 /// `argv` holds `argc` arguments of the callback that is running.
-pub(super) unsafe fn arguments(
+pub(crate) unsafe fn arguments(
     env: sys::napi_env,
     leading: Option<sys::napi_value>,
     argc: c_int,
@@ -128,7 +128,7 @@ pub(super) unsafe fn arguments(
 }
 
 /// Calls the function behind `reference` with `this` undefined. `None`: it threw, or the environment is going.
-pub(super) fn call(env: sys::napi_env, reference: sys::napi_ref, args: &[sys::napi_value]) -> Option<sys::napi_value> {
+pub(crate) fn call(env: sys::napi_env, reference: sys::napi_ref, args: &[sys::napi_value]) -> Option<sys::napi_value> {
     let mut function = ptr::null_mut();
     let mut result = ptr::null_mut();
     // SAFETY: the reference is strong and lives as long as its registration; `args` are handles of the open scope.
@@ -142,7 +142,7 @@ pub(super) fn call(env: sys::napi_env, reference: sys::napi_ref, args: &[sys::na
 }
 
 /// A strong reference to a function or object.
-pub(super) fn reference(env: sys::napi_env, value: sys::napi_value) -> Option<sys::napi_ref> {
+pub(crate) fn reference(env: sys::napi_env, value: sys::napi_value) -> Option<sys::napi_ref> {
     let mut reference = ptr::null_mut();
     // SAFETY: `value` is a handle of the running call.
     let status = unsafe { sys::napi_create_reference(env, value, 1, &mut reference) };
@@ -150,7 +150,7 @@ pub(super) fn reference(env: sys::napi_env, value: sys::napi_value) -> Option<sy
 }
 
 /// Gives a reference back.
-pub(super) fn release(env: sys::napi_env, reference: sys::napi_ref) {
+pub(crate) fn release(env: sys::napi_env, reference: sys::napi_ref) {
     if !reference.is_null() {
         // SAFETY: made by `reference` in the same environment, released once by its owner's `Drop`. During teardown
         // the call merely reports a status.
@@ -162,7 +162,7 @@ pub(super) fn release(env: sys::napi_env, reference: sys::napi_ref) {
 ///
 /// # Safety
 /// `context` belongs to the callback that is running.
-pub(super) unsafe fn fail(context: *mut sqlite::sqlite3_context) {
+pub(crate) unsafe fn fail(context: *mut sqlite::sqlite3_context) {
     // SAFETY: SQLite copies the empty text.
     unsafe { sqlite::sqlite3_result_error(context, c"".as_ptr(), 0) }
 }
@@ -171,7 +171,7 @@ pub(super) unsafe fn fail(context: *mut sqlite::sqlite3_context) {
 ///
 /// # Safety
 /// `context` belongs to the callback that is running.
-pub(super) unsafe fn set_result(
+pub(crate) unsafe fn set_result(
     env: sys::napi_env,
     context: *mut sqlite::sqlite3_context,
     value: sys::napi_value,
@@ -225,7 +225,7 @@ pub(super) unsafe fn set_result(
 }
 
 /// The UTF-8 of a JavaScript string (lone surrogates become U+FFFD).
-pub(super) fn utf8(env: sys::napi_env, value: sys::napi_value) -> Option<Vec<u8>> {
+pub(crate) fn utf8(env: sys::napi_env, value: sys::napi_value) -> Option<Vec<u8>> {
     let mut length = 0;
     // SAFETY: asks for the length only; anything but a string is an error status.
     if unsafe { sys::napi_get_value_string_utf8(env, value, ptr::null_mut(), 0, &mut length) } != sys::Status::napi_ok {
@@ -240,7 +240,7 @@ pub(super) fn utf8(env: sys::napi_env, value: sys::napi_value) -> Option<Vec<u8>
 }
 
 /// A JavaScript string for SQLite's NUL-terminated parameters; text after a NUL is dropped, as SQLite would.
-pub(super) fn c_string(env: sys::napi_env, value: sys::napi_value) -> Option<CString> {
+pub(crate) fn c_string(env: sys::napi_env, value: sys::napi_value) -> Option<CString> {
     let mut text = utf8(env, value)?;
     if let Some(nul) = text.iter().position(|byte| *byte == 0) {
         text.truncate(nul);
@@ -252,7 +252,7 @@ pub(super) fn c_string(env: sys::napi_env, value: sys::napi_value) -> Option<CSt
 ///
 /// # Safety
 /// The slice must not be kept across a call into JavaScript, which could detach it.
-pub(super) unsafe fn bytes<'a>(env: sys::napi_env, value: sys::napi_value) -> Option<&'a [u8]> {
+pub(crate) unsafe fn bytes<'a>(env: sys::napi_env, value: sys::napi_value) -> Option<&'a [u8]> {
     let mut is_array = false;
     let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
     // SAFETY: locals receive the answers; a value that is no typed array is refused by the first question.
@@ -290,14 +290,14 @@ pub(super) unsafe fn bytes<'a>(env: sys::napi_env, value: sys::napi_value) -> Op
 }
 
 /// Throws a TypeError.
-pub(super) fn throw_type(env: sys::napi_env, message: &str) {
+pub(crate) fn throw_type(env: sys::napi_env, message: &str) {
     let message = CString::new(message.replace('\0', "")).unwrap_or_default();
     // SAFETY: N-API copies the text.
     unsafe { sys::napi_throw_type_error(env, ptr::null(), message.as_ptr()) };
 }
 
 /// Throws a RangeError.
-pub(super) fn throw_range(env: sys::napi_env, message: &str) {
+pub(crate) fn throw_range(env: sys::napi_env, message: &str) {
     let message = CString::new(message.replace('\0', "")).unwrap_or_default();
     // SAFETY: N-API copies the text.
     unsafe { sys::napi_throw_range_error(env, ptr::null(), message.as_ptr()) };

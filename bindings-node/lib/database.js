@@ -1,0 +1,141 @@
+'use strict';
+const fs = require('node:fs');
+const path = require('node:path');
+const core = require('./core');
+const statements = require('./statement');
+const { boolean } = require('./extension/options');
+const { native, SqliteError } = core;
+
+const MAX_TIMEOUT = 0x7fffffff;
+
+/** A connection to a SQLite database, as better-sqlite3's. */
+function Database(given, options) {
+	if (new.target === undefined) return new Database(given, options);
+	let image = null;
+	if (Buffer.isBuffer(given)) {
+		image = given;
+		given = ':memory:';
+	} else if (typeof given === 'number') {
+		if (!Number.isInteger(given) || given < 0 || given > MAX_TIMEOUT) throw new TypeError('Expected the file descriptor to be a non-negative 32-bit integer');
+		if (options == null || !('journalFd' in options)) throw new TypeError('The "journalFd" option is required when opening a database from a file descriptor');
+		throw new TypeError('Opening a database from a file descriptor is not supported by this build of litekeel');
+	}
+	if (given == null) given = '';
+	if (options == null) options = {};
+	if (typeof given !== 'string') throw new TypeError('Expected first argument to be a string');
+	if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
+	if ('readOnly' in options) throw new TypeError('Misspelled option "readOnly" should be "readonly"');
+	if ('memory' in options) throw new TypeError('Option "memory" was removed in v7.0.0 (use ":memory:" filename instead)');
+
+	const filename = given.trim();
+	const memory = filename === '' || filename === ':memory:';
+	const readonly = boolean(options, 'readonly');
+	const fileMustExist = boolean(options, 'fileMustExist');
+	const timeout = 'timeout' in options ? options.timeout : 5000;
+	const verbose = 'verbose' in options ? options.verbose : null;
+	const nativeBinding = 'nativeBinding' in options ? options.nativeBinding : null;
+	if (readonly && memory && !image) throw new TypeError('In-memory/temporary databases cannot be readonly');
+	if (!Number.isInteger(timeout) || timeout < 0) throw new TypeError('Expected the "timeout" option to be a positive integer');
+	if (timeout > MAX_TIMEOUT) throw new RangeError('Option "timeout" cannot be greater than 2147483647');
+	if (verbose != null && typeof verbose !== 'function') throw new TypeError('Expected the "verbose" option to be a function');
+	if ('journalFd' in options && options.journalFd !== undefined) throw new TypeError('The "journalFd" option can only be used when opening a database from a file descriptor');
+	if (nativeBinding != null && typeof nativeBinding !== 'string' && typeof nativeBinding !== 'object') throw new TypeError('Expected the "nativeBinding" option to be a string or addon object');
+	if (!memory && !filename.startsWith('file:') && !fs.existsSync(path.dirname(filename))) {
+		throw new TypeError('Cannot open database because the directory does not exist');
+	}
+
+	const token = core.check(native.openDatabase(filename, readonly, fileMustExist, timeout));
+	if (image) {
+		try {
+			core.check(native.deserialize(token, image, readonly));
+		} catch (error) {
+			native.closeDatabase(token);
+			throw error;
+		}
+	}
+	core.attach(this, token, { verbose: verbose || null });
+	const state = core.state(this);
+	const property = (get) => ({ get, enumerable: true });
+	Object.defineProperties(this, {
+		name: property(() => given),
+		open: property(() => state.open),
+		inTransaction: property(() => native.inTransaction(state.token)),
+		readonly: property(() => readonly),
+		memory: property(() => memory),
+	});
+}
+
+const methods = {
+	prepare(sql) {
+		if (typeof sql !== 'string') throw new TypeError('Expected first argument to be a string');
+		return statements.prepare(this, sql, true);
+	},
+
+	transaction: require('./transaction'),
+
+	pragma(source, options) {
+		if (options == null) options = {};
+		if (typeof source !== 'string') throw new TypeError('Expected first argument to be a string');
+		if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
+		const simple = boolean(options, 'simple');
+		core.requireWritable(core.state(this));
+		const statement = statements.treatAsReader(statements.prepare(this, `PRAGMA ${source}`, false));
+		return simple ? statement.pluck().get() : statement.all();
+	},
+
+	explain(source) {
+		if (typeof source !== 'string') throw new TypeError('Expected first argument to be a string');
+		return statements.explain(this, source);
+	},
+
+	exec(sql) {
+		if (typeof sql !== 'string') throw new TypeError('Expected first argument to be a string');
+		const state = core.state(this);
+		core.requireWritable(state);
+		state.busy += 1;
+		try {
+			statements.exec(state, sql);
+		} finally {
+			state.busy -= 1;
+		}
+		return this;
+	},
+
+	close() {
+		core.close(core.state(this));
+		return this;
+	},
+
+	defaultSafeIntegers(...args) {
+		core.state(this).safeIntegers = first(args);
+		return this;
+	},
+
+	unsafeMode(...args) {
+		const state = core.state(this);
+		core.requireOpen(state);
+		state.unsafe = first(args);
+		native.setDefensive(state.token, !state.unsafe);
+		return this;
+	},
+};
+
+function first(args) {
+	if (args.length === 0) return true;
+	if (typeof args[0] !== 'boolean') throw new TypeError('Expected first argument to be a boolean');
+	return args[0];
+}
+
+for (const [name, method] of Object.entries(methods)) Database.prototype[name] = method;
+require('./extension')(Database, core);
+
+const Inspected = { Database: function Database() {} }.Database;
+Object.defineProperty(Database.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+	value() { return Object.assign(new Inspected(), this); }, writable: true, configurable: true,
+});
+if (typeof Symbol.dispose === 'symbol') {
+	Object.defineProperty(Database.prototype, Symbol.dispose, { value() { this.close(); }, writable: true, configurable: true });
+}
+
+Database.SqliteError = SqliteError;
+module.exports = Database;
