@@ -56,6 +56,22 @@ unsafe extern "C" fn free_statement(_env: sys::napi_env, data: *mut c_void, _hin
     drop(unsafe { Box::from_raw(data.cast::<Statement>()) });
 }
 
+/// Counts a call that may run JavaScript, for as long as it lives.
+struct Stepping(Rc<Token>);
+
+impl Stepping {
+    fn enter(token: Rc<Token>) -> Stepping {
+        token.stepping.set(token.stepping.get() + 1);
+        Stepping(token)
+    }
+}
+
+impl Drop for Stepping {
+    fn drop(&mut self) {
+        self.0.stepping.set(self.0.stepping.get() - 1);
+    }
+}
+
 /// The live statement in the first argument; throws a TypeError otherwise.
 fn statement(call: &Call) -> Option<*mut sqlite::sqlite3_stmt> {
     let handle = call.external(0, &STATEMENT).map_or(ptr::null_mut(), |data| {
@@ -164,6 +180,8 @@ unsafe fn prepare(call: &Call) -> Option<sys::napi_value> {
     let mut tail: *const c_char = ptr::null();
     // SAFETY: the text is NUL-terminated and outlives the call; the statement is finalised by its box.
     unsafe {
+        // Preparing may call a virtual table's factory.
+        let _stepping = Stepping::enter(token.clone());
         let start = bytes.as_ptr().cast::<c_char>();
         let rc = sqlite::sqlite3_prepare_v3(
             db,
@@ -305,6 +323,9 @@ unsafe fn reset(call: &Call) -> Option<sys::napi_value> {
 /// and then `null` at the end of the results; a number, the result code, as last element on failure.
 unsafe fn step(call: &Call) -> Option<sys::napi_value> {
     let handle = statement(call)?;
+    let data = call.external(0, &STATEMENT)?.cast::<Statement>();
+    // SAFETY: the tag says what the pointer is.
+    let _stepping = Stepping::enter(unsafe { (*data).connection.clone() });
     let (safe, limit) = (call.flag(1), call.int(2).max(1) as u32);
     let mut rows = ptr::null_mut();
     // SAFETY: the statement is live: whoever could finalise it is refused while a callback runs.

@@ -1,6 +1,7 @@
 //! litekeel's N-API binding.
 
 mod direct;
+mod exit;
 mod extension;
 
 use napi::sys;

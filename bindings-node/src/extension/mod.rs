@@ -30,6 +30,8 @@ pub(crate) struct Token {
     db: Cell<*mut sqlite::sqlite3>,
     /// Every statement that is not finalised, so that closing can do it.
     pub(crate) statements: RefCell<HashMap<usize, Rc<Cell<*mut sqlite::sqlite3_stmt>>>>,
+    /// How many calls of SQLite's that may call back into JavaScript are running.
+    pub(crate) stepping: Cell<u32>,
 }
 
 impl Token {
@@ -44,6 +46,7 @@ impl Token {
         if db.is_null() {
             return;
         }
+        crate::exit::forget(self);
         for (_, statement) in self.statements.borrow_mut().drain() {
             // SAFETY: listed statements are live; the cell is emptied, so nobody uses it afterwards.
             unsafe { sqlite::sqlite3_finalize(statement.replace(ptr::null_mut())) };
@@ -64,7 +67,9 @@ impl Drop for Token {
 /// # Safety
 /// `db` is open, belongs to the calling JavaScript thread, and nobody else closes it.
 pub(crate) unsafe fn connection_token(env: sys::napi_env, db: *mut sqlite::sqlite3) -> Option<sys::napi_value> {
-    let token = Rc::into_raw(Rc::new(Token { db: Cell::new(db), statements: RefCell::default() }));
+    let token =
+        Rc::into_raw(Rc::new(Token { db: Cell::new(db), statements: RefCell::default(), stepping: Cell::new(0) }));
+    crate::exit::remember(token);
     let mut value = ptr::null_mut();
     // SAFETY: the external owns one count and gives it back in `free_token`.
     unsafe {
