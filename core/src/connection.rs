@@ -1,35 +1,87 @@
 //! One connection: serialised, interruptible, closed once.
 
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use crate::close;
 use crate::codes;
-use crate::error::{Error, Result};
-use crate::report::CloseReport;
-use crate::sqlite;
+use crate::error::{Busy, Error, Result};
+use crate::explain::{self, Access, Subject};
+use crate::registry::{self, FileId, OpenHandle};
+use crate::report::{CloseReport, OpenReport};
+use crate::settings::{Id, Options, Resolved, Settings, resolve};
+use crate::wait::Waiting;
+use crate::{open, process, sqlite};
 
 /// A connection to one database, safe to use from any thread.
 ///
 /// Calls are serialised by a lock of its own ([`lock`](Connection::lock)); SQLite itself runs without its mutex.
+/// In a child process after `fork` every call is refused: the connection belongs to the parent.
 pub struct Connection {
-    state: Mutex<State>,
+    pub(crate) id: u64,
+    pub(crate) state: Mutex<State>,
     /// Held by `interrupt` and, for the moment of closing, by `close`: an interrupt must never reach freed memory
     /// and never wait for a running query.
-    interruptible: Mutex<Raw>,
+    pub(crate) interruptible: Mutex<Raw>,
+    /// The thread inside [`lock`](Connection::lock), so that a callback's second call is refused instead of waiting for itself.
+    user: AtomicUsize,
+    generation: u32,
+    shared: AtomicBool,
+    pub(crate) owners: AtomicUsize,
+    pub(crate) identity: Identity,
 }
 
-struct State {
-    raw: Raw,
-    closed: Option<CloseReport>,
+/// What never changes while the connection lives.
+pub(crate) struct Identity {
+    pub path: Option<PathBuf>,
+    pub file: Option<FileId>,
+    pub access: Access,
+    pub opened_at: String,
+    pub report: OpenReport,
+    /// How to open another one like it; `None` for an adopted handle.
+    pub resolved: Option<Resolved>,
+    /// Set when it was opened with `share=1`: by this it is found.
+    pub share_key: Option<FileId>,
+    pub strict: bool,
 }
+
+pub(crate) struct State {
+    pub raw: Raw,
+    /// rusqlite's view of the same handle; it never closes it.
+    pub view: Option<rusqlite::Connection>,
+    pub waiting: Option<Box<Waiting>>,
+    /// `sqlite3_total_changes64` when open was done: what the user's statements changed is the difference.
+    pub changes_at_open: i64,
+    pub closed: Option<CloseReport>,
+}
+
+// SAFETY: everything in it is used by the thread that holds the mutex; SQLite (compiled threadsafe) allows a handle to
+// move between threads, and the busy handler runs on the thread that runs the statement.
+unsafe impl Send for State {}
 
 #[derive(Clone, Copy)]
-struct Raw(*mut sqlite::sqlite3);
+pub(crate) struct Raw(pub *mut sqlite::sqlite3);
 // SAFETY: the pointer is only dereferenced by SQLite, under `state` or, for interrupt, `interruptible`.
 unsafe impl Send for Raw {}
+
+/// What is known about a handle that its host opened itself.
+#[derive(Clone, Debug, Default)]
+pub struct PlainInfo {
+    /// The absolute path; `None` for a database in memory.
+    pub path: Option<PathBuf>,
+    /// Opened for reading only.
+    pub read_only: bool,
+    /// Where in the program it was opened.
+    pub opened_at: String,
+}
 
 /// Exclusive use of a connection.
 pub struct Guard<'a> {
     state: MutexGuard<'a, State>,
+    connection: &'a Connection,
 }
 
 impl Guard<'_> {
@@ -37,40 +89,326 @@ impl Guard<'_> {
     pub fn raw(&self) -> *mut sqlite::sqlite3 {
         self.state.raw.0
     }
+
+    /// rusqlite's view of the connection, valid while the guard lives.
+    pub fn sqlite(&self) -> &rusqlite::Connection {
+        self.state.view.as_ref().expect("an open connection has its view")
+    }
+
+    /// The busy timeout that is in force.
+    pub fn busy_timeout(&self) -> Option<Duration> {
+        self.state.waiting.as_ref().map(|waiting| waiting.timeout())
+    }
+
+    /// Changes the busy timeout, and reinstalls the handler that `PRAGMA busy_timeout` or `sqlite3_busy_timeout` may
+    /// have replaced.
+    pub fn set_busy_timeout(&self, ms: u32) {
+        // SAFETY: the connection is open and ours while the guard lives; the boxed handler lives until it is closed.
+        unsafe {
+            match &self.state.waiting {
+                Some(waiting) => {
+                    waiting.set_timeout(ms);
+                    waiting.install();
+                }
+                None => {
+                    sqlite::sqlite3_busy_timeout(self.raw(), i32::try_from(ms).unwrap_or(i32::MAX));
+                }
+            }
+        }
+    }
+
+    /// How long the statement that just failed had waited for a lock.
+    pub fn take_waited(&self) -> Duration {
+        self.state.waiting.as_ref().map_or(Duration::ZERO, |waiting| waiting.take_waited())
+    }
+
+    /// Whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        // SAFETY: the connection is open while the guard lives.
+        unsafe { sqlite::sqlite3_get_autocommit(self.raw()) == 0 }
+    }
+
+    /// Ends a unit of work. On a shared connection every unit ends in autocommit: a transaction left open is rolled
+    /// back, so that one owner's rollback never takes another owner's acknowledged rows with it.
+    ///
+    /// # Errors
+    /// `KEEL_SHARED` when a transaction had to be rolled back.
+    pub fn settle(self) -> Result<()> {
+        if !self.roll_back_if_shared() {
+            return Ok(());
+        }
+        Err(Error::new(
+            codes::SHARED,
+            "the call would leave a transaction open on a shared connection; it has been rolled back",
+        )
+        .with_hint("do it in one call (exec_atomic), or on a connection of your own (a sibling)"))
+    }
+
+    fn roll_back_if_shared(&self) -> bool {
+        let left_open = self.connection.is_shared() && self.in_transaction();
+        if left_open {
+            // SAFETY: the connection is open and ours while the guard lives.
+            unsafe {
+                sqlite::sqlite3_exec(self.raw(), c"ROLLBACK".as_ptr(), None, std::ptr::null_mut(), std::ptr::null_mut())
+            };
+        }
+        left_open
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.roll_back_if_shared();
+        self.connection.user.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A number that no other live thread has: the address of a thread-local.
+fn this_thread() -> usize {
+    thread_local!(static MARK: Cell<u8> = const { Cell::new(0) });
+    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
 }
 
 impl Connection {
-    /// Takes over a handle that the host opened itself, as it is.
+    /// Opens the database that `url`, the environment or the default names: tuned, verified, registered.
+    ///
+    /// # Errors
+    /// The configuration codes for the URL and the options; SQLite's code, explained, with the step that failed.
+    pub fn open(url: Option<&str>, options: &Options) -> Result<Arc<Connection>> {
+        open::open(resolve(url, options)?, options)
+    }
+
+    /// Takes over a handle that its host opened itself, as it is: untuned, but registered and closed like any other.
     ///
     /// # Safety
     /// `raw` is an open connection of this copy of SQLite that nobody else closes.
-    pub unsafe fn adopt(raw: *mut sqlite::sqlite3) -> Arc<Connection> {
-        Arc::new(Connection {
-            state: Mutex::new(State { raw: Raw(raw), closed: None }),
+    pub unsafe fn adopt(raw: *mut sqlite::sqlite3, info: PlainInfo) -> Arc<Connection> {
+        process::initialise();
+        let file = info.path.as_deref().and_then(open::target::file_id);
+        let identity = Identity {
+            path: info.path,
+            file,
+            access: if info.read_only { Access::Read } else { Access::Write },
+            opened_at: info.opened_at,
+            report: OpenReport::default(),
+            resolved: None,
+            share_key: None,
+            strict: false,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { Connection::assemble(raw, None, identity) }
+    }
+
+    /// Makes the object around an open handle and registers it.
+    ///
+    /// # Safety
+    /// As for [`adopt`](Connection::adopt).
+    pub(crate) unsafe fn assemble(
+        raw: *mut sqlite::sqlite3,
+        waiting: Option<Box<Waiting>>,
+        identity: Identity,
+    ) -> Arc<Connection> {
+        let id = registry::next_id();
+        // SAFETY: the handle is open; the view is dropped before it is closed.
+        let (view, changes_at_open) =
+            unsafe { (rusqlite::Connection::from_handle(raw).ok(), sqlite::sqlite3_total_changes64(raw)) };
+        let handle = OpenHandle {
+            id,
+            path: identity.path.clone(),
+            file: identity.file,
+            opened_at: identity.opened_at.clone(),
+            age: Duration::ZERO,
+            shared: identity.share_key.is_some(),
+            tuned: identity.resolved.is_some(),
+        };
+        let strict = identity.strict;
+        let connection = Arc::new(Connection {
+            id,
+            state: Mutex::new(State { raw: Raw(raw), view, waiting, changes_at_open, closed: None }),
             interruptible: Mutex::new(Raw(raw)),
-        })
+            user: AtomicUsize::new(0),
+            generation: process::generation(),
+            shared: AtomicBool::new(identity.share_key.is_some()),
+            owners: AtomicUsize::new(1),
+            identity,
+        });
+        registry::add(handle, strict, &connection);
+        connection
     }
 
     /// Exclusive use, for one unit of work.
     ///
     /// # Errors
-    /// `KEEL_CLOSED` after close.
+    /// `KEEL_CLOSED` after close; `KEEL_FORKED` in a child; `KEEL_PANIC` when an earlier call panicked;
+    /// `SQLITE_MISUSE` when this very thread holds the connection already, as a callback does.
     pub fn lock(&self) -> Result<Guard<'_>> {
+        self.check_process()?;
+        let me = this_thread();
+        if self.user.load(Ordering::Relaxed) == me {
+            return Err(Error::new(sqlite::SQLITE_MISUSE, "this connection is busy with a call of this very thread")
+                .with_hint("a callback may not use the connection that called it: open another one"));
+        }
         let state =
             self.state.lock().map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked"))?;
         if state.closed.is_some() {
-            return Err(Error::new(codes::CLOSED, "the connection is closed"));
+            return Err(self.closed_error());
         }
-        Ok(Guard { state })
+        self.user.store(me, Ordering::Relaxed);
+        Ok(Guard { state, connection: self })
+    }
+
+    fn closed_error(&self) -> Error {
+        let place = self.identity.path.as_deref().unwrap_or(Path::new(":memory:")).display();
+        Error::new(codes::CLOSED, format!("the connection to {place} is closed"))
+    }
+
+    /// # Errors
+    /// `KEEL_FORKED` in a child of the process that opened the connection.
+    pub fn check_process(&self) -> Result<()> {
+        if self.is_forked() {
+            return Err(Error::new(codes::FORKED, "this connection was opened by the process that forked this one"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_forked(&self) -> bool {
+        self.generation != process::generation()
     }
 
     /// Makes the running statement fail with `SQLITE_INTERRUPT`. Any thread; never blocks.
     pub fn interrupt(&self) {
+        if self.is_forked() {
+            return;
+        }
         if let Ok(raw) = self.interruptible.lock()
             && !raw.0.is_null()
         {
             // SAFETY: `close` clears this pointer under the same lock before it frees the connection.
             unsafe { sqlite::sqlite3_interrupt(raw.0) }
         }
+    }
+
+    /// Ends one owner's use. The last owner's call closes: rolls back, checkpoints, reports. Calling again gives the
+    /// same report.
+    ///
+    /// # Errors
+    /// `KEEL_PANIC` when the lock is poisoned and the connection could not be examined; SQLite's own failure to close.
+    pub fn close(&self) -> Result<CloseReport> {
+        close::close(self)
+    }
+
+    /// Closes at the end of the process, waiting at most `patience` for a call that is running; returns whether it did.
+    pub(crate) fn close_at_exit(&self, patience: Duration) -> bool {
+        let began = std::time::Instant::now();
+        loop {
+            if let Ok(state) = self.state.try_lock() {
+                close::close_locked(self, state);
+                return true;
+            }
+            if began.elapsed() >= patience {
+                return false;
+            }
+            self.interrupt();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// What open found and did.
+    pub fn report(&self) -> &OpenReport {
+        &self.identity.report
+    }
+
+    /// Every setting; `None` for an adopted handle.
+    pub fn settings(&self) -> Option<&Settings> {
+        self.identity.resolved.as_ref().map(|resolved| &resolved.settings)
+    }
+
+    /// The absolute path; `None` for a database in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.identity.path.as_deref()
+    }
+
+    /// The identity of the file, by which the process's connections to it find each other.
+    pub fn file_id(&self) -> Option<FileId> {
+        self.identity.file
+    }
+
+    /// Whether several owners use it: it was opened with `share=1` or retained. That never changes back.
+    pub fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn share_key(&self) -> Option<FileId> {
+        self.identity.share_key
+    }
+
+    /// Adds an owner, which makes the connection shared.
+    ///
+    /// # Errors
+    /// `KEEL_IN_TRANSACTION` while a transaction is open; `KEEL_CLOSED`.
+    pub fn retain(self: &Arc<Self>) -> Result<Arc<Connection>> {
+        let guard = self.lock()?;
+        if guard.in_transaction() {
+            return Err(Error::new(codes::IN_TRANSACTION, "a connection in a transaction cannot get another owner"));
+        }
+        self.owners.fetch_add(1, Ordering::AcqRel);
+        self.shared.store(true, Ordering::Release);
+        Ok(self.clone())
+    }
+
+    /// Refuses what only the sole owner may do.
+    ///
+    /// # Errors
+    /// `KEEL_SHARED`.
+    pub fn require_sole_owner(&self, doing: &str) -> Result<()> {
+        if self.is_shared() {
+            return Err(Error::new(codes::SHARED, format!("{doing} needs a connection with one owner")));
+        }
+        Ok(())
+    }
+
+    /// Another connection to the same file with the same settings and a transaction state of its own.
+    ///
+    /// # Errors
+    /// `KEEL_NO_SIBLING` for a database in memory or an adopted handle; those of open.
+    pub fn sibling(&self) -> Result<Arc<Connection>> {
+        self.check_process()?;
+        match &self.identity.resolved {
+            Some(resolved) if self.identity.path.is_some() => open::sibling(resolved, &self.identity.opened_at),
+            Some(_) => Err(Error::new(codes::NO_SIBLING, "a private database in memory has one connection")),
+            None => Err(Error::new(codes::NO_SIBLING, "the connection was not opened through litekeel's open")),
+        }
+    }
+
+    /// SQLite's failure as an explained error. Failures that are about SQL keep SQLite's sentence.
+    ///
+    /// `doing` names the step when the call is no statement of the user's; empty otherwise.
+    ///
+    /// # Safety
+    /// `raw` is this connection's handle, and the caller holds its [`Guard`] (or is its only user).
+    pub unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: &'static str) -> Error {
+        let subject = Subject { raw, path: self.path(), access: self.identity.access, path_note: None };
+        let mut error = explain::explain(&subject, rc);
+        if rc & 0xff == sqlite::SQLITE_BUSY {
+            error = error.with_busy(Busy::new(explain::busy_kind(rc), Duration::ZERO));
+        }
+        if doing.is_empty() { error } else { error.with_step(doing) }
+    }
+
+    /// The timeout the settings ask for, in milliseconds.
+    pub fn configured_busy_timeout(&self) -> Option<i64> {
+        self.settings().and_then(|settings| settings.int(Id::BusyTimeout))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        close::on_drop(self);
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("id", &self.id).field("path", &self.identity.path).finish_non_exhaustive()
     }
 }

@@ -2,12 +2,21 @@
 //!
 //! A URL passes through the modules in this order: `source` → [`url`] → [`settings`] → `open` → [`connection`] → `close`.
 
+mod close;
 pub mod codes;
 pub mod connection;
 pub mod error;
+mod exit;
+mod explain;
+mod open;
+mod orphan;
+pub mod process;
+mod raw;
+pub mod registry;
 pub mod report;
 pub mod settings;
 pub mod url;
+mod verify;
 pub mod wait;
 
 pub use connection::{Connection, Guard};

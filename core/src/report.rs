@@ -1,11 +1,96 @@
 //! What open found and did, and what close left.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One line of an open report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Row {
+    /// The setting's key, or the fact's name.
+    pub name: &'static str,
+    /// What was read back from the connection.
+    pub value: String,
+    /// What was asked for; empty for a fact.
+    pub wanted: String,
+    /// Who asked: `built-in`, `profile`, `url`, `option`; `file` or `system` for a fact.
+    pub source: &'static str,
+    /// What else a reader should know.
+    pub note: String,
+}
+
 /// What open found and did.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct OpenReport {}
+pub struct OpenReport {
+    /// The absolute path; `None` for a database in memory.
+    pub path: Option<PathBuf>,
+    /// The URL without its secrets.
+    pub url: String,
+    /// Where the URL came from: `argument`, `env` or `default`.
+    pub url_source: &'static str,
+    /// Whether open created the database (or found an empty file).
+    pub new_database: bool,
+    /// The directories that open created.
+    pub created_directories: Vec<PathBuf>,
+    /// WAL frames (or journal pages) that SQLite recovered: the process before did not close.
+    pub recovered_frames: u64,
+    /// The name of the file system, where it is known.
+    pub file_system: Option<String>,
+    /// How long open took.
+    pub elapsed: Duration,
+    /// What a careful operator should read.
+    pub warnings: Vec<String>,
+    /// Every value that replaced another: `synchronous: full (url) over normal (profile)`.
+    pub overrides: Vec<String>,
+    /// Every setting and fact.
+    pub rows: Vec<Row>,
+}
+
+impl OpenReport {
+    /// The row of this name.
+    pub fn row(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == name)
+    }
+
+    pub(crate) fn fact(&mut self, name: &'static str, value: impl Into<String>) {
+        self.rows.push(Row { name, value: value.into(), source: "system", ..Row::default() });
+    }
+}
+
+/// The checkpoint that close made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClosingCheckpoint {
+    /// Frames in the WAL.
+    pub log: i32,
+    /// Frames of it that are in the database now.
+    pub done: i32,
+    /// Whether another connection kept it from finishing.
+    pub busy: bool,
+}
 
 /// What close did and left.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct CloseReport {}
+pub struct CloseReport {
+    /// An open transaction was rolled back.
+    pub rolled_back: bool,
+    /// The SQL of statements that others prepared on the raw handle and did not finalize. The connection stays alive
+    /// behind them until they do.
+    pub leaked_statements: Vec<String>,
+    /// `PRAGMA optimize` ran.
+    pub optimized: bool,
+    /// What the checkpoint did; `None` when none was needed or wanted.
+    pub checkpoint: Option<ClosingCheckpoint>,
+    /// There was a `-wal` and it is gone.
+    pub wal_removed: bool,
+    /// The size of the `-wal` that remains. No data is lost: the next open reads it.
+    pub wal_bytes_left: u64,
+    /// Why a `-wal` remains.
+    pub why: String,
+    /// Owners of a shared connection that go on using it; 0 when the connection is really closed.
+    pub owners_left: usize,
+    /// What went wrong without making close fail.
+    pub warnings: Vec<String>,
+}

@@ -1,0 +1,36 @@
+//! `SQLITE_CORRUPT`: quick facts, and the steps that save what can be saved.
+
+use std::fs;
+
+use super::facts::beside;
+use super::{Finding, Subject};
+use crate::sqlite;
+
+pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {
+    if rc == sqlite::SQLITE_CORRUPT_INDEX {
+        return Finding::new("an index does not match its table", "rebuild it: REINDEX; then PRAGMA integrity_check");
+    }
+    if rc == sqlite::SQLITE_CORRUPT_VTAB {
+        return Finding::new(
+            "the content of a virtual table is inconsistent",
+            "for full-text search: INSERT INTO t(t) VALUES('rebuild')",
+        );
+    }
+    let mut why = "the content of the file is inconsistent".to_owned();
+    if let Some(path) = subject.path {
+        if let Ok(meta) = fs::metadata(path) {
+            why.push_str(&format!("; {} bytes", meta.len()));
+            if meta.len() % 512 != 0 {
+                why.push_str(", no multiple of a page: it was cut off");
+            }
+        }
+        if let Ok(wal) = fs::metadata(beside(path, "-wal")) {
+            why.push_str(&format!("; a -wal of {} bytes lies beside it", wal.len()));
+        }
+    }
+    Finding::new(
+        why,
+        "stop all writers, copy the file with its -wal, look at PRAGMA integrity_check on the copy, save what is readable \
+         with sqlite3 COPY .recover | sqlite3 NEW, or restore a backup",
+    )
+}

@@ -1,0 +1,71 @@
+//! `SQLITE_READONLY`: is it the file, the file system, the directory, or the way it was opened?
+
+use std::path::Path;
+
+use super::facts::{beside, describe, may};
+use super::{Access, Finding, Subject};
+use crate::sqlite;
+
+pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {
+    let Some(path) = subject.path else {
+        return Finding::new("the connection may not write (query_only)", "write through another connection");
+    };
+    if rc == sqlite::SQLITE_READONLY_DBMOVED {
+        return Finding::new(
+            "the file was renamed, replaced or deleted while it was open",
+            "close and reopen; replace a database only while nobody has it open",
+        );
+    }
+    if subject.access == Access::Read {
+        return Finding::new("it was opened with mode=ro or immutable=1", "open it with mode=rw to write");
+    }
+    if let Some(found) = on_disk(path) {
+        return found;
+    }
+    match rc {
+        sqlite::SQLITE_READONLY_CANTLOCK | sqlite::SQLITE_READONLY_CANTINIT | sqlite::SQLITE_READONLY_RECOVERY => {
+            Finding::new(
+                format!("its {} cannot be written, which WAL needs", beside(path, "-shm").display()),
+                "give this user write permission on the -shm and the directory",
+            )
+        }
+        sqlite::SQLITE_READONLY_ROLLBACK => Finding::new(
+            "a crashed process left a journal that must be rolled back, which needs write permission",
+            "open it once as a user who may write it",
+        ),
+        _ => Finding::new("the connection may not write (query_only)", "write through another connection"),
+    }
+}
+
+/// Why a file that exists cannot be written; `None` when the file system would allow it.
+pub(crate) fn on_disk(path: &Path) -> Option<Finding> {
+    if crate::open::filesystem::read_only(path) {
+        return Some(Finding::new(
+            "the file system is mounted read-only",
+            "remount it writable, or open with mode=ro (immutable=1 when nobody writes it)",
+        ));
+    }
+    if !may(path, libc::W_OK) {
+        return Some(Finding::new(
+            format!("the file may not be written ({})", describe(path)),
+            "make it writable for this user (chmod u+w, chown), or open it with mode=ro",
+        ));
+    }
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let companion = beside(path, suffix);
+        if companion.exists() && !may(&companion, libc::W_OK) {
+            return Some(Finding::new(
+                format!("its {} may not be written ({})", companion.display(), describe(&companion)),
+                "give it the database's owner (chown), or run as that user",
+            ));
+        }
+    }
+    let parent = path.parent()?;
+    (!may(parent, libc::W_OK)).then(|| {
+        Finding::new(
+            format!("the directory {} may not be written ({})", parent.display(), describe(parent)),
+            "SQLite creates the -wal, -shm or -journal there: give this user write permission on the directory, or \
+             open with mode=ro",
+        )
+    })
+}

@@ -1,0 +1,141 @@
+//! Resolved settings → an open, tuned, verified connection. The order matters, and is told here.
+//!
+//! A pragma before the busy handler fails at once on a contended file; `page_size` after WAL is silently ignored;
+//! `foreign_keys` inside a transaction too. Every failure names its step.
+
+pub(crate) mod filesystem;
+mod handle;
+mod hardening;
+mod journal;
+mod pragmas;
+mod probe;
+pub(crate) mod target;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::codes;
+use crate::connection::{Connection, Identity};
+use crate::error::{Error, Result};
+use crate::explain::Access;
+use crate::registry;
+use crate::report::OpenReport;
+use crate::settings::{Id, Options, Resolved, Settings, Target};
+use crate::{process, verify};
+
+pub(crate) use handle::Opening;
+pub(crate) use hardening::{read as read_switch, version as sqlite_version};
+pub(crate) use pragmas::as_sqlite;
+
+/// Opens what was resolved: the process's shared connection with `share=1`, else one of its own.
+pub(crate) fn open(resolved: Resolved, options: &Options) -> Result<Arc<Connection>> {
+    if !resolved.settings.bool(Id::Share) {
+        return open_new(resolved, options, false);
+    }
+    let Target::File(path) = &resolved.target else {
+        return Err(Error::new(codes::CONFLICT, "share=1 needs a database in a file")
+            .with_hint("remove share=1, or name a file"));
+    };
+    let lock = registry::creation_lock(path);
+    let _creating = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(existing) = target::file_id(path).and_then(registry::find_shared) {
+        same_settings(&existing, &resolved.settings)?;
+        // It may have been closed since it was found; then a new one is opened.
+        if let Ok(connection) = existing.retain() {
+            return Ok(connection);
+        }
+    }
+    open_new(resolved, options, true)
+}
+
+/// Another connection like the one that was resolved before.
+pub(crate) fn sibling(resolved: &Resolved, opened_at: &str) -> Result<Arc<Connection>> {
+    let options = Options { opened_at: Some(opened_at.to_owned()), ..Options::default() };
+    open_new(resolved.clone(), &options, false)
+}
+
+fn same_settings(existing: &Connection, wanted: &Settings) -> Result<()> {
+    let Some(has) = existing.settings() else { return Ok(()) };
+    let different: Vec<String> = crate::settings::TABLE
+        .iter()
+        // A profile is only a name for the values that are compared one by one.
+        .filter(|row| row.id != Id::Profile && has.get(row.id) != wanted.get(row.id))
+        .map(|row| {
+            let show = |s: &Settings| s.get(row.id).map_or_else(|| "unset".to_owned(), ToString::to_string);
+            format!("{} is {}, not {}", row.key, show(has), show(wanted))
+        })
+        .collect();
+    if different.is_empty() {
+        return Ok(());
+    }
+    let place = existing.path().map(|path| path.display().to_string()).unwrap_or_default();
+    let at = match existing.identity.opened_at.as_str() {
+        "" => String::new(),
+        at => format!(", first opened at {at}"),
+    };
+    Err(Error::new(codes::MISMATCH, format!("{place} is shared with other settings{at}: {}", different.join("; ")))
+        .with_path(existing.path().unwrap_or_else(|| std::path::Path::new(""))))
+}
+
+fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<Connection>> {
+    let began = Instant::now();
+    process::initialise();
+    process::take_recovered();
+    let settings = &resolved.settings;
+    let mut report = OpenReport {
+        url: resolved.shown_url.clone(),
+        url_source: resolved.url_source.as_str(),
+        warnings: resolved.warnings.clone(),
+        ..OpenReport::default()
+    };
+    let access = match settings.word(Id::Mode) {
+        "ro" => Access::Read,
+        "rw" => Access::Write,
+        _ => Access::Create,
+    };
+    let prepared = target::prepare(&resolved, options, access, &mut report).map_err(|e| e.with_step("target"))?;
+    let mut opening = handle::open(&resolved, options, access)?;
+    hardening::apply(&opening, settings)?;
+    opening.install_busy_handler(settings);
+    let new_database = probe::probe(&mut opening)?;
+    report.new_database = new_database && opening.path.is_some();
+    if new_database {
+        pragmas::create_only(&opening, settings)?;
+    } else {
+        pragmas::refuse_create_only(&opening, settings)?;
+    }
+    pragmas::locking_mode(&opening, settings)?;
+    journal::set(&opening, settings)?;
+    pragmas::tune(&opening, settings, &prepared)?;
+    pragmas::file_controls(&opening, settings)?;
+    if settings.word(Id::Optimize) == "open" && access != Access::Read {
+        pragmas::optimize(&opening, &mut report);
+    }
+    pragmas::query_only(&opening, settings)?;
+    verify::verify(&opening, settings, &prepared, &mut report)?;
+
+    report.recovered_frames = process::take_recovered();
+    if report.recovered_frames > 0 {
+        report.warnings.push(format!(
+            "recovered {} frames: the process that used the database before did not close it",
+            report.recovered_frames
+        ));
+    }
+    verify::describe(&opening, settings, &mut report);
+    let file = opening.path.as_deref().and_then(target::file_id);
+    report.path = opening.path.clone();
+    report.elapsed = began.elapsed();
+    let (raw, waiting, path) = opening.into_parts();
+    let identity = Identity {
+        share_key: if shared { file } else { None },
+        path,
+        file,
+        access,
+        opened_at: options.opened_at.clone().unwrap_or_default(),
+        report,
+        strict: settings.word(Id::Profile) == "test",
+        resolved: Some(resolved),
+    };
+    // SAFETY: the handle is open, and `into_parts` gave up its ownership.
+    Ok(unsafe { Connection::assemble(raw, waiting, identity) })
+}

@@ -1,0 +1,78 @@
+//! The file system under a path, by `statfs`: does WAL's shared memory work on it, is it writable, is there room?
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// How far a file system can be trusted with locks and shared memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// A disk of this machine.
+    Local,
+    /// Some of them work: 9p, FUSE, virtiofs.
+    Doubtful,
+    /// Other machines see the files but not our shared memory: NFS, SMB and their kin.
+    Network,
+}
+
+/// The name of the file system that holds `path`, and how far it reaches.
+#[cfg(target_os = "linux")]
+pub(crate) fn of(path: &Path) -> Option<(String, Reach)> {
+    let magic = statfs(path)?.f_type as u32;
+    let (name, reach) = match magic {
+        0x6969 => ("NFS", Reach::Network),
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => ("SMB", Reach::Network),
+        0x5346_414f => ("AFS", Reach::Network),
+        0x00c3_6400 => ("Ceph", Reach::Network),
+        0x7375_7245 => ("Coda", Reach::Network),
+        0x0bd0_0bd0 => ("Lustre", Reach::Network),
+        0x0102_1997 => ("9p", Reach::Doubtful),
+        // virtiofs answers with FUSE's magic number.
+        0x6573_5546 => ("FUSE", Reach::Doubtful),
+        0xef53 => ("ext4", Reach::Local),
+        0x5846_5342 => ("xfs", Reach::Local),
+        0x9123_683e => ("btrfs", Reach::Local),
+        0x2fc1_2fc1 => ("zfs", Reach::Local),
+        0xf2f5_2010 => ("f2fs", Reach::Local),
+        0x0102_1994 => ("tmpfs", Reach::Local),
+        0x794c_7630 => ("overlayfs", Reach::Local),
+        other => return Some((format!("{other:#x}"), Reach::Local)),
+    };
+    Some((name.to_owned(), reach))
+}
+
+/// The name of the file system that holds `path`, and how far it reaches.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn of(_: &Path) -> Option<(String, Reach)> {
+    None
+}
+
+/// Whether the file system is mounted read-only.
+pub(crate) fn read_only(path: &Path) -> bool {
+    statvfs(path).is_some_and(|fs| fs.f_flag & libc::ST_RDONLY != 0)
+}
+
+/// The bytes this user may still write.
+#[allow(clippy::unnecessary_cast)] // The fields' width differs between systems.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    statvfs(path).map(|fs| fs.f_bavail as u64 * fs.f_frsize as u64)
+}
+
+fn statvfs(path: &Path) -> Option<libc::statvfs> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    // SAFETY: a NUL-terminated path, and a struct of integers for the answer.
+    unsafe {
+        let mut answer: libc::statvfs = std::mem::zeroed();
+        (libc::statvfs(path.as_ptr(), &mut answer) == 0).then_some(answer)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn statfs(path: &Path) -> Option<libc::statfs> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    // SAFETY: a NUL-terminated path, and a struct of integers for the answer.
+    unsafe {
+        let mut answer: libc::statfs = std::mem::zeroed();
+        (libc::statfs(path.as_ptr(), &mut answer) == 0).then_some(answer)
+    }
+}

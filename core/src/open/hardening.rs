@@ -1,0 +1,92 @@
+//! `sqlite3_db_config`: what SQL may do to the file and to the process, set and read back.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use super::Opening;
+use crate::codes;
+use crate::error::{Error, Result};
+use crate::settings::{Id, Settings};
+use crate::{raw, sqlite};
+
+const STEP: &str = "db_config";
+
+pub(super) fn apply(opening: &Opening, settings: &Settings) -> Result<()> {
+    let attach = settings.word(Id::Attach);
+    let switches = [
+        ("load_extension", sqlite::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, false),
+        ("dqs", sqlite::SQLITE_DBCONFIG_DQS_DML, settings.bool(Id::Dqs)),
+        ("dqs", sqlite::SQLITE_DBCONFIG_DQS_DDL, settings.bool(Id::Dqs)),
+        ("trusted_schema", sqlite::SQLITE_DBCONFIG_TRUSTED_SCHEMA, settings.bool(Id::TrustedSchema)),
+        ("defensive", sqlite::SQLITE_DBCONFIG_DEFENSIVE, settings.bool(Id::Defensive)),
+        ("attach", sqlite::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, attach == "any"),
+    ];
+    for (name, op, on) in switches {
+        let mut got: c_int = -1;
+        // SAFETY: these opcodes take an int and a pointer to an int; the handle is open.
+        let rc = unsafe { sqlite::sqlite3_db_config(opening.raw, op, c_int::from(on), &raw mut got) };
+        if rc != sqlite::SQLITE_OK || got != c_int::from(on) {
+            return Err(Error::new(
+                codes::SETTING_NOT_APPLIED,
+                format!("{name} was set to {} and reads back as {got}: this SQLite does not carry it", c_int::from(on)),
+            )
+            .with_sqlite_code(rc)
+            .with_step(STEP));
+        }
+    }
+    if attach == "none" {
+        // SAFETY: the callback only reads, and its context is the handle it belongs to.
+        unsafe { sqlite::sqlite3_set_authorizer(opening.raw, Some(deny_attach), opening.raw.cast()) };
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn deny_attach(
+    context: *mut c_void,
+    action: c_int,
+    _: *const c_char,
+    _: *const c_char,
+    _: *const c_char,
+    _: *const c_char,
+) -> c_int {
+    if action != sqlite::SQLITE_ATTACH {
+        return sqlite::SQLITE_OK;
+    }
+    // VACUUM attaches a temporary database while it runs; nothing else may.
+    let mut statement = std::ptr::null_mut();
+    // SAFETY: the context is the connection that is preparing the statement; listing its statements changes nothing.
+    unsafe {
+        loop {
+            statement = sqlite::sqlite3_next_stmt(context.cast(), statement);
+            if statement.is_null() {
+                return sqlite::SQLITE_DENY;
+            }
+            if sqlite::sqlite3_stmt_busy(statement) != 0 && is_vacuum(sqlite::sqlite3_sql(statement)) {
+                return sqlite::SQLITE_OK;
+            }
+        }
+    }
+}
+
+unsafe fn is_vacuum(sql: *const c_char) -> bool {
+    // SAFETY: SQLite's own NUL-terminated copy of the statement.
+    !sql.is_null()
+        && unsafe { CStr::from_ptr(sql) }
+            .to_string_lossy()
+            .trim_start()
+            .get(..6)
+            .is_some_and(|word| word.eq_ignore_ascii_case("vacuum"))
+}
+
+/// Whether a switch is on, as SQLite says.
+pub(crate) fn read(opening: &Opening, op: c_int) -> bool {
+    let mut got: c_int = -1;
+    // SAFETY: a negative value reads without setting.
+    unsafe { sqlite::sqlite3_db_config(opening.raw, op, -1 as c_int, &raw mut got) };
+    got == 1
+}
+
+/// SQLite's compile-time version text.
+pub(crate) fn version() -> String {
+    // SAFETY: a static string.
+    unsafe { raw::owned(sqlite::sqlite3_libversion()) }.unwrap_or_default()
+}

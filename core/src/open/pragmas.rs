@@ -1,0 +1,130 @@
+//! The pragmas, in the groups in which their order matters.
+
+use super::Opening;
+use super::target::Prepared;
+use crate::codes;
+use crate::error::{Error, Result};
+use crate::report::OpenReport;
+use crate::settings::{Id, Kind, Settings, Step, TABLE, Value};
+use crate::sqlite;
+
+/// Set on their own, before or after the others.
+const ORDERED: &[Id] = &[Id::JournalMode, Id::LockingMode, Id::ForeignKeys, Id::RecursiveTriggers, Id::QueryOnly];
+
+/// The number by which SQLite knows a setting's word, or the value itself: what the pragma takes and reads back.
+pub(crate) fn as_sqlite(id: Id, value: &Value) -> String {
+    match (id.setting().kind, value) {
+        // These two answer with the word.
+        (_, Value::Word(word)) if matches!(id, Id::JournalMode | Id::LockingMode) => (*word).to_owned(),
+        (Kind::Word(words), Value::Word(word)) => words.iter().position(|other| other == word).unwrap_or(0).to_string(),
+        _ => value.to_string(),
+    }
+}
+
+fn set(opening: &Opening, settings: &Settings, id: Id, step: &'static str) -> Result<()> {
+    let Some(value) = settings.get(id) else { return Ok(()) };
+    let value = match (id, value) {
+        // The header's field is signed in SQL.
+        (Id::ApplicationId, Value::Int(value)) => (*value as u32 as i32).to_string(),
+        // Only the word sets it; the number is what it reads back as.
+        (Id::SecureDelete, Value::Word(word)) => (*word).to_owned(),
+        (_, value) => as_sqlite(id, value),
+    };
+    opening.run(format!("PRAGMA {}={value}", id.key()), step).map(drop)
+}
+
+const CREATE: &[Id] = &[Id::PageSize, Id::AutoVacuum, Id::ApplicationId];
+
+/// Once a page is written, and above all once WAL is on, SQLite ignores these without a word.
+pub(super) fn create_only(opening: &Opening, settings: &Settings) -> Result<()> {
+    CREATE.iter().try_for_each(|id| set(opening, settings, *id, "create"))
+}
+
+/// The create-only settings of a database that exists must be what was asked for.
+pub(super) fn refuse_create_only(opening: &Opening, settings: &Settings) -> Result<()> {
+    for id in CREATE {
+        let Some(value) = settings.get(*id) else { continue };
+        let has = opening.run(format!("PRAGMA {}", id.key()), "create")?.unwrap_or_default();
+        let wanted = match value {
+            Value::Int(value) if *id == Id::ApplicationId => (*value as u32 as i32).to_string(),
+            value => as_sqlite(*id, value),
+        };
+        if has != wanted {
+            let place = opening.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+            let mut error = Error::new(
+                codes::CREATE_ONLY_PARAM,
+                format!("{}={value}, but {place} exists already with {}", id.key(), shown(*id, &has)),
+            )
+            .with_step("create");
+            if let Some(path) = &opening.path {
+                error = error.with_path(path);
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn shown(id: Id, has: &str) -> String {
+    match (id.setting().kind, has.parse::<usize>()) {
+        (Kind::Word(words), Ok(index)) if index < words.len() => words[index].to_owned(),
+        _ => has.to_owned(),
+    }
+}
+
+pub(super) fn locking_mode(opening: &Opening, settings: &Settings) -> Result<()> {
+    set(opening, settings, Id::LockingMode, "locking_mode")
+}
+
+/// Everything that has no order of its own, then the two that a transaction would swallow.
+pub(super) fn tune(opening: &Opening, settings: &Settings, prepared: &Prepared) -> Result<()> {
+    for row in TABLE.iter().filter(|row| row.step == Step::Pragma && !ORDERED.contains(&row.id)) {
+        if row.id == Id::MmapSize && prepared.no_mmap {
+            opening.run("PRAGMA mmap_size=0".to_owned(), "pragma")?;
+        } else {
+            set(opening, settings, row.id, "pragma")?;
+        }
+    }
+    if cfg!(target_os = "macos") {
+        opening.run("PRAGMA fullfsync=1".to_owned(), "pragma")?;
+    }
+    // SAFETY: the handle is open and nobody else has it yet.
+    debug_assert!(unsafe { sqlite::sqlite3_get_autocommit(opening.raw) } != 0);
+    set(opening, settings, Id::ForeignKeys, "foreign_keys")?;
+    set(opening, settings, Id::RecursiveTriggers, "recursive_triggers")
+}
+
+/// What is asked of the file's VFS and of close.
+pub(super) fn file_controls(opening: &Opening, settings: &Settings) -> Result<()> {
+    // SAFETY: both opcodes take an int (by pointer, or by value with a pointer for the answer).
+    unsafe {
+        if settings.bool(Id::PersistWal) && opening.path.is_some() {
+            let mut on: i32 = 1;
+            let rc = sqlite::sqlite3_file_control(
+                opening.raw,
+                c"main".as_ptr(),
+                sqlite::SQLITE_FCNTL_PERSIST_WAL,
+                (&raw mut on).cast(),
+            );
+            if rc != sqlite::SQLITE_OK {
+                return Err(opening.fail(rc, "persist_wal"));
+            }
+        }
+        if settings.word(Id::CloseCheckpoint) == "none" {
+            let mut on: i32 = 0;
+            sqlite::sqlite3_db_config(opening.raw, sqlite::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1i32, &raw mut on);
+        }
+    }
+    Ok(())
+}
+
+/// Statistics are not worth waiting for, nor a failed open.
+pub(super) fn optimize(opening: &Opening, report: &mut OpenReport) {
+    if let Err(error) = opening.run("PRAGMA optimize=0x10002".to_owned(), "optimize") {
+        report.warnings.push(format!("optimize: {}", error.message()));
+    }
+}
+
+pub(super) fn query_only(opening: &Opening, settings: &Settings) -> Result<()> {
+    set(opening, settings, Id::QueryOnly, "query_only")
+}

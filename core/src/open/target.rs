@@ -1,0 +1,177 @@
+//! Step 0: the path, before SQLite touches it. Only `stat`, `access`, `statfs` and `mkdir`.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use super::filesystem::{self, Reach};
+use crate::codes;
+use crate::error::{Error, Result};
+use crate::explain::{Access, Obstacle, beside, describe, kind, may, obstacle, strerror};
+use crate::orphan;
+use crate::registry::FileId;
+use crate::report::OpenReport;
+use crate::settings::{Id, Options, Resolved, Settings, Target};
+
+/// What the look at the path found out.
+pub(crate) struct Prepared {
+    /// The file system gives no coherent memory mapping.
+    pub no_mmap: bool,
+}
+
+/// The identity of the file a path names.
+pub(crate) fn file_id(path: &Path) -> Option<FileId> {
+    let meta = fs::metadata(path).ok()?;
+    Some(FileId { dev: meta.dev(), ino: meta.ino() })
+}
+
+pub(super) fn prepare(
+    resolved: &Resolved,
+    options: &Options,
+    access: Access,
+    report: &mut OpenReport,
+) -> Result<Prepared> {
+    let Target::File(path) = &resolved.target else { return Ok(Prepared { no_mmap: false }) };
+    let settings = &resolved.settings;
+    let mkdir = match settings.get(Id::Mkdir) {
+        Some(_) => settings.bool(Id::Mkdir),
+        None => access == Access::Create,
+    };
+    if let Some(parent) = path.parent()
+        && mkdir
+    {
+        make_directories(parent, resolved.triple_slash, report)?;
+    }
+    let reach = check_file_system(path, settings, report)?;
+    let set_aside = settings.word(Id::OnOrphanWal) == "set_aside" && access != Access::Read;
+    if let Some(name) = orphan::check(path, set_aside)? {
+        report.warnings.push(format!("a -wal without its database was set aside as {}", name.display()));
+    }
+    match fs::metadata(path) {
+        Ok(meta) => check_existing(path, &meta, settings, access, report)?,
+        Err(_) if access == Access::Create => {
+            if let Some(mode) = options.file_mode {
+                create_with_mode(path, mode)?;
+            }
+        }
+        Err(_) => {}
+    }
+    Ok(Prepared { no_mmap: reach != Reach::Local })
+}
+
+fn make_directories(parent: &Path, triple_slash: bool, report: &mut OpenReport) -> Result<()> {
+    let Some(Obstacle::Missing(first)) = obstacle(parent) else { return Ok(()) };
+    fs::create_dir_all(parent).map_err(|error| {
+        let errno = error.raw_os_error().unwrap_or(0);
+        let above = first.parent().unwrap_or(Path::new("/"));
+        let mut hint = format!("create it yourself, or give this user write permission on {}", above.display());
+        if triple_slash {
+            hint.push_str("; sqlite:///x is the absolute path /x; for a relative file write sqlite:x");
+        }
+        Error::new(
+            codes::IO,
+            format!(
+                "the directory {} does not exist and cannot be created: {} ({}: {})",
+                first.display(),
+                strerror(errno),
+                above.display(),
+                describe(above)
+            ),
+        )
+        .with_hint(hint)
+        .with_path(parent)
+        .with_errno(errno)
+    })?;
+    let created = parent.ancestors().take_while(|dir| dir.starts_with(&first));
+    report.created_directories = created.map(Path::to_owned).collect();
+    report.created_directories.reverse();
+    Ok(())
+}
+
+fn check_file_system(path: &Path, settings: &Settings, report: &mut OpenReport) -> Result<Reach> {
+    let found = filesystem::of(path).or_else(|| filesystem::of(path.parent()?));
+    let Some((name, reach)) = found else { return Ok(Reach::Local) };
+    let verdict = match settings.word(Id::NetworkFs) {
+        "" => match reach {
+            Reach::Network => "refuse",
+            Reach::Doubtful => "warn",
+            Reach::Local => "allow",
+        },
+        asked => asked,
+    };
+    if reach != Reach::Local {
+        let text = format!("{} lies on {name}: WAL's shared memory does not work across hosts", path.display());
+        match verdict {
+            "refuse" => {
+                return Err(Error::new(codes::NETWORK_FS, text)
+                    .with_hint("move the database to a local disk; network_fs=warn if one machine alone uses it")
+                    .with_path(path));
+            }
+            "warn" => report.warnings.push(text),
+            _ => {}
+        }
+    }
+    report.file_system = Some(name);
+    Ok(reach)
+}
+
+fn check_existing(
+    path: &Path,
+    meta: &fs::Metadata,
+    settings: &Settings,
+    access: Access,
+    report: &mut OpenReport,
+) -> Result<()> {
+    if let Some(kind) = kind(meta) {
+        let file_type = meta.file_type();
+        // SQLite explains a directory's CANTOPEN itself; a FIFO would block it for ever.
+        if meta.is_dir() || file_type.is_fifo() || file_type.is_socket() || file_type.is_char_device() {
+            let hint =
+                if meta.is_dir() { "name the database file inside the directory" } else { "name a regular file" };
+            return Err(Error::new(codes::NOT_A_FILE, format!("{} is {kind}, not a file", path.display()))
+                .with_hint(hint)
+                .with_path(path));
+        }
+    }
+    if meta.nlink() > 1 && !settings.bool(Id::HardLinks) {
+        let text =
+            format!("{} has {} names (hard links): each would get a WAL of its own", path.display(), meta.nlink());
+        if access == Access::Read {
+            report.warnings.push(text);
+        } else {
+            return Err(Error::new(codes::HARD_LINKS, text).with_path(path));
+        }
+    }
+    let wal = beside(path, "-wal");
+    if settings.bool(Id::Immutable) && fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+        return Err(Error::new(
+            codes::CONFLICT,
+            format!("immutable=1, but {} is not empty: its committed rows would be hidden", wal.display()),
+        )
+        .with_hint("open it once without immutable=1 and close it, which empties the -wal")
+        .with_path(path));
+    }
+    Ok(())
+}
+
+/// Creates the empty file with its permissions, without a descriptor: closing one could drop the locks of another
+/// thread that opened the file in between.
+fn create_with_mode(path: &Path, mode: u32) -> Result<()> {
+    let Ok(name) = CString::new(path.as_os_str().as_bytes()) else { return Ok(()) };
+    // SAFETY: a NUL-terminated path.
+    let rc = unsafe { libc::mknod(name.as_ptr(), libc::S_IFREG | mode, 0) };
+    if rc != 0 {
+        let error = std::io::Error::last_os_error();
+        // Somebody else created it first, and has set its mode; anything else SQLite will fail at and explain.
+        if error.kind() == std::io::ErrorKind::AlreadyExists || !path.parent().is_some_and(|dir| may(dir, libc::W_OK)) {
+            return Ok(());
+        }
+        let errno = error.raw_os_error().unwrap_or(0);
+        return Err(Error::new(codes::IO, format!("{} cannot be created: {}", path.display(), strerror(errno)))
+            .with_path(path)
+            .with_errno(errno));
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! One statement on SQLite's own handle: what open, verify and close need before a connection object exists.
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::ptr;
+
+use crate::sqlite;
+
+unsafe extern "C" {
+    /// Closes at once, or when the last statement, blob or backup of the handle ends. The bindings leave it out.
+    pub(crate) fn sqlite3_close_v2(db: *mut sqlite::sqlite3) -> c_int;
+}
+
+/// The first column of the first row of `sql`, as text; `None` for no row or NULL.
+///
+/// # Safety
+/// `db` is an open connection used by this thread alone.
+pub(crate) unsafe fn text(db: *mut sqlite::sqlite3, sql: &CStr) -> Result<Option<String>, c_int> {
+    let mut statement = ptr::null_mut();
+    // SAFETY: `sql` is NUL-terminated; the statement is finalized below on every path.
+    unsafe {
+        let rc = sqlite::sqlite3_prepare_v2(db, sql.as_ptr(), -1, &mut statement, ptr::null_mut());
+        if rc != sqlite::SQLITE_OK {
+            return Err(rc);
+        }
+        let rc = sqlite::sqlite3_step(statement);
+        let value =
+            if rc == sqlite::SQLITE_ROW { owned(sqlite::sqlite3_column_text(statement, 0).cast()) } else { None };
+        // A pragma acts when it is stepped, and its failure may only show at the end.
+        let finalized = sqlite::sqlite3_finalize(statement);
+        match rc {
+            sqlite::SQLITE_ROW | sqlite::SQLITE_DONE if finalized == sqlite::SQLITE_OK => Ok(value),
+            sqlite::SQLITE_ROW | sqlite::SQLITE_DONE => Err(finalized),
+            rc => Err(rc),
+        }
+    }
+}
+
+/// Like [`text`], for SQL that is put together at run time.
+///
+/// # Safety
+/// As for [`text`].
+pub(crate) unsafe fn run(db: *mut sqlite::sqlite3, sql: String) -> Result<Option<String>, c_int> {
+    let sql = CString::new(sql).map_err(|_| sqlite::SQLITE_MISUSE)?;
+    // SAFETY: as promised by the caller.
+    unsafe { text(db, &sql) }
+}
+
+/// Copies a C string of SQLite's.
+///
+/// # Safety
+/// `text` is null or a NUL-terminated string that lives for this call.
+pub(crate) unsafe fn owned(text: *const c_char) -> Option<String> {
+    // SAFETY: checked for null; the rest is the caller's promise.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
+/// The message, and the errno, of the last failure on `db`.
+///
+/// # Safety
+/// As for [`text`]; `db` may be null.
+pub(crate) unsafe fn last_failure(db: *mut sqlite::sqlite3, rc: c_int) -> (String, i32) {
+    // SAFETY: a handle that failed to open may be asked for its message; without a handle the code has a text.
+    unsafe {
+        if db.is_null() {
+            return (owned(sqlite::sqlite3_errstr(rc)).unwrap_or_default(), 0);
+        }
+        // The handle may have moved on to another failure since `rc` was returned.
+        let message = if sqlite::sqlite3_extended_errcode(db) & 0xff == rc & 0xff {
+            owned(sqlite::sqlite3_errmsg(db))
+        } else {
+            owned(sqlite::sqlite3_errstr(rc))
+        };
+        (message.unwrap_or_default(), sqlite::sqlite3_system_errno(db))
+    }
+}

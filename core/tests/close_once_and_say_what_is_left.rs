@@ -1,0 +1,109 @@
+//! Close is idempotent, loses nothing, and explains a WAL that remains.
+
+mod common;
+
+use common::{Dir, exec, get, open};
+use litekeel_core::{codes, sqlite};
+
+#[test]
+fn closing_twice_gives_the_same_report_and_later_calls_are_refused() {
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a); BEGIN; INSERT INTO t VALUES(1)");
+    let report = db.close().unwrap();
+    assert!(report.rolled_back);
+    assert!(report.wal_removed, "{report:?}");
+    assert_eq!(format!("{report:?}"), format!("{:?}", db.close().unwrap()));
+    assert_eq!(db.lock().err().unwrap().code(), codes::CLOSED);
+    db.interrupt();
+    assert!(!dir.file("a.db-wal").exists());
+}
+
+#[test]
+fn statements_of_others_survive_and_are_listed() {
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(5)");
+    let mut statement = std::ptr::null_mut();
+    {
+        let guard = db.lock().unwrap();
+        // SAFETY: the guard's handle; the statement is finalized below.
+        let rc = unsafe {
+            sqlite::sqlite3_prepare_v2(
+                guard.raw(),
+                c"SELECT a FROM t".as_ptr(),
+                -1,
+                &mut statement,
+                &mut std::ptr::null(),
+            )
+        };
+        assert_eq!(rc, sqlite::SQLITE_OK);
+    }
+    let report = db.close().unwrap();
+    assert_eq!(report.leaked_statements, ["SELECT a FROM t"]);
+    // SAFETY: close left the statement alone; the handle goes with it.
+    unsafe {
+        assert_eq!(sqlite::sqlite3_step(statement), sqlite::SQLITE_ROW);
+        assert_eq!(sqlite::sqlite3_finalize(statement), sqlite::SQLITE_OK);
+    }
+}
+
+#[test]
+fn a_remaining_wal_is_explained() {
+    let dir = Dir::new();
+    let first = open(&dir.url("a.db")).unwrap();
+    let second = open(&dir.url("a.db")).unwrap();
+    exec(&first, "CREATE TABLE t(a)");
+    let report = first.close().unwrap();
+    assert!(!report.wal_removed && report.why.contains("1 other connection"), "{report:?}");
+    assert!(second.close().unwrap().wal_removed);
+
+    let kept = open(&dir.url("a.db?persist_wal=1")).unwrap();
+    exec(&kept, "INSERT INTO t VALUES(1)");
+    let report = kept.close().unwrap();
+    assert!(report.why.contains("persist_wal") && dir.file("a.db-wal").exists(), "{report:?}");
+}
+
+#[test]
+fn an_orphan_wal_is_kept_and_refused_or_set_aside() {
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db?close_checkpoint=none&persist_wal=1")).unwrap();
+    exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    db.close().unwrap();
+    let size = std::fs::metadata(dir.file("a.db-wal")).unwrap().len();
+    assert!(size > 0);
+    std::fs::remove_file(dir.file("a.db")).unwrap();
+    let error = open(&dir.url("a.db")).unwrap_err();
+    assert_eq!(error.code(), codes::ORPHAN_WAL);
+    assert_eq!(std::fs::metadata(dir.file("a.db-wal")).unwrap().len(), size);
+    let db = open(&dir.url("a.db?on_orphan_wal=set_aside")).unwrap();
+    assert!(db.report().warnings.iter().any(|warning| warning.contains("set aside")));
+    db.close().unwrap();
+    let aside = std::fs::read_dir(dir.path()).unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    assert_eq!(aside.filter(|name| name.contains("-wal.orphan-")).count(), 1);
+}
+
+#[test]
+fn a_shared_connection_never_ends_a_call_in_a_transaction() {
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    let second = db.retain().unwrap();
+    let guard = second.lock().unwrap();
+    guard.sqlite().execute_batch("BEGIN; INSERT INTO t VALUES(1)").unwrap();
+    assert_eq!(guard.settle().unwrap_err().code(), codes::SHARED);
+    assert_eq!(get(&db, "SELECT count(*) FROM t"), "0");
+    assert_eq!(db.require_sole_owner("begin").unwrap_err().code(), codes::SHARED);
+    assert_eq!(db.close().unwrap().owners_left, 1);
+    exec(&second, "INSERT INTO t VALUES(2)");
+    assert!(second.close().unwrap().wal_removed);
+}
+
+#[test]
+fn a_callback_cannot_wait_for_its_own_connection() {
+    let db = open(":memory:").unwrap();
+    let guard = db.lock().unwrap();
+    assert_eq!(db.lock().err().unwrap().code(), sqlite::SQLITE_MISUSE);
+    drop(guard);
+    db.close().unwrap();
+}

@@ -1,0 +1,112 @@
+//! What a profile or URL asks for is what the connection has, read back by plain SQL.
+
+mod common;
+
+use common::{Dir, exec, get, open};
+use litekeel_core::codes;
+
+#[test]
+fn every_profile_reads_back() {
+    // profile, synchronous, busy_timeout, cache_size, mmap_size, autocheckpoint, journal_size_limit, temp_store
+    for (profile, sync, busy, cache, mmap, auto, limit, temp) in [
+        ("production", "1", "5000", "-64000", "0", "1000", "67108864", "2"),
+        ("read-heavy", "1", "5000", "-128000", "536870912", "1000", "67108864", "2"),
+        ("write-heavy", "0", "10000", "-64000", "0", "10000", "268435456", "2"),
+        ("durable", "2", "10000", "-64000", "0", "1000", "67108864", "0"),
+        ("litestream", "1", "5000", "-64000", "0", "0", "-1", "2"),
+        ("test", "0", "2000", "-8000", "0", "1000", "67108864", "2"),
+    ] {
+        let dir = Dir::new();
+        let db = open(&dir.url(&format!("a.db?profile={profile}"))).unwrap();
+        for (pragma, wanted) in [
+            ("journal_mode", "wal"),
+            ("foreign_keys", "1"),
+            ("synchronous", sync),
+            ("cache_size", cache),
+            ("mmap_size", mmap),
+            ("wal_autocheckpoint", auto),
+            ("journal_size_limit", limit),
+            ("temp_store", temp),
+            ("trusted_schema", "0"),
+        ] {
+            assert_eq!(get(&db, &format!("PRAGMA {pragma}")), wanted, "{profile}: {pragma}");
+        }
+        assert_eq!(db.report().row("busy_timeout").unwrap().value, busy, "{profile}");
+        assert!(db.report().new_database);
+        db.close().unwrap();
+    }
+}
+
+#[test]
+fn what_only_a_new_database_takes_is_effective_there_and_refused_later() {
+    let dir = Dir::new();
+    let asked = "page_size=8192&auto_vacuum=incremental&application_id=4000000000";
+    let db = open(&dir.url(&format!("a.db?{asked}"))).unwrap();
+    assert_eq!(get(&db, "PRAGMA page_size"), "8192");
+    assert_eq!(get(&db, "PRAGMA auto_vacuum"), "2");
+    assert_eq!(get(&db, "PRAGMA journal_mode"), "wal");
+    exec(&db, "CREATE TABLE t(a)");
+    db.close().unwrap();
+
+    open(&dir.url(&format!("a.db?{asked}"))).unwrap().close().unwrap();
+    for other in ["page_size=4096", "auto_vacuum=full", "application_id=1"] {
+        let error = open(&dir.url(&format!("a.db?{other}"))).unwrap_err();
+        assert_eq!(error.code(), codes::CREATE_ONLY_PARAM, "{error}");
+        assert_eq!(error.step(), Some("create"));
+    }
+}
+
+#[test]
+fn dangerous_sql_is_off() {
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    let refused = |sql: &str| db.lock().unwrap().sqlite().execute_batch(sql).is_err();
+    assert!(refused("SELECT \"text\""), "double-quoted text");
+    assert!(refused("PRAGMA writable_schema=1; DELETE FROM sqlite_schema"), "writable schema");
+    let other = dir.file("new.db");
+    assert!(refused(&format!("ATTACH '{}' AS x", other.display())), "attach creates a file");
+    assert!(!other.exists());
+    exec(&db, "VACUUM");
+    exec(&db, &format!("VACUUM INTO '{}'", other.display()));
+    exec(&db, &format!("ATTACH '{}' AS x; DETACH x", other.display()));
+    db.close().unwrap();
+
+    let none = open(&dir.url("a.db?attach=none")).unwrap();
+    assert!(none.lock().unwrap().sqlite().execute_batch(&format!("ATTACH '{}' AS x", other.display())).is_err());
+    exec(&none, "VACUUM");
+    exec(&none, &format!("VACUUM INTO '{}'", dir.file("copy.db").display()));
+    none.close().unwrap();
+}
+
+#[test]
+fn directories_are_created_for_rwc_only() {
+    let dir = Dir::new();
+    let error = open(&dir.url("a/b/c.db?mode=rw")).unwrap_err();
+    assert!(error.to_string().contains(&format!("{} does not exist", dir.file("a").display())), "{error}");
+    assert!(!dir.file("a").exists());
+    let db = open(&dir.url("a/b/c.db")).unwrap();
+    assert_eq!(db.report().created_directories, [dir.file("a"), dir.file("a/b")]);
+    db.close().unwrap();
+}
+
+#[test]
+fn memory_has_no_wal_and_shared_memory_is_one_database() {
+    let db = open(":memory:").unwrap();
+    assert_eq!(get(&db, "PRAGMA journal_mode"), "memory");
+    assert!(!db.report().row("journal_mode").unwrap().note.is_empty());
+    db.close().unwrap();
+    let first = open("file::memory:?cache=shared").unwrap();
+    exec(&first, "CREATE TABLE t(a); INSERT INTO t VALUES(7)");
+    let second = open("file::memory:?cache=shared").unwrap();
+    assert_eq!(get(&second, "SELECT a FROM t"), "7");
+    first.close().unwrap();
+    second.close().unwrap();
+}
+
+#[test]
+fn a_vfs_that_does_not_exist_is_answered_with_those_that_do() {
+    let dir = Dir::new();
+    let error = open(&dir.url("a.db?vfs=unixx")).unwrap_err();
+    assert!(error.hint().contains("unix"), "{error}");
+}
