@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::codes;
 use crate::error::{Error, Result};
 use crate::explain::{Access, describe as owner, may, on_disk};
-use crate::open::target::Prepared;
+use crate::open::target::{Prepared, not_writable};
 use crate::open::{Opening, as_sqlite, read_switch, sqlite_version};
 use crate::report::{OpenReport, Row};
 use crate::settings::{Id, Settings, Step, TABLE, Value};
@@ -108,10 +108,7 @@ fn writable(opening: &Opening, path: &Path) -> Result<()> {
         ),
         None => ("SQLite opened it read-only".to_owned(), "open it with mode=ro".to_owned()),
     };
-    Err(Error::new(codes::FILE_NOT_WRITABLE, format!("{} was opened for writing, but {why}", path.display()))
-        .with_hint(hint)
-        .with_path(path)
-        .with_step(STEP))
+    Err(not_writable(path, &why, &hint).with_step(STEP))
 }
 
 /// Refuses a SQLite whose WAL reset can corrupt the file.

@@ -16,6 +16,18 @@ pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {
             "close and reopen; replace a database only while nobody has it open",
         );
     }
+    let needs_shm = matches!(rc, sqlite::SQLITE_READONLY_DIRECTORY | sqlite::SQLITE_READONLY_CANTINIT);
+    if let (Access::Read, true, Some(parent)) = (subject.access, needs_shm, path.parent()) {
+        return Finding::new(
+            format!(
+                "it is a WAL database without a -shm in a directory that may not be written: {} ({})",
+                parent.display(),
+                describe(parent)
+            ),
+            "even a reader needs to create the -shm: make the directory writable, or open with immutable=1 if nobody \
+             writes the file",
+        );
+    }
     if subject.access == Access::Read {
         return Finding::new("it was opened with mode=ro or immutable=1", "open it with mode=rw to write");
     }

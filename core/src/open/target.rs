@@ -9,7 +9,7 @@ use std::path::Path;
 use super::filesystem::{self, Reach};
 use crate::codes;
 use crate::error::{Error, Result};
-use crate::explain::{Access, Obstacle, beside, describe, kind, may, obstacle, strerror};
+use crate::explain::{Access, Obstacle, beside, describe, kind, may, obstacle, on_disk, strerror};
 use crate::orphan;
 use crate::registry::FileId;
 use crate::report::OpenReport;
@@ -144,6 +144,14 @@ fn check_existing(
             return Err(Error::new(codes::HARD_LINKS, text).with_path(path));
         }
     }
+    // Before SQLite opens it: read-only it would succeed, and leave a -shm that it then may not remove.
+    if access != Access::Read
+        && settings.get(Id::Vfs).is_none()
+        && may(path, libc::R_OK)
+        && let Some(found) = on_disk(path)
+    {
+        return Err(not_writable(path, &found.why, &found.hint));
+    }
     let wal = beside(path, "-wal");
     if settings.bool(Id::Immutable) && fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
         return Err(Error::new(
@@ -154,6 +162,13 @@ fn check_existing(
         .with_path(path));
     }
     Ok(())
+}
+
+/// Opened for writing, but it can only be read.
+pub(crate) fn not_writable(path: &Path, why: &str, hint: &str) -> Error {
+    Error::new(codes::FILE_NOT_WRITABLE, format!("{} was opened for writing, but {why}", path.display()))
+        .with_hint(hint)
+        .with_path(path)
 }
 
 /// Creates the empty file with its permissions, without a descriptor: closing one could drop the locks of another

@@ -56,3 +56,16 @@ pub fn get(connection: &Connection, sql: &str) -> String {
         })
         .unwrap()
 }
+
+/// Runs one test function of this binary in a process of its own, with `ROLE` set for it.
+pub fn child(test: &str, envs: &[(&str, &str)]) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env("ROLE", test);
+    command.envs(envs.iter().copied());
+    command
+}
+
+/// Whether this process was started by [`child`] for that test.
+pub fn is_child(test: &str) -> bool {
+    std::env::var("ROLE").is_ok_and(|role| role == test)
+}

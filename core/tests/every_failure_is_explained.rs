@@ -1,0 +1,158 @@
+//! Each failure to open names the path component, the reason and the remedy. Permission failures run as another user:
+//! root may do everything.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+
+use common::{Dir, child, exec, is_child, open};
+use litekeel_core::{Connection, Options, codes, sqlite};
+
+#[test]
+fn prints_its_failure() {
+    if !is_child("prints_its_failure") {
+        return;
+    }
+    match open(&std::env::var("URL").unwrap()) {
+        Ok(db) => {
+            println!("OPENED");
+            db.close().unwrap();
+        }
+        Err(error) => println!("{} {error}", error.name()),
+    }
+}
+
+/// What an unprivileged user is told.
+fn as_nobody(url: &str) -> String {
+    let mut command = child("prints_its_failure", &[("URL", url)]);
+    // SAFETY: no arguments.
+    if unsafe { libc::geteuid() } == 0 {
+        command.uid(65534).gid(65534);
+    }
+    String::from_utf8(command.output().expect("the test binary must be executable for every user").stdout).unwrap()
+}
+
+fn with(key: &str, value: &str) -> Options {
+    let mut options = Options::new();
+    options.set(key, value).unwrap();
+    options
+}
+
+fn mode(path: impl AsRef<std::path::Path>, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[track_caller]
+fn told(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing in: {text}");
+    }
+}
+
+#[test]
+fn permissions() {
+    let dir = Dir::new();
+    mode(dir.path(), 0o755);
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    db.close().unwrap();
+    // A file that may only be read; a directory that may not be written; a file that may not be read.
+    mode(dir.file("a.db"), 0o444);
+    mode(dir.path(), 0o777);
+    told(&as_nobody(&dir.url("a.db")), &["KEEL_FILE_NOT_WRITABLE", "mode 0444", "mode=ro"]);
+    mode(dir.file("a.db"), 0o666);
+    mode(dir.path(), 0o555);
+    let text = as_nobody(&dir.url("a.db"));
+    told(&text, &["the directory", "may not be written", "mode 0555"]);
+    told(&as_nobody(&dir.url("new.db")), &["SQLITE_CANTOPEN", "the directory", "may not be written"]);
+    told(&as_nobody(&dir.url("a.db?mode=ro")), &["WAL database", "immutable=1"]);
+    told(&as_nobody(&dir.url("a.db?immutable=1")), &["OPENED"]);
+    mode(dir.path(), 0o777);
+    mode(dir.file("a.db"), 0o000);
+    told(&as_nobody(&dir.url("a.db")), &["SQLITE_CANTOPEN", "may not be read", "mode 0000"]);
+    // A directory on the way that may not be searched, and one that cannot be created.
+    fs::create_dir(dir.file("shut")).unwrap();
+    mode(dir.file("shut"), 0o700);
+    // SAFETY: no arguments.
+    if unsafe { libc::geteuid() } == 0 {
+        told(&as_nobody(&dir.url("shut/a.db")), &["may not be searched", "mode 0700"]);
+    }
+    mode(dir.path(), 0o755);
+    told(&as_nobody(&dir.url("x/y/a.db")), &["KEEL_IO", "cannot be created", "mode 0755"]);
+    // The negative control: nothing in the way, nothing refused.
+    mode(dir.path(), 0o777);
+    told(&as_nobody(&dir.url("x/y/a.db")), &["OPENED"]);
+}
+
+#[test]
+fn paths() {
+    let dir = Dir::new();
+    fs::create_dir(dir.file("d")).unwrap();
+    fs::write(dir.file("f"), "x").unwrap();
+    let fails = |rest: &str| open(&dir.url(rest)).unwrap_err();
+    let error = fails("d");
+    assert_eq!(error.code(), codes::NOT_A_FILE, "{error}");
+    told(&fails("f/a.db").to_string(), &["is a file, not a directory"]);
+    let error = fails("none.db?mode=ro");
+    assert_eq!((error.code() & 0xff, error.step()), (sqlite::SQLITE_CANTOPEN, Some("open")));
+    told(&error.to_string(), &["the file does not exist", "mode=rwc"]);
+    symlink("nowhere/x.db", dir.file("dangling.db")).unwrap();
+    told(&fails("dangling.db").to_string(), &["symbolic link to nowhere/x.db"]);
+    symlink("loop", dir.file("loop")).unwrap();
+    told(&fails("loop/a.db").to_string(), &["leads back to itself"]);
+    let nofollow = with("nofollow", "1");
+    symlink("f", dir.file("link.db")).unwrap();
+    told(&Connection::open(Some(&dir.url("link.db")), &nofollow).unwrap_err().to_string(), &["nofollow"]);
+}
+
+#[test]
+fn contents() {
+    let dir = Dir::new();
+    for (name, bytes, what) in [
+        ("gz.db", &b"\x1f\x8b\x08\x00and more than sixteen bytes of it"[..], "gzip"),
+        ("lfs.db", b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        ("old.db", b"** This file contains an SQLite 2.1 database **", "SQLite 2"),
+        ("text.db", b"hello, this is no database at all, sorry", "text"),
+    ] {
+        fs::write(dir.file(name), bytes.repeat(30)).unwrap();
+        let error = open(&dir.url(name)).unwrap_err();
+        assert_eq!((error.code(), error.step()), (sqlite::SQLITE_NOTADB, Some("probe")), "{error}");
+        told(&error.to_string(), &[what, name]);
+        assert_eq!(fs::read(dir.file(name)).unwrap(), bytes.repeat(30), "left as it was");
+    }
+}
+
+#[test]
+fn hard_links_and_file_mode() {
+    let dir = Dir::new();
+    let private = with("file_mode", "0600");
+    let db = Connection::open(Some(&dir.url("a.db")), &private).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    for name in ["a.db", "a.db-wal", "a.db-shm"] {
+        assert_eq!(fs::metadata(dir.file(name)).unwrap().mode() & 0o777, 0o600, "{name}");
+    }
+    db.close().unwrap();
+    fs::hard_link(dir.file("a.db"), dir.file("b.db")).unwrap();
+    assert_eq!(open(&dir.url("b.db")).unwrap_err().code(), codes::HARD_LINKS);
+    let reader = open(&dir.url("b.db?mode=ro")).unwrap();
+    assert!(reader.report().warnings.iter().any(|warning| warning.contains("hard links")));
+    reader.close().unwrap();
+    open(&dir.url("b.db?hard_links=1")).unwrap().close().unwrap();
+}
+
+#[test]
+fn a_shared_connection_is_one_and_other_settings_are_a_mismatch() {
+    let dir = Dir::new();
+    let at = with("opened_at", "main.rs:7");
+    let first = Connection::open(Some(&dir.url("a.db?share=1")), &at).unwrap();
+    symlink("a.db", dir.file("alias.db")).unwrap();
+    let second = open(&dir.url("alias.db?share=1")).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&first, &second));
+    let error = open(&dir.url("a.db?share=1&synchronous=full")).unwrap_err();
+    assert_eq!(error.code(), codes::MISMATCH);
+    told(&error.to_string(), &["main.rs:7", "synchronous is normal, not full"]);
+    assert_eq!(first.close().unwrap().owners_left, 1);
+    assert!(second.close().unwrap().wal_removed);
+}
