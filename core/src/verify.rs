@@ -25,6 +25,8 @@ pub(crate) fn verify(
     if let (Some(path), true) = (&opening.path, opening.access != Access::Read) {
         writable(opening, path)?;
     }
+    // One read transaction for all of them: each would take and give back the locks on its own.
+    opening.run("BEGIN".to_owned(), STEP)?;
     for row in TABLE {
         let value = settings.get(row.id);
         let mut line = Row {
@@ -58,7 +60,7 @@ pub(crate) fn verify(
         }
         report.rows.push(line);
     }
-    Ok(())
+    opening.run("COMMIT".to_owned(), STEP).map(drop)
 }
 
 fn compare(opening: &Opening, id: Id, value: &Value, has: &str) -> Result<()> {

@@ -11,8 +11,11 @@ const STEP: &str = "probe";
 pub(super) fn probe(opening: &mut Opening) -> Result<bool> {
     // SAFETY: the handle is open and nobody else has it yet.
     let read = unsafe {
-        raw::text(opening.raw, c"SELECT count(*) FROM sqlite_schema")
+        // One read transaction for both.
+        raw::text(opening.raw, c"BEGIN")
+            .and_then(|_| raw::text(opening.raw, c"SELECT count(*) FROM sqlite_schema"))
             .and_then(|_| raw::text(opening.raw, c"PRAGMA page_count"))
+            .and_then(|pages| raw::text(opening.raw, c"COMMIT").map(|_| pages))
     };
     match read {
         Ok(pages) => Ok(pages.as_deref() == Some("0")),

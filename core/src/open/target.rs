@@ -62,6 +62,9 @@ pub(super) fn prepare(
 }
 
 fn make_directories(parent: &Path, triple_slash: bool, report: &mut OpenReport) -> Result<()> {
+    if parent.is_dir() {
+        return Ok(());
+    }
     let Some(Obstacle::Missing(first)) = obstacle(parent) else { return Ok(()) };
     fs::create_dir_all(parent).map_err(|error| {
         let errno = error.raw_os_error().unwrap_or(0);
@@ -147,6 +150,7 @@ fn check_existing(
     // Before SQLite opens it: read-only it would succeed, and leave a -shm that it then may not remove.
     if access != Access::Read
         && settings.get(Id::Vfs).is_none()
+        && !(may(path, libc::R_OK | libc::W_OK) && path.parent().is_some_and(|dir| may(dir, libc::W_OK)))
         && may(path, libc::R_OK)
         && let Some(found) = on_disk(path)
     {
