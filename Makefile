@@ -1,16 +1,48 @@
-# litekeel: `make test` runs every suite, `make check` the formal ones.
+# litekeel: `make demo` shows it, `make test` tests all of it.
 CARGO ?= cargo
-.PHONY: all test check clean header
+PREFIX ?= /usr/local
+DESTDIR ?=
+LIBDIR = $(DESTDIR)$(PREFIX)/lib
+INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+OBJECT = target/release/liblitekeel.so
+
+.PHONY: all demo test check header install uninstall clean
 
 all:
 	$(CARGO) build --release
 
+demo: all
+	demo/run
+
 test: check
 	$(CARGO) test --workspace
+	$(CARGO) build --profile fast
+	scripts/test-install
+	scripts/test-node
 
 check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+header:
+	UPDATE_HEADER=1 UPDATE_DOCS=1 $(CARGO) test --test header
+	UPDATE_DOCS=1 $(CARGO) test -p litekeel-core --test reference
+
+install: all
+	install -d $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel
+	install -m 755 $(OBJECT) $(LIBDIR)/liblitekeel.so.$(VERSION)
+	ln -sf liblitekeel.so.$(VERSION) $(LIBDIR)/liblitekeel.so.0
+	ln -sf liblitekeel.so.0 $(LIBDIR)/liblitekeel.so
+	install -m 644 target/release/liblitekeel.a $(LIBDIR)/liblitekeel.a
+	install -m 644 include/litekeel.h $(INCLUDEDIR)/litekeel.h
+	install -m 644 $$(scripts/sqlite-include)/sqlite3.h $$(scripts/sqlite-include)/sqlite3ext.h $(INCLUDEDIR)/litekeel/
+	sed -e 's|@PREFIX@|$(abspath $(PREFIX))|' -e 's|@VERSION@|$(VERSION)|' packaging/litekeel.pc.in > $(LIBDIR)/pkgconfig/litekeel.pc
+	install -m 644 packaging/litekeel-config.cmake $(LIBDIR)/cmake/litekeel/litekeel-config.cmake
+
+uninstall:
+	rm -f $(LIBDIR)/liblitekeel.so* $(LIBDIR)/liblitekeel.a $(LIBDIR)/pkgconfig/litekeel.pc $(INCLUDEDIR)/litekeel.h
+	rm -rf $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel
 
 clean:
 	$(CARGO) clean

@@ -1,2 +1,53 @@
-//! Link arguments of the shared object.
-fn main() {}
+//! The shared object: its header, its name, and SQLite's own symbols.
+
+use std::env;
+use std::path::PathBuf;
+
+#[path = "core/src/codes_table.rs"]
+mod codes_table;
+
+fn main() {
+    header();
+    name_and_binding();
+    sqlite_symbols();
+}
+
+/// Writes the header beside the build's output; a test compares it with the committed one. Writing into the source
+/// tree from here would make `cargo package` fail.
+fn header() {
+    println!("cargo::rerun-if-changed=ffi");
+    println!("cargo::rerun-if-changed=core/src/codes_table.rs");
+    let mut config = cbindgen::Config::from_file("ffi/cbindgen.toml").expect("ffi/cbindgen.toml is readable");
+    let mut after = config.after_includes.take().unwrap_or_default();
+    after.push('\n');
+    for (name, value) in codes_table::NAMES {
+        after.push_str(&format!("#define KEEL_E_{name} ({value})\n"));
+    }
+    config.after_includes = Some(after);
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("litekeel.h");
+    cbindgen::Builder::new()
+        .with_config(config)
+        .with_crate("ffi")
+        .generate()
+        .expect("the C header is generated")
+        .write_to_file(&out);
+    println!("cargo::rustc-env=KEEL_GENERATED_HEADER={}", out.display());
+}
+
+/// The soname; never unloaded (threads and exit handlers live in it); calls inside it stay inside it, whichever SQLite
+/// a program links beside it. Here and in no dependency: cargo would hand these on to whoever links us.
+fn name_and_binding() {
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        for argument in ["-Wl,-soname,liblitekeel.so.0", "-Wl,-z,nodelete", "-Wl,-Bsymbolic-functions"] {
+            println!("cargo::rustc-link-arg-cdylib={argument}");
+        }
+    }
+}
+
+/// Exports SQLite's functions, so that a C program can use plain SQLite on the one copy that is in here.
+fn sqlite_symbols() {
+    if let Some(directory) = env::var_os("DEP_SQLITE3_LIB_DIR") {
+        println!("cargo::rustc-link-search=native={}", PathBuf::from(directory).display());
+        println!("cargo::rustc-link-lib=static:+export-symbols=sqlite3");
+    }
+}

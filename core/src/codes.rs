@@ -3,6 +3,12 @@
 //! SQLite's codes are positive and keep their meaning; ours are negative, so the two never collide. A number is
 //! never reused and never changes its meaning; new codes are appended.
 
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+use std::sync::Mutex;
+
+use crate::error::sqlite_name;
+
 /// What kind of mistake or condition a code stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -154,9 +160,25 @@ pub fn lookup(value: i32) -> Option<&'static Code> {
     TABLE.iter().find(|code| code.value == value)
 }
 
+/// The name of a code of ours or of SQLite's, for C; `SQLITE_UNKNOWN` for a code without one.
+pub fn name(value: i32) -> &'static CStr {
+    static NAMES: Mutex<BTreeMap<i32, &'static CStr>> = Mutex::new(BTreeMap::new());
+    let mut names = NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let text = lookup(value).map(|row| row.name).or_else(|| sqlite_name(value));
+    let Some(text) = text else { return c"SQLITE_UNKNOWN" };
+    // One small allocation for each code ever named, kept for the life of the process: callers get a static text.
+    names.entry(value).or_insert_with(|| Box::leak(CString::new(text).unwrap_or_default().into_boxed_c_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_header_gets_the_same_numbers() {
+        let table: Vec<_> = TABLE.iter().map(|code| (code.name.trim_start_matches("KEEL_"), code.value)).collect();
+        assert_eq!(table, crate::codes_table::NAMES);
+    }
 
     #[test]
     fn numbers_and_names_are_unique_and_dense() {

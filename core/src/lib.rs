@@ -4,13 +4,17 @@
 
 mod close;
 pub mod codes;
+#[cfg(test)]
+mod codes_table;
 pub mod connection;
 pub mod error;
 mod exit;
 mod explain;
 mod open;
 mod orphan;
+pub mod packed;
 pub mod process;
+pub mod query;
 mod raw;
 pub mod registry;
 pub mod report;

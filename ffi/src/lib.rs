@@ -1,1 +1,22 @@
-//! litekeel's C ABI.
+//! litekeel's C ABI: what SQLite lacks, and nothing more. Rows, statements and functions are SQLite's own API on the
+//! connection that [`keel_sqlite3`] hands out.
+#![allow(non_camel_case_types)]
+
+#[macro_use]
+mod boundary;
+mod connection;
+mod error;
+mod handles;
+mod options;
+mod rows;
+mod sqlite;
+mod text;
+mod version;
+
+pub use connection::*;
+pub use error::*;
+pub use options::*;
+pub use rows::*;
+pub use sqlite::*;
+pub use text::KEEL_NUL;
+pub use version::*;

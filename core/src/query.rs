@@ -1,0 +1,280 @@
+//! One call, one unit of work: a script, a script in a transaction, a statement with packed parameters and rows.
+
+use std::ffi::{CStr, CString, c_int};
+
+use crate::codes;
+use crate::connection::{Connection, Guard};
+use crate::error::{Error, Result};
+use crate::packed::{Cell, Encoder, Packed, Table};
+use crate::sqlite;
+
+impl Connection {
+    /// Runs a script of statements as written; it stops at the first error, and what ran before stays.
+    ///
+    /// # Errors
+    /// SQLite's, explained; `KEEL_ARGUMENT` for a NUL in the text, which SQLite would take for its end.
+    pub fn exec(&self, sql: &str) -> Result<()> {
+        let guard = self.lock()?;
+        let done = self.exec_locked(&guard, sql);
+        // The script's own error comes first; settling still rolls back what it left open.
+        done.and(guard.settle())
+    }
+
+    /// Runs a script in one `BEGIN IMMEDIATE` transaction: all of it or nothing.
+    ///
+    /// # Errors
+    /// As [`exec`](Connection::exec); the transaction has been rolled back then.
+    pub fn exec_atomic(&self, sql: &str) -> Result<()> {
+        let guard = self.lock()?;
+        self.exec_locked(&guard, "BEGIN IMMEDIATE")?;
+        let done = self.exec_locked(&guard, sql).and_then(|()| self.exec_locked(&guard, "COMMIT"));
+        // SAFETY: the guard keeps the connection open.
+        if done.is_err() && unsafe { sqlite::sqlite3_get_autocommit(guard.raw()) } == 0 {
+            // The first error is the one to report.
+            let _ = self.exec_locked(&guard, "ROLLBACK");
+        }
+        done
+    }
+
+    fn exec_locked(&self, guard: &Guard<'_>, sql: &str) -> Result<()> {
+        let text = script(sql)?;
+        // SAFETY: the guard keeps the connection open and to this thread; the text is NUL-terminated.
+        let rc = unsafe {
+            sqlite::sqlite3_exec(guard.raw(), text.as_ptr(), None, std::ptr::null_mut(), std::ptr::null_mut())
+        };
+        if rc == sqlite::SQLITE_OK {
+            Ok(())
+        } else {
+            {
+                // SAFETY: the handle is the guard's.
+                Err(unsafe { self.fail(guard.raw(), rc, "") })
+            }
+        }
+    }
+
+    /// Runs one statement once for each row of parameters, in a savepoint when there are several, and returns all its
+    /// rows. Without parameters it runs once.
+    ///
+    /// # Errors
+    /// SQLite's, explained; `KEEL_PACKED` when the parameters do not fit; `KEEL_ARGUMENT` when the text holds no
+    /// statement or more than one.
+    pub fn query(&self, sql: &str, parameters: Option<Table<'_>>) -> Result<Packed> {
+        let guard = self.lock()?;
+        let statement = Statement::prepare(self, &guard, sql)?;
+        let sets = parameters.map_or(0, |table| table.rows());
+        if sets > 1 {
+            self.exec_locked(&guard, "SAVEPOINT litekeel_query")?;
+        }
+        let result = statement.run(parameters);
+        drop(statement);
+        if sets > 1 {
+            // SAFETY: the guard keeps the connection open. SQLite may have rolled everything back by itself.
+            let open = unsafe { sqlite::sqlite3_get_autocommit(guard.raw()) } == 0;
+            if result.is_err() && open {
+                self.exec_locked(&guard, "ROLLBACK TO litekeel_query; RELEASE litekeel_query")?;
+            } else if open {
+                self.exec_locked(&guard, "RELEASE litekeel_query")?;
+            }
+        }
+        result
+    }
+
+    /// Moves the WAL into the database. `mode` is one of `SQLITE_CHECKPOINT_PASSIVE`, `FULL`, `RESTART`, `TRUNCATE` and
+    /// `NOOP` (which only looks). Returns the frames in the WAL and how many of them are in the database.
+    ///
+    /// RESTART and TRUNCATE hold up every writer while they wait for readers, so they do not wait.
+    ///
+    /// # Errors
+    /// `KEEL_IN_TRANSACTION`; `SQLITE_BUSY` when readers or a writer are in the way.
+    pub fn checkpoint(&self, mode: c_int) -> Result<(i64, i64)> {
+        let guard = self.lock()?;
+        if guard.in_transaction() {
+            return Err(Error::new(codes::IN_TRANSACTION, "a checkpoint cannot run inside a transaction"));
+        }
+        let timeout = guard.busy_timeout();
+        guard.set_busy_timeout(0);
+        let (mut log, mut done) = (0, 0);
+        // SAFETY: the guard keeps the connection open; the counters are live.
+        let rc = unsafe { sqlite::sqlite3_wal_checkpoint_v2(guard.raw(), c"main".as_ptr(), mode, &mut log, &mut done) };
+        let failed = (rc != sqlite::SQLITE_OK).then(|| {
+            // SAFETY: the handle is the guard's.
+            unsafe { self.fail(guard.raw(), rc, "checkpoint") }
+        });
+        if let Some(timeout) = timeout {
+            guard.set_busy_timeout(timeout.as_millis() as u32);
+        }
+        failed.map_or(Ok((log.into(), done.into())), Err)
+    }
+}
+
+fn script(sql: &str) -> Result<CString> {
+    CString::new(sql).map_err(|error| {
+        Error::new(codes::ARGUMENT, format!("the SQL has a NUL at byte {}", error.nul_position()))
+            .with_hint("pass binary data as a parameter")
+            .with_offset(error.nul_position() as i32)
+    })
+}
+
+struct Statement<'a> {
+    connection: &'a Connection,
+    guard: &'a Guard<'a>,
+    raw: *mut sqlite::sqlite3_stmt,
+}
+
+impl Drop for Statement<'_> {
+    fn drop(&mut self) {
+        // SAFETY: prepared on the guarded connection and finalized once.
+        unsafe { sqlite::sqlite3_finalize(self.raw) };
+    }
+}
+
+impl<'a> Statement<'a> {
+    fn prepare(connection: &'a Connection, guard: &'a Guard<'a>, sql: &str) -> Result<Statement<'a>> {
+        let text = script(sql)?;
+        let mut raw = std::ptr::null_mut();
+        let mut tail = std::ptr::null();
+        // SAFETY: the guard keeps the connection open; the text is NUL-terminated and outlives the call.
+        let rc = unsafe { sqlite::sqlite3_prepare_v2(guard.raw(), text.as_ptr(), -1, &mut raw, &mut tail) };
+        if rc != sqlite::SQLITE_OK {
+            // SAFETY: the handle is the guard's.
+            return Err(unsafe { connection.fail(guard.raw(), rc, "") });
+        }
+        let statement = Statement { connection, guard, raw };
+        if raw.is_null() {
+            return Err(Error::new(codes::ARGUMENT, "the SQL holds no statement"));
+        }
+        let mut rest = std::ptr::null_mut();
+        // SAFETY: `tail` points into `text`.
+        unsafe { sqlite::sqlite3_prepare_v2(guard.raw(), tail, -1, &mut rest, std::ptr::null_mut()) };
+        // SAFETY: finalizing NULL is a no-op; `tail` is NUL-terminated.
+        let left = unsafe {
+            sqlite::sqlite3_finalize(rest);
+            CStr::from_ptr(tail).to_bytes()
+        };
+        // Comments and blanks prepare to nothing without an error; anything else is a second statement.
+        if !rest.is_null() {
+            let offset = text.as_bytes().len() - left.len();
+            return Err(Error::new(codes::ARGUMENT, "the SQL holds more than one statement")
+                .with_hint("run a script with exec")
+                .with_offset(offset as i32));
+        }
+        Ok(statement)
+    }
+
+    fn run(&self, parameters: Option<Table<'_>>) -> Result<Packed> {
+        let raw = self.raw;
+        // SAFETY: `raw` is a live statement of the guarded connection.
+        let columns = unsafe { sqlite::sqlite3_column_count(raw) };
+        // SAFETY: column names live until the statement is prepared anew or finalized; they are copied at once.
+        let names: Vec<&[u8]> =
+            (0..columns).map(|i| unsafe { CStr::from_ptr(sqlite::sqlite3_column_name(raw, i)) }.to_bytes()).collect();
+        let mut out = Encoder::new(names);
+        // SAFETY: the guard keeps the connection open.
+        let before = unsafe { sqlite::sqlite3_total_changes64(self.guard.raw()) };
+        match parameters {
+            Some(table) if table.columns() > 0 => {
+                for row in 0..table.rows() {
+                    self.bind(table, row)?;
+                    self.step(columns, &mut out)?;
+                }
+            }
+            _ => self.step(columns, &mut out)?,
+        }
+        // SAFETY: the guard keeps the connection open.
+        unsafe {
+            out.changes = sqlite::sqlite3_total_changes64(self.guard.raw()) - before;
+            out.last_rowid = sqlite::sqlite3_last_insert_rowid(self.guard.raw());
+        }
+        Ok(out.finish())
+    }
+
+    fn bind(&self, table: Table<'_>, row: usize) -> Result<()> {
+        // SAFETY: a live statement.
+        let wanted = unsafe { sqlite::sqlite3_bind_parameter_count(self.raw) } as usize;
+        if !table.is_named() && table.columns() != wanted {
+            return Err(Error::new(
+                codes::PACKED,
+                format!("the statement takes {wanted} parameters, {} were given", table.columns()),
+            ));
+        }
+        for column in 0..table.columns() {
+            let index = if table.is_named() { self.index(table.name(column))? } else { column as c_int + 1 };
+            let transient = sqlite::SQLITE_TRANSIENT();
+            // SAFETY: the bytes live during the call and SQLite copies them (TRANSIENT).
+            let rc = unsafe {
+                match table.cell(row, column) {
+                    Cell::Null => sqlite::sqlite3_bind_null(self.raw, index),
+                    Cell::Int(value) => sqlite::sqlite3_bind_int64(self.raw, index, value),
+                    Cell::Float(value) => sqlite::sqlite3_bind_double(self.raw, index, value),
+                    Cell::Text(text) => sqlite::sqlite3_bind_text64(
+                        self.raw,
+                        index,
+                        text.as_ptr().cast(),
+                        text.len() as u64,
+                        transient,
+                        sqlite::SQLITE_UTF8 as u8,
+                    ),
+                    Cell::Blob(blob) => {
+                        sqlite::sqlite3_bind_blob64(self.raw, index, blob.as_ptr().cast(), blob.len() as u64, transient)
+                    }
+                }
+            };
+            if rc != sqlite::SQLITE_OK {
+                // SAFETY: the handle is the guard's.
+                return Err(unsafe { self.connection.fail(self.guard.raw(), rc, "") });
+            }
+        }
+        Ok(())
+    }
+
+    fn index(&self, name: &[u8]) -> Result<c_int> {
+        let given = String::from_utf8_lossy(name).into_owned();
+        let candidates = [given.clone(), format!(":{given}"), format!("@{given}"), format!("${given}")];
+        for candidate in candidates {
+            let Ok(text) = CString::new(candidate) else { continue };
+            // SAFETY: a live statement and a NUL-terminated name.
+            let index = unsafe { sqlite::sqlite3_bind_parameter_index(self.raw, text.as_ptr()) };
+            if index > 0 {
+                return Ok(index);
+            }
+        }
+        Err(Error::new(codes::PACKED, format!("the statement has no parameter named {given}")))
+    }
+
+    fn step(&self, columns: c_int, out: &mut Encoder) -> Result<()> {
+        loop {
+            // SAFETY: a live statement on a connection that this thread holds.
+            match unsafe { sqlite::sqlite3_step(self.raw) } {
+                sqlite::SQLITE_ROW => (0..columns).for_each(|column| out.push(self.cell(column))),
+                sqlite::SQLITE_DONE => break,
+                rc => {
+                    // SAFETY: the handle is the guard's.
+                    let error = unsafe { self.connection.fail(self.guard.raw(), rc, "") };
+                    // SAFETY: as above; resetting returns the same error once more.
+                    unsafe { sqlite::sqlite3_reset(self.raw) };
+                    return Err(error);
+                }
+            }
+        }
+        // SAFETY: as above.
+        unsafe { sqlite::sqlite3_reset(self.raw) };
+        Ok(())
+    }
+
+    fn cell(&self, column: c_int) -> Cell<'_> {
+        // SAFETY: the statement stands on a row; text and blob live until the next step and are copied before it.
+        unsafe {
+            let bytes = |pointer: *const u8| {
+                let size = sqlite::sqlite3_column_bytes(self.raw, column) as usize;
+                if pointer.is_null() { &[][..] } else { std::slice::from_raw_parts(pointer, size) }
+            };
+            match sqlite::sqlite3_column_type(self.raw, column) {
+                sqlite::SQLITE_INTEGER => Cell::Int(sqlite::sqlite3_column_int64(self.raw, column)),
+                sqlite::SQLITE_FLOAT => Cell::Float(sqlite::sqlite3_column_double(self.raw, column)),
+                sqlite::SQLITE_TEXT => Cell::Text(bytes(sqlite::sqlite3_column_text(self.raw, column))),
+                sqlite::SQLITE_BLOB => Cell::Blob(bytes(sqlite::sqlite3_column_blob(self.raw, column).cast())),
+                _ => Cell::Null,
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Options: the same names, texts and checks as the URL's query.
+
+use std::ffi::{CString, c_char};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use litekeel_core::{Error, Options};
+
+use crate::boundary::{null, run};
+use crate::error::keel_error;
+use crate::handles::{Object, get, give, refused, take};
+use crate::text::utf8;
+
+/// A set of options for keel_open_with.
+pub struct keel_options(());
+
+pub(crate) fn of(options: *const keel_options) -> Result<Arc<Mutex<Options>>, Error> {
+    match get(options.cast()) {
+        Some(Object::Options(options)) => Ok(options),
+        _ => Err(refused("options object")),
+    }
+}
+
+/// Makes an empty set of options.
+///
+/// # Safety
+/// `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_options_new(out: *mut *mut keel_options) -> i32 {
+    run(std::ptr::null_mut(), || {
+        if out.is_null() {
+            return Err(null("out"));
+        }
+        // SAFETY: writable by the caller's promise.
+        unsafe { out.write(give(Object::Options(Arc::default())).cast()) };
+        Ok(0)
+    })
+}
+
+/// Sets an option: "busy_timeout", "10s". The keys are those of the URL and a few of the call's own.
+///
+/// # Safety
+/// `key` and `value` are NULL or readable for their lengths; `err` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_options_set(
+    options: *mut keel_options,
+    key: *const c_char,
+    key_len: usize,
+    value: *const c_char,
+    value_len: usize,
+    err: *mut *mut keel_error,
+) -> i32 {
+    run(err, || {
+        let options = of(options)?;
+        // SAFETY: the caller's promises.
+        let (key, value) = unsafe { (utf8(key, key_len, "key")?, utf8(value, value_len, "value")?) };
+        options.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).set(key, value)?;
+        Ok(0)
+    })
+}
+
+fn texts() -> &'static [(CString, CString)] {
+    static TEXTS: OnceLock<Vec<(CString, CString)>> = OnceLock::new();
+    TEXTS.get_or_init(|| {
+        let text = |text: &str| CString::new(text).unwrap_or_default();
+        Options::keys().map(|(name, help)| (text(name), text(help))).collect()
+    })
+}
+
+/// The name of the option with this number, counted from 0; NULL past the last. Static.
+#[unsafe(no_mangle)]
+pub extern "C" fn keel_options_name(index: usize) -> *const c_char {
+    texts().get(index).map_or(std::ptr::null(), |pair| pair.0.as_ptr())
+}
+
+/// One line of help for the option with this number; NULL past the last. Static.
+#[unsafe(no_mangle)]
+pub extern "C" fn keel_options_help(index: usize) -> *const c_char {
+    texts().get(index).map_or(std::ptr::null(), |pair| pair.1.as_ptr())
+}
+
+/// Frees options; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn keel_options_free(options: *mut keel_options) {
+    drop(take(options.cast(), |object| matches!(object, Object::Options(_))));
+}

@@ -1,0 +1,46 @@
+//! Text from C: pointer and length, or NUL-terminated.
+
+use std::ffi::{CStr, c_char, c_void};
+
+use litekeel_core::{Error, codes};
+
+use crate::boundary::null;
+
+/// As a length: the text is NUL-terminated.
+pub const KEEL_NUL: usize = usize::MAX;
+
+/// The text's bytes as UTF-8.
+///
+/// # Safety
+/// `text` is NULL, or points to `length` readable bytes (to a NUL-terminated text for [`KEEL_NUL`]) that live for `'a`.
+pub(crate) unsafe fn utf8<'a>(text: *const c_char, length: usize, what: &str) -> Result<&'a str, Error> {
+    if text.is_null() {
+        return Err(null(what));
+    }
+    let bytes = if length == KEEL_NUL {
+        // SAFETY: NUL-terminated by the caller's promise.
+        unsafe { CStr::from_ptr(text) }.to_bytes()
+    } else {
+        // SAFETY: readable by the caller's promise.
+        unsafe { bytes(text.cast(), length, what)? }
+    };
+    std::str::from_utf8(bytes).map_err(|error| {
+        Error::new(codes::INVALID_UTF8, format!("{what} is not UTF-8 at byte {}", error.valid_up_to()))
+            .with_offset(error.valid_up_to() as i32)
+    })
+}
+
+/// A block of bytes.
+///
+/// # Safety
+/// `data` is NULL or points to `length` readable bytes that live for `'a`.
+pub(crate) unsafe fn bytes<'a>(data: *const c_void, length: usize, what: &str) -> Result<&'a [u8], Error> {
+    if data.is_null() {
+        return Err(null(what));
+    }
+    if length > isize::MAX as usize {
+        return Err(Error::new(codes::ARGUMENT, format!("{what} cannot be {length} bytes long")));
+    }
+    // SAFETY: the caller's promise, and the length fits Rust's limit.
+    Ok(unsafe { std::slice::from_raw_parts(data.cast(), length) })
+}

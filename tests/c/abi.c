@@ -1,0 +1,187 @@
+/* The whole road from C, and every way of calling it wrongly. Prints what failed; exit status 0 when all holds. */
+#include <litekeel.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int failures;
+#define CHECK(what) \
+    do { \
+        if (!(what)) { \
+            failures++; \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
+        } \
+    } while (0)
+
+static int64_t cell_int(const unsigned char *table, size_t row, size_t column) {
+    uint32_t columns;
+    uint64_t cells;
+    int64_t value;
+    memcpy(&columns, table + 12, 4);
+    memcpy(&cells, table + 48, 8);
+    memcpy(&value, table + cells + (row * columns + column) * 16 + 8, 8);
+    return value;
+}
+
+static int64_t count(keel_db *db) {
+    keel_rows *rows = NULL;
+    CHECK(keel_query(db, "SELECT count(*) FROM t", KEEL_NUL, NULL, 0, &rows, NULL) == 0);
+    int64_t value = cell_int(keel_rows_data(rows, NULL), 0, 0);
+    keel_rows_free(rows);
+    return value;
+}
+
+/* Packed parameters: n rows of one integer. */
+static size_t integers(unsigned char *out, size_t n) {
+    uint32_t head[4] = {0x4C45454B, 1, 0, 1};
+    uint64_t rest[6] = {n, 0, 0, 64, 80, 80 + n * 16};
+    uint32_t name[2] = {3, 0};
+    uint64_t at = 64;
+    memcpy(out, head, 16);
+    memcpy(out + 16, rest, 48);
+    memcpy(out + 64, name, 8);
+    memcpy(out + 72, &at, 8);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t cell[2] = {1, 0};
+        int64_t value = (int64_t)i;
+        memcpy(out + 80 + i * 16, cell, 8);
+        memcpy(out + 88 + i * 16, &value, 8);
+    }
+    return 80 + n * 16;
+}
+
+static void *retain_and_release(void *db) {
+    for (int i = 0; i < 200; i++) {
+        keel_db *mine = NULL;
+        CHECK(keel_retain(db, &mine, NULL) == 0);
+        keel_release(mine);
+    }
+    return NULL;
+}
+
+static void road(const char *url) {
+    keel_db *db = NULL;
+    keel_error *err = NULL;
+    struct stat info;
+    CHECK(keel_open(url, KEEL_NUL, &db, &err) == 0);
+    if (err) fprintf(stderr, "%s\n", keel_error_message(err, NULL));
+    CHECK(keel_exec(db, "CREATE TABLE t(a INTEGER UNIQUE)", KEEL_NUL, &err) == 0 && err == NULL);
+    unsigned char packed[80 + 100 * 16];
+    size_t size = integers(packed, 100);
+    keel_rows *rows = NULL;
+    CHECK(keel_query(db, "INSERT INTO t VALUES(?)", KEEL_NUL, packed, size, &rows, &err) == 0);
+    keel_rows_free(rows);
+    CHECK(count(db) == 100);
+    /* The same again violates UNIQUE at its first row, and all of it is undone. */
+    CHECK(keel_query(db, "INSERT INTO t VALUES(?)", KEEL_NUL, packed, size, &rows, &err) == 2067);
+    CHECK(strcmp(keel_error_name(err), "SQLITE_CONSTRAINT_UNIQUE") == 0 && rows == NULL);
+    keel_error_free(err);
+    CHECK(keel_exec_atomic(db, "DELETE FROM t; SELECT no_such_function()", KEEL_NUL, &err) == 1);
+    CHECK(keel_error_offset(err) >= 0);
+    keel_error_free(err);
+    CHECK(count(db) == 100);
+    CHECK(keel_begin(db, KEEL_IMMEDIATE, NULL) == 0 && keel_exec(db, "DELETE FROM t", KEEL_NUL, NULL) == 0);
+    keel_db *sibling = NULL;
+    CHECK(keel_sibling(db, &sibling, NULL) == 0 && count(sibling) == 100);
+    CHECK(keel_rollback(db, NULL) == 0 && count(db) == 100);
+    int64_t log = -1, done = -1;
+    CHECK(keel_close(sibling, NULL) == 0);
+    CHECK(keel_checkpoint(db, 3, &log, &done, NULL) == 0 && log == 0);
+
+    /* Shared from here on. */
+    pthread_t threads[8];
+    for (int i = 0; i < 8; i++) pthread_create(&threads[i], NULL, retain_and_release, db);
+    for (int i = 0; i < 8; i++) pthread_join(threads[i], NULL);
+    CHECK(keel_begin(db, KEEL_IMMEDIATE, &err) == KEEL_E_SHARED);
+    keel_error_free(err);
+    CHECK(keel_exec(db, "BEGIN; DELETE FROM t", KEEL_NUL, &err) == KEEL_E_SHARED);
+    keel_error_free(err);
+    CHECK(count(db) == 100);
+
+    pid_t child = fork();
+    if (child == 0) _exit(keel_exec(db, "DELETE FROM t", KEEL_NUL, NULL) == KEEL_E_FORKED ? 0 : 1);
+    int status = -1;
+    waitpid(child, &status, 0);
+    CHECK(status == 0 && count(db) == 100);
+
+    CHECK(keel_report(db, &rows, NULL) == 0 && keel_rows_data(rows, &size) != NULL && size > 1000);
+    keel_rows_free(rows);
+    CHECK(stat("dir/new/app.db-wal", &info) == 0);
+    CHECK(keel_close(db, NULL) == 0);
+    CHECK(stat("dir/new/app.db-wal", &info) != 0);
+    CHECK(keel_close(db, &err) == KEEL_E_HANDLE);
+    keel_error_free(err);
+    keel_release(db);
+}
+
+static void wrongly(void) {
+    keel_db *db = NULL;
+    keel_error *err = NULL;
+    CHECK(keel_open("file:x.db?busy_timeot=1", KEEL_NUL, &db, &err) == KEEL_E_UNKNOWN_PARAM && db == NULL);
+    CHECK(strstr(keel_error_hint(err, NULL), "busy_timeout") != NULL);
+    keel_error_free(err);
+    CHECK(keel_open("\xff", KEEL_NUL, &db, NULL) == KEEL_E_INVALID_UTF8);
+    CHECK(keel_open("a\0b", 3, &db, NULL) == KEEL_E_CONTROL_CHARACTER);
+    CHECK(keel_open(":memory:", KEEL_NUL, NULL, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_open(":memory:", SIZE_MAX - 1, &db, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_open(":memory:", KEEL_NUL, &db, NULL) == 0);
+    keel_rows *rows = NULL;
+    CHECK(keel_exec(db, NULL, 0, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_exec(db, "SELECT 1;\0 SELECT 2", 19, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_query(db, "SELECT 1; SELECT 2", KEEL_NUL, NULL, 0, &rows, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_query(db, "SELECT 1 -- that is all", KEEL_NUL, NULL, 0, &rows, NULL) == 0);
+    keel_rows_free(rows);
+    CHECK(keel_query(db, "SELECT ?", KEEL_NUL, "no table", 8, &rows, NULL) == KEEL_E_PACKED);
+    CHECK(keel_query(db, "SELECT 1", KEEL_NUL, NULL, 0, NULL, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_begin(db, 7, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_retain(db, NULL, NULL) == KEEL_E_ARGUMENT && keel_sibling(db, NULL, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_report(db, NULL, NULL) == KEEL_E_ARGUMENT && keel_options_new(NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_close(db, NULL) == 0);
+    CHECK(keel_close(NULL, NULL) == KEEL_E_HANDLE);
+    CHECK(keel_exec(NULL, "SELECT 1", KEEL_NUL, NULL) == KEEL_E_HANDLE && keel_sqlite3(NULL) == NULL);
+    keel_release(NULL);
+    keel_interrupt(NULL);
+    keel_error_free(NULL);
+    keel_rows_free(NULL);
+    keel_options_free(NULL);
+    CHECK(keel_error_code(NULL) == 0 && *keel_error_message(NULL, NULL) == 0 && keel_rows_data(NULL, NULL) == NULL);
+    keel_options *options = NULL;
+    CHECK(keel_options_new(&options) == 0);
+    CHECK(keel_options_set(options, "cache_size", KEEL_NUL, "lots", KEEL_NUL, NULL) == KEEL_E_INVALID_VALUE);
+    CHECK(keel_options_set(options, "busy_timeout", KEEL_NUL, "2s", KEEL_NUL, NULL) == 0);
+    CHECK(keel_options_name(0) != NULL && keel_options_help(0) != NULL && keel_options_name(9999) == NULL);
+    CHECK(keel_open_with(":memory:", KEEL_NUL, options, &db, NULL) == 0 && keel_close(db, NULL) == 0);
+    CHECK(keel_exec((keel_db *)options, "SELECT 1", KEEL_NUL, NULL) == KEEL_E_HANDLE);
+    keel_options_free(options);
+    CHECK(keel_open_with(":memory:", KEEL_NUL, options, &db, NULL) == KEEL_E_HANDLE);
+    CHECK(keel_sqlite3_api() != NULL);
+}
+
+static void forged(unsigned long rounds, unsigned long long seed) {
+    printf("SEED=%llu, %lu forged handles\n", seed, rounds);
+    for (unsigned long i = 0; i < rounds; i++) {
+        seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+        /* Half of them look like tokens: a small index, some generation. */
+        uintptr_t token = (uintptr_t)(seed >> 3);
+        if (seed & 1) token &= 0xfff0000000fULL;
+        if (keel_exec((keel_db *)token, "SELECT 1", 8, NULL) != KEEL_E_HANDLE) {
+            failures++;
+            fprintf(stderr, "forged %p was taken\n", (void *)token);
+        }
+        keel_error_free((keel_error *)token);
+        keel_rows_free((keel_rows *)token);
+    }
+}
+
+int main(int argc, char **argv) {
+    CHECK(keel_abi() == KEEL_ABI);
+    road(argc > 2 ? argv[2] : "file:dir/new/app.db");
+    wrongly();
+    const char *seed = getenv("SEED");
+    forged(argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000, seed ? strtoull(seed, NULL, 10) : (unsigned long long)getpid());
+    return failures != 0;
+}

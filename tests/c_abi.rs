@@ -1,0 +1,32 @@
+//! C programs, compiled by the system's compiler, against the shared library of this build.
+#![cfg(target_os = "linux")]
+
+mod object;
+
+use std::process::Command;
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
+}
+
+#[test]
+fn the_whole_road_and_every_wrong_turn() {
+    let dir = object::scratch("abi");
+    run(Command::new(object::compile("abi", &dir)).arg("1000000").current_dir(&dir));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn valgrind_finds_nothing() {
+    let dir = object::scratch("valgrind");
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "valgrind is missing: apt-get install valgrind");
+        eprintln!("SKIPPED: valgrind is not installed");
+        return;
+    }
+    let program = object::compile("abi", &dir);
+    run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(program).arg("2000").current_dir(&dir));
+    std::fs::remove_dir_all(dir).unwrap();
+}

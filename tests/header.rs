@@ -1,0 +1,53 @@
+//! The committed header and symbol list are those of the code, and the header is C99, C11 and C++17.
+#![cfg(target_os = "linux")]
+
+mod object;
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_committed_header_is_the_generated_one() {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/litekeel.h");
+    let generated = std::fs::read_to_string(env!("KEEL_GENERATED_HEADER")).unwrap();
+    if std::env::var_os("UPDATE_HEADER").is_some() {
+        std::fs::write(&committed, &generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(committed).unwrap();
+    assert!(committed == generated, "include/litekeel.h is stale: make header");
+}
+
+#[test]
+fn the_exported_symbols_are_the_committed_ones() {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/litekeel.symbols");
+    let output = Command::new("nm").args(["-D", "--defined-only"]).arg(object::shared()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut symbols: Vec<_> = text.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    symbols.sort_unstable();
+    let exported = symbols.join("\n") + "\n";
+    if std::env::var_os("UPDATE_HEADER").is_some() {
+        std::fs::write(&list, &exported).unwrap();
+    }
+    let mut committed: Vec<_> = std::fs::read_to_string(list).unwrap().lines().map(str::to_owned).collect();
+    committed.sort_unstable();
+    assert!(committed == symbols, "include/litekeel.symbols is stale: make header");
+}
+
+#[test]
+fn the_header_compiles_twice_over_in_every_dialect() {
+    let dir = object::scratch("dialects");
+    let text = "#include <litekeel.h>\n#include <litekeel.h>\nint main(void) { return keel_abi() == 0; }\n";
+    for (compiler, standard, name) in
+        [("cc", "-std=c99", "a.c"), ("cc", "-std=c11", "a.c"), ("c++", "-std=c++17", "a.cc")]
+    {
+        std::fs::write(dir.join(name), text).unwrap();
+        let output = Command::new(compiler)
+            .args([standard, "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
+            .arg(dir.join(name))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{compiler} {standard}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}

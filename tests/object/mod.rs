@@ -1,0 +1,43 @@
+//! Where the library under test lies, and a directory to work in.
+#![allow(dead_code)] // Each test program uses its part.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The shared library built for this very test run: beside the test in `deps`, never the one of an earlier build.
+pub fn shared() -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().join("liblitekeel.so")
+}
+
+/// An empty directory.
+pub fn scratch(name: &str) -> PathBuf {
+    let dir = std::env::temp_dir().join(format!("litekeel-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// Compiles `tests/c/<name>.c` against the library under test.
+pub fn compile(name: &str, dir: &Path) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = dir.join(name);
+    let library = shared();
+    // The program asks for the soname.
+    let soname = dir.join("liblitekeel.so.0");
+    if !soname.exists() {
+        std::os::unix::fs::symlink(&library, &soname).unwrap();
+    }
+    let output = Command::new("cc")
+        .args(["-std=c11", "-g", "-Wall", "-Wextra", "-Werror", "-I"])
+        .arg(root.join("include"))
+        .arg("-o")
+        .arg(&program)
+        .arg(root.join("tests/c").join(format!("{name}.c")))
+        .arg(&library)
+        .arg("-pthread")
+        .arg(format!("-Wl,-rpath,{}", dir.display()))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    program
+}
