@@ -49,7 +49,6 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
     state.view = None;
     // SAFETY: the handle is open, and this thread holds its lock.
     unsafe {
-        // An interrupt that arrived for an earlier statement must not stop the work below.
         if sqlite::sqlite3_get_autocommit(db) == 0 {
             report.rolled_back = raw::text(db, c"ROLLBACK").is_ok();
         }
@@ -180,7 +179,6 @@ pub(crate) fn on_drop(connection: &mut Connection) {
         // The view would free nothing of SQLite's; the handle stays the parent's.
         return;
     }
-    let handle = crate::registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
     let state = match connection.state.get_mut() {
         Ok(state) => state,
         Err(poisoned) => poisoned.into_inner(),
@@ -188,6 +186,7 @@ pub(crate) fn on_drop(connection: &mut Connection) {
     if state.closed.is_some() {
         return;
     }
+    let handle = registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
     registry::dropped(connection.id);
     state.view = None;
     let db = state.raw.0;

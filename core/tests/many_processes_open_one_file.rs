@@ -85,6 +85,30 @@ fn what_is_open_at_exit_is_closed_and_the_test_profile_fails() {
 }
 
 #[test]
+fn drops() {
+    if !is_child("drops") {
+        return;
+    }
+    let db = open(&std::env::var("URL").unwrap()).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    assert_eq!(litekeel_core::registry::assert_no_leaks().unwrap_err().name(), "KEEL_LEAK");
+    drop(db);
+    assert!(litekeel_core::registry::open_handles().is_empty());
+}
+
+#[test]
+fn a_drop_without_close_warns_and_fails_the_test_profile() {
+    let dir = Dir::new();
+    for (query, success) in [("", true), ("?profile=test", false)] {
+        let output = child("drops", &[("URL", &dir.url(&format!("{success}.db{query}")))]).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), success, "{stderr}");
+        assert!(stderr.contains("dropped without close"), "{stderr}");
+        assert!(!dir.file(&format!("{success}.db-wal")).exists());
+    }
+}
+
+#[test]
 fn a_forked_child_is_refused_and_harms_nothing() {
     let dir = Dir::new();
     let db = open(&dir.url("a.db")).unwrap();
