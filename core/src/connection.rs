@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::close;
 use crate::codes;
-use crate::error::{Busy, Error, Result};
+use crate::error::{Busy, BusyKind, Error, Result};
 use crate::explain::{self, Access, Subject};
 use crate::registry::{self, FileId, OpenHandle};
 use crate::report::{CloseReport, OpenReport};
@@ -120,6 +120,29 @@ impl Guard<'_> {
     /// How long the statement that just failed had waited for a lock.
     pub fn take_waited(&self) -> Duration {
         self.state.waiting.as_ref().map_or(Duration::ZERO, |waiting| waiting.take_waited())
+    }
+
+    /// The failure of a statement as an explained error; for BUSY with how long it waited.
+    pub fn fail(&self, rc: i32) -> Error {
+        let raw = self.raw();
+        // SAFETY: this guard's own handle.
+        let error = unsafe { self.connection.fail(raw, rc, "") };
+        if rc & 0xff != sqlite::SQLITE_BUSY {
+            return error;
+        }
+        let waited = self.take_waited();
+        // SAFETY: as above.
+        let reading = unsafe { sqlite::sqlite3_txn_state(raw, std::ptr::null()) } == sqlite::SQLITE_TXN_READ;
+        let kind = match explain::busy_kind(rc) {
+            BusyKind::Timeout if reading && waited.is_zero() => BusyKind::Upgrade,
+            kind => kind,
+        };
+        let error = if kind == BusyKind::Upgrade {
+            error.with_hint("start transactions that write with BEGIN IMMEDIATE; roll this one back and try again")
+        } else {
+            error
+        };
+        error.with_busy(Busy::new(kind, waited))
     }
 
     /// Whether a transaction is open.

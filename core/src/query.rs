@@ -42,14 +42,7 @@ impl Connection {
         let rc = unsafe {
             sqlite::sqlite3_exec(guard.raw(), text.as_ptr(), None, std::ptr::null_mut(), std::ptr::null_mut())
         };
-        if rc == sqlite::SQLITE_OK {
-            Ok(())
-        } else {
-            {
-                // SAFETY: the handle is the guard's.
-                Err(unsafe { self.fail(guard.raw(), rc, "") })
-            }
-        }
+        if rc == sqlite::SQLITE_OK { Ok(()) } else { Err(guard.fail(rc)) }
     }
 
     /// Runs one statement once for each row of parameters, in a savepoint when there are several, and returns all its
@@ -60,7 +53,7 @@ impl Connection {
     /// statement or more than one.
     pub fn query(&self, sql: &str, parameters: Option<Table<'_>>) -> Result<Packed> {
         let guard = self.lock()?;
-        let statement = Statement::prepare(self, &guard, sql)?;
+        let statement = Statement::prepare(&guard, sql)?;
         let sets = parameters.map_or(0, |table| table.rows());
         if sets > 1 {
             self.exec_locked(&guard, "SAVEPOINT litekeel_query")?;
@@ -116,7 +109,6 @@ fn script(sql: &str) -> Result<CString> {
 }
 
 struct Statement<'a> {
-    connection: &'a Connection,
     guard: &'a Guard<'a>,
     raw: *mut sqlite::sqlite3_stmt,
 }
@@ -129,17 +121,16 @@ impl Drop for Statement<'_> {
 }
 
 impl<'a> Statement<'a> {
-    fn prepare(connection: &'a Connection, guard: &'a Guard<'a>, sql: &str) -> Result<Statement<'a>> {
+    fn prepare(guard: &'a Guard<'a>, sql: &str) -> Result<Statement<'a>> {
         let text = script(sql)?;
         let mut raw = std::ptr::null_mut();
         let mut tail = std::ptr::null();
         // SAFETY: the guard keeps the connection open; the text is NUL-terminated and outlives the call.
         let rc = unsafe { sqlite::sqlite3_prepare_v2(guard.raw(), text.as_ptr(), -1, &mut raw, &mut tail) };
         if rc != sqlite::SQLITE_OK {
-            // SAFETY: the handle is the guard's.
-            return Err(unsafe { connection.fail(guard.raw(), rc, "") });
+            return Err(guard.fail(rc));
         }
-        let statement = Statement { connection, guard, raw };
+        let statement = Statement { guard, raw };
         if raw.is_null() {
             return Err(Error::new(codes::ARGUMENT, "the SQL holds no statement"));
         }
@@ -220,8 +211,7 @@ impl<'a> Statement<'a> {
                 }
             };
             if rc != sqlite::SQLITE_OK {
-                // SAFETY: the handle is the guard's.
-                return Err(unsafe { self.connection.fail(self.guard.raw(), rc, "") });
+                return Err(self.guard.fail(rc));
             }
         }
         Ok(())
@@ -248,8 +238,7 @@ impl<'a> Statement<'a> {
                 sqlite::SQLITE_ROW => (0..columns).for_each(|column| out.push(self.cell(column))),
                 sqlite::SQLITE_DONE => break,
                 rc => {
-                    // SAFETY: the handle is the guard's.
-                    let error = unsafe { self.connection.fail(self.guard.raw(), rc, "") };
+                    let error = self.guard.fail(rc);
                     // SAFETY: as above; resetting returns the same error once more.
                     unsafe { sqlite::sqlite3_reset(self.raw) };
                     return Err(error);
