@@ -131,18 +131,15 @@ impl Guard<'_> {
             return error;
         }
         let waited = self.take_waited();
-        // SAFETY: as above.
-        let reading = unsafe { sqlite::sqlite3_txn_state(raw, std::ptr::null()) } == sqlite::SQLITE_TXN_READ;
-        let kind = match explain::busy_kind(rc) {
-            BusyKind::Timeout if reading && waited.is_zero() => BusyKind::Upgrade,
-            kind => kind,
-        };
+        let kind = error.busy().map_or(BusyKind::Timeout, |busy| busy.kind);
         let error = if kind == BusyKind::Upgrade {
             error.with_hint("start transactions that write with BEGIN IMMEDIATE; roll this one back and try again")
         } else {
             error
         };
-        error.with_busy(Busy::new(kind, waited))
+        let mut busy = error.busy().cloned().unwrap_or_else(|| Busy::new(kind, waited));
+        (busy.kind, busy.waited) = (kind, waited);
+        error.with_busy(busy)
     }
 
     /// Whether a transaction is open.
@@ -410,12 +407,15 @@ impl Connection {
     /// # Safety
     /// `raw` is this connection's handle, and the caller holds its [`Guard`] (or is its only user).
     pub unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: &'static str) -> Error {
-        let subject = Subject { raw, path: self.path(), access: self.identity.access, path_note: None };
-        let mut error = explain::explain(&subject, rc);
-        if rc & 0xff == sqlite::SQLITE_BUSY {
-            error = error.with_busy(Busy::new(explain::busy_kind(rc), Duration::ZERO));
-        }
+        let subject =
+            Subject { raw, path: self.path(), access: self.identity.access, path_note: None, id: Some(self.id) };
+        let error = explain::explain(&subject, rc);
         if doing.is_empty() { error } else { error.with_step(doing) }
+    }
+
+    /// Everyone who holds a lock on the database, this connection excepted; `None` where the system does not tell.
+    pub fn holders(&self) -> Option<Vec<crate::error::Holder>> {
+        crate::holders::holders(self.path()?, Some(self.id))
     }
 
     /// The timeout the settings ask for, in milliseconds.

@@ -17,7 +17,6 @@ use std::path::Path;
 use crate::error::{Error, sqlite_name};
 use crate::{raw, sqlite};
 
-pub(crate) use busy::kind as busy_kind;
 pub(crate) use facts::{Obstacle, beside, describe, kind, may, obstacle, strerror};
 pub(crate) use readonly::on_disk;
 
@@ -41,6 +40,8 @@ pub(crate) struct Subject<'a> {
     pub access: Access,
     /// Added to the hint when a directory is missing: what the form of the URL may have meant.
     pub path_note: Option<&'a str>,
+    /// The connection's id, so that it is not named as the one in its own way.
+    pub id: Option<u64>,
 }
 
 /// One family's finding: why, and what to do.
@@ -61,6 +62,7 @@ impl Finding {
 pub(crate) fn explain(subject: &Subject<'_>, rc: i32) -> Error {
     // SAFETY: the subject's handle is null or open, and the caller holds its lock.
     let (message, errno) = unsafe { raw::last_failure(subject.raw, rc) };
+    let busy = (rc & 0xff == sqlite::SQLITE_BUSY).then(|| busy::data(subject, rc, subject.id));
     let finding = match rc & 0xff {
         sqlite::SQLITE_CANTOPEN => Some(cantopen::find(subject, rc, errno)),
         sqlite::SQLITE_READONLY => Some(readonly::find(subject, rc)),
@@ -69,7 +71,7 @@ pub(crate) fn explain(subject: &Subject<'_>, rc: i32) -> Error {
         sqlite::SQLITE_CORRUPT => Some(corrupt::find(subject, rc)),
         sqlite::SQLITE_FULL => Some(io::full(subject, errno)),
         sqlite::SQLITE_IOERR => Some(io::find(subject, rc, errno)),
-        sqlite::SQLITE_BUSY | sqlite::SQLITE_PROTOCOL => Some(busy::find(rc)),
+        sqlite::SQLITE_BUSY | sqlite::SQLITE_PROTOCOL => Some(busy::find(subject, rc, busy.as_ref())),
         _ => None,
     };
     let offset = if subject.raw.is_null() {
@@ -89,6 +91,9 @@ pub(crate) fn explain(subject: &Subject<'_>, rc: i32) -> Error {
     if error.hint().is_empty() {
         let hint = statement_hint(rc, error.message());
         error = error.with_hint(hint);
+    }
+    if let Some(busy) = busy {
+        error = error.with_busy(busy);
     }
     if let Some(path) = subject.path {
         error = error.with_path(path);

@@ -21,7 +21,7 @@ use crate::explain::Access;
 use crate::registry;
 use crate::report::OpenReport;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
-use crate::{process, verify};
+use crate::{foreign, process, verify};
 
 pub(crate) use handle::Opening;
 pub(crate) use hardening::{read as read_switch, version as sqlite_version};
@@ -94,6 +94,11 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         _ => Access::Create,
     };
     let prepared = target::prepare(&resolved, options, access, &mut report).map_err(|e| e.with_step("target"))?;
+    if let Target::File(path) = &resolved.target {
+        report
+            .warnings
+            .extend(foreign::check(path, settings.word(Id::ForeignSqlite)).map_err(|e| e.with_step("foreign_sqlite"))?);
+    }
     let mut opening = handle::open(&resolved, options, access)?;
     hardening::apply(&opening, settings)?;
     opening.install_busy_handler(settings);

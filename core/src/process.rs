@@ -41,6 +41,7 @@ pub fn initialise() -> bool {
             // A file name is a file name: no host turns URIs on for the others. Where we need one, the open flag says so.
             let uri = sqlite::sqlite3_config(sqlite::SQLITE_CONFIG_URI, 0 as c_int);
             let ready = sqlite::sqlite3_initialize();
+            crate::ownership::install();
             OWNER.store(std::process::id(), Ordering::Relaxed);
             libc::pthread_atfork(None, None, Some(in_child));
             logged == sqlite::SQLITE_OK && uri == sqlite::SQLITE_OK && ready == sqlite::SQLITE_OK

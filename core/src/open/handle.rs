@@ -26,8 +26,13 @@ pub(crate) struct Opening {
 impl Opening {
     /// SQLite's failure, explained, with the step that failed.
     pub(crate) fn fail(&self, rc: i32, step: &'static str) -> Error {
-        let subject =
-            Subject { raw: self.raw, path: self.path.as_deref(), access: self.access, path_note: self.path_note };
+        let subject = Subject {
+            raw: self.raw,
+            path: self.path.as_deref(),
+            access: self.access,
+            path_note: self.path_note,
+            id: None,
+        };
         explain(&subject, rc).with_step(step)
     }
 

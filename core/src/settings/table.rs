@@ -147,7 +147,7 @@ settings! {
     OnOrphanWal "on_orphan_wal" Kind::Word(&["refuse", "set_aside"]), "refuse", Target, "a -wal with content whose database is missing or empty";
     Replication "replication" Kind::Word(&["auto", "litestream", "none"]), "auto", Life, "who replicates the file", not_yet &["litestream"];
     Share "share" Kind::Bool, "off", Open, "one connection of the process for every host that asks";
-    ForeignSqlite "foreign_sqlite" Kind::Word(&["refuse", "warn", "off"]), "off", Open, "another copy of SQLite in this process on the same file", not_yet &["refuse", "warn"];
+    ForeignSqlite "foreign_sqlite" Kind::Word(&["refuse", "warn", "off"]), "refuse", Open, "another copy of SQLite in this process on the same file";
     NetworkFs "network_fs" Kind::Word(&["refuse", "warn", "allow"]), "", Target, "a database on NFS or SMB (refused) or 9p, FUSE, virtiofs (warned about)";
     HardLinks "hard_links" Kind::Bool, "off", Target, "open a file that has several names";
     Nolock "nolock" Kind::Bool, "", Open, "SQLite's nolock; needs unsafe=1";

@@ -1,0 +1,82 @@
+//! Which files this copy of SQLite has open: its unix VFS calls our `open` and `close`.
+//!
+//! The kernel's table tells that this process holds a lock, not which copy of SQLite took it. A lock on a file that this
+//! copy has no descriptor of belongs to another copy. ATTACH and raw `sqlite3_open` on our symbols pass through here too.
+
+use std::collections::HashMap;
+use std::ffi::{c_char, c_int};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard};
+
+use crate::registry::FileId;
+use crate::sqlite;
+
+type OpenFn = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
+type CloseFn = unsafe extern "C" fn(c_int) -> c_int;
+
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+static CLOSE: AtomicUsize = AtomicUsize::new(0);
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+static DESCRIPTORS: LazyLock<Mutex<HashMap<c_int, FileId>>> = LazyLock::new(Mutex::default);
+
+fn descriptors() -> MutexGuard<'static, HashMap<c_int, FileId>> {
+    DESCRIPTORS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Hooks SQLite's unix VFS; once per process, after `sqlite3_initialize` and before the first open. Without that VFS
+/// nothing is known about ownership.
+pub(crate) fn install() {
+    // SAFETY: the VFS is SQLite's own and lives as long as the process; the names are those of its system calls, whose
+    // signatures are the ones above.
+    unsafe {
+        let vfs = sqlite::sqlite3_vfs_find(c"unix".as_ptr());
+        if vfs.is_null() {
+            return;
+        }
+        let (Some(get), Some(set)) = ((*vfs).xGetSystemCall, (*vfs).xSetSystemCall) else { return };
+        let (Some(open), Some(close)) = (get(vfs, c"open".as_ptr()), get(vfs, c"close".as_ptr())) else { return };
+        OPEN.store(open as usize, Ordering::Release);
+        CLOSE.store(close as usize, Ordering::Release);
+        set(vfs, c"close".as_ptr(), Some(std::mem::transmute::<CloseFn, unsafe extern "C" fn()>(on_close)));
+        set(vfs, c"open".as_ptr(), Some(std::mem::transmute::<OpenFn, unsafe extern "C" fn()>(on_open)));
+    }
+}
+
+/// Whether [`install`] found the VFS, so that [`owns`] can be believed.
+pub(crate) fn known() -> bool {
+    OPEN.load(Ordering::Acquire) != 0
+}
+
+/// Whether this copy of SQLite has a descriptor of one of these inodes.
+pub(crate) fn owns(inodes: &[u64]) -> bool {
+    descriptors().values().any(|file| inodes.contains(&file.ino))
+}
+
+/// Grows with every open and close: equal before and after a look means that nothing changed in between.
+pub(crate) fn changes() -> u64 {
+    CHANGES.load(Ordering::Acquire)
+}
+
+unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    // SAFETY: stored by `install` before this function could be called; the arguments are passed on unchanged.
+    let fd = unsafe { std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire))(path, flags, mode) };
+    if fd >= 0 {
+        // SAFETY: `stat` is plain data that fstat fills.
+        unsafe {
+            let mut stat: libc::stat = std::mem::zeroed();
+            if libc::fstat(fd, &mut stat) == 0 {
+                descriptors().insert(fd, FileId { dev: stat.st_dev as u64, ino: stat.st_ino as u64 });
+                CHANGES.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+    }
+    fd
+}
+
+unsafe extern "C" fn on_close(fd: c_int) -> c_int {
+    // Before the descriptor is free: afterwards another thread's open may have its number already.
+    descriptors().remove(&fd);
+    CHANGES.fetch_add(1, Ordering::AcqRel);
+    // SAFETY: as in `on_open`.
+    unsafe { std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd) }
+}

@@ -1,0 +1,77 @@
+//! What the kernel tells about processes and POSIX locks: `/proc/locks`, `/proc/<pid>/stat`, `/proc/<pid>/cmdline`.
+//!
+//! Other systems have no such table: there every function answers "unknown".
+
+use std::fs;
+
+/// A POSIX record lock that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PosixLock {
+    /// The holder; 0 when it lives in another PID namespace.
+    pub pid: u32,
+    pub exclusive: bool,
+    pub ino: u64,
+    pub start: u64,
+    pub end: u64,
+}
+
+/// The POSIX locks that are held on one of the inodes; `None` when the table cannot be read.
+///
+/// Matched by inode alone: on overlayfs and btrfs the device number in the table is not the one `stat` gives.
+pub(crate) fn posix_locks(inodes: &[u64]) -> Option<Vec<PosixLock>> {
+    let table = fs::read_to_string("/proc/locks").ok()?;
+    Some(table.lines().filter_map(parse).filter(|lock| inodes.contains(&lock.ino)).collect())
+}
+
+/// One line of the table: `1: POSIX  ADVISORY  WRITE 1234 08:01:5678 120 120`. Waiters (`->`), flock and OFD locks
+/// are none of SQLite's.
+fn parse(line: &str) -> Option<PosixLock> {
+    let mut words = line.split_whitespace().skip(1);
+    if words.next()? != "POSIX" {
+        return None;
+    }
+    let exclusive = words.nth(1)? == "WRITE";
+    let pid = words.next()?.parse::<i64>().ok()?;
+    let ino = words.next()?.rsplit(':').next()?.parse().ok()?;
+    let start = words.next()?.parse().ok()?;
+    let end = match words.next()? {
+        "EOF" => u64::MAX,
+        number => number.parse().ok()?,
+    };
+    Some(PosixLock { pid: u32::try_from(pid).unwrap_or(0), exclusive, ino, start, end })
+}
+
+/// The command line with blanks between the arguments; empty when it may not be read.
+pub(crate) fn command(pid: u32) -> String {
+    let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&raw).split('\0').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// `running`, `sleeping`, `stopped` or `zombie`; empty when unknown.
+pub(crate) fn state(pid: u32) -> &'static str {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The command name before it is in parentheses and may contain anything, parentheses too.
+    match stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()) {
+        Some('R') => "running",
+        Some('S' | 'D' | 'I') => "sleeping",
+        Some('T' | 't') => "stopped",
+        Some('Z' | 'X') => "zombie",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_held_posix_locks_are_read() {
+        let held = parse("3: POSIX  ADVISORY  WRITE 1234 00:2f:5678 120 120").unwrap();
+        assert_eq!(held, PosixLock { pid: 1234, exclusive: true, ino: 5678, start: 120, end: 120 });
+        assert_eq!(parse("3: POSIX  ADVISORY  READ 7 00:2f:5678 0 EOF").unwrap().end, u64::MAX);
+        assert_eq!(parse("3: POSIX  ADVISORY  READ 0 00:2f:5678 1 2").unwrap().pid, 0);
+        assert_eq!(parse("3: -> POSIX  ADVISORY  WRITE 1234 00:2f:5678 120 120"), None);
+        assert_eq!(parse("4: FLOCK  ADVISORY  WRITE 1234 00:2f:5678 0 EOF"), None);
+        assert_eq!(parse("5: OFDLCK ADVISORY  WRITE -1 00:2f:5678 0 EOF"), None);
+    }
+}
