@@ -19,6 +19,11 @@ pub fn scratch(name: &str) -> PathBuf {
 
 /// Compiles `tests/c/<name>.c` against the library under test.
 pub fn compile(name: &str, dir: &Path) -> PathBuf {
+    compile_file(name, &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(format!("{name}.c")), dir)
+}
+
+/// Compiles any C file against the library under test.
+pub fn compile_file(name: &str, source: &Path, dir: &Path) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = dir.join(name);
     let library = shared();
@@ -32,7 +37,7 @@ pub fn compile(name: &str, dir: &Path) -> PathBuf {
         .arg(root.join("include"))
         .arg("-o")
         .arg(&program)
-        .arg(root.join("tests/c").join(format!("{name}.c")))
+        .arg(source)
         .arg(&library)
         .arg("-pthread")
         .arg(format!("-Wl,-rpath,{}", dir.display()))
