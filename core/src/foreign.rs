@@ -30,12 +30,16 @@ const LOOKS: usize = 3;
 /// Sees what is locked now: a copy that opens the file later, or shares it with a connection of ours, is not seen.
 ///
 /// # Errors
-/// `KEEL_SECOND_SQLITE`.
+/// `KEEL_SECOND_SQLITE`; `KEEL_FORKED` for a file that the parent process had open at the fork.
 pub(crate) fn check(path: &Path, action: &str) -> Result<Option<String>> {
+    let place = path.display();
+    if file_id(path).is_some_and(ownership::inherited) {
+        let text = format!("{place} was open in the process that forked this one: SQLite would take no lock here");
+        return Err(Error::new(codes::FORKED, text).with_path(path));
+    }
     if action == "off" {
         return Ok(None);
     }
-    let place = path.display();
     match look(path) {
         Finding::None => Ok(None),
         Finding::Unknown => Ok(Some(format!(

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use crate::registry::FileId;
-use crate::sqlite;
+use crate::{process, sqlite};
 
 type OpenFn = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
 type CloseFn = unsafe extern "C" fn(c_int) -> c_int;
@@ -17,9 +17,9 @@ type CloseFn = unsafe extern "C" fn(c_int) -> c_int;
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 static CLOSE: AtomicUsize = AtomicUsize::new(0);
 static CHANGES: AtomicU64 = AtomicU64::new(0);
-static DESCRIPTORS: LazyLock<Mutex<HashMap<c_int, FileId>>> = LazyLock::new(Mutex::default);
+static DESCRIPTORS: LazyLock<Mutex<HashMap<c_int, (FileId, u32)>>> = LazyLock::new(Mutex::default);
 
-fn descriptors() -> MutexGuard<'static, HashMap<c_int, FileId>> {
+fn descriptors() -> MutexGuard<'static, HashMap<c_int, (FileId, u32)>> {
     DESCRIPTORS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
@@ -49,7 +49,14 @@ pub(crate) fn known() -> bool {
 
 /// Whether this copy of SQLite has a descriptor of one of these inodes.
 pub(crate) fn owns(inodes: &[u64]) -> bool {
-    descriptors().values().any(|file| inodes.contains(&file.ino))
+    descriptors().values().any(|(file, _)| inodes.contains(&file.ino))
+}
+
+/// Whether the process that forked this one had the file open in this copy of SQLite at the fork.
+pub(crate) fn inherited(file: FileId) -> bool {
+    let now = process::generation();
+    // In the first process nothing is inherited, and its opens need not wait for the look.
+    now != 0 && descriptors().values().any(|(other, generation)| *other == file && *generation != now)
 }
 
 /// Grows with every open and close: equal before and after a look means that nothing changed in between.
@@ -65,7 +72,16 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
         unsafe {
             let mut stat: libc::stat = std::mem::zeroed();
             if libc::fstat(fd, &mut stat) == 0 {
-                descriptors().insert(fd, FileId { dev: stat.st_dev as u64, ino: stat.st_ino as u64 });
+                let file = FileId { dev: stat.st_dev as u64, ino: stat.st_ino as u64 };
+                if inherited(file) {
+                    // SQLite would share the parent's bookkeeping and take no lock. A child has no POSIX locks to lose
+                    // by this close.
+                    std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd);
+                    #[cfg(target_os = "linux")]
+                    (*libc::__errno_location() = libc::EOWNERDEAD);
+                    return -1;
+                }
+                descriptors().insert(fd, (file, process::generation()));
                 CHANGES.fetch_add(1, Ordering::AcqRel);
             }
         }
