@@ -165,7 +165,7 @@ fn refusals_and_their_hints() {
         ("file:a?wal_max=16MiB", "NOT_YET", "remove"),
         ("file:a?replication=litestream", "NOT_YET", "remove"),
         ("file:a?checkpoint=background", "NOT_YET", "remove"),
-        ("file:a?foreign_sqlite=refuse", "NOT_YET", "remove"),
+        ("file:a?foreign_sqlite=perhaps", "INVALID_VALUE", "refuse"),
         ("file:a?mode=ro&journal_mode=wal", "CONFLICT", "mode"),
         ("file:a?mode=ro&page_size=4096", "CONFLICT", "page_size"),
         ("file:a?mode=ro&mkdir=1", "CONFLICT", "mkdir"),
