@@ -84,7 +84,11 @@ impl Connection {
         if guard.in_transaction() {
             return Err(Error::new(codes::IN_TRANSACTION, "a checkpoint cannot run inside a transaction"));
         }
-        let timeout = guard.busy_timeout();
+        // SQLite's own handler answers for itself; ours is not visible to the pragma.
+        let timeout = guard
+            .busy_timeout()
+            .map(|timeout| timeout.as_millis() as u32)
+            .or_else(|| guard.sqlite().pragma_query_value(None, "busy_timeout", |row| row.get(0)).ok());
         guard.set_busy_timeout(0);
         let (mut log, mut done) = (0, 0);
         // SAFETY: the guard keeps the connection open; the counters are live.
@@ -94,7 +98,7 @@ impl Connection {
             unsafe { self.fail(guard.raw(), rc, "checkpoint") }
         });
         if let Some(timeout) = timeout {
-            guard.set_busy_timeout(timeout.as_millis() as u32);
+            guard.set_busy_timeout(timeout);
         }
         failed.map_or(Ok((log.into(), done.into())), Err)
     }

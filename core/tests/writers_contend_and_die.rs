@@ -142,3 +142,25 @@ fn a_kill_at_any_moment_loses_nothing_acknowledged() {
     }
     assert!(recoveries > 0, "no kill left anything to recover: the test has not tested");
 }
+
+#[test]
+fn a_checkpoint_does_not_wait_and_leaves_the_timeout_as_it_was() {
+    for busy in ["fair", "sqlite"] {
+        let dir = Dir::new();
+        let url = dir.url(&format!("a.db?busy={busy}&busy_timeout=700"));
+        let (db, reader) = (open(&url).unwrap(), open(&url).unwrap());
+        exec(&db, "CREATE TABLE t(a)");
+        exec(&reader, "BEGIN; SELECT * FROM t");
+        exec(&db, "INSERT INTO t VALUES(1)");
+        let began = Instant::now();
+        assert!(db.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).is_err(), "a reader pins the WAL");
+        assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
+        exec(&reader, "ROLLBACK; BEGIN IMMEDIATE");
+        let began = Instant::now();
+        assert!(db.exec("BEGIN IMMEDIATE").is_err());
+        assert!(began.elapsed() >= Duration::from_millis(600), "{busy}: {:?}", began.elapsed());
+        exec(&reader, "ROLLBACK");
+        reader.close().unwrap();
+        db.close().unwrap();
+    }
+}
