@@ -13,6 +13,11 @@ static uint64_t number(size_t at, size_t size) {
     return value;
 }
 
+static int blank(size_t row, size_t column) {
+    size_t at = number(48, 8) + (row * number(12, 4) + column) * 16;
+    return number(at, 4) == 3 && number(at + 4, 4) == 0;
+}
+
 static void cell(size_t row, size_t column) {
     size_t at = number(48, 8) + (row * number(12, 4) + column) * 16;
     if (number(at, 4) == 3) printf("%.*s", (int)number(at + 4, 4), (const char *)table + number(at + 8, 8));
@@ -20,8 +25,9 @@ static void cell(size_t row, size_t column) {
 }
 
 static int failed(const char *what, keel_error *err) {
-    printf("  %s: %s\n    %s\n    what to do: %s\n", what, keel_error_name(err), keel_error_message(err, NULL),
-           keel_error_hint(err, NULL));
+    const char *hint = keel_error_hint(err, NULL);
+    printf("  %s: %s\n    %s\n", what, keel_error_name(err), keel_error_message(err, NULL));
+    if (*hint) printf("    what to do: %s\n", hint);
     keel_error_free(err);
     return 1;
 }
@@ -36,6 +42,7 @@ int main(void) {
     keel_report(db, &rows, NULL);
     table = keel_rows_data(rows, NULL);
     for (size_t row = 0; row < number(16, 8); row++) {
+        if (blank(row, 1)) continue;
         printf("  ");
         cell(row, 0);
         printf(" = ");

@@ -50,7 +50,8 @@ def main():
     for row in query(db, "SELECT rowid, who, at, note FROM visit"):
         print("python:", row)
     try:
-        check(keel.keel_open(b"file:app.db?busy_timeot=5", NUL, ctypes.byref(db), ctypes.byref(error)), error)
+        other = ctypes.c_void_p()
+        check(keel.keel_open(b"file:app.db?busy_timeot=5", NUL, ctypes.byref(other), ctypes.byref(error)), error)
     except RuntimeError as refusal:
         print("python: refused:", refusal)
     check(keel.keel_close(db, ctypes.byref(error)), error)
