@@ -79,6 +79,7 @@ module.exports = {
 		this.requireIdle(state);
 		abortBackups(this, state);
 		state.open = false;
-		native.closeDatabase(state.token);
+		const report = native.closeDatabase(state.token);
+		if (state.closed) state.closed(report);
 	},
 };

@@ -54,10 +54,14 @@ function Database(given, options) {
 		}
 	}
 	core.attach(this, token, { verbose: verbose || null });
-	const state = core.state(this);
+	describe(this, { name: given, readonly, memory });
+}
+
+function describe(db, { name, readonly, memory }) {
+	const state = core.state(db);
 	const property = (get) => ({ get, enumerable: true });
-	Object.defineProperties(this, {
-		name: property(() => given),
+	Object.defineProperties(db, {
+		name: property(() => name),
 		open: property(() => state.open),
 		inTransaction: property(() => native.inTransaction(state.token)),
 		readonly: property(() => readonly),
@@ -138,4 +142,8 @@ if (typeof Symbol.dispose === 'symbol') {
 }
 
 Database.SqliteError = SqliteError;
+// Not enumerable: whoever lists the module sees better-sqlite3's.
+for (const [name, value] of Object.entries(require('./open')(Database, describe))) {
+	Object.defineProperty(Database, name, { value, writable: true, configurable: true });
+}
 module.exports = Database;

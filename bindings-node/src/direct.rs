@@ -15,7 +15,7 @@ use crate::extension::{Call, Token, connection_token, native_exports};
 const STATEMENT: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x7374_6174_656d_0001 };
 
 /// V8's longest string, the limit better-sqlite3 sets for values and SQL: 2^29 − 24.
-const MAX_LENGTH: c_int = (1 << 29) - 24;
+pub(crate) const MAX_LENGTH: c_int = (1 << 29) - 24;
 
 native_exports! {
     c"openDatabase" => open,
@@ -115,7 +115,7 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
         sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_LENGTH, MAX_LENGTH);
         sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_SQL_LENGTH, MAX_LENGTH);
         defensive(db, true);
-        connection_token(call.env, db)
+        connection_token(call.env, db, None)
     }
 }
 
@@ -127,10 +127,9 @@ unsafe fn defensive(db: *mut sqlite::sqlite3, on: bool) {
     unsafe { sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_DEFENSIVE, c_int::from(on), no_answer) };
 }
 
-/// `(token)`
+/// `(token)` → for a tuned connection, what `tuned::closed` lists
 unsafe fn close(call: &Call) -> Option<sys::napi_value> {
-    call.token()?.close();
-    None
+    call.token()?.close().map(|outcome| crate::tuned::closed(call, &outcome))
 }
 
 /// `(token, on)`

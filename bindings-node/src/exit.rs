@@ -12,6 +12,9 @@ use crate::extension::Token;
 /// Set once the process ends: Node's environment may be gone, so nothing may call into it any more.
 static EXITING: AtomicBool = AtomicBool::new(false);
 static REGISTER: Once = Once::new();
+/// The core's own handler comes with the first tuned connection, and ours has to run before it, which means to be
+/// registered after it: statements are finalised, and nothing that the core closes may call into Node.
+static REGISTER_TUNED: Once = Once::new();
 
 /// Open connections by the address of their token.
 static OPEN: Mutex<Option<HashMap<usize, Owner>>> = Mutex::new(None);
@@ -36,8 +39,9 @@ pub(crate) fn exiting() -> bool {
 }
 
 /// To be closed at exit unless `forget` comes first.
-pub(crate) fn remember(token: *const Token) {
-    REGISTER.call_once(|| {
+pub(crate) fn remember(token: *const Token, tuned: bool) {
+    let register = if tuned { &REGISTER_TUNED } else { &REGISTER };
+    register.call_once(|| {
         // Node unloads an addon that only a worker loaded; the handler would then point at nothing.
         // SAFETY: asks for the file that holds `close_all` and pins it; a failure leaves things as they were.
         unsafe {
@@ -80,7 +84,7 @@ extern "C" fn close_all() {
         let token = unsafe { &*(token as *const Token) };
         // `process.exit()` inside a function that SQLite called: that statement cannot be ended from within.
         if token.stepping.get() == 0 {
-            token.close();
+            token.abandon();
         }
     }
 }

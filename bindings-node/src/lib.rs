@@ -3,6 +3,7 @@
 mod direct;
 mod exit;
 mod extension;
+mod tuned;
 
 use napi::sys;
 
@@ -17,6 +18,7 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
         sys::setup();
         direct::register(env, exports);
         extension::register(env, exports);
+        tuned::register(env, exports);
     }
     exports
 }

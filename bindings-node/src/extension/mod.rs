@@ -17,7 +17,9 @@ use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use litekeel_core::{CloseReport, Connection, Result};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -28,6 +30,8 @@ const CONNECTION: sys::napi_type_tag =
 /// A connection as JavaScript holds it, shared with its statements.
 pub(crate) struct Token {
     db: Cell<*mut sqlite::sqlite3>,
+    /// The core's side of a tuned connection, which alone may close it.
+    tuned: RefCell<Option<Arc<Connection>>>,
     /// Every statement that is not finalised, so that closing can do it.
     pub(crate) statements: RefCell<HashMap<usize, Rc<Cell<*mut sqlite::sqlite3_stmt>>>>,
     /// How many calls of SQLite's that may call back into JavaScript are running.
@@ -40,36 +44,65 @@ impl Token {
         self.db.get()
     }
 
-    /// Finalises what is left and closes. A second call does nothing.
-    pub(crate) fn close(&self) {
+    /// Finalises what is left and closes; what the core says of it if the connection is tuned. A second call does
+    /// nothing.
+    pub(crate) fn close(&self) -> Option<Result<CloseReport>> {
+        let db = self.detach()?;
+        if let Some(connection) = self.tuned.take() {
+            return Some(connection.close());
+        }
+        // SAFETY: open until here; its statements are gone, and `lib/` has ended its backups.
+        unsafe { sqlite::sqlite3_close(db) };
+        None
+    }
+
+    /// Closes what JavaScript forgot. The core warns of its own connections when they are dropped open, or at exit.
+    pub(crate) fn abandon(&self) {
+        if self.tuned.borrow().is_some() {
+            self.detach();
+        } else {
+            self.close();
+        }
+    }
+
+    /// Finalises what is left and gives the handle up, if that has not happened yet.
+    fn detach(&self) -> Option<*mut sqlite::sqlite3> {
         let db = self.db.replace(ptr::null_mut());
         if db.is_null() {
-            return;
+            return None;
         }
         crate::exit::forget(self);
         for (_, statement) in self.statements.borrow_mut().drain() {
             // SAFETY: listed statements are live; the cell is emptied, so nobody uses it afterwards.
             unsafe { sqlite::sqlite3_finalize(statement.replace(ptr::null_mut())) };
         }
-        // SAFETY: open until here; its statements are gone, and `lib/` has ended its backups.
-        unsafe { sqlite::sqlite3_close(db) };
+        Some(db)
     }
 }
 
 impl Drop for Token {
     fn drop(&mut self) {
-        self.close();
+        self.abandon();
     }
 }
 
 /// Makes the JavaScript value that stands for a connection, which then closes at the latest when it is collected.
 ///
 /// # Safety
-/// `db` is open, belongs to the calling JavaScript thread, and nobody else closes it.
-pub(crate) unsafe fn connection_token(env: sys::napi_env, db: *mut sqlite::sqlite3) -> Option<sys::napi_value> {
-    let token =
-        Rc::into_raw(Rc::new(Token { db: Cell::new(db), statements: RefCell::default(), stepping: Cell::new(0) }));
-    crate::exit::remember(token);
+/// `db` is open (the handle of `tuned`, if given), belongs to the calling JavaScript thread, and nobody else closes it.
+pub(crate) unsafe fn connection_token(
+    env: sys::napi_env,
+    db: *mut sqlite::sqlite3,
+    tuned: Option<Arc<Connection>>,
+) -> Option<sys::napi_value> {
+    let is_tuned = tuned.is_some();
+    let token = Rc::into_raw(Rc::new(Token {
+        db: Cell::new(db),
+        tuned: RefCell::new(tuned),
+        statements: RefCell::default(),
+        stepping: Cell::new(0),
+    }));
+    crate::exit::remember(token, is_tuned);
     let mut value = ptr::null_mut();
     // SAFETY: the external owns one count and gives it back in `free_token`.
     unsafe {

@@ -1,0 +1,130 @@
+//! litekeel's own open for JavaScript: the core opens and closes, `direct` runs the statements in between.
+
+use std::ptr;
+use std::sync::Arc;
+
+use litekeel_core::{CloseReport, Connection, Error, Options, Result, codes};
+use napi::sys;
+use rusqlite::ffi as sqlite;
+
+use crate::direct::MAX_LENGTH;
+use crate::extension::{Call, connection_token, native_exports, value};
+
+native_exports! {
+    c"openTuned" => open,
+}
+
+/// `(url | null, [key, value, key, value, …])` → `[token, readonly, report]`, or an error as `failure` lists it
+unsafe fn open(call: &Call) -> Option<sys::napi_value> {
+    let url = match text(call, call.args[0]) {
+        None if value::exception_pending(call.env) => return None,
+        url => url,
+    };
+    let mut texts = Vec::new();
+    let mut count = 0;
+    // SAFETY: writes locals; `lib/` passes an array of strings, and anything else leaves the handles null.
+    unsafe {
+        sys::napi_get_array_length(call.env, call.args[1], &mut count);
+        for at in 0..count {
+            let mut item = ptr::null_mut();
+            sys::napi_get_element(call.env, call.args[1], at, &mut item);
+            texts.push(text(call, item)?);
+        }
+    }
+    let (connection, db) = match connect(url.as_deref(), &texts) {
+        Ok(opened) => opened,
+        Err(error) => return Some(failure(call, &error)),
+    };
+    let report = report(call, &connection);
+    // SAFETY: open; nobody but the token has it, and the token closes it through the core.
+    unsafe {
+        let readonly = value::number(call.env, f64::from(sqlite::sqlite3_db_readonly(db, c"main".as_ptr())));
+        let token = connection_token(call.env, db, Some(connection))?;
+        Some(call.list(&[token, readonly, report]))
+    }
+}
+
+fn connect(url: Option<&str>, texts: &[String]) -> Result<(Arc<Connection>, *mut sqlite::sqlite3)> {
+    let mut options = Options::new();
+    for pair in texts.chunks_exact(2) {
+        options.set(&pair[0], &pair[1])?;
+    }
+    let connection = Connection::open(url, &options)?;
+    // Statements use the handle without the core's lock, so it must be this thread's alone.
+    if connection.is_shared() {
+        connection.close()?;
+        return Err(Error::new(codes::SHARED, "a connection of JavaScript's cannot have several owners")
+            .with_hint("open it without share=1"));
+    }
+    let db = connection.lock()?.raw();
+    // SAFETY: open, and used by this thread only. V8 has no longer strings; a lower limit that was asked for stays.
+    unsafe {
+        for limit in [sqlite::SQLITE_LIMIT_LENGTH, sqlite::SQLITE_LIMIT_SQL_LENGTH] {
+            if sqlite::sqlite3_limit(db, limit, -1) > MAX_LENGTH {
+                sqlite::sqlite3_limit(db, limit, MAX_LENGTH);
+            }
+        }
+    }
+    Ok((connection, db))
+}
+
+/// The string, or none for anything else.
+fn text(call: &Call, given: sys::napi_value) -> Option<String> {
+    let mut kind = 0;
+    // SAFETY: reads a handle of the running call.
+    unsafe { sys::napi_typeof(call.env, given, &mut kind) };
+    if kind != sys::ValueType::napi_string {
+        return None;
+    }
+    Some(String::from_utf8_lossy(&value::utf8(call.env, given)?).into_owned())
+}
+
+/// `[code, name, message, hint, path, step]`; what is not known is empty
+fn failure(call: &Call, error: &Error) -> sys::napi_value {
+    let path = error.path().map(|path| path.to_string_lossy()).unwrap_or_default();
+    let texts = [error.name(), error.message(), error.hint(), &path, error.step().unwrap_or_default()];
+    let mut items = vec![value::number(call.env, f64::from(error.code()))];
+    items.extend(texts.map(|text| value::string(call.env, text.as_bytes())));
+    call.list(&items)
+}
+
+fn strings<T: AsRef<str>>(call: &Call, texts: &[T]) -> sys::napi_value {
+    let items: Vec<_> = texts.iter().map(|text| value::string(call.env, text.as_ref().as_bytes())).collect();
+    call.list(&items)
+}
+
+/// `[path, url, url source, warnings, [[name, value, wanted, source, note], …]]`
+fn report(call: &Call, connection: &Connection) -> sys::napi_value {
+    let report = connection.report();
+    let string = |text: &str| value::string(call.env, text.as_bytes());
+    let path = report.path.as_ref().map(|path| path.to_string_lossy()).unwrap_or_default();
+    let rows: Vec<_> = report
+        .rows
+        .iter()
+        .map(|row| strings(call, &[row.name, &row.value, &row.wanted, row.source, &row.note]))
+        .collect();
+    call.list(&[
+        string(&path),
+        string(&report.url),
+        string(report.url_source),
+        strings(call, &report.warnings),
+        call.list(&rows),
+    ])
+}
+
+/// `[[rolled back, optimized, wal removed], wal bytes left, why, leaked statements, warnings]` with numbers for
+/// booleans, or an error as `failure` lists it
+pub(crate) fn closed(call: &Call, outcome: &Result<CloseReport>) -> sys::napi_value {
+    let report = match outcome {
+        Ok(report) => report,
+        Err(error) => return failure(call, error),
+    };
+    let flags = [report.rolled_back, report.optimized, report.wal_removed];
+    call.list(&[
+        call.list(&flags.map(|flag| value::number(call.env, f64::from(u8::from(flag))))),
+        value::number(call.env, report.wal_bytes_left as f64),
+        value::string(call.env, report.why.as_bytes()),
+        strings(call, &report.leaked_statements),
+        strings(call, &report.warnings),
+    ])
+}

@@ -1,0 +1,103 @@
+'use strict';
+// litekeel's own open: what it sets, what it refuses, what closing leaves.
+const { test } = require('node:test');
+const assert = require('node:assert');
+const { execFileSync, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const litekeel = require('../lib');
+
+const temporary = (t) => {
+	const directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'keel-open-')));
+	t.after(() => fs.rmSync(directory, { recursive: true }));
+	return directory;
+};
+const inside = (t, options) => litekeel.open(undefined, { baseDir: temporary(t), env: 'ignore', ...options });
+
+test('open() in an empty directory creates a tuned data/sqlite.db', (t) => {
+	const cwd = temporary(t);
+	const env = { ...process.env };
+	delete env.DATABASE_URL;
+	const script = `const db = require(${JSON.stringify(path.join(__dirname, '..'))}).open();
+		const read = (name) => db.pragma(name, { simple: true });
+		const found = [read('journal_mode'), read('synchronous'), read('cache_size'), read('foreign_keys'), db.report.busy_timeout, db.report.urlSource, db.name];
+		db.close();
+		console.log(JSON.stringify(found));`;
+	const found = JSON.parse(execFileSync(process.execPath, ['-e', script], { cwd, env, encoding: 'utf8' }));
+	assert.match(found[4], /^5000\b/);
+	found[4] = 5000;
+	assert.deepStrictEqual(found, ['wal', 1, -64000, 1, 5000, 'default', path.join(cwd, 'data/sqlite.db')]);
+	assert.deepStrictEqual(fs.readdirSync(path.join(cwd, 'data')), ['sqlite.db']);
+});
+
+test('it is a Database, with reports', (t) => {
+	const db = inside(t);
+	assert.ok(db instanceof litekeel);
+	db.exec('CREATE TABLE t(a)');
+	const insert = db.prepare('INSERT INTO t VALUES (?)');
+	db.transaction(() => insert.run(1))();
+	assert.deepStrictEqual(db.prepare('SELECT a FROM t').all(), [{ a: 1 }]);
+	assert.ok(db.report.rows.some((row) => row.name === 'journal_mode' && row.value === 'wal'));
+	assert.ok(Array.isArray(db.report.warnings));
+	assert.strictEqual(db.report.path, db.name);
+	assert.ok(fs.existsSync(`${db.name}-wal`));
+	assert.strictEqual(db.closeReport, null);
+	db.exec('BEGIN; INSERT INTO t VALUES (2)');
+	db.close();
+	const { rolledBack, leakedStatements, walRemoved } = db.closeReport;
+	assert.deepStrictEqual({ rolledBack, leakedStatements, walRemoved }, { rolledBack: true, leakedStatements: [], walRemoved: true });
+	assert.ok(!fs.existsSync(`${db.name}-wal`));
+	assert.throws(() => insert.run(3), TypeError);
+	assert.strictEqual(db.close(), db);
+});
+
+test('options are the URL\'s parameters in camel case', (t) => {
+	const db = inside(t, { busyTimeout: 1234, foreignKeys: false, fileMode: 0o600 });
+	assert.match(db.report.busy_timeout, /^1234\b/);
+	assert.strictEqual(db.pragma('foreign_keys', { simple: true }), 0);
+	assert.strictEqual(fs.statSync(db.name).mode & 0o777, 0o600);
+	db.close();
+	assert.throws(() => litekeel.open('file::memory:', { busyTimeout: {} }), TypeError);
+	assert.throws(() => litekeel.open(5), TypeError);
+});
+
+test('refusals are KeelErrors with a hint, SQLite\'s failures SqliteErrors', (t) => {
+	const refused = (url, code, options) => assert.throws(() => litekeel.open(url, options), (error) => {
+		assert.ok(error instanceof litekeel.KeelError && error instanceof Error);
+		assert.strictEqual(error.code, code);
+		assert.ok(error.hint.length > 0);
+		return true;
+	});
+	const directory = temporary(t);
+	refused('postgres://host/db', 'KEEL_UNSUPPORTED_SCHEME');
+	refused('file:a.db?nonsense=1', 'KEEL_UNKNOWN_PARAM');
+	refused('file:a.db', 'KEEL_SHARED', { share: true, baseDir: directory });
+	const file = path.join(directory, 'text.db');
+	fs.writeFileSync(file, 'this is no database at all, but long enough to have a header of its own. '.repeat(20));
+	assert.throws(() => litekeel.open(file), (error) => error instanceof litekeel.SqliteError && error.code === 'SQLITE_NOTADB' && error.path === file && typeof error.hint === 'string');
+});
+
+test('require and import give the same, and the names are not enumerable', async () => {
+	const module = await import('../lib/index.mjs');
+	assert.strictEqual(module.default, litekeel);
+	assert.strictEqual(module.open, litekeel.open);
+	assert.strictEqual(module.KeelError, litekeel.KeelError);
+	assert.deepStrictEqual(Object.keys(litekeel), ['SqliteError']);
+});
+
+for (const [way, ending, status] of [['natural end', '', 0], ['process.exit()', 'process.exit(3)', 3], ['process.exit() in a function', 'db.function("g", () => process.exit(4)); db.prepare("SELECT g()").get()', 4]]) {
+	test(`left open, then ${way}: closed, and said with the line that opened it`, (t) => {
+		const cwd = temporary(t);
+		const file = path.join(cwd, 'main.js');
+		// A plain connection first: its exit handler must not run after the core's.
+		fs.writeFileSync(file, `const litekeel = require(${JSON.stringify(path.join(__dirname, '..'))}); new litekeel(':memory:');
+			const db = litekeel.open('file:a.db'); db.function('f', () => 1);
+			db.exec('CREATE TABLE t(a)'); const it = db.prepare('SELECT f() UNION ALL SELECT 2').iterate(); it.next(); globalThis.it = it;
+			${ending.includes('g()') ? 'it.return();' : ''} ${ending}`);
+		const result = spawnSync(process.execPath, [file], { cwd, encoding: 'utf8' });
+		assert.strictEqual(result.status, status, result.stderr);
+		assert.match(result.stderr, /litekeel: a connection was .*a\.db, opened at .*main\.js:2:/);
+		if (status !== 4) assert.ok(!fs.existsSync(path.join(cwd, 'a.db-wal')));
+	});
+}
