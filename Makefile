@@ -7,7 +7,7 @@ INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 OBJECT = target/release/liblitekeel.so
 
-.PHONY: all demo test check header install uninstall clean
+.PHONY: all requirements demo test bench check header install uninstall clean
 
 all:
 	$(CARGO) build --release
@@ -15,11 +15,17 @@ all:
 demo: all
 	demo/run
 
-test: check
+requirements:
+	scripts/requirements.sh
+
+test: requirements check
 	$(CARGO) test --workspace
 	$(CARGO) build --profile fast
 	scripts/test-install
 	scripts/test-node
+
+bench:
+	bench/open
 
 check:
 	$(CARGO) fmt --check
