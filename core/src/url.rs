@@ -40,10 +40,9 @@ impl fmt::Display for Url {
                 // Two slashes at the front would read as an authority, `:memory:` as the database in memory.
                 if path.starts_with("//") {
                     f.write_str("//")?;
-                } else if path.starts_with(':') {
-                    f.write_str("./")?;
                 }
-                f.write_str(&encode(path))?;
+                // A leading `~/` would read as a home directory that was not expanded.
+                f.write_str(&encode(path).replace('~', "%7E"))?;
             }
         }
         for (index, (key, value)) in self.pairs.iter().enumerate() {
@@ -110,7 +109,7 @@ fn check_text(input: &str) -> Result<()> {
         return Err(Error::new(codes::EMPTY_URL, "the database URL is empty"));
     }
     if let Some((offset, control)) = input.char_indices().find(|(_, c)| c.is_control()) {
-        let hint = if control == '\r' && offset + 1 == input.len() {
+        let hint = if control == '\r' && input[offset..].trim_end().is_empty() {
             "the file it was read from (.env?) has Windows line ends (CRLF): convert it"
         } else {
             "remove the character; in a path write it as %HH"
@@ -133,7 +132,7 @@ fn check_text(input: &str) -> Result<()> {
             return Err(Error::new(codes::QUOTED_URL, format!("the database URL is enclosed in quotes: {shown}")));
         }
     }
-    let after_scheme = split_scheme(input).map_or(input, |(_, rest)| rest).trim_start_matches('/');
+    let after_scheme = split_scheme(input).map_or(input, |(_, rest)| rest.strip_prefix("//").unwrap_or(rest));
     let variable = unexpanded_variable(input);
     if variable.is_some() || input.starts_with("~/") || after_scheme.starts_with("~/") {
         let what = variable.unwrap_or("~/");

@@ -36,6 +36,9 @@ fn forms_and_what_they_name() {
         ("data/a.db", "/base/data/a.db"),
         ("/abs/a.db", "/abs/a.db"),
         ("./~/a.db", "/base/~/a.db"),
+        ("/~/a.db", "/~/a.db"),
+        ("file:///~/a.db", "/~/a.db"),
+        ("file:%7E/a.db", "/base/~/a.db"),
         ("dir/a:b.db", "/base/dir/a:b.db"),
         ("file:a%20b.db", "/base/a b.db"),
         ("file:a+b.db", "/base/a+b.db"),
@@ -87,7 +90,9 @@ fn refusals_and_their_hints() {
         ("file:$HOME/a.db", "UNEXPANDED", "dotenv"),
         ("~/a.db", "UNEXPANDED", "./~/"),
         ("file:~/a.db", "UNEXPANDED", "./~/"),
-        ("sqlite:///~/a.db", "UNEXPANDED", "./~/"),
+        ("sqlite://~/a.db", "UNEXPANDED", "./~/"),
+        ("file:a.db\r\n", "CONTROL_CHARACTER", "CRLF"),
+        ("file:a?checkpoint=auto+idle", "NOT_YET", "remove"),
         ("postgres://u:secret@h/d", "UNSUPPORTED_SCHEME", "another database"),
         ("postgresql://h/d", "UNSUPPORTED_SCHEME", "another database"),
         ("mysql://h/d", "UNSUPPORTED_SCHEME", "another database"),
@@ -219,6 +224,11 @@ fn stronger_wins_and_access_is_only_tightened() {
     assert_eq!(resolve(Some("file:a"), &options).unwrap().settings.word(Id::Mode), "ro");
     options.set("mode", "rwc").unwrap();
     assert!(resolve(Some("file:a?mode=ro"), &options).is_err());
+    for (url, key, value) in [("file:a?immutable=1", "immutable", "0"), ("file:a", "mode", "memory")] {
+        let mut options = Options::new();
+        options.set(key, value).unwrap();
+        assert_eq!(resolve(Some(url), &options).unwrap_err().name(), "KEEL_CONFLICT", "{url} {key}={value}");
+    }
 }
 
 /// A small generator: the same numbers for the same seed.
@@ -273,8 +283,12 @@ fn print_and_parse_again_is_stable_and_nothing_panics() {
         let Ok(url) = parse(&text) else { continue };
         parsed += 1;
         let printed = url.to_string();
-        // What is told apart by its form only (a leading blank, a tilde, a drive) is refused when written plainly.
-        let Ok(again) = parse(&printed) else { continue };
+        let again = match parse(&printed) {
+            Ok(again) => again,
+            // A bare `/C:/x` is a path of this system; as a URL it reads as a Windows drive.
+            Err(error) if error.name() == "KEEL_WINDOWS_PATH" => continue,
+            Err(error) => panic!("{text:?} {printed:?}: {error:?}"),
+        };
         if url.location != Location::Memory {
             let same = |url: &Url| match &url.location {
                 Location::Path(path) => path.trim_start_matches("./").to_owned(),

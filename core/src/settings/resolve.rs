@@ -96,11 +96,25 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
     for (id, value) in from_url {
         settings.set(id, value, Origin::Url);
     }
-    let mode = settings.word(Id::Mode);
+    let (mode, immutable) = (settings.word(Id::Mode), settings.bool(Id::Immutable));
     for (id, value) in &options.values {
         settings.set(*id, value.clone(), Origin::Option);
     }
     only_tighten(mode, settings.word(Id::Mode))?;
+    if immutable && !settings.bool(Id::Immutable) {
+        return Err(Error::new(
+            codes::CONFLICT,
+            "the URL says immutable=1, the call immutable=0: access can only be tightened",
+        )
+        .with_hint("remove immutable from the call, or change the URL"));
+    }
+    if mode != "memory" && settings.word(Id::Mode) == "memory" && matches!(parsed.location, Location::Path(_)) {
+        return Err(Error::new(
+            codes::CONFLICT,
+            "the URL names a file, the call says mode=memory: its writes would be lost",
+        )
+        .with_hint("pass :memory: as the URL"));
+    }
     if settings.bool(Id::Immutable) {
         settings.set(Id::Mode, Value::Word("ro"), settings.origin(Id::Immutable));
     }
