@@ -1,9 +1,11 @@
 'use strict';
-// litekeel in Node, in better-sqlite3's place: the same calls, the same results.
-const Database = require('../bindings-node');
+// litekeel in Node: the tuned door, better-sqlite3's calls behind it, a refused URL, a clean close.
+const fs = require('node:fs');
+const { open, KeelError } = require('../bindings-node');
 
-const db = new Database('node.db');
-db.pragma('journal_mode = WAL');
+const db = open('file:node-data/deep/app.db');
+const { journal_mode: journal, busy_timeout: timeout, foreign_keys: keys } = db.report;
+console.log('node: applied', { journal, timeout, keys });
 db.exec(`CREATE TABLE site(id INTEGER PRIMARY KEY, name TEXT);
 	CREATE TABLE page(id INTEGER PRIMARY KEY, site INTEGER REFERENCES site ON DELETE CASCADE, path TEXT)`);
 const addSite = db.prepare('INSERT INTO site(name) VALUES(?)');
@@ -20,5 +22,11 @@ try {
 }
 db.prepare('DELETE FROM site').run();
 console.log('node: pages after the cascade:', db.prepare('SELECT count(*) FROM page').pluck().get());
+try {
+	open('file:app.db?_journal_mode=wal');
+} catch (error) {
+	if (!(error instanceof KeelError)) throw error;
+	console.log('node: refused:', `${error.code}: ${error.message}; ${error.hint}`);
+}
 db.close();
-console.log('node: closed, -wal left:', require('node:fs').existsSync('node.db-wal'));
+console.log('node: closed, -wal left:', fs.existsSync('node-data/deep/app.db-wal'));
