@@ -19,7 +19,40 @@ function candidates() {
 	return found;
 }
 
+/** Linux only: `RTLD_NOLOAD`, which `os.constants.dlopen` does not have. */
+const RTLD_NOLOAD = 4;
+const SONAME = 'liblitekeel.so.0';
+
+/**
+ * The object that another host of this process has loaded already. A second one beside it would be a second copy of
+ * SQLite, and two copies drop each other's locks.
+ */
+function loaded() {
+	if (process.platform !== 'linux') return null;
+	const module = { exports: {} };
+	try {
+		process.dlopen(module, SONAME, os.constants.dlopen.RTLD_LAZY | RTLD_NOLOAD);
+	} catch (error) {
+		if (error.code === 'ERR_DLOPEN_DISABLED' || !mapped()) return null;
+		throw mismatch();
+	}
+	if (typeof module.exports.openTuned !== 'function') throw mismatch();
+	return Object.assign(module.exports, { library: mapped() });
+}
+
+/** The path of the object that the soname stands for in this process. */
+function mapped() {
+	const line = fs.readFileSync('/proc/self/maps', 'utf8').split('\n').find((row) => /\/liblitekeel\.so[^/]*$/.test(row));
+	return line ? line.slice(line.indexOf('/')) : null;
+}
+
+function mismatch() {
+	return Object.assign(new Error(`${mapped()} is loaded in this process already, and it is another version of litekeel or was built without Node-API. Install the same version of every litekeel package and load one file in every host.`), { code: 'KEEL_VERSION_MISMATCH' });
+}
+
 function load() {
+	const shared = loaded();
+	if (shared) return shared;
 	const file = candidates().find((candidate) => fs.existsSync(candidate));
 	if (!file) {
 		throw Object.assign(new Error(`litekeel has no native library for ${PLATFORM}. Install the package ${PACKAGE} (an optional dependency of litekeel), or set LITEKEEL_LIBRARY to the path of ${FILE}.`), { code: 'KEEL_NO_LIBRARY' });
