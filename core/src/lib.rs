@@ -23,6 +23,7 @@ mod raw;
 pub mod registry;
 pub mod report;
 pub mod settings;
+mod transaction;
 pub mod url;
 mod verify;
 pub mod wait;

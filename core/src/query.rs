@@ -7,6 +7,7 @@ use crate::connection::{Connection, Guard};
 use crate::error::{Error, Result};
 use crate::packed::{Cell, Encoder, Packed, Table};
 use crate::sqlite;
+use crate::transaction;
 
 impl Connection {
     /// Runs a script of statements as written; it stops at the first error, and what ran before stays.
@@ -15,7 +16,7 @@ impl Connection {
     /// SQLite's, explained; `KEEL_ARGUMENT` for a NUL in the text, which SQLite would take for its end.
     pub fn exec(&self, sql: &str) -> Result<()> {
         let guard = self.lock()?;
-        let done = self.exec_locked(&guard, sql);
+        let done = guard.script(sql, Transactions::Allowed);
         // The script's own error comes first; settling still rolls back what it left open.
         done.and(guard.settle())
     }
@@ -23,26 +24,17 @@ impl Connection {
     /// Runs a script in one `BEGIN IMMEDIATE` transaction: all of it or nothing.
     ///
     /// # Errors
-    /// As [`exec`](Connection::exec); the transaction has been rolled back then.
+    /// As [`exec`](Connection::exec), and `KEEL_ARGUMENT` for a statement that would end the transaction; it has been
+    /// rolled back then.
     pub fn exec_atomic(&self, sql: &str) -> Result<()> {
         let guard = self.lock()?;
-        self.exec_locked(&guard, "BEGIN IMMEDIATE")?;
-        let done = self.exec_locked(&guard, sql).and_then(|()| self.exec_locked(&guard, "COMMIT"));
-        // SAFETY: the guard keeps the connection open.
-        if done.is_err() && unsafe { sqlite::sqlite3_get_autocommit(guard.raw()) } == 0 {
-            // The first error is the one to report.
-            let _ = self.exec_locked(&guard, "ROLLBACK");
+        guard.script("BEGIN IMMEDIATE", Transactions::Allowed)?;
+        let done =
+            guard.script(sql, Transactions::MayNotEnd).and_then(|()| guard.script("COMMIT", Transactions::Allowed));
+        if done.is_err() {
+            guard.undo("ROLLBACK");
         }
         done
-    }
-
-    fn exec_locked(&self, guard: &Guard<'_>, sql: &str) -> Result<()> {
-        let text = script(sql)?;
-        // SAFETY: the guard keeps the connection open and to this thread; the text is NUL-terminated.
-        let rc = unsafe {
-            sqlite::sqlite3_exec(guard.raw(), text.as_ptr(), None, std::ptr::null_mut(), std::ptr::null_mut())
-        };
-        if rc == sqlite::SQLITE_OK { Ok(()) } else { Err(guard.fail(rc)) }
     }
 
     /// Runs one statement once for each row of parameters, in a savepoint when there are several, and returns all its
@@ -50,26 +42,12 @@ impl Connection {
     ///
     /// # Errors
     /// SQLite's, explained; `KEEL_PACKED` when the parameters do not fit; `KEEL_ARGUMENT` when the text holds no
-    /// statement or more than one.
+    /// statement or more than one; `KEEL_SHARED` when it would leave a transaction open on a shared connection.
     pub fn query(&self, sql: &str, parameters: Option<Table<'_>>) -> Result<Packed> {
         let guard = self.lock()?;
-        let statement = Statement::prepare(&guard, sql)?;
-        let sets = parameters.map_or(0, |table| table.rows());
-        if sets > 1 {
-            self.exec_locked(&guard, "SAVEPOINT litekeel_query")?;
-        }
-        let result = statement.run(parameters);
-        drop(statement);
-        if sets > 1 {
-            // SAFETY: the guard keeps the connection open. SQLite may have rolled everything back by itself.
-            let open = unsafe { sqlite::sqlite3_get_autocommit(guard.raw()) } == 0;
-            if result.is_err() && open {
-                self.exec_locked(&guard, "ROLLBACK TO litekeel_query; RELEASE litekeel_query")?;
-            } else if open {
-                self.exec_locked(&guard, "RELEASE litekeel_query")?;
-            }
-        }
-        result
+        let done = query_locked(&guard, sql, parameters);
+        let settled = guard.settle();
+        done.and_then(|rows| settled.map(|()| rows))
     }
 
     /// Moves the WAL into the database. `mode` is one of `SQLITE_CHECKPOINT_PASSIVE`, `FULL`, `RESTART`, `TRUNCATE` and
@@ -104,7 +82,62 @@ impl Connection {
     }
 }
 
-fn script(sql: &str) -> Result<CString> {
+fn query_locked(guard: &Guard<'_>, sql: &str, parameters: Option<Table<'_>>) -> Result<Packed> {
+    let statement = Statement::only(guard, sql)?;
+    if parameters.is_none_or(|table| table.rows() < 2) {
+        return statement.run(parameters);
+    }
+    let undo = if guard.in_transaction() { "ROLLBACK TO litekeel_query; RELEASE litekeel_query" } else { "ROLLBACK" };
+    guard.script("SAVEPOINT litekeel_query", Transactions::Allowed)?;
+    let mut done = statement.run(parameters);
+    drop(statement);
+    if done.is_ok() && guard.in_transaction() {
+        // Releasing the outermost savepoint commits, and a commit can fail: on a deferred foreign key, on a lock. The
+        // transaction stays open then.
+        done = done.and_then(|rows| guard.script("RELEASE litekeel_query", Transactions::Allowed).map(|()| rows));
+    }
+    if done.is_err() {
+        guard.undo(undo);
+    }
+    done
+}
+
+/// What a script may do to the transaction that it runs in.
+#[derive(Clone, Copy, PartialEq)]
+enum Transactions {
+    Allowed,
+    MayNotEnd,
+}
+
+impl Guard<'_> {
+    /// Runs every statement of a script and drops their rows.
+    fn script(&self, sql: &str, transactions: Transactions) -> Result<()> {
+        let text = nul_terminated(sql)?;
+        let mut at = 0;
+        while at < sql.len() {
+            let (statement, next) = Statement::prepare(self, &text, at)?;
+            if transactions == Transactions::MayNotEnd && transaction::is_ended_by(&sql.as_bytes()[at..next]) {
+                return Err(Error::new(codes::ARGUMENT, "the script would end the transaction that it runs in")
+                    .with_hint("leave COMMIT, END and ROLLBACK out of it, or run it with exec")
+                    .with_offset(at as i32));
+            }
+            if let Some(statement) = statement {
+                statement.step(|| {})?;
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
+    /// Rolls back after a failure, unless SQLite has done so by itself. The failure is the error to report, not this.
+    fn undo(&self, sql: &str) {
+        if self.in_transaction() {
+            let _ = self.script(sql, Transactions::Allowed);
+        }
+    }
+}
+
+fn nul_terminated(sql: &str) -> Result<CString> {
     CString::new(sql).map_err(|error| {
         Error::new(codes::ARGUMENT, format!("the SQL has a NUL at byte {}", error.nul_position()))
             .with_hint("pass binary data as a parameter")
@@ -125,35 +158,42 @@ impl Drop for Statement<'_> {
 }
 
 impl<'a> Statement<'a> {
-    fn prepare(guard: &'a Guard<'a>, sql: &str) -> Result<Statement<'a>> {
-        let text = script(sql)?;
+    /// Compiles the first statement of `text` from byte `at` on, and says where the next one begins. Blanks and comments
+    /// compile to none.
+    fn prepare(guard: &'a Guard<'a>, text: &CStr, at: usize) -> Result<(Option<Statement<'a>>, usize)> {
+        let begin = text.to_bytes_with_nul()[at..].as_ptr().cast();
         let mut raw = std::ptr::null_mut();
         let mut tail = std::ptr::null();
         // SAFETY: the guard keeps the connection open; the text is NUL-terminated and outlives the call.
-        let rc = unsafe { sqlite::sqlite3_prepare_v2(guard.raw(), text.as_ptr(), -1, &mut raw, &mut tail) };
+        let rc = unsafe { sqlite::sqlite3_prepare_v2(guard.raw(), begin, -1, &mut raw, &mut tail) };
         if rc != sqlite::SQLITE_OK {
-            return Err(guard.fail(rc));
+            let error = guard.fail(rc);
+            // SQLite counts from where it was told to begin; a caller counts from the start of the text.
+            return Err(match error.offset() {
+                Some(offset) if offset >= 0 => error.with_offset(offset + at as i32),
+                _ => error,
+            });
         }
-        let statement = Statement { guard, raw };
-        if raw.is_null() {
-            return Err(Error::new(codes::ARGUMENT, "the SQL holds no statement"));
+        let next = tail as usize - text.as_ptr() as usize;
+        Ok(((!raw.is_null()).then_some(Statement { guard, raw }), next))
+    }
+
+    /// Compiles the one statement of a text.
+    fn only(guard: &'a Guard<'a>, sql: &str) -> Result<Statement<'a>> {
+        let text = nul_terminated(sql)?;
+        let mut only = None;
+        let mut at = 0;
+        while at < sql.len() {
+            let (statement, next) = Statement::prepare(guard, &text, at)?;
+            if statement.is_some() && only.is_some() {
+                return Err(Error::new(codes::ARGUMENT, "the SQL holds more than one statement")
+                    .with_hint("run a script with exec")
+                    .with_offset(at as i32));
+            }
+            only = only.or(statement);
+            at = next;
         }
-        let mut rest = std::ptr::null_mut();
-        // SAFETY: `tail` points into `text`.
-        unsafe { sqlite::sqlite3_prepare_v2(guard.raw(), tail, -1, &mut rest, std::ptr::null_mut()) };
-        // SAFETY: finalizing NULL is a no-op; `tail` is NUL-terminated.
-        let left = unsafe {
-            sqlite::sqlite3_finalize(rest);
-            CStr::from_ptr(tail).to_bytes()
-        };
-        // Comments and blanks prepare to nothing without an error; anything else is a second statement.
-        if !rest.is_null() {
-            let offset = text.as_bytes().len() - left.len();
-            return Err(Error::new(codes::ARGUMENT, "the SQL holds more than one statement")
-                .with_hint("run a script with exec")
-                .with_offset(offset as i32));
-        }
-        Ok(statement)
+        only.ok_or_else(|| Error::new(codes::ARGUMENT, "the SQL holds no statement"))
     }
 
     fn run(&self, parameters: Option<Table<'_>>) -> Result<Packed> {
@@ -170,10 +210,10 @@ impl<'a> Statement<'a> {
             Some(table) if table.columns() > 0 => {
                 for row in 0..table.rows() {
                     self.bind(table, row)?;
-                    self.step(columns, &mut out)?;
+                    self.step(|| (0..columns).for_each(|column| out.push(self.cell(column))))?;
                 }
             }
-            _ => self.step(columns, &mut out)?,
+            _ => self.step(|| (0..columns).for_each(|column| out.push(self.cell(column))))?,
         }
         // SAFETY: the guard keeps the connection open.
         unsafe {
@@ -235,11 +275,12 @@ impl<'a> Statement<'a> {
         Err(Error::new(codes::PACKED, format!("the statement has no parameter named {given}")))
     }
 
-    fn step(&self, columns: c_int, out: &mut Encoder) -> Result<()> {
+    /// Runs to the end and calls `row` on every row.
+    fn step(&self, mut row: impl FnMut()) -> Result<()> {
         loop {
             // SAFETY: a live statement on a connection that this thread holds.
             match unsafe { sqlite::sqlite3_step(self.raw) } {
-                sqlite::SQLITE_ROW => (0..columns).for_each(|column| out.push(self.cell(column))),
+                sqlite::SQLITE_ROW => row(),
                 sqlite::SQLITE_DONE => break,
                 rc => {
                     let error = self.guard.fail(rc);

@@ -1,9 +1,10 @@
 //! Handles are tokens, never addresses: an index into a table and the generation of its slot. A stale, forged or
 //! foreign one is looked up, not dereferenced, and is refused.
 
+use std::cell::UnsafeCell;
 use std::ffi::{CString, c_void};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock};
 
 use litekeel_core::packed::Packed;
 use litekeel_core::{Connection, Error, Options, codes};
@@ -45,7 +46,32 @@ struct Slots {
 
 static SLOTS: Mutex<Slots> = Mutex::new(Slots { slots: Vec::new(), free: Vec::new() });
 
+/// The table's lock while this process forks. A child that another thread's lock were copied into could never look up a
+/// handle again, not even to be told KEEL_E_FORKED.
+struct Held(UnsafeCell<Option<MutexGuard<'static, Slots>>>);
+// SAFETY: it is only touched by the thread that holds the lock inside it.
+unsafe impl Sync for Held {}
+
+static HELD: Held = Held(UnsafeCell::new(None));
+
+unsafe extern "C" fn before_fork() {
+    let guard = SLOTS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    // SAFETY: this thread has the lock.
+    unsafe { *HELD.0.get() = Some(guard) };
+}
+
+unsafe extern "C" fn after_fork() {
+    // SAFETY: this thread, or the child's copy of it, took the lock in `before_fork`. The place is emptied first: once
+    // the lock is free it may be another thread's.
+    drop(unsafe { (*HELD.0.get()).take() });
+}
+
 fn slots() -> MutexGuard<'static, Slots> {
+    static HOOKS: Once = Once::new();
+    HOOKS.call_once(|| {
+        // SAFETY: static functions; the library is never unloaded. Without memory for them a fork is as unsafe as ever.
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
+    });
     // Nothing under this lock can panic half-way; a poisoned table is still a whole one.
     SLOTS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

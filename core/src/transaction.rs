@@ -1,0 +1,77 @@
+//! Which statements end a transaction. SQLite tells a writer from a reader, but not a COMMIT from either.
+
+/// Whether the statement is COMMIT, END or ROLLBACK (but not ROLLBACK TO a savepoint).
+pub(crate) fn is_ended_by(sql: &[u8]) -> bool {
+    let mut words = Words(sql);
+    match words.next() {
+        Some(word) if word.eq_ignore_ascii_case(b"COMMIT") || word.eq_ignore_ascii_case(b"END") => true,
+        Some(word) if word.eq_ignore_ascii_case(b"ROLLBACK") => {
+            let next = words.find(|word| !word.eq_ignore_ascii_case(b"TRANSACTION"));
+            !next.is_some_and(|word| word.eq_ignore_ascii_case(b"TO"))
+        }
+        _ => false,
+    }
+}
+
+/// The keywords at the start of a statement, up to the first thing that is none.
+struct Words<'a>(&'a [u8]);
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.0 = skip_space(self.0);
+        let end = self.0.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(self.0.len());
+        let (word, rest) = self.0.split_at(end);
+        self.0 = rest;
+        (!word.is_empty()).then_some(word)
+    }
+}
+
+/// Skips what SQLite's tokenizer takes for space: blanks, comments, byte-order marks; and empty statements.
+fn skip_space(mut sql: &[u8]) -> &[u8] {
+    loop {
+        sql = match sql {
+            [b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' | b';', rest @ ..] | [0xEF, 0xBB, 0xBF, rest @ ..] => rest,
+            [b'-', b'-', rest @ ..] => &rest[rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())..],
+            [b'/', b'*', rest @ ..] => {
+                &rest[rest.windows(2).position(|pair| pair == b"*/").map_or(rest.len(), |at| at + 2)..]
+            }
+            _ => return sql,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ended_by;
+
+    #[test]
+    fn only_the_end_of_a_transaction_is_one() {
+        for sql in [
+            "COMMIT",
+            "commit;",
+            "End Transaction",
+            "ROLLBACK",
+            "ROLLBACK TRANSACTION;",
+            "-- why\n/* and */ ;\u{feff}COMMIT",
+            "/**/ROLLBACK/*;*/",
+        ] {
+            assert!(is_ended_by(sql.as_bytes()), "{sql}");
+        }
+        for sql in [
+            "",
+            "-- COMMIT",
+            "/* COMMIT",
+            "ROLLBACK TO a",
+            "ROLLBACK TRANSACTION /**/ TO SAVEPOINT a",
+            "EXPLAIN COMMIT",
+            "SELECT 'COMMIT'",
+            "ENDING",
+            "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END",
+            "RELEASE a",
+        ] {
+            assert!(!is_ended_by(sql.as_bytes()), "{sql}");
+        }
+    }
+}
