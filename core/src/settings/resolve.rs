@@ -90,9 +90,6 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
     for (id, value) in profile.values {
         settings.set(*id, id.setting().parse(value)?, Origin::Profile);
     }
-    if !profile.warning.is_empty() {
-        warnings.push(format!("profile={}: {}", profile.name, profile.warning));
-    }
     for (id, value) in from_url {
         settings.set(id, value, Origin::Url);
     }
@@ -118,8 +115,9 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
     if settings.bool(Id::Immutable) {
         settings.set(Id::Mode, Value::Word("ro"), settings.origin(Id::Immutable));
     }
-    if settings.get(Id::Synchronous) != Some(&Value::Word("off")) {
-        warnings.retain(|warning| !warning.starts_with("profile=write-heavy"));
+    // The warning is about synchronous=off, which the URL or the call may have replaced.
+    if !profile.warning.is_empty() && settings.word(Id::Synchronous) == "off" {
+        warnings.push(format!("profile={}: {}", profile.name, profile.warning));
     }
 
     let memory = parsed.location == Location::Memory || settings.word(Id::Mode) == "memory";
