@@ -5,12 +5,15 @@ DESTDIR ?=
 LIBDIR = $(DESTDIR)$(PREFIX)/lib
 INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
-OBJECT = target/release/liblitekeel.so
+# A directory with another sqlite3.c to build against, for example one generated with --update-limit.
+SQLITE3_DIR ?=
+BUILD = $(if $(SQLITE3_DIR),target/with-sqlite,target)/release
+OBJECT = $(BUILD)/liblitekeel.so
 
 .PHONY: all requirements demo test bench check header install uninstall clean
 
 all:
-	$(CARGO) build --release
+	$(if $(SQLITE3_DIR),scripts/with-sqlite $(SQLITE3_DIR)) $(CARGO) build --release
 
 demo: all
 	demo/run
@@ -40,7 +43,7 @@ install: all
 	install -m 755 $(OBJECT) $(LIBDIR)/liblitekeel.so.$(VERSION)
 	ln -sf liblitekeel.so.$(VERSION) $(LIBDIR)/liblitekeel.so.0
 	ln -sf liblitekeel.so.0 $(LIBDIR)/liblitekeel.so
-	install -m 644 target/release/liblitekeel.a $(LIBDIR)/liblitekeel.a
+	install -m 644 $(BUILD)/liblitekeel.a $(LIBDIR)/liblitekeel.a
 	install -m 644 include/litekeel.h $(INCLUDEDIR)/litekeel.h
 	install -m 644 $$(scripts/sqlite-include)/sqlite3.h $$(scripts/sqlite-include)/sqlite3ext.h $(INCLUDEDIR)/litekeel/
 	sed -e 's|@PREFIX@|$(abspath $(PREFIX))|' -e 's|@VERSION@|$(VERSION)|' packaging/litekeel.pc.in > $(LIBDIR)/pkgconfig/litekeel.pc

@@ -46,7 +46,9 @@ fn name_and_binding() {
 
 /// Exports SQLite's functions, so that a C program can use plain SQLite on the one copy that is in here.
 fn sqlite_symbols() {
-    if let Some(directory) = env::var_os("DEP_SQLITE3_LIB_DIR") {
+    println!("cargo::rerun-if-env-changed=SQLITE3_LIB_DIR");
+    // The crate says where the copy lies that it built; scripts/with-sqlite where the one lies that it is to link.
+    if let Some(directory) = env::var_os("DEP_SQLITE3_LIB_DIR").or_else(|| env::var_os("SQLITE3_LIB_DIR")) {
         println!("cargo::rustc-link-search=native={}", PathBuf::from(directory).display());
         println!("cargo::rustc-link-lib=static:+export-symbols=sqlite3");
     }
