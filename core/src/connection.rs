@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::close;
 use crate::codes;
 use crate::error::{Busy, BusyKind, Error, Result};
+use crate::events::Subscribers;
 use crate::explain::{self, Access, Subject};
 use crate::registry::{self, FileId, OpenHandle};
 use crate::report::{CloseReport, OpenReport};
@@ -32,6 +33,7 @@ pub struct Connection {
     shared: AtomicBool,
     pub(crate) owners: AtomicUsize,
     pub(crate) identity: Identity,
+    pub(crate) subscribers: Arc<Subscribers>,
 }
 
 /// What never changes while the connection lives.
@@ -82,6 +84,17 @@ pub struct PlainInfo {
 pub struct Guard<'a> {
     state: MutexGuard<'a, State>,
     connection: &'a Connection,
+    /// After `state`: fields are dropped in this order, and subscribers are called when nothing is locked.
+    _events: Flush<'a>,
+}
+
+/// Delivers, when it is dropped, the events that came up under the lock.
+struct Flush<'a>(&'a Subscribers);
+
+impl Drop for Flush<'_> {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
 }
 
 impl Guard<'_> {
@@ -251,6 +264,7 @@ impl Connection {
             shared: AtomicBool::new(identity.share_key.is_some()),
             owners: AtomicUsize::new(1),
             identity,
+            subscribers: Arc::default(),
         });
         registry::add(handle, strict, &connection);
         connection
@@ -274,7 +288,12 @@ impl Connection {
             return Err(self.closed_error());
         }
         self.user.store(me, Ordering::Relaxed);
-        Ok(Guard { state, connection: self })
+        Ok(Guard { state, connection: self, _events: Flush(&self.subscribers) })
+    }
+
+    /// Whether this very thread is inside [`lock`](Connection::lock).
+    pub(crate) fn is_used_by_this_thread(&self) -> bool {
+        self.user.load(Ordering::Relaxed) == this_thread()
     }
 
     fn closed_error(&self) -> Error {

@@ -61,16 +61,21 @@ pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
             if known || lock.pid == me || (role == "shared" && shm.is_some()) {
                 continue;
             }
-            let (command, state) = match lock.pid {
-                0 => ("in another PID namespace".to_owned(), ""),
-                pid => (proc::command(pid), proc::state(pid)),
-            };
-            found.push(Holder { pid: lock.pid, role, command, state, ..Holder::default() });
+            found.push(of_process(lock.pid, role));
         }
     }
     found.extend(own(path, except));
     found.sort_by_key(|holder| holder.role == "reader" || holder.role == "shared");
     Some(found)
+}
+
+/// A process as a holder: its command and its state.
+pub(crate) fn of_process(pid: u32, role: &'static str) -> Holder {
+    let (command, state) = match pid {
+        0 => ("in another PID namespace".to_owned(), ""),
+        pid => (proc::command(pid), proc::state(pid)),
+    };
+    Holder { pid, role, command, state, ..Holder::default() }
 }
 
 /// This process's connections with a transaction open. The kernel's table has one row for all of them, so they are

@@ -8,9 +8,11 @@ pub mod codes;
 mod codes_table;
 pub mod connection;
 pub mod error;
+pub mod events;
 mod exit;
 mod explain;
 mod foreign;
+pub mod health;
 pub mod holders;
 mod open;
 mod orphan;
@@ -27,11 +29,16 @@ mod transaction;
 pub mod url;
 mod verify;
 pub mod wait;
+pub mod wal;
+mod wal_index;
 
 pub use connection::{Connection, Guard};
 pub use error::{Error, Result};
+pub use events::Event;
+pub use health::Health;
 pub use report::{CloseReport, OpenReport};
 pub use settings::{Options, Settings};
+pub use wal::{Pins, WalStatus};
 
 /// SQLite's own C interface, on the one copy that litekeel carries.
 pub use rusqlite::ffi as sqlite;

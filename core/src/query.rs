@@ -1,13 +1,14 @@
 //! One call, one unit of work: a script, a script in a transaction, a statement with packed parameters and rows.
 
 use std::ffi::{CStr, CString, c_int};
+use std::time::Instant;
 
 use crate::codes;
 use crate::connection::{Connection, Guard};
 use crate::error::{Error, Result};
 use crate::packed::{Cell, Encoder, Packed, Table};
-use crate::sqlite;
 use crate::transaction;
+use crate::{sqlite, wal};
 
 impl Connection {
     /// Runs a script of statements as written; it stops at the first error, and what ran before stays.
@@ -68,6 +69,7 @@ impl Connection {
             .map(|timeout| timeout.as_millis() as u32)
             .or_else(|| guard.sqlite().pragma_query_value(None, "busy_timeout", |row| row.get(0)).ok());
         guard.set_busy_timeout(0);
+        let began = Instant::now();
         let (mut log, mut done) = (0, 0);
         // SAFETY: the guard keeps the connection open; the counters are live.
         let rc = unsafe { sqlite::sqlite3_wal_checkpoint_v2(guard.raw(), c"main".as_ptr(), mode, &mut log, &mut done) };
@@ -77,6 +79,9 @@ impl Connection {
         });
         if let Some(timeout) = timeout {
             guard.set_busy_timeout(timeout);
+        }
+        if failed.is_none() && mode != sqlite::SQLITE_CHECKPOINT_NOOP {
+            self.emit(wal::checkpointed(mode, log.into(), done.into(), began.elapsed()));
         }
         failed.map_or(Ok((log.into(), done.into())), Err)
     }

@@ -1,0 +1,234 @@
+//! What happens to a connection while it works: told to whoever subscribed, on the thread that caused it.
+//!
+//! An event is delivered when no lock of the connection is held, so a subscriber may use the connection. The exception
+//! is a host that drives the raw handle: there the event comes from inside SQLite's call.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// A value of an event's field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A number; its unit is in the field's name (`waited_ms`, `bytes`).
+    Int(i64),
+    /// Text.
+    Text(String),
+}
+
+/// Something that happened. docs/events.md lists the names with their fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// `checkpointed`, `wal_stalled`, `busy_wait`…
+    pub name: &'static str,
+    /// Name and value, in a fixed order for each event.
+    pub fields: Vec<(&'static str, Value)>,
+}
+
+impl Event {
+    /// An event without fields.
+    pub fn new(name: &'static str) -> Event {
+        Event { name, fields: Vec::new() }
+    }
+
+    /// Appends a number.
+    #[must_use]
+    pub fn int(mut self, field: &'static str, value: i64) -> Event {
+        self.fields.push((field, Value::Int(value)));
+        self
+    }
+
+    /// Appends a text.
+    #[must_use]
+    pub fn text(mut self, field: &'static str, value: impl Into<String>) -> Event {
+        self.fields.push((field, Value::Text(value.into())));
+        self
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| value)
+    }
+}
+
+/// Receives events. Any thread; a panic in it is reported and goes no further.
+pub type Subscriber = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// The subscribers of one connection, or of the process.
+#[derive(Default)]
+pub(crate) struct Subscribers {
+    count: AtomicUsize,
+    list: Mutex<Vec<(u64, Subscriber)>>,
+    /// Events that came up while the connection was locked; its guard delivers them.
+    waiting: Mutex<Vec<Event>>,
+    has_waiting: AtomicUsize,
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+static PROCESS: Subscribers = Subscribers {
+    count: AtomicUsize::new(0),
+    list: Mutex::new(Vec::new()),
+    waiting: Mutex::new(Vec::new()),
+    has_waiting: AtomicUsize::new(0),
+};
+
+/// Nothing under these locks can panic half-way through a change.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Subscribers {
+    fn add(&self, subscriber: Subscriber) -> u64 {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut list = locked(&self.list);
+        list.push((id, subscriber));
+        self.count.store(list.len(), Ordering::Release);
+        id
+    }
+
+    fn remove(&self, id: u64) {
+        let mut list = locked(&self.list);
+        list.retain(|(other, _)| *other != id);
+        self.count.store(list.len(), Ordering::Release);
+    }
+
+    fn any(&self) -> bool {
+        self.count.load(Ordering::Acquire) != 0
+    }
+
+    fn call(&self, event: &Event) {
+        // Called outside the lock: a subscriber may subscribe and unsubscribe.
+        let list = locked(&self.list).clone();
+        for (_, subscriber) in list {
+            if catch_unwind(AssertUnwindSafe(|| subscriber(event))).is_err() {
+                eprintln!("litekeel: a subscriber panicked on the event {}", event.name);
+            }
+        }
+    }
+
+    /// Whether an event would be heard by anybody.
+    pub(crate) fn heard(&self) -> bool {
+        self.any() || PROCESS.any()
+    }
+
+    /// Delivers now.
+    pub(crate) fn deliver(&self, event: &Event) {
+        if self.any() {
+            self.call(event);
+        }
+        if PROCESS.any() {
+            PROCESS.call(event);
+        }
+    }
+
+    /// Keeps the event for [`flush`](Subscribers::flush).
+    pub(crate) fn keep(&self, event: Event) {
+        locked(&self.waiting).push(event);
+        self.has_waiting.store(1, Ordering::Release);
+    }
+
+    /// Delivers what was kept.
+    pub(crate) fn flush(&self) {
+        if self.has_waiting.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        self.has_waiting.store(0, Ordering::Release);
+        let events = std::mem::take(&mut *locked(&self.waiting));
+        events.iter().for_each(|event| self.deliver(event));
+    }
+}
+
+/// Subscribes to the events of every connection of the process, those of opening (`recovered`) too. Returns the number
+/// for [`unsubscribe`].
+pub fn subscribe(subscriber: Subscriber) -> u64 {
+    PROCESS.add(subscriber)
+}
+
+/// Ends a subscription of the process. A delivery that is under way on another thread is not waited for.
+pub fn unsubscribe(id: u64) {
+    PROCESS.remove(id);
+}
+
+impl crate::Connection {
+    /// Subscribes to this connection's events and to those of its file (a checkpoint in the background). Returns the
+    /// number for [`off_event`](crate::Connection::off_event).
+    pub fn on_event(&self, subscriber: Subscriber) -> u64 {
+        self.subscribers.add(subscriber)
+    }
+
+    /// Ends a subscription. A delivery that is under way on another thread is not waited for.
+    pub fn off_event(&self, id: u64) {
+        self.subscribers.remove(id);
+    }
+
+    /// Tells the subscribers: at once, or, when this thread holds the connection, as soon as it gives it back. Costs two
+    /// loads when nobody listens.
+    pub(crate) fn emit(&self, event: Event) {
+        if !self.subscribers.heard() {
+            return;
+        }
+        let event = named(event, self.path());
+        if self.is_used_by_this_thread() {
+            self.subscribers.keep(event);
+        } else {
+            self.subscribers.deliver(&event);
+        }
+    }
+}
+
+/// Puts the database first: subscribers of the process hear about all of them.
+pub(crate) fn named(mut event: Event, path: Option<&std::path::Path>) -> Event {
+    let place = path.map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
+    event.fields.insert(0, ("database", Value::Text(place)));
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Connection, Options};
+
+    fn memory() -> Arc<Connection> {
+        Connection::open(Some(":memory:"), &Options::new()).unwrap()
+    }
+
+    #[test]
+    fn a_subscriber_hears_an_event_after_the_lock_is_given_back() {
+        let connection = memory();
+        let (heard, inner) = (Arc::new(Mutex::new(Vec::new())), Arc::downgrade(&connection));
+        let sink = heard.clone();
+        let id = connection.on_event(Arc::new(move |event| {
+            // It may use the connection: nothing of it is locked.
+            inner.upgrade().unwrap().exec("SELECT 1").unwrap();
+            sink.lock().unwrap().push(event.clone());
+        }));
+        let guard = connection.lock().unwrap();
+        connection.emit(Event::new("checkpointed").int("frames", 3).text("mode", "passive"));
+        assert!(heard.lock().unwrap().is_empty());
+        drop(guard);
+        let first = heard.lock().unwrap()[0].clone();
+        assert_eq!(first.get("database"), Some(&Value::Text(":memory:".into())));
+        assert_eq!(first.get("frames"), Some(&Value::Int(3)));
+        connection.emit(Event::new("busy_wait"));
+        assert_eq!(heard.lock().unwrap().len(), 2);
+        connection.off_event(id);
+        connection.emit(Event::new("busy_wait"));
+        assert_eq!(heard.lock().unwrap().len(), 2);
+        connection.close().unwrap();
+    }
+
+    #[test]
+    fn a_panicking_subscriber_takes_nothing_down() {
+        let connection = memory();
+        let heard = Arc::new(AtomicUsize::new(0));
+        let sink = heard.clone();
+        connection.on_event(Arc::new(|_| panic!("on purpose")));
+        connection.on_event(Arc::new(move |_| {
+            sink.fetch_add(1, Ordering::Relaxed);
+        }));
+        connection.emit(Event::new("checkpointed"));
+        assert_eq!(heard.load(Ordering::Relaxed), 1);
+        connection.exec("SELECT 1").unwrap();
+        connection.close().unwrap();
+    }
+}

@@ -1,0 +1,139 @@
+//! Who keeps the WAL from being recycled, and at which frame: from the kernel's table and SQLite's own shared memory.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use common::{Dir, child, exec, get, is_child, open};
+use litekeel_core::sqlite::SQLITE_CHECKPOINT_PASSIVE;
+
+/// A process that holds a read transaction until it is killed.
+struct Reader(Child);
+
+impl Reader {
+    fn start(test: &str, url: &str) -> Reader {
+        let mut process = child(test, &[("URL", url)]).stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(process.stdout.take().unwrap());
+        let ready = out.lines().map_while(Result::ok).any(|line| line.contains("reading"));
+        assert!(ready, "the reader did not start");
+        Reader(process)
+    }
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+    fn stop(&self) {
+        // SAFETY: a signal to our own child.
+        unsafe { libc::kill(self.pid() as i32, libc::SIGSTOP) };
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn read_until_killed() -> ! {
+    let connection = open(&std::env::var("URL").unwrap()).unwrap();
+    exec(&connection, "BEGIN");
+    get(&connection, "SELECT count(*) FROM t");
+    println!("reading");
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_stopped_process_is_named_with_its_frame() {
+    const NAME: &str = "a_stopped_process_is_named_with_its_frame";
+    if is_child(NAME) {
+        read_until_killed();
+    }
+    let dir = Dir::new();
+    let url = dir.url("pin.db?wal_autocheckpoint=0&checkpoint=manual");
+    let writer = open(&url).unwrap();
+    exec(&writer, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    let before = writer.wal_status().unwrap().unwrap();
+    assert!(before.frames > 0 && before.checkpointed == 0, "{before:?}");
+    let reader = Reader::start(NAME, &url);
+    for n in 0..50 {
+        exec(&writer, &format!("INSERT INTO t VALUES({n})"));
+    }
+    reader.stop();
+    let files = std::fs::metadata(dir.file("pin.db-wal")).unwrap().len() as i64;
+
+    let pins = writer.pins().unwrap().unwrap();
+    let pin = &pins.pins[0];
+    assert_eq!((pin.holder.pid, pin.holder.role, pin.frame), (reader.pid(), "reader", before.frames), "{pins:?}");
+    assert!(pin.holder.command.contains(NAME), "{pins:?}");
+    assert_eq!(pin.frames, pins.status.frames - before.frames);
+    assert_eq!(pin.bytes, pin.frames * (pins.status.page_size + 24));
+    assert_eq!(pins.status.bytes, files);
+    // The kernel needs a moment to stop it.
+    let mut state = pin.holder.state;
+    for _ in 0..200 {
+        if state == "stopped" {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        state = writer.pins().unwrap().unwrap().pins[0].holder.state;
+    }
+    assert_eq!(state, "stopped");
+    // A checkpoint stops at exactly that frame.
+    let (log, done) = writer.checkpoint(SQLITE_CHECKPOINT_PASSIVE).unwrap();
+    assert_eq!((log, done), (pins.status.frames, pin.frame));
+    assert!(writer.pins().unwrap().unwrap().pins[0].since.unwrap() > std::time::Duration::ZERO);
+    drop(reader);
+    let (log, done) = writer.checkpoint(SQLITE_CHECKPOINT_PASSIVE).unwrap();
+    assert_eq!(log, done);
+    writer.close().unwrap();
+}
+
+#[test]
+fn looking_changes_nothing() {
+    let dir = Dir::new();
+    let url = dir.url("look.db?wal_autocheckpoint=0&checkpoint=manual");
+    let writer = open(&url).unwrap();
+    exec(&writer, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    let listing = || -> Vec<_> {
+        let mut all: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                (entry.file_name(), entry.metadata().unwrap().len(), entry.metadata().unwrap().modified().unwrap())
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    let (files, status) = (listing(), writer.wal_status().unwrap().unwrap());
+    // The same from a reader, and in the middle of a transaction.
+    let reader = open(&dir.url("look.db?mode=ro")).unwrap();
+    assert_eq!(reader.wal_status().unwrap(), Some(status));
+    exec(&reader, "BEGIN");
+    get(&reader, "SELECT count(*) FROM t");
+    assert_eq!(reader.wal_status().unwrap(), Some(status));
+    exec(&reader, "COMMIT");
+    assert_eq!(listing(), files);
+    reader.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_database_without_a_shared_wal_has_none() {
+    let dir = Dir::new();
+    for rest in ["d.db?journal_mode=delete", "e.db?locking_mode=exclusive"] {
+        let connection = open(&dir.url(rest)).unwrap();
+        exec(&connection, "CREATE TABLE t(a)");
+        assert_eq!(connection.wal_status().unwrap(), None, "{rest}");
+        assert_eq!(connection.pins().unwrap(), None, "{rest}");
+        connection.close().unwrap();
+    }
+    assert!(!dir.file("d.db-shm").exists() && !dir.file("e.db-shm").exists());
+    let memory = open(":memory:").unwrap();
+    assert_eq!(memory.wal_status().unwrap(), None);
+    memory.close().unwrap();
+}
