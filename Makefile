@@ -37,6 +37,7 @@ check:
 header:
 	UPDATE_HEADER=1 UPDATE_DOCS=1 $(CARGO) test --test header
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-core --test reference
+	if command -v node >/dev/null; then node bindings-node/settings-types.js; fi
 
 install: all
 	install -d $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel

@@ -1,30 +1,88 @@
 'use strict';
-// node pack.js <directory> [library]: writes the tarballs of litekeel, its platform package and the alias package.
+// node pack.js <directory> [platform=library ...]: writes the tarballs of litekeel, of the platforms' packages and of the
+// packages under better-sqlite3's name. Without a platform: linux-x64-gnu from target/release.
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const platforms = require('./lib/platforms');
 
-const [out, library = path.join(__dirname, '..', 'target', 'release', 'liblitekeel.so')] = process.argv.slice(2);
 const own = JSON.parse(fs.readFileSync(path.join(__dirname, 'package.json'), 'utf8'));
-/** The alias has to look like better-sqlite3 to those who check its version. */
-const ALIAS_VERSIONS = ['12.6.2', '13.2.0'];
+const LICENSES = ['LICENSE-MIT', 'LICENSE-APACHE'];
+/** The better-sqlite3 whose behaviour each line has: those who check the version have to find it. */
+const ALIAS_VERSIONS = { 12: '12.6.2', 13: '13.2.0' };
 
-fs.mkdirSync(out, { recursive: true });
-const pack = (directory) => execFileSync('npm', ['pack', '--silent', '--pack-destination', path.resolve(out)], { cwd: directory, stdio: ['ignore', 'pipe', 'ignore'] });
-const common = { version: own.version, license: own.license, homepage: own.homepage };
-const make = (manifest, files) => {
-	const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'keel-pack-'));
-	fs.writeFileSync(path.join(directory, 'package.json'), JSON.stringify({ ...common, ...manifest }, null, 2));
-	for (const [name, write] of Object.entries(files)) write(path.join(directory, name));
-	pack(directory);
-	fs.rmSync(directory, { recursive: true });
-};
+/** Writes one package: `files` maps names to texts or to `{ from }`. */
+function write(directory, manifest, files) {
+	const { version, license, homepage, engines } = own;
+	fs.mkdirSync(directory, { recursive: true });
+	fs.writeFileSync(path.join(directory, 'package.json'), `${JSON.stringify({ version, license, homepage, engines, ...manifest }, null, 2)}\n`);
+	for (const [name, content] of Object.entries(files)) {
+		if (typeof content === 'string') fs.writeFileSync(path.join(directory, name), content);
+		else fs.copyFileSync(content.from, path.join(directory, name));
+	}
+	for (const name of LICENSES) fs.copyFileSync(path.join(__dirname, '..', name), path.join(directory, name));
+}
 
-pack(__dirname);
-make({ name: '@litekeel/linux-x64-gnu', description: "litekeel's library for Linux on x64 (glibc)", os: ['linux'], cpu: ['x64'], libc: ['glibc'], files: ['liblitekeel.so'] },
-	{ 'liblitekeel.so': (file) => fs.copyFileSync(library, file) });
-for (const version of ALIAS_VERSIONS) {
-	make({ name: 'better-sqlite3', version, description: 'litekeel under the name of better-sqlite3', main: 'index.js', dependencies: { litekeel: own.version } },
-		{ 'index.js': (file) => fs.writeFileSync(file, "'use strict';\nmodule.exports = require('litekeel');\nmodule.exports.SqliteError = require('litekeel').SqliteError;\n") });
+function writeMain(directory) {
+	// A platform without a package yet would be a 404 in every install.
+	const published = platforms.filter((one) => one.published).map((one) => [`@litekeel/${one.name}`, own.version]);
+	write(directory, { ...own, files: [...own.files, ...LICENSES], optionalDependencies: Object.fromEntries(published) }, { 'README.md': { from: path.join(__dirname, '..', 'README.md') } });
+	for (const name of own.files) fs.cpSync(path.join(__dirname, name), path.join(directory, name), { recursive: true });
+}
+
+function writePlatform(directory, { name, platform, arch, libc, file }, library) {
+	write(directory, {
+		name: `@litekeel/${name}`, description: `litekeel's library for ${name}`,
+		os: [platform], cpu: [arch], ...(libc ? { libc: [libc] } : {}), files: [file, ...LICENSES], preferUnplugged: true,
+	}, { [file]: { from: library } });
+}
+
+/** The package under better-sqlite3's name: the same class, SqliteError as its one named export. */
+function writeAlias(directory, major) {
+	// 13 has an entry point per platform, for bundlers that cannot follow a computed path. Here they are all the same one.
+	const entries = major < 13 ? [] : platforms.map(({ platform, arch, libc }) => `./${platform}${libc === 'musl' ? 'musl' : ''}-${arch}`);
+	const entry = { types: './index.d.ts', default: './index.js' };
+	write(directory, {
+		name: 'better-sqlite3', version: ALIAS_VERSIONS[major], description: 'litekeel under the name of better-sqlite3',
+		main: 'index.js', types: 'index.d.ts',
+		exports: Object.fromEntries([['.', entry], ...entries.map((name) => [name, entry]), ['./package.json', './package.json']]),
+		files: ['index.js', 'index.d.ts', ...LICENSES], dependencies: { litekeel: own.version },
+	}, {
+		'index.js': "'use strict';\nmodule.exports = require('litekeel');\nmodule.exports.SqliteError = require('litekeel').SqliteError;\n",
+		'index.d.ts': "import Database = require('litekeel');\nexport = Database;\n",
+	});
+}
+
+/** Packs what `fill` writes into `directory`, and says the tarball's path. */
+function pack(directory, fill) {
+	const stage = fs.mkdtempSync(path.join(os.tmpdir(), 'keel-pack-'));
+	try {
+		fill(stage);
+		const [{ filename }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', path.resolve(directory)], { cwd: stage, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }));
+		return path.join(path.resolve(directory), filename);
+	} finally {
+		fs.rmSync(stage, { recursive: true });
+	}
+}
+
+/** Packs everything: `libraries` maps platform names to shared objects. Returns the tarballs by name. */
+function packAll(directory, libraries) {
+	fs.mkdirSync(directory, { recursive: true });
+	const tarballs = { litekeel: pack(directory, writeMain) };
+	for (const [name, library] of Object.entries(libraries)) {
+		const platform = platforms.find((one) => one.name === name);
+		if (!platform) throw new Error(`There is no platform "${name}"; there are ${platforms.map((one) => one.name).join(', ')}`);
+		tarballs[`@litekeel/${name}`] = pack(directory, (stage) => writePlatform(stage, platform, library));
+	}
+	for (const major of Object.keys(ALIAS_VERSIONS)) tarballs[`better-sqlite3@${major}`] = pack(directory, (stage) => writeAlias(stage, Number(major)));
+	return tarballs;
+}
+
+module.exports = { packAll, writeAlias };
+if (require.main === module) {
+	const [directory, ...given] = process.argv.slice(2);
+	if (!directory) throw new Error('Usage: node pack.js <directory> [platform=library ...]');
+	const libraries = given.length > 0 ? Object.fromEntries(given.map((pair) => pair.split('='))) : { 'linux-x64-gnu': path.join(__dirname, '..', 'target', 'release', 'liblitekeel.so') };
+	for (const file of Object.values(packAll(directory, libraries))) process.stdout.write(`${file}\n`);
 }

@@ -1,23 +1,7 @@
 'use strict';
 const fs = require('node:fs');
 const os = require('node:os');
-const path = require('node:path');
-
-const PLATFORM = `${process.platform}-${process.arch}`;
-const PACKAGE = `@litekeel/${PLATFORM}${process.platform === 'linux' ? '-gnu' : ''}`;
-const FILE = 'liblitekeel.so';
-
-/** Where the shared object may be: named by the environment, in the platform's package, or built in this repository. */
-function candidates() {
-	const found = [];
-	if (process.env.LITEKEEL_LIBRARY) return [path.resolve(process.env.LITEKEEL_LIBRARY)];
-	try {
-		found.push(path.join(path.dirname(require.resolve(`${PACKAGE}/package.json`)), FILE));
-	} catch { /* not installed */ }
-	const target = path.join(__dirname, '..', '..', 'target');
-	for (const profile of ['release', 'fast', 'debug']) found.push(path.join(target, profile, FILE));
-	return found;
-}
+const locate = require('./library');
 
 /** Linux only: `RTLD_NOLOAD`, which `os.constants.dlopen` does not have. */
 const RTLD_NOLOAD = 4;
@@ -53,10 +37,7 @@ function mismatch() {
 function load() {
 	const shared = loaded();
 	if (shared) return shared;
-	const file = candidates().find((candidate) => fs.existsSync(candidate));
-	if (!file) {
-		throw Object.assign(new Error(`litekeel has no native library for ${PLATFORM}. Install the package ${PACKAGE} (an optional dependency of litekeel), or set LITEKEEL_LIBRARY to the path of ${FILE}.`), { code: 'KEEL_NO_LIBRARY' });
-	}
+	const file = locate();
 	const module = { exports: {} };
 	try {
 		// Not `require`: the object serves every host of the process and has no `.node` suffix.

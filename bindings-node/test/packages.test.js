@@ -1,24 +1,129 @@
 'use strict';
-// The tarballs, installed into an empty project without any script.
-const { test } = require('node:test');
+// The tarballs, installed into an empty project without any script, and what a program there sees.
+const { after, before, test } = require('node:test');
 const assert = require('node:assert');
-const { execFileSync } = require('node:child_process');
+const { execFileSync, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { packAll } = require('../pack');
+const platforms = require('../lib/platforms');
+const runtimes = require('./runtimes');
+const ecosystem = require('./ecosystem')();
 
 const target = path.join(__dirname, '..', '..', 'target');
-const library = ['release', 'fast', 'debug'].map((profile) => path.join(target, profile, 'liblitekeel.so')).find(fs.existsSync);
+const library = process.env.LITEKEEL_LIBRARY || ['release', 'fast', 'debug'].map((profile) => path.join(target, profile, 'liblitekeel.so')).find(fs.existsSync);
+const env = { ...process.env };
+delete env.LITEKEEL_LIBRARY;
 
-test('litekeel, its platform package and the alias install from tarballs', () => {
-	const project = fs.mkdtempSync(path.join(os.tmpdir(), 'keel-project-'));
-	const tarballs = path.join(project, 'tarballs');
-	execFileSync(process.execPath, [path.join(__dirname, '..', 'pack.js'), tarballs, library]);
-	const file = (start) => `file:${path.join(tarballs, fs.readdirSync(tarballs).find((name) => name.startsWith(start)))}`;
-	fs.writeFileSync(path.join(project, 'package.json'), JSON.stringify({ private: true, dependencies: { litekeel: file('litekeel-0'), '@litekeel/linux-x64-gnu': file('litekeel-linux'), 'better-sqlite3': file('better-sqlite3-13') } }));
+let project;
+let tarballs;
+const run = (node, args) => spawnSync(node, args, { cwd: project, env, encoding: 'utf8' });
+const evaluate = (code, node = process.execPath) => {
+	const { status, stdout, stderr } = run(node, ['--input-type=module', '-e', code]);
+	assert.strictEqual(status, 0, stderr);
+	return JSON.parse(stdout);
+};
+
+before(() => {
+	project = fs.mkdtempSync(path.join(os.tmpdir(), 'keel-project-'));
+	tarballs = packAll(path.join(project, 'tarballs'), { 'linux-x64-gnu': library });
+	const file = (name) => `file:${tarballs[name]}`;
+	fs.writeFileSync(path.join(project, 'package.json'), JSON.stringify({
+		private: true,
+		dependencies: { litekeel: file('litekeel'), '@litekeel/linux-x64-gnu': file('@litekeel/linux-x64-gnu'), 'better-sqlite3': file('better-sqlite3@13'), 'better-sqlite3-12': file('better-sqlite3@12') },
+	}));
 	execFileSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--offline'], { cwd: project });
-	const script = "import Named, { SqliteError } from 'litekeel'; import Alias from 'better-sqlite3'; import { createRequire } from 'node:module'; const native = createRequire(import.meta.url)('litekeel'); console.log(JSON.stringify([Named === Alias, Named === native, SqliteError === Named.SqliteError, new Alias(':memory:').prepare('SELECT 1 AS a').get()]))";
-	const answer = execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: project, encoding: 'utf8', env: { ...process.env, LITEKEEL_LIBRARY: '' } });
-	assert.deepStrictEqual(JSON.parse(answer), [true, true, true, { a: 1 }]);
-	fs.rmSync(project, { recursive: true });
+});
+after(() => fs.rmSync(project, { recursive: true }));
+
+test('one class and one library, by whatever name and module system', () => {
+	assert.deepStrictEqual(evaluate(`
+		import Named, { SqliteError } from 'litekeel';
+		import Alias, { SqliteError as AliasError } from 'better-sqlite3';
+		import Twelve from 'better-sqlite3-12';
+		import { createRequire } from 'node:module';
+		const require = createRequire(import.meta.url);
+		console.log(JSON.stringify([
+			Named === require('litekeel'), Named === Alias, Named === Twelve, SqliteError === AliasError,
+			new Alias(':memory:').prepare('SELECT 1 AS a').get(),
+			require('better-sqlite3/package.json').version, require('better-sqlite3-12/package.json').version,
+			Named === require('better-sqlite3/linux-x64'),
+		]))`), [true, true, true, true, { a: 1 }, '13.2.0', '12.6.2', true]);
+});
+
+test('under better-sqlite3\'s name SqliteError is the one name beside the class', () => {
+	assert.deepStrictEqual(evaluate("import * as names from 'better-sqlite3'; console.log(JSON.stringify([Object.keys(names).filter((name) => name !== 'module.exports').sort(), Object.keys(names.default)]))"),
+		[['SqliteError', 'default'], ['SqliteError']]);
+});
+
+test('nothing in the tarballs runs at installation', () => {
+	for (const [name, file] of Object.entries(tarballs)) {
+		const listed = execFileSync('tar', ['tzf', file], { encoding: 'utf8' }).split('\n');
+		assert.ok(!listed.some((entry) => entry.endsWith('binding.gyp')), name);
+		assert.ok(listed.includes('package/LICENSE-MIT') && listed.includes('package/LICENSE-APACHE'), name);
+		const manifest = JSON.parse(execFileSync('tar', ['xzOf', file, 'package/package.json'], { encoding: 'utf8' }));
+		assert.strictEqual(manifest.scripts, undefined, name);
+		assert.ok(listed.length > 4 && manifest.license && manifest.version, name);
+	}
+});
+
+test('the optional dependencies are the published platforms, at litekeel\'s version', () => {
+	const { version, optionalDependencies } = require('../package.json');
+	assert.deepStrictEqual(optionalDependencies, Object.fromEntries(platforms.filter(({ published }) => published).map(({ name }) => [`@litekeel/${name}`, version])));
+});
+
+test('every described platform is packed by the same script', () => {
+	const directory = path.join(project, 'others');
+	// Packing does not look into the library; a small file keeps this quick.
+	const built = path.join(project, 'built');
+	fs.writeFileSync(built, 'a library');
+	const packed = packAll(directory, Object.fromEntries(platforms.map(({ name }) => [name, built])));
+	for (const { name, platform, arch, file } of platforms) {
+		const manifest = JSON.parse(execFileSync('tar', ['xzOf', packed[`@litekeel/${name}`], 'package/package.json'], { encoding: 'utf8' }));
+		assert.deepStrictEqual([manifest.os, manifest.cpu, manifest.files[0]], [[platform], [arch], file]);
+	}
+	fs.rmSync(directory, { recursive: true });
+});
+
+test('a platform without a library gets an error that names it and says what to do', () => {
+	const elsewhere = (platform, arch) => run(process.execPath, ['-e', `
+		Object.defineProperty(process, 'platform', { value: '${platform}' });
+		Object.defineProperty(process, 'arch', { value: '${arch}' });
+		try { require('litekeel'); } catch (error) { console.log(error.code, error.message); }`]).stdout;
+	assert.match(elsewhere('openbsd', 'x64'), /^KEEL_NO_LIBRARY .*openbsd-x64.*linux-x64-gnu only.*LITEKEEL_LIBRARY/);
+	assert.match(elsewhere('darwin', 'arm64'), /^KEEL_NO_LIBRARY .*darwin-arm64.*liblitekeel\.dylib/);
+	assert.match(elsewhere('linux', 'arm64'), /^KEEL_NO_LIBRARY .*linux-arm64-gnu/);
+	fs.renameSync(path.join(project, 'node_modules/@litekeel'), path.join(project, 'node_modules/.away'));
+	try {
+		assert.match(elsewhere('linux', 'x64'), /^KEEL_NO_LIBRARY .*install @litekeel\/linux-x64-gnu.*--omit=optional/);
+	} finally {
+		fs.renameSync(path.join(project, 'node_modules/.away'), path.join(project, 'node_modules/@litekeel'));
+	}
+});
+
+test('Node\'s permission model: refused with the flag that allows it, and then it works', () => {
+	const program = "console.log(new (require('litekeel'))(':memory:').prepare('SELECT 1').pluck().get())";
+	const permission = ['--permission', '--allow-fs-read=*'];
+	const refused = run(runtimes.node(24), [...permission, '-e', program]);
+	assert.match(refused.stderr, /ERR_DLOPEN_DISABLED/);
+	assert.match(refused.stderr, /--allow-addons/);
+	assert.strictEqual(run(runtimes.node(24), [...permission, '--allow-addons', '-e', program]).stdout, '1\n');
+});
+
+test('a bundle made by esbuild keeps litekeel outside and runs', () => {
+	fs.writeFileSync(path.join(project, 'server.ts'), "import { open } from 'litekeel';\nimport Database from 'better-sqlite3';\nconst db = open(':memory:');\nconsole.log(db instanceof Database, db.prepare('SELECT 2').pluck().get());\n");
+	for (const [format, name] of [['esm', 'server.mjs'], ['cjs', 'server.cjs']]) {
+		execFileSync(ecosystem.bin('esbuild'), ['server.ts', '--bundle', '--platform=node', `--format=${format}`, '--external:litekeel', '--external:better-sqlite3', `--outfile=dist/${name}`, '--log-level=error'], { cwd: project });
+		assert.strictEqual(run(process.execPath, [`dist/${name}`]).stdout, 'true 2\n');
+	}
+});
+
+test('a project\'s own types are found in the tarballs', () => {
+	fs.writeFileSync(path.join(project, 'types.mts'), "import { open } from 'litekeel';\nimport Database from 'better-sqlite3';\nconst db: Database.Database = open('file:a.db');\nexport const path: string = db.name;\n");
+	fs.mkdirSync(path.join(project, 'node_modules/@types'), { recursive: true });
+	for (const name of ['@types/node', 'undici-types']) fs.cpSync(path.join(ecosystem.directory, 'node_modules', name), path.join(project, 'node_modules', name), { recursive: true });
+	const result = spawnSync(ecosystem.bin('tsc'), ['--strict', '--noEmit', '--module', 'nodenext', '--types', 'node', 'types.mts'], { cwd: project, encoding: 'utf8' });
+	assert.strictEqual(result.stdout, '');
+	assert.strictEqual(result.status, 0);
 });

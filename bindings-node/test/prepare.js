@@ -4,16 +4,15 @@ const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 
-const HERE = __dirname;
-const manifest = JSON.parse(fs.readFileSync(path.join(HERE, 'package.json'), 'utf8'));
-const STAMP = path.join(HERE, 'node_modules', '.prepared');
-
-module.exports = () => {
+/** Installs what `directory`'s package.json asks for, unless that has been done already. */
+module.exports = (directory = __dirname, ...options) => {
+	const manifest = JSON.parse(fs.readFileSync(path.join(directory, 'package.json'), 'utf8'));
+	const stamp = path.join(directory, 'node_modules', '.prepared');
 	const wanted = JSON.stringify(manifest.dependencies);
-	if (fs.existsSync(STAMP) && fs.readFileSync(STAMP, 'utf8') === wanted) return;
+	if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === wanted) return;
 	// better-sqlite3 12 builds or fetches its addon in an install script; nothing else here has one.
-	execFileSync('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'], { cwd: HERE, stdio: 'inherit' });
-	fs.writeFileSync(STAMP, wanted);
+	execFileSync('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error', ...options], { cwd: directory, stdio: ['ignore', 'ignore', 'inherit'] });
+	fs.writeFileSync(stamp, wanted);
 };
 
 if (require.main === module) module.exports();

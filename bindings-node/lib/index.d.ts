@@ -1,0 +1,245 @@
+/// <reference types="node" />
+import type { Settings } from './settings';
+
+type Fn = (...args: any[]) => unknown;
+// Not `Parameters`: assignability to @types/better-sqlite3 needs the same shape.
+type Arguments<F extends Fn> = F extends (...args: infer A) => unknown ? A : never;
+type ElementOf<T> = T extends Array<infer E> ? E : T;
+/** Like `Error`, with what litekeel knows beside the message. */
+interface Explained {
+	/** What to do about it. */
+	hint?: string;
+	/** The file concerned. */
+	path?: string | null;
+	/** The step of opening that failed. */
+	step?: string | null;
+}
+
+declare class SqliteErrorClass extends Error {
+	/** SQLite's name of the (extended) result code: `SQLITE_CONSTRAINT_UNIQUE`. */
+	code: string;
+	constructor(message: string, code: string);
+}
+interface SqliteErrorClass extends Explained {}
+
+declare class KeelErrorClass extends Error {
+	/** Which rule was broken: `KEEL_UNKNOWN_PARAM`. */
+	code: string;
+	constructor(message: string, code: string);
+}
+interface KeelErrorClass extends Explained {}
+
+/** A connection. `new Database(path)` is better-sqlite3's, untuned; `Database.open(url)` is tuned and verified. */
+interface DatabaseInstance {
+	/** The path as it was given; for a tuned connection the file's absolute path. */
+	readonly name: string;
+	readonly open: boolean;
+	readonly inTransaction: boolean;
+	readonly readonly: boolean;
+	readonly memory: boolean;
+
+	/** Compiles one statement. @throws {RangeError} for none or several, {SqliteError} for SQL that SQLite refuses. */
+	prepare<BindParameters extends unknown[] | {} = unknown[], Result = unknown>(source: string): BindParameters extends unknown[] ? Database.StatementOf<BindParameters, Result> : Database.StatementOf<[BindParameters], Result>;
+	/** `fn` inside a transaction, or inside a savepoint when one is open already. `fn` must not return a promise. */
+	transaction<F extends Fn>(fn: F): Database.Transaction<F>;
+	/** Runs every statement of `source`, one after the other; the first failure stops it. */
+	exec(source: string): this;
+	pragma(source: string, options?: Database.PragmaOptions): unknown;
+	/** The rows of EXPLAIN; `QUERY PLAN …` gives the plan. Parameters stay unbound. */
+	explain(source: string): unknown[];
+	function(name: string, fn: (...args: any[]) => any): this;
+	function(name: string, options: Database.RegistrationOptions, fn: (...args: any[]) => any): this;
+	/** An aggregate; with `inverse`, a window function too. */
+	aggregate<T>(name: string, options: Database.RegistrationOptions & {
+		start?: T | (() => T);
+		step: (total: T, next: ElementOf<T>) => T | void;
+		inverse?: ((total: T, dropped: T) => T) | undefined;
+		result?: ((total: T) => unknown) | undefined;
+	}): this;
+	/** A virtual table: a definition for one that exists by its name, a factory for CREATE VIRTUAL TABLE. */
+	table(name: string, definition: Database.VirtualTableOptions | ((this: { module: string; database: string; table: string }, ...args: string[]) => Database.VirtualTableOptions)): this;
+	loadExtension(path: string, entryPoint?: string): this;
+	/** Copies the live database, 100 pages per turn of the event loop unless `progress` says otherwise. */
+	backup(destination: string, options?: Database.BackupOptions): Promise<Database.BackupMetadata>;
+	/** The database's file as bytes. `new Database(bytes)` opens them. */
+	serialize(options?: Database.SerializeOptions): Buffer;
+	defaultSafeIntegers(on?: boolean): this;
+	unsafeMode(on?: boolean): this;
+	/** Closes the connection; again does nothing. `closeReport` of a tuned connection says what it did. */
+	close(): this;
+	[Symbol.dispose](): void;
+}
+interface Database extends DatabaseInstance {}
+
+interface DatabaseConstructor {
+	new(filename?: string | Buffer | number | null, options?: Database.Options): Database;
+	(filename?: string | Buffer | number | null, options?: Database.Options): Database;
+	readonly prototype: Database;
+	readonly SqliteError: typeof SqliteErrorClass;
+	readonly KeelError: typeof KeelErrorClass;
+	/**
+	 * Opens what `url`, the environment's `DATABASE_URL` or the default `file:data/sqlite.db` names: tuned, each setting
+	 * read back, closed on every way out of the process.
+	 * @throws {KeelError} for what litekeel refuses, {SqliteError} for what SQLite reports; both with a `hint`.
+	 */
+	open(url?: string | null, options?: Database.OpenOptions): Database.Tuned;
+}
+
+declare namespace Database {
+	type Database = DatabaseInstance;
+	type SqliteError = SqliteErrorClass;
+	type KeelError = KeelErrorClass;
+
+	/** What `open` returns: a `Database` with its reports. */
+	interface Tuned extends Database {
+		readonly report: OpenReport;
+		/** `null` until the connection is closed. */
+		readonly closeReport: CloseReport | null;
+	}
+
+	interface Options {
+		readonly?: boolean | undefined;
+		fileMustExist?: boolean | undefined;
+		/** How long SQLite waits for a lock, in milliseconds (default 5000). */
+		timeout?: number | undefined;
+		verbose?: ((message?: unknown, ...additionalArgs: unknown[]) => void) | null | undefined;
+		/** Checked as in better-sqlite3, then ignored: the library is in the platform's package. */
+		nativeBinding?: string | object | null | undefined;
+	}
+
+	/** `DATABASE_URL`'s parameters, which win over the URL, and what only a call can say. */
+	interface OpenOptions extends Settings {
+		/** The directory that relative paths start from (default: the working directory). */
+		baseDir?: string | undefined;
+		/** `'ignore'`: do not look at the environment's `DATABASE_URL`. */
+		env?: 'ignore' | undefined;
+		/** Directories under which the file must lie. */
+		allowedRoots?: string | string[] | undefined;
+		/** Follow no symbolic link. */
+		nofollow?: boolean | undefined;
+		/** Permission bits of a database that is created: `0o600`. */
+		fileMode?: number | string | undefined;
+	}
+
+	/** One setting as it was asked for and as SQLite reads it back. */
+	interface ReportRow {
+		name: string;
+		value: string;
+		wanted: string;
+		/** Where the wanted value came from: the URL, the call, the profile. */
+		source: string;
+		note: string;
+	}
+
+	/** What `open` found and did. Every setting is a property too: `report.journal_mode`. */
+	interface OpenReport {
+		readonly rows: ReportRow[];
+		/** `null` for a database in memory. */
+		readonly path: string | null;
+		/** The URL as understood, without secrets. */
+		readonly url: string;
+		readonly urlSource: string;
+		readonly warnings: string[];
+		readonly [setting: string]: unknown;
+	}
+
+	/** What `close` did. */
+	interface CloseReport {
+		/** A transaction was open and has been undone. */
+		rolledBack: boolean;
+		/** The SQL of statements that other hosts of the connection left open. */
+		leakedStatements: string[];
+		/** PRAGMA optimize ran. */
+		optimized: boolean;
+		walRemoved: boolean;
+		walBytesLeft: number;
+		/** Why the `-wal` is still there; empty when it is not. */
+		why: string;
+		warnings: string[];
+	}
+
+	interface RunResult {
+		changes: number;
+		lastInsertRowid: number | bigint;
+	}
+
+	interface ColumnDefinition {
+		name: string;
+		column: string | null;
+		table: string | null;
+		database: string | null;
+		type: string | null;
+	}
+
+	interface StatementOf<BindParameters extends unknown[], Result = unknown> {
+		readonly database: Database;
+		readonly source: string;
+		/** The statement returns rows. */
+		readonly reader: boolean;
+		readonly readonly: boolean;
+		readonly busy: boolean;
+
+		run(...params: BindParameters): RunResult;
+		get(...params: BindParameters): Result | undefined;
+		all(...params: BindParameters): Result[];
+		iterate(...params: BindParameters): StatementIterator<Result>;
+		pluck(on?: boolean): this;
+		expand(on?: boolean): this;
+		raw(on?: boolean): this;
+		bind(...params: BindParameters): this;
+		columns(): ColumnDefinition[];
+		safeIntegers(on?: boolean): this;
+		/** The SQL, with the values of `bind` in it. */
+		toString(): string;
+	}
+	type Statement<BindParameters extends unknown[] | {} = unknown[], Result = unknown> =
+		BindParameters extends unknown[] ? StatementOf<BindParameters, Result> : StatementOf<[BindParameters], Result>;
+
+	interface StatementIterator<Result> extends IterableIterator<Result> {
+		readonly statement: StatementOf<any[], Result>;
+	}
+
+	interface Transaction<F extends Fn = Fn> {
+		(...args: Arguments<F>): ReturnType<F>;
+		default(...args: Arguments<F>): ReturnType<F>;
+		deferred(...args: Arguments<F>): ReturnType<F>;
+		immediate(...args: Arguments<F>): ReturnType<F>;
+		exclusive(...args: Arguments<F>): ReturnType<F>;
+		readonly database: Database;
+	}
+
+	interface PragmaOptions {
+		/** The first column of the first row alone. */
+		simple?: boolean | undefined;
+	}
+	interface RegistrationOptions {
+		varargs?: boolean | undefined;
+		deterministic?: boolean | undefined;
+		safeIntegers?: boolean | undefined;
+		directOnly?: boolean | undefined;
+	}
+	type AggregateOptions = Parameters<Database['aggregate']>[1];
+	interface VirtualTableOptions {
+		rows: (...params: any[]) => Generator;
+		columns: string[];
+		parameters?: string[] | undefined;
+		safeIntegers?: boolean | undefined;
+		directOnly?: boolean | undefined;
+	}
+	interface BackupMetadata {
+		totalPages: number;
+		remainingPages: number;
+	}
+	interface BackupOptions {
+		/** The schema to copy (default `main`). */
+		attached?: string | undefined;
+		/** Called before each step; the number it returns is the pages of the next one, 0 pauses. */
+		progress?: ((info: BackupMetadata) => number | void) | null | undefined;
+	}
+	interface SerializeOptions {
+		attached?: string | undefined;
+	}
+}
+
+declare const Database: DatabaseConstructor;
+export = Database;
