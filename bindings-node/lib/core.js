@@ -5,6 +5,7 @@ const SqliteError = require('./sqlite-error');
 const { abortBackups } = require('./extension');
 
 const states = new WeakMap();
+const CANTOPEN = 14;
 const BUSY = 'This database connection is busy executing a query';
 
 /** What a connection's methods share. `state(db)` is the per-connection part. */
@@ -58,7 +59,9 @@ module.exports = {
 	/** The latest failure of a connection, to be thrown. */
 	failure(state) {
 		const [code, message] = native.errorOf(state.token);
-		return new SqliteError(message, codeName(code));
+		// SQLite's message cannot say what the descriptors' VFS found.
+		const fault = state.byDescriptor && code === CANTOPEN ? native.descriptorFault(state.token) : undefined;
+		return new SqliteError(fault ?? message, codeName(code));
 	},
 
 	/** Tells `verbose` what is about to run. It may throw, which stops the statement. */

@@ -12,13 +12,14 @@ const MAX_TIMEOUT = 0x7fffffff;
 function Database(given, options) {
 	if (new.target === undefined) return new Database(given, options);
 	let image = null;
+	let fd = null;
 	if (Buffer.isBuffer(given)) {
 		image = given;
 		given = ':memory:';
 	} else if (typeof given === 'number') {
 		if (!Number.isInteger(given) || given < 0 || given > MAX_TIMEOUT) throw new TypeError('Expected the file descriptor to be a non-negative 32-bit integer');
-		if (options == null || !('journalFd' in options)) throw new TypeError('The "journalFd" option is required when opening a database from a file descriptor');
-		throw new TypeError('Opening a database from a file descriptor is not supported by this build of litekeel');
+		fd = given;
+		given = `fd:${fd}`;
 	}
 	if (given == null) given = '';
 	if (options == null) options = {};
@@ -38,13 +39,18 @@ function Database(given, options) {
 	if (!Number.isInteger(timeout) || timeout < 0) throw new TypeError('Expected the "timeout" option to be a positive integer');
 	if (timeout > MAX_TIMEOUT) throw new RangeError('Option "timeout" cannot be greater than 2147483647');
 	if (verbose != null && typeof verbose !== 'function') throw new TypeError('Expected the "verbose" option to be a function');
-	if ('journalFd' in options && options.journalFd !== undefined) throw new TypeError('The "journalFd" option can only be used when opening a database from a file descriptor');
+	const journalFd = 'journalFd' in options ? options.journalFd : undefined;
+	if (fd !== null && journalFd === undefined) throw new TypeError('The "journalFd" option is required when opening a database from a file descriptor');
+	if (fd === null && journalFd !== undefined) throw new TypeError('The "journalFd" option can only be used when opening a database from a file descriptor');
+	if (journalFd !== undefined && !(Number.isInteger(journalFd) && journalFd >= 0 && journalFd <= MAX_TIMEOUT)) throw new TypeError('Expected the "journalFd" option to be a non-negative 32-bit integer');
 	if (nativeBinding != null && typeof nativeBinding !== 'string' && typeof nativeBinding !== 'object') throw new TypeError('Expected the "nativeBinding" option to be a string or addon object');
-	if (!memory && !filename.startsWith('file:') && !fs.existsSync(path.dirname(filename))) {
+	if (fd === null && !memory && !filename.startsWith('file:') && !fs.existsSync(path.dirname(filename))) {
 		throw new TypeError('Cannot open database because the directory does not exist');
 	}
 
-	const token = core.check(native.openDatabase(filename, readonly, fileMustExist, timeout));
+	const token = core.check(fd === null
+		? native.openDatabase(filename, readonly, fileMustExist, timeout)
+		: native.openDescriptor(fd, journalFd, readonly, fileMustExist, timeout));
 	if (image) {
 		try {
 			core.check(native.deserialize(token, image, readonly));
@@ -53,7 +59,7 @@ function Database(given, options) {
 			throw error;
 		}
 	}
-	core.attach(this, token, { verbose: verbose || null });
+	core.attach(this, token, { verbose: verbose || null, byDescriptor: fd !== null });
 	describe(this, { name: given, readonly, memory });
 }
 
@@ -132,6 +138,7 @@ function first(args) {
 
 for (const [name, method] of Object.entries(methods)) Database.prototype[name] = method;
 require('./extension')(Database, core);
+require('./beyond')(Database, core);
 
 const Inspected = { Database: function Database() {} }.Database;
 Object.defineProperty(Database.prototype, Symbol.for('nodejs.util.inspect.custom'), {

@@ -1,8 +1,11 @@
 //! litekeel's N-API binding.
 
+mod descriptor;
 mod direct;
 mod exit;
 mod extension;
+mod hooks;
+mod session;
 mod tuned;
 
 use napi::sys;
@@ -19,6 +22,9 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
         direct::register(env, exports);
         extension::register(env, exports);
         tuned::register(env, exports);
+        descriptor::register(env, exports);
+        hooks::register(env, exports);
+        session::register(env, exports);
     }
     exports
 }

@@ -7,6 +7,7 @@ pub mod codes;
 #[cfg(test)]
 mod codes_table;
 pub mod connection;
+pub mod descriptor;
 pub mod error;
 pub mod events;
 mod exit;

@@ -41,6 +41,8 @@ pub fn initialise() -> bool {
             // A file name is a file name: no host turns URIs on for the others. Where we need one, the open flag says so.
             let uri = sqlite::sqlite3_config(sqlite::SQLITE_CONFIG_URI, 0 as c_int);
             let ready = sqlite::sqlite3_initialize();
+            // The books of descriptors come after, so that they see these too.
+            crate::descriptor::install();
             crate::ownership::install();
             OWNER.store(std::process::id(), Ordering::Relaxed);
             libc::pthread_atfork(None, None, Some(in_child));

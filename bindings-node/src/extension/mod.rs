@@ -11,6 +11,7 @@ mod image;
 mod table;
 pub(crate) mod value;
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int, c_void};
@@ -27,6 +28,21 @@ use rusqlite::ffi as sqlite;
 const CONNECTION: sys::napi_type_tag =
     sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_6e6e_6563_7401 };
 
+/// What has to end before its connection closes.
+pub(crate) trait Attachment: Any {
+    /// Ends it; a second call does nothing.
+    fn release(&self);
+}
+
+/// Counts a call that may run JavaScript, for as long as it lives.
+pub(crate) struct Stepping<'a>(&'a Token);
+
+impl Drop for Stepping<'_> {
+    fn drop(&mut self) {
+        self.0.stepping.set(self.0.stepping.get() - 1);
+    }
+}
+
 /// A connection as JavaScript holds it, shared with its statements.
 pub(crate) struct Token {
     db: Cell<*mut sqlite::sqlite3>,
@@ -36,12 +52,39 @@ pub(crate) struct Token {
     pub(crate) statements: RefCell<HashMap<usize, Rc<Cell<*mut sqlite::sqlite3_stmt>>>>,
     /// How many calls of SQLite's that may call back into JavaScript are running.
     pub(crate) stepping: Cell<u32>,
+    attachments: RefCell<Vec<Rc<dyn Attachment>>>,
 }
 
 impl Token {
     /// The open connection, or null.
     pub(crate) fn db(&self) -> *mut sqlite::sqlite3 {
         self.db.get()
+    }
+
+    /// Ends `attachment` before the connection closes.
+    pub(crate) fn attach(&self, attachment: Rc<dyn Attachment>) {
+        self.attachments.borrow_mut().push(attachment);
+    }
+
+    /// As `attach`, in the place of an earlier one of the same type.
+    pub(crate) fn attach_instead(&self, attachment: Rc<dyn Attachment>) {
+        let mut list = self.attachments.borrow_mut();
+        list.retain(|other| (**other).type_id() != (*attachment).type_id());
+        list.push(attachment);
+    }
+
+    /// Forgets an attachment that has ended.
+    pub(crate) fn detach_from<T: Attachment>(&self, attachment: &Rc<T>) {
+        // A connection that is closing has taken the list.
+        if let Ok(mut list) = self.attachments.try_borrow_mut() {
+            list.retain(|other| !ptr::addr_eq(Rc::as_ptr(other), Rc::as_ptr(attachment)));
+        }
+    }
+
+    /// Marks the connection as in a call that may run JavaScript.
+    pub(crate) fn enter(&self) -> Stepping<'_> {
+        self.stepping.set(self.stepping.get() + 1);
+        Stepping(self)
     }
 
     /// Finalises what is left and closes; what the core says of it if the connection is tuned. A second call does
@@ -72,6 +115,9 @@ impl Token {
             return None;
         }
         crate::exit::forget(self);
+        for attachment in self.attachments.take() {
+            attachment.release();
+        }
         for (_, statement) in self.statements.borrow_mut().drain() {
             // SAFETY: listed statements are live; the cell is emptied, so nobody uses it afterwards.
             unsafe { sqlite::sqlite3_finalize(statement.replace(ptr::null_mut())) };
@@ -101,6 +147,7 @@ pub(crate) unsafe fn connection_token(
         tuned: RefCell::new(tuned),
         statements: RefCell::default(),
         stepping: Cell::new(0),
+        attachments: RefCell::default(),
     }));
     crate::exit::remember(token, is_tuned);
     let mut value = ptr::null_mut();

@@ -1,0 +1,35 @@
+'use strict';
+const { whileBusy } = require('../extension/options');
+
+/**
+ * `onUpdate`, `onCommit`, `onRollback`: one function each, `null` removes it. They run inside the call that caused them,
+ * during which the connection is busy: a method of it throws, as in a user-defined function.
+ */
+module.exports = (Database, core) => {
+	function set(db, name, fn) {
+		if (fn != null && typeof fn !== 'function') throw new TypeError('Expected first argument to be a function or null');
+		const state = core.state(db);
+		core.requireIdle(state);
+		state.hooks ??= { update: null, commit: null, rollback: null };
+		state.hooks[name] = fn ?? null;
+		const { update, commit, rollback } = state.hooks;
+		core.extended(state);
+		const { safeIntegers } = state;
+		core.native.setHooks(
+			state.token, safeIntegers,
+			update && whileBusy(state, (operation, database, table, rowid) => update({ operation, database, table, rowid })),
+			commit && whileBusy(state, () => commit()),
+			rollback && whileBusy(state, () => rollback()),
+		);
+		return db;
+	}
+
+	return {
+		/** `fn({ operation, database, table, rowid })` after each row that is inserted, updated or deleted. */
+		onUpdate(fn) { return set(this, 'update', fn); },
+		/** `fn()` before each commit; if it throws, the transaction is rolled back instead. */
+		onCommit(fn) { return set(this, 'commit', fn); },
+		/** `fn()` after each rollback. */
+		onRollback(fn) { return set(this, 'rollback', fn); },
+	};
+};

@@ -1,0 +1,90 @@
+'use strict';
+const { text } = require('./arguments');
+
+let making = null;
+
+/** What `onConflict` is called with, and what it may return; the names and numbers are SQLite's. */
+const constants = Object.freeze({
+	SQLITE_CHANGESET_OMIT: 0,
+	SQLITE_CHANGESET_REPLACE: 1,
+	SQLITE_CHANGESET_ABORT: 2,
+	SQLITE_CHANGESET_DATA: 1,
+	SQLITE_CHANGESET_NOTFOUND: 2,
+	SQLITE_CHANGESET_CONFLICT: 3,
+	SQLITE_CHANGESET_CONSTRAINT: 4,
+	SQLITE_CHANGESET_FOREIGN_KEY: 5,
+});
+
+/** `createSession` and `applyChangeset`, as `node:sqlite` has them. */
+module.exports = (Database, core) => {
+	const { native } = core;
+
+	class Session {
+		#handle;
+		#state;
+
+		constructor() {
+			if (making === null) throw new TypeError('Sessions can only be constructed by the db.createSession() method');
+			({ handle: this.#handle, state: this.#state } = making);
+			making = null;
+		}
+
+		#changes(patchset) {
+			core.requireNotBusy(this.#state);
+			const bytes = core.check(native.sessionChanges(this.#handle, patchset));
+			if (bytes === undefined) throw new TypeError('The session is not open');
+			return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+		}
+
+		/** Everything that has changed since the session began, with the old values: applies where those are found. */
+		changeset() { return this.#changes(false); }
+
+		/** As `changeset`, without the old values of what is not part of the primary key: smaller, fewer conflicts. */
+		patchset() { return this.#changes(true); }
+
+		/** Ends recording. */
+		close() {
+			core.requireNotBusy(this.#state);
+			if (!native.closeSession(this.#handle)) throw new TypeError('The session is not open');
+		}
+	}
+	if (typeof Symbol.dispose === 'symbol') {
+		Object.defineProperty(Session.prototype, Symbol.dispose, {
+			value() { if (this instanceof Session) try { this.close(); } catch { /* ended already */ } }, writable: true, configurable: true,
+		});
+	}
+
+	Object.defineProperty(Database, 'constants', { value: constants, writable: true, configurable: true });
+
+	return {
+		/** Records what this connection changes in one table, or in every table that has a primary key. */
+		createSession(options) {
+			if (options == null) options = {};
+			if (typeof options !== 'object') throw new TypeError('Expected first argument to be an options object');
+			const table = text(options, 'table', undefined);
+			const schema = text(options, 'db', 'main');
+			const state = core.state(this);
+			core.requireNotBusy(state);
+			making = { handle: core.check(native.createSession(state.token, schema, table)), state };
+			return new Session();
+		},
+
+		/** Applies a changeset or patchset in one savepoint. False: a conflict aborted it, and nothing has changed. */
+		applyChangeset(changeset, options) {
+			if (!(changeset instanceof Uint8Array)) throw new TypeError('Expected first argument to be a Uint8Array');
+			if (options == null) options = {};
+			if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
+			for (const name of ['filter', 'onConflict']) {
+				if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`Expected the "${name}" option to be a function`);
+			}
+			const state = core.state(this);
+			core.requireIdle(state);
+			state.busy += 1;
+			try {
+				return core.check(native.applyChangeset(state.token, changeset, options.filter, options.onConflict));
+			} finally {
+				state.busy -= 1;
+			}
+		},
+	};
+};

@@ -1,0 +1,62 @@
+//! Opening by file descriptor: the core's VFS does it, `lib/` has checked the types.
+
+use std::ffi::{CStr, c_int};
+use std::ptr;
+
+use litekeel_core::descriptor;
+use napi::sys;
+use rusqlite::ffi as sqlite;
+
+use crate::direct::MAX_LENGTH;
+use crate::extension::{Call, connection_token, native_exports, value};
+
+native_exports! {
+    c"openDescriptor" => open,
+    c"descriptorFault" => fault,
+}
+
+/// `(fd, journalFd, readonly, mustExist, timeoutMs)` → token, or `[code, message]`
+unsafe fn open(call: &Call) -> Option<sys::napi_value> {
+    let (database, journal, readonly) = (call.int(0), call.int(1), call.flag(2));
+    if let Some(why) = descriptor::refuse(database, journal, readonly) {
+        value::throw_type(call.env, &why);
+        return None;
+    }
+    let flags = match (readonly, call.flag(3)) {
+        (true, _) => sqlite::SQLITE_OPEN_READONLY,
+        (false, true) => sqlite::SQLITE_OPEN_READWRITE,
+        (false, false) => sqlite::SQLITE_OPEN_READWRITE | sqlite::SQLITE_OPEN_CREATE,
+    };
+    let mut db = ptr::null_mut();
+    // SAFETY: `db` is closed on failure and handed to the token otherwise.
+    unsafe {
+        let (rc, why) = descriptor::open(database, journal, flags | sqlite::SQLITE_OPEN_NOMUTEX, &mut db);
+        if rc != sqlite::SQLITE_OK {
+            let code = if db.is_null() { rc } else { sqlite::sqlite3_extended_errcode(db) };
+            let outcome = match why {
+                Some(why) => {
+                    call.list(&[value::number(call.env, f64::from(code)), value::string(call.env, why.as_bytes())])
+                }
+                None if db.is_null() => call.failure(rc, CStr::from_ptr(sqlite::sqlite3_errstr(rc))),
+                None => call.outcome(rc, db),
+            };
+            sqlite::sqlite3_close(db);
+            return Some(outcome);
+        }
+        sqlite::sqlite3_extended_result_codes(db, 1);
+        sqlite::sqlite3_busy_timeout(db, call.int(4));
+        sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_LENGTH, MAX_LENGTH);
+        sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_SQL_LENGTH, MAX_LENGTH);
+        let no_answer = ptr::null_mut::<c_int>();
+        sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_DEFENSIVE, 1 as c_int, no_answer);
+        connection_token(call.env, db, None)
+    }
+}
+
+/// `(token)` → what the latest SQLITE_CANTOPEN was about, or undefined
+unsafe fn fault(call: &Call) -> Option<sys::napi_value> {
+    let db = call.connection()?;
+    // SAFETY: open, and used by this thread alone.
+    let why = unsafe { descriptor::take_fault(db) }?;
+    Some(value::string(call.env, why.as_bytes()))
+}
