@@ -6,6 +6,7 @@
 pub(crate) mod filesystem;
 mod handle;
 mod hardening;
+mod inspect;
 mod journal;
 mod pragmas;
 mod probe;
@@ -22,13 +23,18 @@ use crate::registry;
 use crate::report::OpenReport;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::{foreign, process, verify};
+use inspect::Look;
 
 pub(crate) use handle::Opening;
 pub(crate) use hardening::{read as read_switch, version as sqlite_version};
 pub(crate) use pragmas::as_sqlite;
 
 /// Opens what was resolved: the process's shared connection with `share=1`, else one of its own.
-pub(crate) fn open(resolved: Resolved, options: &Options) -> Result<Arc<Connection>> {
+pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Connection>> {
+    if options.inspect {
+        inspect::tighten(&mut resolved);
+        return open_new(resolved, options, false);
+    }
     if !resolved.settings.bool(Id::Share) {
         return open_new(resolved, options, false);
     }
@@ -99,7 +105,10 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
             .warnings
             .extend(foreign::check(path, settings.word(Id::ForeignSqlite)).map_err(|e| e.with_step("foreign_sqlite"))?);
     }
-    let mut opening = handle::open(&resolved, options, access)?;
+    let (mut opening, look) = match options.inspect {
+        true => handle::inspect(&resolved, options, access)?,
+        false => (handle::open(&resolved, options, access)?, Look::Plain),
+    };
     hardening::apply(&opening, settings)?;
     opening.install_busy_handler(settings);
     let new_database = probe::probe(&mut opening)?;
@@ -118,6 +127,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
     }
     pragmas::query_only(&opening, settings)?;
     verify::verify(&opening, settings, &prepared, &mut report)?;
+    inspect::correct(look, &mut report);
 
     report.recovered_frames = process::take_recovered();
     if report.recovered_frames > 0 {

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
+use super::inspect::{self, Look};
 use crate::error::{Error, Result};
 use crate::explain::{Access, Subject, explain};
 use crate::settings::{Id, Options, Resolved, Settings, Target};
@@ -77,6 +78,23 @@ impl Drop for Opening {
 
 /// Opens the file or the memory database.
 pub(super) fn open(resolved: &Resolved, options: &Options, access: Access) -> Result<Opening> {
+    open_with(resolved, options, access, Look::Plain)
+}
+
+/// Opens a file to look only, and says how.
+pub(super) fn inspect(resolved: &Resolved, options: &Options, access: Access) -> Result<(Opening, Look)> {
+    let Target::File(path) = &resolved.target else { return Ok((open(resolved, options, access)?, Look::Plain)) };
+    let look = inspect::first_look(path, &resolved.settings)?;
+    let opening = open_with(resolved, options, access, look)?;
+    // Immutable would read a rollback database while another process changes it: there the shared lock is needed.
+    if look == Look::Immutable && !inspect::is_wal(&opening) {
+        drop(opening);
+        return Ok((open(resolved, options, access)?, Look::Plain));
+    }
+    Ok((opening, look))
+}
+
+fn open_with(resolved: &Resolved, options: &Options, access: Access, look: Look) -> Result<Opening> {
     let settings = &resolved.settings;
     let path = match &resolved.target {
         Target::File(path) => Some(path.as_path()),
@@ -98,7 +116,7 @@ pub(super) fn open(resolved: &Resolved, options: &Options, access: Access) -> Re
             CString::new(SHARED_MEMORY)
         }
         None => CString::new(":memory:"),
-        Some(path) => match native_parameters(settings) {
+        Some(path) => match native_parameters(settings, look) {
             query if query.is_empty() => CString::new(path.as_os_str().as_bytes()),
             query => {
                 flags |= sqlite::SQLITE_OPEN_URI;
@@ -124,8 +142,11 @@ pub(super) fn open(resolved: &Resolved, options: &Options, access: Access) -> Re
 }
 
 /// What only a URI can tell SQLite.
-fn native_parameters(settings: &Settings) -> String {
+fn native_parameters(settings: &Settings, look: Look) -> String {
     let mut query = Vec::new();
+    if !look.parameter().is_empty() {
+        query.push(look.parameter().to_owned());
+    }
     if settings.bool(Id::Immutable) {
         query.push("immutable=1".to_owned());
     }

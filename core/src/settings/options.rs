@@ -18,6 +18,8 @@ pub struct Options {
     pub allowed_roots: Vec<PathBuf>,
     /// Follow no symbolic link.
     pub nofollow: bool,
+    /// Look only: read-only, and nothing is created, written or removed, not even the `-wal` and `-shm`.
+    pub inspect: bool,
     /// Permission bits of a database that is created; its `-wal` and `-shm` inherit them.
     pub file_mode: Option<u32>,
     /// Where in the program the connection is opened, for leak reports.
@@ -29,6 +31,7 @@ const CALL_ONLY: &[(&str, &str)] = &[
     ("env", "ignore: do not look at the environment's DATABASE_URL"),
     ("allowed_roots", "directories, separated by the system's path separator, under which the file must lie"),
     ("nofollow", "1: follow no symbolic link"),
+    ("inspect", "1: look only; nothing is created, written or removed, not even the -wal and -shm"),
     ("file_mode", "permission bits, octal, of a database that is created: 0600"),
     ("opened_at", "where in the program the connection is opened, for leak reports"),
 ];
@@ -54,7 +57,8 @@ impl Options {
             "env" => return Err(invalid("ignore")),
             "allowed_roots" => self.allowed_roots = std::env::split_paths(value).collect(),
             "nofollow" if matches!(value, "0" | "1") => self.nofollow = value == "1",
-            "nofollow" => return Err(invalid("0 or 1")),
+            "inspect" if matches!(value, "0" | "1") => self.inspect = value == "1",
+            "nofollow" | "inspect" => return Err(invalid("0 or 1")),
             "file_mode" => match u32::from_str_radix(value, 8) {
                 Ok(mode) if mode <= 0o777 => self.file_mode = Some(mode),
                 _ => return Err(invalid("permission bits in octal: 0600")),
