@@ -77,8 +77,14 @@ pub fn hazards(path: &Path, settings: &Settings) -> Vec<Finding> {
     found
 }
 
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
+/// A size for people: `12.3 MB`, in powers of ten.
+pub fn size_text(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
 }
 
 fn file(path: &Path) -> Finding {
@@ -126,7 +132,7 @@ fn file(path: &Path) -> Finding {
         let text = format!("{place} may be written by every user (mode {:04o})", meta.mode() & 0o7777);
         return Finding::new(check, Level::Warning, text, format!("chmod o-w {place}"));
     }
-    Finding::new(check, Level::Fine, format!("{}, mode {:04o}", megabytes(meta.len()), meta.mode() & 0o7777), "")
+    Finding::new(check, Level::Fine, format!("{}, mode {:04o}", size_text(meta.len()), meta.mode() & 0o7777), "")
 }
 
 fn directory(path: &Path) -> Finding {
@@ -181,16 +187,16 @@ fn space(path: &Path) -> Finding {
         Some(free) if free < SCARCE => Finding::new(
             "space",
             Level::Problem,
-            format!("{} free: commits and checkpoints will fail", megabytes(free)),
+            format!("{} free: commits and checkpoints will fail", size_text(free)),
             "free some space on the disk",
         ),
         Some(free) if free < needed => Finding::new(
             "space",
             Level::Warning,
-            format!("{} free: less than the database's {}", megabytes(free), megabytes(needed)),
+            format!("{} free: less than the database's {}", size_text(free), size_text(needed)),
             "VACUUM and a backup beside it need as much again",
         ),
-        Some(free) => Finding::new("space", Level::Fine, format!("{} free", megabytes(free)), ""),
+        Some(free) => Finding::new("space", Level::Fine, format!("{} free", size_text(free)), ""),
     }
 }
 
@@ -249,16 +255,16 @@ fn journals(path: &Path, settings: &Settings) -> Vec<Finding> {
         Some(size) if size > limit => found.push(Finding::new(
             "wal",
             Level::Warning,
-            format!("the -wal has {}: every read searches it", megabytes(size)),
+            format!("the -wal has {}: every read searches it", size_text(size)),
             "find the reader that pins it (litekeel who), or run litekeel checkpoint",
         )),
         Some(size) if size > 0 && in_use == Some(false) => found.push(Finding::new(
             "wal",
             Level::Note,
-            format!("a -wal of {} and no process that uses it: the last one did not close", megabytes(size)),
+            format!("a -wal of {} and no process that uses it: the last one did not close", size_text(size)),
             "nothing is lost: the next open recovers it",
         )),
-        Some(size) => found.push(Finding::new("wal", Level::Fine, format!("{} in the -wal", megabytes(size)), "")),
+        Some(size) => found.push(Finding::new("wal", Level::Fine, format!("{} in the -wal", size_text(size)), "")),
     }
     if size("-journal").is_some_and(|size| size > 0) && in_use == Some(false) {
         found.push(Finding::new(

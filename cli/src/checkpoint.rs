@@ -1,0 +1,124 @@
+//! `litekeel checkpoint`: the WAL's content into the database.
+
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use litekeel_core::{Result, sqlite};
+use serde::Serialize;
+
+use crate::database::Database;
+use crate::exit::Exit;
+use crate::terminal::{Terminal, Tone, bytes};
+use crate::who;
+
+#[derive(Args)]
+pub struct Checkpoint {
+    /// The URL or path.
+    url: Option<String>,
+    /// How far it goes.
+    #[arg(long, value_enum, default_value_t)]
+    mode: Mode,
+    /// How long full, restart and truncate wait for readers; writers wait as long.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 50)]
+    wait: u32,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// What is possible without waiting for anybody.
+    Passive,
+    /// All of it, waiting for readers of older data.
+    Full,
+    /// And the next writer starts the WAL from its beginning.
+    Restart,
+    /// And the WAL is cut to nothing.
+    #[default]
+    Truncate,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    path: String,
+    /// Frames in the WAL afterwards; `null` without a WAL.
+    log: Option<i64>,
+    /// Frames of it that are in the database.
+    done: Option<i64>,
+    complete: bool,
+    wal_bytes_before: u64,
+    wal_bytes_after: u64,
+}
+
+fn wal_size(database: &Path) -> u64 {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    std::fs::metadata(name).map_or(0, |meta| meta.len())
+}
+
+impl Checkpoint {
+    pub fn run(&self, out: Terminal) -> Result<Exit> {
+        let database = Database::of(self.url.as_deref())?;
+        let before = wal_size(&database.path);
+        // Passive at close moves nothing more than was asked for, and lets the last connection of all remove the -wal.
+        let db = database.work(&[("close_checkpoint", "passive"), ("optimize", "off")])?;
+        let wal = db.report().row("journal_mode").is_some_and(|row| row.value == "wal");
+        let (mut log, mut done, mut busy) = (-1, -1, false);
+        if wal {
+            let mode = match self.mode {
+                Mode::Passive => sqlite::SQLITE_CHECKPOINT_PASSIVE,
+                Mode::Full => sqlite::SQLITE_CHECKPOINT_FULL,
+                Mode::Restart => sqlite::SQLITE_CHECKPOINT_RESTART,
+                Mode::Truncate => sqlite::SQLITE_CHECKPOINT_TRUNCATE,
+            };
+            let guard = db.lock()?;
+            guard.set_busy_timeout(self.wait);
+            // SAFETY: the guard's own handle, used while the guard lives.
+            let rc =
+                unsafe { sqlite::sqlite3_wal_checkpoint_v2(guard.raw(), c"main".as_ptr(), mode, &mut log, &mut done) };
+            busy = rc & 0xff == sqlite::SQLITE_BUSY;
+            if rc != sqlite::SQLITE_OK && !busy {
+                return Err(guard.fail(rc));
+            }
+        }
+        let after = wal_size(&database.path);
+        let holders = if busy || done < log { who::presence(&database).ok() } else { None };
+        db.close()?;
+        let outcome = Outcome {
+            path: database.path.display().to_string(),
+            log: wal.then_some(i64::from(log)),
+            done: wal.then_some(i64::from(done)),
+            complete: !busy && done >= log,
+            wal_bytes_before: before,
+            wal_bytes_after: after,
+        };
+        self.print(&outcome, holders.as_ref(), out);
+        Ok(if outcome.complete { Exit::Fine } else { Exit::Problem })
+    }
+
+    fn print(&self, outcome: &Outcome, holders: Option<&who::Presence>, out: Terminal) {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(outcome).expect("strings and numbers"));
+            return;
+        }
+        let (Some(log), Some(done)) = (outcome.log, outcome.done) else {
+            println!("{} has no WAL: nothing to do", outcome.path);
+            return;
+        };
+        let sizes = format!("-wal {} → {}", bytes(outcome.wal_bytes_before), bytes(outcome.wal_bytes_after));
+        if outcome.complete {
+            println!("{} {}: everything is in the database; {sizes}", out.paint(Tone::Good, "done"), outcome.path);
+            return;
+        }
+        println!(
+            "{} {}: {done} of {log} frames are in the database; {sizes}",
+            out.paint(Tone::Warning, "not finished"),
+            outcome.path
+        );
+        if let Some(presence) = holders {
+            who::table(presence, out).iter().for_each(|line| println!("{line}"));
+        }
+        println!("no data is lost; --wait gives readers more time, and makes writers wait as long");
+    }
+}

@@ -1,0 +1,55 @@
+//! What every command does first: understand the URL, and open the database without leaving a trace.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use litekeel_core::settings::{Resolved, Target, resolve};
+use litekeel_core::{Connection, Error, Options, Result, codes};
+
+/// A URL that names a file.
+pub struct Database {
+    pub path: PathBuf,
+    pub resolved: Resolved,
+    url: Option<String>,
+}
+
+impl Database {
+    /// Understands the URL, or DATABASE_URL, or the default.
+    pub fn of(url: Option<&str>) -> Result<Database> {
+        let resolved = resolve(url, &Options::new())?;
+        match &resolved.target {
+            Target::File(path) => Ok(Database { path: path.clone(), url: url.map(str::to_owned), resolved }),
+            Target::Memory => Err(Error::new(
+                codes::CONFLICT,
+                format!("{} is a database in memory: no other process can see it", resolved.shown_url),
+            )
+            .with_hint("name a file: file:data/app.db")),
+        }
+    }
+
+    /// Opens to look only.
+    pub fn inspect(&self) -> Result<Arc<Connection>> {
+        let mut options = Options::new();
+        options.inspect = true;
+        self.open_with(options)
+    }
+
+    /// Opens a database that exists to work on it, without converting it to another journal mode.
+    pub fn work(&self, settings: &[(&str, &str)]) -> Result<Arc<Connection>> {
+        let looked = self.inspect()?;
+        let journal = looked.report().row("journal_mode").map(|row| row.value.clone()).unwrap_or_default();
+        looked.close()?;
+        let mut options = Options::new();
+        options.set("mode", "rw")?;
+        options.set("journal_mode", &journal)?;
+        for (key, value) in settings {
+            options.set(key, value)?;
+        }
+        self.open_with(options)
+    }
+
+    fn open_with(&self, mut options: Options) -> Result<Arc<Connection>> {
+        options.opened_at = Some("litekeel (command)".to_owned());
+        Connection::open(self.url.as_deref(), &options)
+    }
+}

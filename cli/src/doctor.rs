@@ -1,0 +1,159 @@
+//! `litekeel doctor`: everything that can be known about a database without changing it, each finding with a remedy.
+
+mod content;
+mod settings;
+
+use clap::Args;
+use litekeel_core::hazards::{self, Finding, Level};
+use litekeel_core::{Error, Result, codes};
+use serde::Serialize;
+
+use crate::database::Database;
+use crate::exit::Exit;
+use crate::interrupt;
+use crate::terminal::{Terminal, Tone};
+use crate::who;
+
+#[derive(Args)]
+pub struct Doctor {
+    /// The URL or path.
+    url: Option<String>,
+    /// Check every index and foreign key too; takes a multiple of the time.
+    #[arg(long, conflicts_with = "no_content")]
+    full: bool,
+    /// Do not read the database's pages: quick on a large file.
+    #[arg(long)]
+    no_content: bool,
+    /// A warning counts as a problem in the exit status.
+    #[arg(long)]
+    strict: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Diagnosis {
+    url: String,
+    path: String,
+    /// The worst finding: `fine`, `note`, `warning` or `problem`.
+    level: &'static str,
+    findings: Vec<Line>,
+    settings: Vec<settings::Line>,
+    holders: Vec<who::Held>,
+    users: Vec<who::Process>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    check: &'static str,
+    level: &'static str,
+    found: String,
+    remedy: String,
+}
+
+/// How deep the content is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Header,
+    Quick,
+    Full,
+}
+
+impl Doctor {
+    pub fn run(&self, out: Terminal) -> Result<Exit> {
+        let database = Database::of(self.url.as_deref())?;
+        let (findings, settings) = self.examine(&database);
+        if interrupt::asked() {
+            return Ok(Exit::Interrupted);
+        }
+        let presence = who::presence(&database).ok();
+        let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Fine);
+        if self.json {
+            let (holders, users) = presence.map_or_else(Default::default, |p| (p.holders, p.users));
+            let line = |f: Finding| Line { check: f.check, level: f.level.as_str(), found: f.found, remedy: f.remedy };
+            let diagnosis = Diagnosis {
+                url: database.resolved.shown_url.clone(),
+                path: database.path.display().to_string(),
+                level: worst.as_str(),
+                findings: findings.into_iter().map(line).collect(),
+                settings,
+                holders,
+                users,
+            };
+            println!("{}", serde_json::to_string_pretty(&diagnosis).expect("strings and numbers"));
+        } else {
+            print(&database, &findings, presence.as_ref(), out);
+        }
+        let bad = worst == Level::Problem || self.strict && worst == Level::Warning;
+        Ok(if bad { Exit::Problem } else { Exit::Fine })
+    }
+
+    fn examine(&self, database: &Database) -> (Vec<Finding>, Vec<settings::Line>) {
+        let resolved = &database.resolved;
+        let mut findings = hazards::hazards(&database.path, &resolved.settings);
+        findings.extend(resolved.warnings.iter().map(|text| Finding::new("url", Level::Warning, text, "")));
+        findings.extend(settings::findings(&resolved.settings));
+        let depth = match (self.no_content, self.full) {
+            (true, _) => Depth::Header,
+            (_, true) => Depth::Full,
+            _ => Depth::Quick,
+        };
+        let mut lines = Vec::new();
+        // A path that names no database has been explained already.
+        if findings[0].check == "file" && findings[0].level == Level::Problem {
+            return (findings, lines);
+        }
+        match content::examine(database, depth) {
+            Ok(content) => {
+                findings.extend(content.findings);
+                lines = content.settings;
+            }
+            // What an orphan WAL means has been said before.
+            Err(error) if error.code() == codes::ORPHAN_WAL => {}
+            Err(error) => findings.push(failed("open", &error)),
+        }
+        (findings, lines)
+    }
+}
+
+/// A failure is a finding too.
+fn failed(check: &'static str, error: &Error) -> Finding {
+    Finding::new(check, Level::Problem, error.message(), error.hint())
+}
+
+fn print(database: &Database, findings: &[Finding], presence: Option<&who::Presence>, out: Terminal) {
+    println!("{}", out.paint(Tone::Heading, database.path.display()));
+    for finding in findings {
+        let (mark, tone) = match finding.level {
+            Level::Fine => ("✓", Tone::Good),
+            Level::Note => ("·", Tone::Note),
+            Level::Warning => ("!", Tone::Warning),
+            Level::Problem => ("✗", Tone::Bad),
+        };
+        println!("{} {:<12} {}", out.paint(tone, mark), finding.check, finding.found);
+        if !finding.remedy.is_empty() {
+            println!("  {:<12} {} {}", "", out.paint(Tone::Faint, "→"), finding.remedy);
+        }
+    }
+    if let Some(presence) = presence.filter(|presence| !presence.users.is_empty()) {
+        println!();
+        who::table(presence, out).iter().for_each(|line| println!("{line}"));
+    }
+    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+    let (tone, summary) = match (problems, warnings) {
+        (0, 0) => (Tone::Good, "nothing to worry about".to_owned()),
+        (0, _) => (Tone::Warning, format!("{warnings} {}", plural(warnings, "warning"))),
+        (_, 0) => (Tone::Bad, format!("{problems} {}", plural(problems, "problem"))),
+        _ => (
+            Tone::Bad,
+            format!("{problems} {}, {warnings} {}", plural(problems, "problem"), plural(warnings, "warning")),
+        ),
+    };
+    println!("\n{}", out.paint(tone, summary));
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{noun}{}", if count == 1 { "" } else { "s" })
+}

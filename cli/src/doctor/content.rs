@@ -1,0 +1,162 @@
+//! What a database says about itself: its header, its pages, and how they fit the settings.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use litekeel_core::hazards::{Finding, Level};
+use litekeel_core::settings::{Id, Settings};
+use litekeel_core::{Connection, Error, Result};
+use rusqlite::Connection as Sqlite;
+
+use super::{Depth, settings};
+use crate::database::Database;
+use crate::interrupt;
+use crate::terminal::bytes;
+
+/// How many complaints of an integrity check are shown.
+const COMPLAINTS: usize = 5;
+
+pub struct Content {
+    pub findings: Vec<Finding>,
+    pub settings: Vec<settings::Line>,
+}
+
+/// Opens the database to look only, and looks.
+///
+/// # Errors
+/// Those of open. What goes wrong afterwards is a finding.
+pub fn examine(database: &Database, depth: Depth) -> Result<Content> {
+    let mut before = fingerprint(&database.path);
+    loop {
+        let db = database.inspect()?;
+        let lines = db.report().rows.iter().map(settings::Line::from).collect();
+        let findings = look(&db, &database.resolved.settings, depth);
+        db.close()?;
+        // Without a -wal the file was read as one that nobody changes. If somebody opened it meanwhile, what was seen
+        // may be a mixture, and it is read again, in company now.
+        let after = fingerprint(&database.path);
+        if before.1.is_none() && before != after && !interrupt::asked() {
+            before = after;
+            continue;
+        }
+        return Ok(Content { findings, settings: lines });
+    }
+}
+
+/// The size and age of the database, and of its `-wal` if there is one.
+fn fingerprint(path: &Path) -> (Option<(u64, std::time::SystemTime)>, Option<u64>) {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let main = std::fs::metadata(path).ok().and_then(|meta| Some((meta.len(), meta.modified().ok()?)));
+    (main, std::fs::metadata(wal).ok().map(|meta| meta.len()))
+}
+
+fn look(db: &Connection, wanted: &Settings, depth: Depth) -> Vec<Finding> {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // A check of a large file takes minutes: Ctrl-C ends it.
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                if interrupt::asked() {
+                    db.interrupt();
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let found = checks(db, wanted, depth);
+        done.store(true, Ordering::Relaxed);
+        found.unwrap_or_else(|error| vec![super::failed("open", &error)])
+    })
+}
+
+fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Finding>> {
+    let warnings = &db.report().warnings;
+    let mut found: Vec<Finding> =
+        warnings.iter().map(|text| Finding::new("open", Level::Warning, text.as_str(), "")).collect();
+    let journal = db.report().row("journal_mode").map(|row| row.value.clone()).unwrap_or_default();
+    let guard = db.lock()?;
+    let sqlite = guard.sqlite();
+    let explain = |error: rusqlite::Error| match error.sqlite_error() {
+        Some(cause) => guard.fail(cause.extended_code),
+        None => Error::new(litekeel_core::sqlite::SQLITE_ERROR, error.to_string()),
+    };
+    found.push(journal_mode(&journal, wanted));
+    found.extend(header(sqlite, wanted).map_err(explain)?);
+    // A file can be damaged so badly that the check itself fails: that is its finding.
+    let or_failed =
+        |check, result: rusqlite::Result<Finding>| result.unwrap_or_else(|error| super::failed(check, &explain(error)));
+    if depth != Depth::Header {
+        let pragma = if depth == Depth::Full { "integrity_check" } else { "quick_check" };
+        found.push(or_failed("content", integrity(sqlite, pragma)));
+    }
+    if depth == Depth::Full {
+        found.push(or_failed("foreign_keys", foreign_keys(sqlite)));
+    }
+    Ok(found)
+}
+
+/// Only whether it is WAL is written in the file.
+fn journal_mode(has: &str, wanted: &Settings) -> Finding {
+    let wanted = wanted.word(Id::JournalMode);
+    if (has == "wal") == (wanted == "wal") || wanted.is_empty() {
+        return Finding::new("journal_mode", Level::Fine, has, "");
+    }
+    let text = format!("the file is in journal_mode={has}, the settings ask for {wanted}");
+    Finding::new("journal_mode", Level::Note, text, "nothing: the next open for writing converts it")
+}
+
+fn header(db: &Sqlite, wanted: &Settings) -> rusqlite::Result<Vec<Finding>> {
+    let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (pages, free, page_size) = (number("page_count")?, number("freelist_count")?, number("page_size")?);
+    let mut found = Vec::new();
+    let create_only = [(Id::PageSize, page_size), (Id::ApplicationId, number("application_id")? & 0xffff_ffff)];
+    for (id, has) in create_only {
+        if let Some(asked) = wanted.int(id).filter(|asked| *asked != has) {
+            found.push(Finding::new(
+                "settings",
+                Level::Problem,
+                format!("{}={asked} is asked for, the file has {has}: opening it for writing is refused", id.key()),
+                format!("remove {}, or rebuild the file with VACUUM INTO", id.key()),
+            ));
+        }
+    }
+    let total = format!("{pages} pages of {page_size} bytes, {free} of them free");
+    found.push(if pages > 1000 && free * 4 > pages {
+        let text = format!("{total}: {} of the file are empty", bytes((free * page_size) as u64));
+        Finding::new("pages", Level::Note, text, "VACUUM gives them back to the file system")
+    } else {
+        Finding::new("pages", Level::Fine, total, "")
+    });
+    Ok(found)
+}
+
+fn integrity(db: &Sqlite, pragma: &'static str) -> rusqlite::Result<Finding> {
+    let mut statement = db.prepare(&format!("PRAGMA {pragma}({COMPLAINTS})"))?;
+    let complaints: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    if complaints == ["ok"] {
+        return Ok(Finding::new("content", Level::Fine, format!("{pragma}: ok"), ""));
+    }
+    Ok(Finding::new(
+        "content",
+        Level::Problem,
+        format!("{pragma}: {}", complaints.join("; ")),
+        "keep a copy of the database and its -wal, then restore a backup, or rebuild it with sqlite3's .recover",
+    ))
+}
+
+fn foreign_keys(db: &Sqlite) -> rusqlite::Result<Finding> {
+    let sql =
+        "SELECT \"table\", \"parent\", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5";
+    let mut statement = db.prepare(sql)?;
+    let line = |row: &rusqlite::Row<'_>| {
+        let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(format!("{count} rows of {table} name a {parent} that does not exist"))
+    };
+    let broken: Vec<String> = statement.query_map([], line)?.collect::<rusqlite::Result<_>>()?;
+    if broken.is_empty() {
+        return Ok(Finding::new("foreign_keys", Level::Fine, "every reference has its row", ""));
+    }
+    let remedy = "PRAGMA foreign_key_check lists the rows: add what they name, or delete them";
+    Ok(Finding::new("foreign_keys", Level::Problem, broken.join("; "), remedy))
+}

@@ -1,0 +1,68 @@
+//! The settings a URL asks for, held against its profile and against what servers need.
+
+use litekeel_core::hazards::{Finding, Level};
+use litekeel_core::report::Row;
+use litekeel_core::settings::{Id, Origin, Settings};
+use serde::Serialize;
+
+/// One setting as the inspecting connection has it.
+#[derive(Serialize)]
+pub struct Line {
+    name: &'static str,
+    value: String,
+    source: &'static str,
+    note: String,
+}
+
+impl From<&Row> for Line {
+    fn from(row: &Row) -> Line {
+        Line { name: row.name, value: row.value.clone(), source: row.source, note: row.note.clone() }
+    }
+}
+
+/// Below this a server's writers fail under ordinary load, in milliseconds.
+const SHORT_WAIT: i64 = 1000;
+
+/// What differs from the profile, and what of it is dangerous.
+pub fn findings(settings: &Settings) -> Vec<Finding> {
+    let check = "settings";
+    let differing: Vec<String> = settings
+        .overrides
+        .iter()
+        .filter(|change| change.from_origin == Origin::Profile)
+        .map(|change| {
+            let now = settings.get(change.id).map(ToString::to_string).unwrap_or_default();
+            format!("{}={now} for {}", change.id.key(), change.from)
+        })
+        .collect();
+    let profile = settings.word(Id::Profile);
+    let mut found = vec![match differing.as_slice() {
+        [] => Finding::new(check, Level::Fine, format!("profile {profile}, unchanged"), ""),
+        some => Finding::new(check, Level::Note, format!("profile {profile} with {}", some.join(", ")), ""),
+    }];
+    let mut warn =
+        |found_text: String, remedy: &str| found.push(Finding::new(check, Level::Warning, found_text, remedy));
+    match settings.word(Id::JournalMode) {
+        "wal" | "" => {}
+        other => warn(
+            format!("journal_mode={other}: a writer keeps every reader out"),
+            "leave journal_mode out, which gives wal",
+        ),
+    }
+    if settings.word(Id::Synchronous) == "off" {
+        warn("synchronous=off: a power loss can damage the database".into(), "synchronous=normal is safe in WAL mode");
+    }
+    if settings.get(Id::ForeignKeys).is_some() && !settings.bool(Id::ForeignKeys) {
+        warn("foreign_keys=off: REFERENCES are not enforced".into(), "leave foreign_keys out, which gives on");
+    }
+    if let Some(ms) = settings.int(Id::BusyTimeout).filter(|ms| *ms < SHORT_WAIT) {
+        warn(format!("busy_timeout={ms} ms: writers will fail under load"), "leave it out, which gives 5000");
+    }
+    if settings.bool(Id::TrustedSchema) {
+        warn("trusted_schema=on: a crafted database can call any function".into(), "mark those functions innocuous");
+    }
+    if settings.bool(Id::Unsafe) {
+        warn("unsafe=1: values that lose data are let through".into(), "remove unsafe=1 unless one of them is meant");
+    }
+    found
+}

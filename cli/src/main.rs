@@ -1,0 +1,96 @@
+//! The command `litekeel`: what a database's URL means, who uses it, what is wrong with it, and the care it needs.
+//!
+//! Commands that only look change nothing, not even the `-wal` and `-shm` beside the database.
+
+mod checkpoint;
+mod database;
+mod doctor;
+mod exit;
+mod interrupt;
+mod terminal;
+mod url;
+mod watch;
+mod who;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use litekeel_core::Result;
+
+use exit::Exit;
+use terminal::{Colour, Terminal, Tone};
+
+const AFTER: &str = "\
+Without a URL, DATABASE_URL counts, and without that file:data/sqlite.db.
+Exit status: 0 done, nothing wrong; 1 a problem was found, or a checkpoint could not finish;
+2 the command line or the URL is wrong; 3 it could not be done; 130 ended by Ctrl-C.";
+
+/// The SQLite connection for servers: look at a database and care for it.
+#[derive(Parser)]
+#[command(name = "litekeel", version = version(), after_help = AFTER)]
+struct Command {
+    /// Use colours: auto, always or never.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, hide_possible_values = true, global = true)]
+    color: Colour,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Examine a database: its settings, files, locks and content; each finding with a remedy.
+    Doctor(doctor::Doctor),
+    /// Show who has the database open, and who holds which lock.
+    Who(who::Who),
+    /// Move the WAL into the database.
+    Checkpoint(checkpoint::Checkpoint),
+    /// Show how a URL is understood: the file, and every setting with where it comes from.
+    Url(url::Url),
+    /// Watch the WAL's size and the locks as they change.
+    Watch(watch::Watch),
+}
+
+fn version() -> &'static str {
+    // One small allocation, once.
+    let sqlite = rusqlite::version();
+    Box::leak(format!("{} (SQLite {sqlite})", env!("CARGO_PKG_VERSION")).into_boxed_str())
+}
+
+fn run(command: &Command) -> Result<Exit> {
+    let out = Terminal::out(command.color);
+    match &command.verb {
+        Verb::Doctor(doctor) => doctor.run(out),
+        Verb::Who(who) => who.run(out),
+        Verb::Checkpoint(checkpoint) => checkpoint.run(out),
+        Verb::Url(url) => url.run(out),
+        Verb::Watch(watch) => watch.run(out),
+    }
+}
+
+fn main() -> ExitCode {
+    // SAFETY: before any thread: a reader that goes away (`litekeel doctor | head`) ends the command, as for any other.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    let command = Command::parse();
+    interrupt::install();
+    match run(&command) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let err = Terminal::err(command.color);
+            eprintln!("{} {}", err.paint(Tone::Bad, "litekeel:"), error.message());
+            if !error.hint().is_empty() {
+                eprintln!("  {} {}", err.paint(Tone::Note, "what to do:"), error.hint());
+            }
+            exit::of(&error).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Command::command().debug_assert();
+    }
+}

@@ -1,0 +1,169 @@
+//! The terminal: colours where one is, its width, and lines that are drawn again in place.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+use clap::ValueEnum;
+pub use litekeel_core::hazards::size_text as bytes;
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What a piece of text is, which decides its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Heading,
+    Faint,
+    Good,
+    Note,
+    Warning,
+    Bad,
+}
+
+/// One output stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    colour: bool,
+    /// Whether a person is looking.
+    pub live: bool,
+}
+
+impl Terminal {
+    /// Standard output.
+    pub fn out(colour: Colour) -> Terminal {
+        Terminal::new(colour, std::io::stdout().is_terminal())
+    }
+
+    /// Standard error, for progress and failures.
+    pub fn err(colour: Colour) -> Terminal {
+        Terminal::new(colour, std::io::stderr().is_terminal())
+    }
+
+    fn new(colour: Colour, live: bool) -> Terminal {
+        // https://no-color.org: present and not empty.
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colour = match colour {
+            Colour::Auto => live && !refused && !dumb,
+            Colour::Always => true,
+            Colour::Never => false,
+        };
+        Terminal { colour, live: live && !dumb }
+    }
+
+    /// The text in the colour of its tone.
+    pub fn paint(&self, tone: Tone, text: impl Display) -> String {
+        let code = match tone {
+            Tone::Heading => "1",
+            Tone::Faint => "2",
+            Tone::Good => "32",
+            Tone::Note => "36",
+            Tone::Warning => "33",
+            Tone::Bad => "31",
+        };
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+    }
+}
+
+/// The columns of the terminal; 80 where there is none.
+pub fn width() -> usize {
+    size().map_or(80, |size| size.0)
+}
+
+/// The rows of the terminal; 24 where there is none.
+pub fn height() -> usize {
+    size().map_or(24, |size| size.1)
+}
+
+fn size() -> Option<(usize, usize)> {
+    [libc::STDOUT_FILENO, libc::STDERR_FILENO].into_iter().find_map(|stream| {
+        // SAFETY: a struct of integers that the call fills.
+        let size = unsafe {
+            let mut size: libc::winsize = std::mem::zeroed();
+            (libc::ioctl(stream, libc::TIOCGWINSZ, &mut size) == 0).then_some(size)
+        }?;
+        (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col.into(), size.ws_row.into()))
+    })
+}
+
+/// The text on one line of so many columns, with an ellipsis where something is missing. What a terminal would obey, a
+/// line end or an escape in another process's command line, becomes a blank.
+pub fn cut(text: &str, columns: usize) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().count() <= columns {
+        return text;
+    }
+    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Lines that are drawn again in place.
+#[derive(Debug, Default)]
+pub struct Canvas {
+    drawn: usize,
+}
+
+impl Canvas {
+    /// Replaces what was drawn before. Every line must fit the width, or the count of lines is wrong.
+    pub fn draw(&mut self, out: &mut impl Write, lines: &[String]) -> std::io::Result<()> {
+        let mut text = String::new();
+        if self.drawn > 0 {
+            text.push_str(&format!("\x1b[{}A", self.drawn));
+        }
+        for line in lines {
+            text.push_str(&format!("\r{line}\x1b[K\n"));
+        }
+        // What a longer picture left below.
+        text.push_str("\x1b[J");
+        self.drawn = lines.len();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+}
+
+/// A time for people: `850 ms`, `4.2 s`, `3 min 20 s`.
+pub fn time(time: std::time::Duration) -> String {
+    match time.as_millis() {
+        0..1_000 => format!("{} ms", time.as_millis()),
+        1_000..100_000 => format!("{:.1} s", time.as_secs_f64()),
+        100_000..7_200_000 => format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60),
+        _ => format!("{} h {} min", time.as_secs() / 3600, time.as_secs() / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_read_well() {
+        assert_eq!(
+            ["999 B", "1.0 kB", "12.3 MB", "4.20 GB"],
+            [999, 1_000, 12_345_678, 4_200_000_000].map(bytes).each_ref().map(String::as_str)
+        );
+        let ms = std::time::Duration::from_millis;
+        assert_eq!(
+            ["850 ms", "4.2 s", "3 min 20 s", "2 h 5 min"],
+            [ms(850), ms(4200), ms(200_000), ms(7_500_000)].map(time).each_ref().map(String::as_str)
+        );
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("äöü", 3), "äöü");
+        assert_eq!(cut("a\x1b[2J\nb", 9), "a [2J b");
+    }
+
+    #[test]
+    fn a_shorter_picture_leaves_nothing_of_the_longer_one() {
+        let (mut canvas, mut out) = (Canvas::default(), Vec::new());
+        canvas.draw(&mut out, &["a".into(), "b".into()]).unwrap();
+        canvas.draw(&mut out, &["c".into()]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "\ra\x1b[K\n\rb\x1b[K\n\x1b[J\x1b[2A\rc\x1b[K\n\x1b[J");
+    }
+}

@@ -1,0 +1,142 @@
+//! What is seen at one moment, and what has been seen so far.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use litekeel_core::holders;
+
+use crate::database::Database;
+use crate::who::{self, Presence};
+
+/// One look at the files and locks.
+pub struct Sample {
+    pub at: SystemTime,
+    /// `None` while there is no such file.
+    pub database_bytes: Option<u64>,
+    pub wal_bytes: Option<u64>,
+    pub presence: Option<Presence>,
+}
+
+fn size(path: &Path, suffix: &str) -> Option<u64> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    std::fs::metadata(name).ok().map(|meta| meta.len())
+}
+
+impl Sample {
+    pub fn take(database: &Database) -> Sample {
+        Sample {
+            at: SystemTime::now(),
+            database_bytes: size(&database.path, ""),
+            wal_bytes: size(&database.path, "-wal"),
+            presence: who::presence(database).ok(),
+        }
+    }
+
+    pub fn count(&self, roles: &[&str]) -> usize {
+        let holders = self.presence.iter().flat_map(|presence| &presence.holders);
+        holders.filter(|holder| roles.contains(&holder.role.as_str())).count()
+    }
+}
+
+/// The roles of whoever keeps other writers waiting.
+pub const WRITING: &[&str] = &["writer", "reserved", "pending", "exclusive"];
+
+/// Somebody who had the write lock in two looks or more with nobody else in between.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    pub pid: u32,
+    pub command: String,
+    pub time: Duration,
+}
+
+/// What has been seen since the beginning.
+pub struct Record {
+    pub began: Instant,
+    /// The sizes of the WAL, one for each picture.
+    pub wal: Vec<u64>,
+    pub wal_peak: u64,
+    /// How often the WAL was seen shorter than the time before.
+    pub cuts: u64,
+    pub looks: u64,
+    pub looks_locked: u64,
+    pub longest: Option<Hold>,
+    current: Option<(u32, String, Instant)>,
+}
+
+/// So many sizes are kept for the curve.
+const KEPT: usize = 120;
+
+impl Record {
+    pub fn new(began: Instant) -> Record {
+        Record { began, wal: Vec::new(), wal_peak: 0, cuts: 0, looks: 0, looks_locked: 0, longest: None, current: None }
+    }
+
+    pub fn add(&mut self, sample: &Sample) {
+        let size = sample.wal_bytes.unwrap_or(0);
+        self.cuts += u64::from(self.wal.last().is_some_and(|last| size < *last));
+        self.wal_peak = self.wal_peak.max(size);
+        if self.wal.len() == KEPT {
+            self.wal.remove(0);
+        }
+        self.wal.push(size);
+        let holders = sample.presence.as_ref().map(|presence| presence.holders.as_slice()).unwrap_or_default();
+        let writer = holders.iter().find(|holder| WRITING.contains(&holder.role.as_str()));
+        self.note(writer.map(|holder| (holder.pid, holder.command.clone())));
+    }
+
+    /// Only who has the write lock now.
+    pub fn look_at_locks(&mut self, database: &Database) {
+        let holders = holders::holders(&database.path, None).unwrap_or_default();
+        let writer = holders.into_iter().find(|holder| WRITING.contains(&holder.role));
+        self.note(writer.map(|holder| (holder.pid, holder.command)));
+    }
+
+    fn note(&mut self, writer: Option<(u32, String)>) {
+        self.looks += 1;
+        let Some((pid, command)) = writer else {
+            self.current = None;
+            return;
+        };
+        self.looks_locked += 1;
+        let now = Instant::now();
+        let since = match &self.current {
+            Some((before, _, since)) if *before == pid => *since,
+            _ => now,
+        };
+        let time = now - since;
+        if time > Duration::ZERO && self.longest.as_ref().is_none_or(|longest| time > longest.time) {
+            self.longest = Some(Hold { pid, command: command.clone(), time });
+        }
+        self.current = Some((pid, command, since));
+    }
+
+    /// The share of the looks in which the write lock was held, in percent.
+    pub fn locked_percent(&self) -> u64 {
+        100 * self.looks_locked / self.looks.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_hold_is_that_of_one_process_without_a_gap() {
+        let mut record = Record::new(Instant::now());
+        let writer = |pid| Some((pid, format!("process {pid}")));
+        record.note(writer(1));
+        assert!(record.longest.is_none());
+        std::thread::sleep(Duration::from_millis(5));
+        record.note(writer(1));
+        std::thread::sleep(Duration::from_millis(20));
+        record.note(None);
+        record.note(writer(1));
+        std::thread::sleep(Duration::from_millis(1));
+        record.note(writer(2));
+        let longest = record.longest.clone().unwrap();
+        assert!(longest.pid == 1 && longest.time >= Duration::from_millis(5), "{longest:?}");
+        assert!(longest.time < Duration::from_millis(20), "{longest:?}");
+        assert_eq!(record.locked_percent(), 80);
+    }
+}

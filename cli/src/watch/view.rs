@@ -1,0 +1,127 @@
+//! The picture on a terminal, the line elsewhere, and the words at the end.
+
+use std::time::UNIX_EPOCH;
+
+use serde_json::json;
+
+use super::sample::{Record, Sample, WRITING};
+use crate::database::Database;
+use crate::terminal::{Terminal, Tone, bytes, cut, height, time, width};
+use crate::who;
+
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// The last sizes as a curve of so many columns.
+fn curve(sizes: &[u64], columns: usize) -> String {
+    let shown = &sizes[sizes.len().saturating_sub(columns)..];
+    let peak = shown.iter().copied().max().unwrap_or(0).max(1);
+    shown.iter().map(|size| BARS[(size * 7).div_ceil(peak) as usize]).collect()
+}
+
+/// `14:03:22`, in UTC: the time zone's rules are not worth a dependency.
+fn clock(sample: &Sample) -> String {
+    let seconds = sample.at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    format!("{:02}:{:02}:{:02}Z", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
+}
+
+fn size(count: Option<u64>) -> String {
+    count.map_or_else(|| "none".to_owned(), bytes)
+}
+
+fn longest(record: &Record) -> String {
+    match &record.longest {
+        Some(hold) => format!("longest {} by pid {} ({})", time(hold.time), hold.pid, hold.command),
+        None => "never seen held twice".to_owned(),
+    }
+}
+
+/// The lines of the picture; none is wider than the terminal, and all fit its height.
+pub fn picture(database: &Database, sample: &Sample, record: &Record, out: Terminal) -> Vec<String> {
+    let columns = width();
+    // The label, and the colour behind it, take their columns first.
+    let line = |label: &str, text: String| {
+        format!("{} {}", out.paint(Tone::Faint, format!("{label:<11}")), cut(&text, columns.saturating_sub(12)))
+    };
+    let title =
+        cut(&format!("{}  {}  {}", database.path.display(), clock(sample), time(record.began.elapsed())), columns);
+    let mut lines = vec![out.paint(Tone::Heading, title)];
+    let Some(presence) = &sample.presence else {
+        lines.push(out.paint(Tone::Bad, "the database is not there"));
+        return lines;
+    };
+    lines.push(line("database", size(sample.database_bytes)));
+    let wal = format!("{:<9} peak {:<9} ", size(sample.wal_bytes), bytes(record.wal_peak));
+    let room = columns.saturating_sub(12 + wal.chars().count());
+    lines.push(line("wal", format!("{wal}{}", curve(&record.wal, room))));
+    lines.push(line("resets", format!("{} times seen shorter than before", record.cuts)));
+    lines.push(line("write lock", format!("held in {} % of the looks; {}", record.locked_percent(), longest(record))));
+    let people = who::table(presence, out);
+    let room = height().saturating_sub(lines.len() + 3).max(3);
+    if people.len() == 1 {
+        lines.push(line("processes", "none that this one may see".to_owned()));
+    } else if people.len() > room {
+        let left = people.len() - room + 1;
+        lines.extend(people.into_iter().take(room - 1));
+        lines.push(format!("          and {left} more"));
+    } else {
+        lines.extend(people);
+    }
+    lines
+}
+
+/// One look as one line of text.
+pub fn line(sample: &Sample, record: &Record) -> String {
+    let users = sample.presence.as_ref().map_or(0, |presence| presence.users.len());
+    format!(
+        "{} database {} wal {} writers {} readers {} processes {users} locked {} %",
+        clock(sample),
+        size(sample.database_bytes),
+        size(sample.wal_bytes),
+        sample.count(WRITING),
+        sample.count(&["reader", "shared"]),
+        record.locked_percent(),
+    )
+}
+
+/// One look as one line of JSON.
+pub fn json(sample: &Sample, record: &Record) -> String {
+    let at = sample.at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    json!({
+        "unix_ms": at,
+        "database_bytes": sample.database_bytes,
+        "wal_bytes": sample.wal_bytes,
+        "wal_peak_bytes": record.wal_peak,
+        "wal_resets": record.cuts,
+        "locked_percent": record.locked_percent(),
+        "longest_hold_ms": record.longest.as_ref().map(|hold| hold.time.as_millis() as u64),
+        "holders": sample.presence.as_ref().map(|presence| &presence.holders),
+        "users": sample.presence.as_ref().map(|presence| &presence.users),
+    })
+    .to_string()
+}
+
+/// What remains to be said at the end.
+pub fn summary(record: &Record) -> String {
+    format!(
+        "watched for {}: the WAL had at most {} and was reset {} times; the write lock was held in {} % of {} looks, {}",
+        time(record.began.elapsed()),
+        bytes(record.wal_peak),
+        record.cuts,
+        record.locked_percent(),
+        record.looks,
+        longest(record),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::curve;
+
+    #[test]
+    fn the_curve_is_as_high_as_its_peak_and_as_wide_as_told() {
+        assert_eq!(curve(&[0, 50, 100], 10), "▁▅█");
+        assert_eq!(curve(&[100, 0, 1], 2), "▁█");
+        assert_eq!(curve(&[0, 0], 5), "▁▁");
+        assert_eq!(curve(&[], 5), "");
+    }
+}

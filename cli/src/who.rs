@@ -1,0 +1,125 @@
+//! `litekeel who`: the processes that have a database open, and the locks they hold.
+
+use clap::Args;
+use litekeel_core::error::Holder;
+use litekeel_core::holders::{self, User};
+use litekeel_core::{Error, Result, codes};
+use serde::Serialize;
+
+use crate::database::Database;
+use crate::exit::Exit;
+use crate::terminal::{Terminal, Tone, cut, time, width};
+
+#[derive(Args)]
+pub struct Who {
+    /// The URL or path.
+    url: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Who has a database open, as data.
+#[derive(Serialize)]
+pub struct Presence {
+    pub path: String,
+    pub holders: Vec<Held>,
+    pub users: Vec<Process>,
+}
+
+#[derive(Serialize)]
+pub struct Held {
+    pub pid: u32,
+    pub role: String,
+    pub state: String,
+    pub command: String,
+    /// For how long, in milliseconds, where it is known.
+    pub since_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub struct Process {
+    pub pid: u32,
+    pub state: String,
+    pub command: String,
+}
+
+impl From<Holder> for Held {
+    fn from(holder: Holder) -> Held {
+        Held {
+            pid: holder.pid,
+            role: holder.role.to_owned(),
+            state: holder.state.to_owned(),
+            command: holder.command,
+            since_ms: holder.since.map(|since| since.as_millis() as u64),
+        }
+    }
+}
+
+impl From<User> for Process {
+    fn from(user: User) -> Process {
+        Process { pid: user.pid, state: user.state.to_owned(), command: user.command }
+    }
+}
+
+/// Looks, without opening the database.
+pub fn presence(database: &Database) -> Result<Presence> {
+    let path = &database.path;
+    if let Err(error) = std::fs::metadata(path) {
+        return Err(Error::new(codes::IO, format!("{}: {error}", path.display()))
+            .with_hint("litekeel doctor says what is wrong with the path")
+            .with_path(path));
+    }
+    let unknown =
+        || Error::new(codes::IO, "this system does not tell who holds a lock (no /proc/locks)").with_path(path);
+    Ok(Presence {
+        path: path.display().to_string(),
+        holders: holders::holders(path, None).ok_or_else(unknown)?.into_iter().map(Held::from).collect(),
+        users: holders::users(path).ok_or_else(unknown)?.into_iter().map(Process::from).collect(),
+    })
+}
+
+/// The lines of a table: holders first, then who has it open and holds nothing.
+pub fn table(presence: &Presence, out: Terminal) -> Vec<String> {
+    let idle = presence.users.iter().filter(|user| presence.holders.iter().all(|holder| holder.pid != user.pid));
+    let timed = presence.holders.iter().any(|holder| holder.since_ms.is_some());
+    let row = |pid: u32, role: &str, state: &str, since: Option<u64>, command: &str| {
+        let since = since.map_or(String::new(), |ms| time(std::time::Duration::from_millis(ms)));
+        let since = if timed { format!(" {since:<12}") } else { String::new() };
+        let pid = if pid == 0 { "?".to_owned() } else { pid.to_string() };
+        let fixed = format!("{pid:>8}  {role:<12} {state:<9}{since} ");
+        let command = cut(command, width().saturating_sub(fixed.chars().count()).max(10));
+        let tone = match (state, role) {
+            ("stopped" | "zombie", _) => Tone::Bad,
+            (_, "idle") => Tone::Faint,
+            (_, "reader" | "shared") => Tone::Note,
+            _ => Tone::Warning,
+        };
+        format!("{}{command}", out.paint(tone, fixed))
+    };
+    let mut lines =
+        vec![out.paint(Tone::Heading, format!("{:>8}  {:<12} {:<9} {:<10} command", "pid", "role", "state", "since"))];
+    lines.extend(presence.holders.iter().map(|h| row(h.pid, &h.role, &h.state, h.since_ms, &h.command)));
+    lines.extend(idle.map(|user| row(user.pid, "idle", &user.state, None, &user.command)));
+    lines
+}
+
+impl Who {
+    pub fn run(&self, out: Terminal) -> Result<Exit> {
+        let database = Database::of(self.url.as_deref())?;
+        let presence = presence(&database)?;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&presence).expect("strings and numbers"));
+            return Ok(Exit::Fine);
+        }
+        println!("{}", presence.path);
+        if presence.holders.is_empty() && presence.users.is_empty() {
+            println!("no other process has it open, as far as this one may see");
+            return Ok(Exit::Fine);
+        }
+        for line in table(&presence, out) {
+            println!("{line}");
+        }
+        Ok(Exit::Fine)
+    }
+}

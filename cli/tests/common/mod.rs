@@ -1,0 +1,141 @@
+//! What the tests of the command share: a directory, the real binary, and a process that uses a database.
+#![allow(dead_code)] // Each test program uses its part.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use litekeel_core::{Connection, Options};
+use serde_json::Value;
+
+/// A directory of one test, gone when the test is.
+pub struct Dir(PathBuf);
+
+impl Dir {
+    pub fn new() -> Dir {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("litekeel-cli-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Dir(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Every file with its size, time and inode, and the directory's own time.
+    pub fn listing(&self) -> BTreeMap<String, (u64, i64, i64, u64)> {
+        let own = self.0.metadata().unwrap();
+        let entries = std::fs::read_dir(&self.0).unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            let meta = entry.metadata().unwrap();
+            (entry.file_name().into_string().unwrap(), (meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ino()))
+        });
+        entries.chain([(".".to_owned(), (0, own.mtime(), own.mtime_nsec(), own.ino()))]).collect()
+    }
+
+    /// Runs the command in this directory.
+    pub fn litekeel(&self, arguments: &[&str]) -> Ran {
+        ran(self.command(arguments))
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_litekeel"));
+        command.args(arguments).current_dir(&self.0).env_remove("DATABASE_URL").env_remove("NO_COLOR");
+        command
+    }
+
+    /// A database `name` with a table `t` of so many rows, in WAL mode unless told otherwise; closed.
+    pub fn database(&self, name: &str, rows: u32) -> PathBuf {
+        let db = self.open(name);
+        let sql = format!(
+            "CREATE TABLE t(a, b); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {rows}) \
+             INSERT INTO t SELECT i, hex(randomblob(100)) FROM n"
+        );
+        db.lock().unwrap().sqlite().execute_batch(&sql).unwrap();
+        db.close().unwrap();
+        self.file(name.split('?').next().unwrap())
+    }
+
+    pub fn open(&self, name: &str) -> std::sync::Arc<Connection> {
+        Connection::open(Some(&format!("file:{}/{name}", self.0.display())), &Options::new()).unwrap()
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a run of the command gave.
+#[derive(Debug)]
+pub struct Ran {
+    pub status: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+pub fn ran(mut command: Command) -> Ran {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    Ran {
+        status: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A process that runs SQL on a database and then stays as it is until it is killed.
+pub struct Holder(pub Child);
+
+impl Holder {
+    /// Runs this test program again, as `test`, which has to call [`hold_if_child`] first.
+    pub fn start(test: &str, url: &str, sql: &str) -> Holder {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .env("HOLD_URL", url)
+            .env("HOLD_SQL", sql)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "holding"));
+        Holder(child)
+    }
+
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: our own child, not waited for yet.
+        unsafe { libc::kill(self.0.id() as i32, signal) };
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// In the process that [`Holder::start`] made: runs the SQL, steps one row of its last SELECT, and stays.
+pub fn hold_if_child() {
+    let (Ok(url), Ok(sql)) = (std::env::var("HOLD_URL"), std::env::var("HOLD_SQL")) else { return };
+    let db = Connection::open(Some(&url), &Options::new()).unwrap();
+    db.lock().unwrap().sqlite().execute_batch(&sql).unwrap();
+    println!("\nholding");
+    std::thread::sleep(std::time::Duration::from_secs(120));
+    std::process::exit(0);
+}
