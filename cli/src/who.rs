@@ -2,7 +2,8 @@
 
 use clap::Args;
 use litekeel_core::error::Holder;
-use litekeel_core::holders::{self, User};
+use litekeel_core::holders;
+use litekeel_core::users::{self, User};
 use litekeel_core::{Error, Result, codes};
 use serde::Serialize;
 
@@ -75,7 +76,7 @@ pub fn presence(database: &Database) -> Result<Presence> {
     Ok(Presence {
         path: path.display().to_string(),
         holders: holders::holders(path, None).ok_or_else(unknown)?.into_iter().map(Held::from).collect(),
-        users: holders::users(path).ok_or_else(unknown)?.into_iter().map(Process::from).collect(),
+        users: users::users(path).ok_or_else(unknown)?.into_iter().map(Process::from).collect(),
     })
 }
 
