@@ -173,7 +173,8 @@ int32_t keel_sibling(keel_db *db, keel_db **out, keel_error **err);
 void keel_release(keel_db *db);
 
 /**
- * Ends this token; the last one closes and reports what it hit. Again: KEEL_E_HANDLE.
+ * Ends this token; the last one closes and reports what it hit. Again: KEEL_E_HANDLE. In a forked
+ * child it does nothing: KEEL_E_FORKED.
  *
  * # Safety
  * `err` is NULL or writable.

@@ -176,7 +176,10 @@ fn why_wal_remains(connection: &Connection, report: &CloseReport, persist: bool)
 /// A connection that is dropped without close is closed all the same, with a warning.
 pub(crate) fn on_drop(connection: &mut Connection) {
     if connection.is_forked() {
-        // The view would free nothing of SQLite's; the handle stays the parent's.
+        // Everything that hangs on the handle is a copy of the parent's, locks included: it is left alone.
+        if let Ok(state) = connection.state.get_mut() {
+            std::mem::forget((state.view.take(), state.waiting.take()));
+        }
         return;
     }
     let state = match connection.state.get_mut() {

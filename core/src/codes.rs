@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
-use std::sync::Mutex;
 
 use crate::error::sqlite_name;
+use crate::fork::ForkMutex;
 
 /// What kind of mistake or condition a code stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,10 +160,11 @@ pub fn lookup(value: i32) -> Option<&'static Code> {
     TABLE.iter().find(|code| code.value == value)
 }
 
+pub(crate) static NAMES: ForkMutex<BTreeMap<i32, &'static CStr>> = ForkMutex::new(BTreeMap::new());
+
 /// The name of a code of ours or of SQLite's, for C; `SQLITE_UNKNOWN` for a code without one.
 pub fn name(value: i32) -> &'static CStr {
-    static NAMES: Mutex<BTreeMap<i32, &'static CStr>> = Mutex::new(BTreeMap::new());
-    let mut names = NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut names = NAMES.lock();
     let text = lookup(value).map(|row| row.name).or_else(|| sqlite_name(value));
     let Some(text) = text else { return c"SQLITE_UNKNOWN" };
     // One small allocation for each code ever named, kept for the life of the process: callers get a static text.

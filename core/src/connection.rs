@@ -15,7 +15,7 @@ use crate::registry::{self, FileId, OpenHandle};
 use crate::report::{CloseReport, OpenReport};
 use crate::settings::{Id, Options, Resolved, Settings, resolve};
 use crate::wait::Waiting;
-use crate::{open, process, sqlite};
+use crate::{fork, open, process, sqlite};
 
 /// A connection to one database, safe to use from any thread.
 ///
@@ -260,7 +260,7 @@ impl Connection {
             state: Mutex::new(State { raw: Raw(raw), view, waiting, changes_at_open, closed: None }),
             interruptible: Mutex::new(Raw(raw)),
             user: AtomicUsize::new(0),
-            generation: process::generation(),
+            generation: fork::generation(),
             shared: AtomicBool::new(identity.share_key.is_some()),
             owners: AtomicUsize::new(1),
             identity,
@@ -311,7 +311,7 @@ impl Connection {
     }
 
     pub(crate) fn is_forked(&self) -> bool {
-        self.generation != process::generation()
+        self.generation != fork::generation()
     }
 
     /// Makes the running statement fail with `SQLITE_INTERRUPT`. Any thread; never blocks.

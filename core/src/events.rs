@@ -4,8 +4,10 @@
 //! is a host that drives the raw handle: there the event comes from inside SQLite's call.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::fork::ForkMutex;
 
 /// A value of an event's field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,36 +60,34 @@ pub type Subscriber = Arc<dyn Fn(&Event) + Send + Sync>;
 #[derive(Default)]
 pub(crate) struct Subscribers {
     count: AtomicUsize,
-    list: Mutex<Vec<(u64, Subscriber)>>,
+    list: ForkMutex<Vec<(u64, Subscriber)>>,
     /// Events that came up while the connection was locked; its guard delivers them.
-    waiting: Mutex<Vec<Event>>,
+    waiting: ForkMutex<Vec<Event>>,
     has_waiting: AtomicUsize,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 static PROCESS: Subscribers = Subscribers {
     count: AtomicUsize::new(0),
-    list: Mutex::new(Vec::new()),
-    waiting: Mutex::new(Vec::new()),
+    list: ForkMutex::new(Vec::new()),
+    waiting: ForkMutex::new(Vec::new()),
     has_waiting: AtomicUsize::new(0),
 };
 
-/// Nothing under these locks can panic half-way through a change.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
+/// The process's list, which a forked child goes on using.
+pub(crate) static PROCESS_LIST: &ForkMutex<Vec<(u64, Subscriber)>> = &PROCESS.list;
 
 impl Subscribers {
     fn add(&self, subscriber: Subscriber) -> u64 {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let mut list = locked(&self.list);
+        let mut list = self.list.lock();
         list.push((id, subscriber));
         self.count.store(list.len(), Ordering::Release);
         id
     }
 
     fn remove(&self, id: u64) {
-        let mut list = locked(&self.list);
+        let mut list = self.list.lock();
         list.retain(|(other, _)| *other != id);
         self.count.store(list.len(), Ordering::Release);
     }
@@ -98,7 +98,7 @@ impl Subscribers {
 
     fn call(&self, event: &Event) {
         // Called outside the lock: a subscriber may subscribe and unsubscribe.
-        let list = locked(&self.list).clone();
+        let list = self.list.lock().clone();
         for (_, subscriber) in list {
             if catch_unwind(AssertUnwindSafe(|| subscriber(event))).is_err() {
                 eprintln!("litekeel: a subscriber panicked on the event {}", event.name);
@@ -123,7 +123,7 @@ impl Subscribers {
 
     /// Keeps the event for [`flush`](Subscribers::flush).
     pub(crate) fn keep(&self, event: Event) {
-        locked(&self.waiting).push(event);
+        self.waiting.lock().push(event);
         self.has_waiting.store(1, Ordering::Release);
     }
 
@@ -133,7 +133,7 @@ impl Subscribers {
             return;
         }
         self.has_waiting.store(0, Ordering::Release);
-        let events = std::mem::take(&mut *locked(&self.waiting));
+        let events = std::mem::take(&mut *self.waiting.lock());
         events.iter().for_each(|event| self.deliver(event));
     }
 }
@@ -185,6 +185,8 @@ pub(crate) fn named(mut event: Event, path: Option<&std::path::Path>) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
     use crate::{Connection, Options};
 

@@ -13,6 +13,7 @@ pub mod events;
 mod exit;
 mod explain;
 mod foreign;
+pub mod fork;
 pub mod hazards;
 pub mod health;
 pub mod holders;

@@ -3,24 +3,28 @@
 //! The kernel's table tells that this process holds a lock, not which copy of SQLite took it. A lock on a file that this
 //! copy has no descriptor of belongs to another copy. ATTACH and raw `sqlite3_open` on our symbols pass through here too.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int};
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard};
 
+use crate::fork::{self, ForkMutex};
 use crate::registry::FileId;
-use crate::{process, sqlite};
+use crate::sqlite;
 
 type OpenFn = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
+type StatFn = unsafe extern "C" fn(*const c_char, *mut libc::stat) -> c_int;
 type CloseFn = unsafe extern "C" fn(c_int) -> c_int;
 
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 static CLOSE: AtomicUsize = AtomicUsize::new(0);
+static STAT: AtomicUsize = AtomicUsize::new(0);
 static CHANGES: AtomicU64 = AtomicU64::new(0);
-static DESCRIPTORS: LazyLock<Mutex<HashMap<c_int, (FileId, u32)>>> = LazyLock::new(Mutex::default);
+/// By descriptor: the file, and the process (its [`fork::generation`]) that opened it.
+pub(crate) static DESCRIPTORS: ForkMutex<BTreeMap<c_int, (FileId, u32)>> = ForkMutex::new(BTreeMap::new());
 
-fn descriptors() -> MutexGuard<'static, HashMap<c_int, (FileId, u32)>> {
-    DESCRIPTORS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn descriptors() -> MutexGuard<'static, BTreeMap<c_int, (FileId, u32)>> {
+    DESCRIPTORS.lock()
 }
 
 /// Hooks SQLite's unix VFS; once per process, after `sqlite3_initialize` and before the first open. Without that VFS
@@ -37,6 +41,10 @@ pub(crate) fn install() {
         let (Some(open), Some(close)) = (get(vfs, c"open".as_ptr()), get(vfs, c"close".as_ptr())) else { return };
         OPEN.store(open as usize, Ordering::Release);
         CLOSE.store(close as usize, Ordering::Release);
+        if let Some(stat) = get(vfs, c"stat".as_ptr()) {
+            STAT.store(stat as usize, Ordering::Release);
+            set(vfs, c"stat".as_ptr(), Some(std::mem::transmute::<StatFn, unsafe extern "C" fn()>(on_stat)));
+        }
         set(vfs, c"close".as_ptr(), Some(std::mem::transmute::<CloseFn, unsafe extern "C" fn()>(on_close)));
         set(vfs, c"open".as_ptr(), Some(std::mem::transmute::<OpenFn, unsafe extern "C" fn()>(on_open)));
     }
@@ -54,7 +62,7 @@ pub(crate) fn owns(inodes: &[u64]) -> bool {
 
 /// Whether the process that forked this one had the file open in this copy of SQLite at the fork.
 pub(crate) fn inherited(file: FileId) -> bool {
-    let now = process::generation();
+    let now = fork::generation();
     // In the first process nothing is inherited, and its opens need not wait for the look.
     now != 0 && descriptors().values().any(|(other, generation)| *other == file && *generation != now)
 }
@@ -62,6 +70,11 @@ pub(crate) fn inherited(file: FileId) -> bool {
 /// Grows with every open and close: equal before and after a look means that nothing changed in between.
 pub(crate) fn changes() -> u64 {
     CHANGES.load(Ordering::Acquire)
+}
+
+#[allow(clippy::unnecessary_cast)] // The fields' width differs between systems.
+fn file_of(stat: &libc::stat) -> FileId {
+    FileId { dev: stat.st_dev as u64, ino: stat.st_ino as u64 }
 }
 
 unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
@@ -72,7 +85,7 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
         unsafe {
             let mut stat: libc::stat = std::mem::zeroed();
             if libc::fstat(fd, &mut stat) == 0 {
-                let file = FileId { dev: stat.st_dev as u64, ino: stat.st_ino as u64 };
+                let file = file_of(&stat);
                 if inherited(file) {
                     // SQLite would share the parent's bookkeeping and take no lock. A child has no POSIX locks to lose
                     // by this close.
@@ -81,12 +94,27 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
                     (*libc::__errno_location() = libc::EOWNERDEAD);
                     return -1;
                 }
-                descriptors().insert(fd, (file, process::generation()));
+                descriptors().insert(fd, (file, fork::generation()));
                 CHANGES.fetch_add(1, Ordering::AcqRel);
             }
         }
     }
     fd
+}
+
+/// Before it opens a file SQLite looks for another descriptor of it that it could use again, and takes the lock of the
+/// file's bookkeeping. In a forked child that is a copy of the parent's, and so may its lock be: the file is not found.
+unsafe extern "C" fn on_stat(path: *const c_char, into: *mut libc::stat) -> c_int {
+    // SAFETY: as in `on_open`; `into` is SQLite's own and filled when the call succeeds.
+    unsafe {
+        let rc = std::mem::transmute::<usize, StatFn>(STAT.load(Ordering::Acquire))(path, into);
+        if rc == 0 && inherited(file_of(&*into)) {
+            #[cfg(target_os = "linux")]
+            (*libc::__errno_location() = libc::ENOENT);
+            return -1;
+        }
+        rc
+    }
 }
 
 unsafe extern "C" fn on_close(fd: c_int) -> c_int {

@@ -6,20 +6,25 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
+use crate::fork::{self, ForkMutex};
 use crate::sqlite;
 
 /// Receives what SQLite writes to its log: an extended result code and a sentence. Called on any thread, possibly in
-/// the middle of an SQLite call: it must not call SQLite or litekeel.
+/// the middle of an SQLite call: it must not call SQLite or litekeel, nor fork.
 pub type LogFn = Arc<dyn Fn(i32, &str) + Send + Sync>;
 
-static SUBSCRIBERS: RwLock<Vec<LogFn>> = RwLock::new(Vec::new());
-static CONFIGURED: OnceLock<bool> = OnceLock::new();
+/// Replaced as a whole, so that nobody calls a subscriber with the lock held.
+pub(crate) static SUBSCRIBERS: ForkMutex<Option<Arc<Vec<LogFn>>>> = ForkMutex::new(None);
+/// Held while SQLite is configured; a lock instead of a `OnceLock`, which a fork could leave half-done in the child.
+pub(crate) static CONFIGURED: ForkMutex<()> = ForkMutex::new(());
+static STATE: AtomicU8 = AtomicU8::new(NEW);
+const NEW: u8 = 0;
+const REFUSED: u8 = 1;
+const ACCEPTED: u8 = 2;
 
-/// Set in a child that was forked after [`initialise`].
-static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// The process that first used this library.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
@@ -33,28 +38,45 @@ thread_local! {
 /// Returns whether SQLite accepted the configuration. It does not when a host of this process used SQLite through our
 /// symbols before litekeel's first open: then its log goes elsewhere and recovery cannot be reported.
 pub fn initialise() -> bool {
-    *CONFIGURED.get_or_init(|| {
-        // SAFETY: once per process under the OnceLock; the callback is a static function that ignores its context.
-        unsafe {
-            let log: unsafe extern "C" fn(*mut c_void, c_int, *const c_char) = on_log;
-            let logged = sqlite::sqlite3_config(sqlite::SQLITE_CONFIG_LOG, log, std::ptr::null_mut::<c_void>());
-            // A file name is a file name: no host turns URIs on for the others. Where we need one, the open flag says so.
-            let uri = sqlite::sqlite3_config(sqlite::SQLITE_CONFIG_URI, 0 as c_int);
-            let ready = sqlite::sqlite3_initialize();
-            // The books of descriptors come after, so that they see these too.
-            crate::descriptor::install();
-            crate::ownership::install();
-            OWNER.store(std::process::id(), Ordering::Relaxed);
-            libc::pthread_atfork(None, None, Some(in_child));
-            logged == sqlite::SQLITE_OK && uri == sqlite::SQLITE_OK && ready == sqlite::SQLITE_OK
+    if !configured() {
+        fork::arm();
+        let _configuring = CONFIGURED.lock();
+        if !configured() {
+            configure();
         }
-    })
+    }
+    STATE.load(Ordering::Acquire) == ACCEPTED
+}
+
+/// Whether [`initialise`] is done.
+pub(crate) fn configured() -> bool {
+    STATE.load(Ordering::Acquire) != NEW
+}
+
+fn configure() {
+    // SAFETY: once per process under the lock; the callback is a static function that ignores its context.
+    let accepted = unsafe {
+        let log: unsafe extern "C" fn(*mut c_void, c_int, *const c_char) = on_log;
+        let logged = sqlite::sqlite3_config(sqlite::SQLITE_CONFIG_LOG, log, std::ptr::null_mut::<c_void>());
+        // A file name is a file name: no host turns URIs on for the others. Where we need one, the open flag says so.
+        let uri = sqlite::sqlite3_config(sqlite::SQLITE_CONFIG_URI, 0 as c_int);
+        let ready = sqlite::sqlite3_initialize();
+        // The books of descriptors come after, so that they see these too.
+        crate::descriptor::install();
+        crate::ownership::install();
+        OWNER.store(std::process::id(), Ordering::Relaxed);
+        logged == sqlite::SQLITE_OK && uri == sqlite::SQLITE_OK && ready == sqlite::SQLITE_OK
+    };
+    STATE.store(if accepted { ACCEPTED } else { REFUSED }, Ordering::Release);
 }
 
 /// Sends SQLite's log to `subscriber` as well, for the rest of the process.
 pub fn subscribe_log(subscriber: LogFn) {
     initialise();
-    SUBSCRIBERS.write().unwrap_or_else(|poisoned| poisoned.into_inner()).push(subscriber);
+    let mut subscribers = SUBSCRIBERS.lock();
+    let mut grown = subscribers.as_deref().cloned().unwrap_or_default();
+    grown.push(subscriber);
+    *subscribers = Some(Arc::new(grown));
 }
 
 /// The frames that SQLite recovered on this thread since the last call: what a process that did not close left behind.
@@ -71,22 +93,11 @@ unsafe extern "C" fn on_log(_: *mut c_void, code: c_int, message: *const c_char)
             let units = text.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(1);
             RECOVERED.set(RECOVERED.get().saturating_add(units));
         }
-        if let Ok(subscribers) = SUBSCRIBERS.try_read() {
-            for subscriber in subscribers.iter() {
-                subscriber(code, &text);
-            }
+        let subscribers = SUBSCRIBERS.lock().clone();
+        for subscriber in subscribers.iter().flat_map(|all| all.iter()) {
+            subscriber(code, &text);
         }
     }));
-}
-
-unsafe extern "C" fn in_child() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
-}
-
-/// How many forks lie between the first use of this library and this process. A connection remembers its own: in a
-/// child the numbers differ, at the price of one load instead of a system call.
-pub(crate) fn generation() -> u32 {
-    GENERATION.load(Ordering::Relaxed)
 }
 
 /// Whether this process was forked from the one that first used this library. Compares process ids, so that a child

@@ -3,15 +3,16 @@
 //! A file is known by device and inode, as SQLite knows it: a path goes stale when a file is replaced, and misses
 //! other names of the same file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use crate::codes;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::fork::{self, ForkMutex};
 
 /// The identity of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,20 +43,21 @@ pub struct OpenHandle {
     pub tuned: bool,
 }
 
-struct Entry {
+pub(crate) struct Entry {
     handle: OpenHandle,
     opened: Instant,
     strict: bool,
     connection: Weak<Connection>,
+    /// The process that opened it, as [`fork::generation`] counts: a child inherits the table, but no connection.
+    generation: u32,
 }
 
-static ENTRIES: Mutex<BTreeMap<u64, Entry>> = Mutex::new(BTreeMap::new());
+pub(crate) static ENTRIES: ForkMutex<BTreeMap<u64, Entry>> = ForkMutex::new(BTreeMap::new());
 static NEXT: AtomicU64 = AtomicU64::new(1);
 static DROPPED: AtomicUsize = AtomicUsize::new(0);
 
 fn entries() -> MutexGuard<'static, BTreeMap<u64, Entry>> {
-    // Nothing in here can panic half-way through a change.
-    ENTRIES.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    ENTRIES.lock()
 }
 
 pub(crate) fn next_id() -> u64 {
@@ -66,7 +68,10 @@ pub(crate) fn next_id() -> u64 {
 pub(crate) fn add(handle: OpenHandle, strict: bool, connection: &Arc<Connection>) {
     crate::exit::arm();
     let connection = Arc::downgrade(connection);
-    entries().insert(handle.id, Entry { handle, opened: Instant::now(), strict, connection });
+    entries().insert(
+        handle.id,
+        Entry { handle, opened: Instant::now(), strict, connection, generation: fork::generation() },
+    );
 }
 
 /// Removes a connection that was closed.
@@ -89,7 +94,7 @@ pub(crate) fn strict_drops() -> usize {
 
 /// The connections open now, in the order in which they were opened.
 pub fn open_handles() -> Vec<OpenHandle> {
-    entries().values().map(Entry::view).collect()
+    entries().values().filter(|entry| entry.is_own()).map(Entry::view).collect()
 }
 
 /// The other connections of this process to the same file.
@@ -98,6 +103,10 @@ pub(crate) fn others_on(file: FileId, except: u64) -> usize {
 }
 
 impl Entry {
+    fn is_own(&self) -> bool {
+        self.generation == fork::generation()
+    }
+
     fn view(&self) -> OpenHandle {
         OpenHandle { age: self.opened.elapsed(), ..self.handle.clone() }
     }
@@ -105,7 +114,9 @@ impl Entry {
 
 /// The live connections with whether a leak of them is a failure, last opened first.
 pub(crate) fn live() -> Vec<(OpenHandle, bool, Weak<Connection>)> {
-    entries().values().rev().map(|entry| (entry.view(), entry.strict, entry.connection.clone())).collect()
+    let entries = entries();
+    let own = entries.values().rev().filter(|entry| entry.is_own());
+    own.map(|entry| (entry.view(), entry.strict, entry.connection.clone())).collect()
 }
 
 /// Checks that every connection of the process is closed.
@@ -134,20 +145,25 @@ impl OpenHandle {
     }
 }
 
-type Creating = Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>;
+pub(crate) static CREATING: ForkMutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = ForkMutex::new(BTreeMap::new());
 
 /// Serialises the opening of one shared database, so that two hosts that ask at once get the same connection. Another
 /// database's opening, which may wait for seconds, does not stand in the way.
 pub(crate) fn creation_lock(path: &Path) -> Arc<Mutex<()>> {
-    static CREATING: OnceLock<Creating> = OnceLock::new();
-    let mut creating = CREATING.get_or_init(Creating::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut creating = CREATING.lock();
     creating.retain(|_, lock| Arc::strong_count(lock) > 1);
     creating.entry(path.to_owned()).or_default().clone()
 }
 
+/// The locks of opens that were under way on other threads at the fork would never be free here.
+pub(crate) fn in_child() {
+    CREATING.lock().clear();
+}
+
 /// The process's shared connection to `file`, if there is one.
 pub(crate) fn find_shared(file: FileId) -> Option<Arc<Connection>> {
-    let candidates: Vec<_> = entries().values().map(|entry| entry.connection.clone()).collect();
+    let candidates: Vec<_> =
+        entries().values().filter(|entry| entry.is_own()).map(|entry| entry.connection.clone()).collect();
     // Upgraded outside the lock: the last owner's drop takes it.
     candidates.iter().filter_map(Weak::upgrade).find(|connection| connection.share_key() == Some(file))
 }

@@ -1,17 +1,17 @@
 //! The write-ahead log: how large it is, how much of it is in the database, and which readers keep it from being
 //! recycled.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::connection::{Connection, Guard};
 use crate::error::{Holder, Result};
 use crate::events::Event;
 use crate::explain::beside;
+use crate::fork::ForkMutex;
 use crate::wal_index::{READ_LOCK, READERS, WalIndex, mapping};
 use crate::{holders, proc, raw, sqlite};
 
@@ -164,12 +164,12 @@ pub(crate) fn checkpointed(mode: c_int, frames: i64, done: i64, took: Duration) 
         .int("took_us", took.as_micros() as i64)
 }
 
+/// By inode, process and frame.
+pub(crate) static SEEN: ForkMutex<BTreeMap<(u64, u32, i64), Instant>> = ForkMutex::new(BTreeMap::new());
+
 /// Fills in for how long this process has seen each pin where it is. The kernel does not know when a lock was taken.
 fn first_seen(inode: u64, pins: &mut [Pin]) {
-    type Seen = HashMap<(u64, u32, i64), Instant>;
-    static SEEN: Mutex<Option<Seen>> = Mutex::new(None);
-    let mut seen = SEEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let seen = seen.get_or_insert_default();
+    let mut seen = SEEN.lock();
     seen.retain(|(file, pid, frame), _| {
         *file != inode || pins.iter().any(|pin| pin.holder.pid == *pid && pin.frame == *frame)
     });

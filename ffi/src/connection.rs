@@ -16,9 +16,10 @@ use crate::text::{bytes, utf8};
 /// A tuned connection. Tokens of it are counted; the last one that ends closes it.
 pub struct keel_db(());
 
+/// The connection of a token; in a forked child KEEL_E_FORKED, whatever the call.
 pub(crate) fn of(db: *mut keel_db) -> Result<Arc<Connection>, Error> {
     match get(db.cast()) {
-        Some(Object::Db(connection)) => Ok(connection),
+        Some(Object::Db(connection)) => connection.check_process().map(|()| connection),
         _ => Err(refused("connection")),
     }
 }
@@ -102,6 +103,8 @@ pub unsafe extern "C" fn keel_sibling(db: *mut keel_db, out: *mut *mut keel_db, 
 }
 
 fn end(db: *mut keel_db) -> Result<i32, Error> {
+    // In a forked child the token stays what it is there: the parent's.
+    of(db)?;
     match take(db.cast(), |object| matches!(object, Object::Db(_))) {
         Some(Object::Db(connection)) => connection.close().map(|_| 0),
         _ => Err(refused("connection")),
@@ -114,7 +117,8 @@ pub extern "C" fn keel_release(db: *mut keel_db) {
     run(std::ptr::null_mut(), || end(db));
 }
 
-/// Ends this token; the last one closes and reports what it hit. Again: KEEL_E_HANDLE.
+/// Ends this token; the last one closes and reports what it hit. Again: KEEL_E_HANDLE. In a forked
+/// child it does nothing: KEEL_E_FORKED.
 ///
 /// # Safety
 /// `err` is NULL or writable.

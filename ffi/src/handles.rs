@@ -1,11 +1,12 @@
 //! Handles are tokens, never addresses: an index into a table and the generation of its slot. A stale, forged or
 //! foreign one is looked up, not dereferenced, and is refused.
 
-use std::cell::UnsafeCell;
 use std::ffi::{CString, c_void};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use litekeel_core::fork::{self, ForkMutex};
 use litekeel_core::packed::Packed;
 use litekeel_core::{Connection, Error, Options, codes};
 
@@ -42,38 +43,36 @@ struct Slot {
 struct Slots {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// Without it, a small forged number could be the live generation of a slot.
+    secret: Option<RandomState>,
 }
 
-static SLOTS: Mutex<Slots> = Mutex::new(Slots { slots: Vec::new(), free: Vec::new() });
+impl Slots {
+    /// A secret of the process for each slot.
+    fn mask(&mut self, index: usize) -> u32 {
+        self.secret.get_or_insert_with(RandomState::new).hash_one(index) as u32
+    }
 
-/// The table's lock while this process forks. A child that another thread's lock were copied into could never look up a
-/// handle again, not even to be told KEEL_E_FORKED.
-struct Held(UnsafeCell<Option<MutexGuard<'static, Slots>>>);
-// SAFETY: it is only touched by the thread that holds the lock inside it.
-unsafe impl Sync for Held {}
-
-static HELD: Held = Held(UnsafeCell::new(None));
-
-unsafe extern "C" fn before_fork() {
-    let guard = SLOTS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    // SAFETY: this thread has the lock.
-    unsafe { *HELD.0.get() = Some(guard) };
+    /// The slot that a token names, and whether it is of the slot's generation.
+    fn find(&mut self, token: *const c_void) -> Option<(usize, &mut Slot)> {
+        let token = token as usize as u64;
+        let index = ((token & 0xffff_ffff) as usize).wrapping_sub(1);
+        let generation = (token >> 32) as u32 ^ self.mask(index);
+        let slot = self.slots.get_mut(index)?;
+        (slot.generation == generation).then_some((index, slot))
+    }
 }
 
-unsafe extern "C" fn after_fork() {
-    // SAFETY: this thread, or the child's copy of it, took the lock in `before_fork`. The place is emptied first: once
-    // the lock is free it may be another thread's.
-    drop(unsafe { (*HELD.0.get()).take() });
-}
+/// Watched over every fork: a child that another thread's lock were copied into could never look up a handle again, not
+/// even to be told KEEL_E_FORKED.
+static SLOTS: ForkMutex<Slots> = ForkMutex::new(Slots { slots: Vec::new(), free: Vec::new(), secret: None });
 
 fn slots() -> MutexGuard<'static, Slots> {
-    static HOOKS: Once = Once::new();
-    HOOKS.call_once(|| {
-        // SAFETY: static functions; the library is never unloaded. Without memory for them a fork is as unsafe as ever.
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
-    });
-    // Nothing under this lock can panic half-way; a poisoned table is still a whole one.
-    SLOTS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.swap(true, Ordering::AcqRel) {
+        fork::watch(&SLOTS);
+    }
+    SLOTS.lock()
 }
 
 /// Hands out a token for the object.
@@ -83,38 +82,23 @@ pub(crate) fn give(object: Object) -> *mut c_void {
         table.slots.push(Slot { generation: 1, object: None });
         (table.slots.len() - 1) as u32
     });
+    let mask = table.mask(index as usize);
     let slot = &mut table.slots[index as usize];
     slot.object = Some(object);
-    let shown = slot.generation ^ mask(index as usize);
+    let shown = slot.generation ^ mask;
     ((u64::from(shown) << 32) | (u64::from(index) + 1)) as usize as *mut c_void
-}
-
-/// A secret of the process for each slot: without it, a small forged number could be the live generation of a slot.
-fn mask(index: usize) -> u32 {
-    static SECRET: OnceLock<RandomState> = OnceLock::new();
-    SECRET.get_or_init(RandomState::new).hash_one(index) as u32
-}
-
-fn place(token: *const c_void) -> (usize, u32) {
-    let token = token as usize as u64;
-    let index = ((token & 0xffff_ffff) as usize).wrapping_sub(1);
-    (index, (token >> 32) as u32 ^ mask(index))
 }
 
 /// The object of a token.
 pub(crate) fn get(token: *const c_void) -> Option<Object> {
-    let (index, generation) = place(token);
-    let table = slots();
-    let slot = table.slots.get(index)?;
-    if slot.generation == generation { slot.object.clone() } else { None }
+    slots().find(token)?.1.object.clone()
 }
 
 /// Ends a token of the wanted kind; from now on it is stale.
 pub(crate) fn take(token: *const c_void, wanted: impl Fn(&Object) -> bool) -> Option<Object> {
-    let (index, generation) = place(token);
     let mut table = slots();
-    let slot = table.slots.get_mut(index)?;
-    if slot.generation != generation || !slot.object.as_ref().is_some_and(wanted) {
+    let (index, slot) = table.find(token)?;
+    if !slot.object.as_ref().is_some_and(wanted) {
         return None;
     }
     let object = slot.object.take();

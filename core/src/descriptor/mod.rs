@@ -10,12 +10,13 @@
 mod vfs;
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, MutexGuard, OnceLock};
 
+use crate::fork::ForkMutex;
 use crate::{process, sqlite};
 
 const VFS: &CStr = c"litekeel-fd";
@@ -42,7 +43,7 @@ thread_local! {
 }
 
 /// A main database that is open.
-struct Main {
+pub(crate) struct Main {
     /// The name SQLite knows it by: `fd:NUMBER:ID`.
     name: CString,
     /// The path SQLite's VFS keeps a pointer to.
@@ -68,10 +69,10 @@ const UNLINKED_FAULT: c_int = 1;
 const SEVERAL_FAULT: c_int = 2;
 
 /// By the address of SQLite's file object.
-static MAINS: LazyLock<Mutex<HashMap<usize, Arc<Main>>>> = LazyLock::new(Mutex::default);
+pub(crate) static MAINS: ForkMutex<BTreeMap<usize, Arc<Main>>> = ForkMutex::new(BTreeMap::new());
 
-fn mains() -> MutexGuard<'static, HashMap<usize, Arc<Main>>> {
-    MAINS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn mains() -> MutexGuard<'static, BTreeMap<usize, Arc<Main>>> {
+    MAINS.lock()
 }
 
 fn status(fd: c_int) -> Option<libc::stat> {
