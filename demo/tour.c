@@ -65,7 +65,7 @@ int main(void) {
     keel_sibling(db, &other, NULL);
     keel_begin(db, KEEL_IMMEDIATE, NULL);
     keel_exec(db, "DELETE FROM site", KEEL_NUL, NULL);
-    keel_query(other, "SELECT count(*) FROM page", KEEL_NUL, NULL, 0, &rows, NULL);
+    keel_query(other, "SELECT count(*) FROM page", KEEL_NUL, NULL, 0, 0, &rows, NULL);
     table = keel_rows_data(rows, NULL);
     printf("  the reader sees ");
     cell(0, 0);

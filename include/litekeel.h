@@ -9,7 +9,8 @@
  *
  * Threads
  *   Any function, any thread. Calls on one connection wait for each other; open a sibling to work side by side.
- *   keel_interrupt never blocks. Rows and errors are immutable. After fork() handles belong to the parent.
+ *   keel_interrupt never blocks. Rows and errors are immutable; rows that are read in batches belong to one thread at
+ *   a time. Callbacks may not call in. After fork() handles belong to the parent.
  *
  * The packed table (keel_query, keel_report; native endian, 8-aligned; offsets from the first byte)
  *   0 u32 magic 0x4C45454B   4 u32 version 1   8 u32 flags (1: parameters are bound by name)   12 u32 columns
@@ -97,6 +98,16 @@
  */
 #define KEEL_EXCLUSIVE 2
 
+/**
+ * From keel_rows_next: there are rows (SQLITE_ROW).
+ */
+#define KEEL_ROW 100
+
+/**
+ * From keel_rows_next: there are no more (SQLITE_DONE).
+ */
+#define KEEL_DONE 101
+
 
 
 /**
@@ -120,9 +131,22 @@ typedef struct keel_error keel_error;
 typedef struct keel_options keel_options;
 
 /**
- * A packed result; immutable, readable from any thread.
+ * A packed result. Whole results are immutable and readable from any thread; one that is read in batches belongs to
+ * one thread at a time.
  */
 typedef struct keel_rows keel_rows;
+
+/**
+ * Hears the pages done and the pages in all after each step of a backup, on the thread that called; not 0 stops it.
+ * It must not use the connection.
+ */
+typedef int32_t (*keel_progress)(void *ctx, int64_t done, int64_t total);
+
+/**
+ * Hears what SQLite writes to its log: an extended result code and a sentence (NUL-terminated, valid during the
+ * call). Any thread, perhaps in the middle of a call: it must use neither litekeel nor SQLite.
+ */
+typedef void (*keel_log)(void *ctx, int32_t code, const char *message, size_t len);
 
 #ifdef __cplusplus
 extern "C" {
@@ -199,7 +223,11 @@ int32_t keel_exec_atomic(keel_db *db, const char *sql, size_t len, keel_error **
 
 /**
  * Runs one statement, once for each row of packed parameters (in a savepoint when there are several), or once with
- * NULL parameters; all rows come back packed.
+ * NULL parameters; its rows come back packed.
+ *
+ * With `batch_bytes` 0 all of them. Else the first rows that fill so many bytes, at least one; keel_rows_next fetches
+ * the others. Until the last one is read or the rows are freed the statement keeps a read transaction open. Only on a
+ * connection with one owner (else KEEL_E_SHARED) and with at most one row of parameters.
  *
  * # Safety
  * `sql` and `params` are NULL or readable for their lengths; `out` and `err` are NULL or writable.
@@ -209,6 +237,7 @@ int32_t keel_query(keel_db *db,
                    size_t len,
                    const void *params,
                    size_t params_len,
+                   uint64_t batch_bytes,
                    keel_rows **out,
                    keel_error **err);
 
@@ -237,22 +266,17 @@ int32_t keel_commit(keel_db *db, keel_error **err);
 int32_t keel_rollback(keel_db *db, keel_error **err);
 
 /**
+ * Gives each later call on the connection at most `ms` milliseconds, a wait for a lock included; then it fails with
+ * SQLITE_INTERRUPT, and a write in a transaction takes the transaction with it. 0: no limit. While a limit is set
+ * litekeel uses the connection's progress handler (sqlite3_progress_handler has one place).
+ */
+int32_t keel_set_timeout(keel_db *db,
+                         uint32_t ms);
+
+/**
  * Makes the running call fail with SQLITE_INTERRUPT. Any thread; never blocks.
  */
 void keel_interrupt(keel_db *db);
-
-/**
- * Moves the WAL into the database. `mode` is one of SQLite's SQLITE_CHECKPOINT_* (-1 NOOP only looks). `log` gets the
- * frames in the WAL, `done` how many of them are in the database.
- *
- * # Safety
- * `log`, `done` and `err` are NULL or writable.
- */
-int32_t keel_checkpoint(keel_db *db,
-                        int32_t mode,
-                        int64_t *log,
-                        int64_t *done,
-                        keel_error **err);
 
 /**
  * What open found and did: packed rows of name, value, wanted, source, note.
@@ -295,6 +319,43 @@ const char *keel_error_message(const keel_error *error,
 const char *keel_error_hint(const keel_error *error, size_t *length);
 
 /**
+ * The absolute path that the error is about; "" if it is about none. Valid until the error is freed.
+ *
+ * # Safety
+ * `length` is NULL or writable.
+ */
+const char *keel_error_path(const keel_error *error,
+                            size_t *length);
+
+/**
+ * The step of open, backup or close that failed: "target", "journal_mode", "verify"; "" elsewhere. Valid until the
+ * error is freed.
+ */
+const char *keel_error_step(const keel_error *error);
+
+/**
+ * Why a lock could not be had: "timeout", "upgrade", "recovery", "wal_conversion", "close_in_progress",
+ * "own_async_transaction"; "" for an error that is not about a lock. Valid until the error is freed.
+ */
+const char *keel_error_kind(const keel_error *error);
+
+/**
+ * How long the call waited for the lock, in milliseconds; -1 for an error that is not about a lock.
+ */
+int64_t keel_error_waited(const keel_error *error);
+
+/**
+ * Who held the lock, as packed rows: pid, role, state, command, since (milliseconds, or NULL), sql and opened_at (both
+ * for a connection of this process, else NULL). No rows when nobody was found.
+ *
+ * # Safety
+ * `out` and `err` are NULL or writable.
+ */
+int32_t keel_error_holders(const keel_error *error,
+                           keel_rows **out,
+                           keel_error **err);
+
+/**
  * The byte in the SQL or URL, or -1.
  */
 int32_t keel_error_offset(const keel_error *error);
@@ -321,13 +382,13 @@ int32_t keel_options_new(keel_options **out);
  * Sets an option: "busy_timeout", "10s". The keys are those of the URL and a few of the call's own.
  *
  * # Safety
- * `key` and `value` are NULL or readable for their lengths; `err` is NULL or writable.
+ * `key` and `text` are NULL or readable for their lengths; `err` is NULL or writable.
  */
 int32_t keel_options_set(keel_options *options,
                          const char *key,
                          size_t key_len,
-                         const char *value,
-                         size_t value_len,
+                         const char *text,
+                         size_t text_len,
                          keel_error **err);
 
 /**
@@ -346,8 +407,8 @@ const char *keel_options_help(size_t index);
 void keel_options_free(keel_options *options);
 
 /**
- * The packed table, laid out as described at the top of this header. Valid until the rows are freed; NULL for a
- * handle that is none.
+ * The packed table, laid out as described at the top of this header. Valid until the rows are freed or, in batches,
+ * until the next keel_rows_next; NULL for a handle that is none.
  *
  * # Safety
  * `length` is NULL or writable.
@@ -356,7 +417,18 @@ const void *keel_rows_data(const keel_rows *rows,
                            size_t *length);
 
 /**
- * Frees rows; NULL is fine.
+ * Fetches the next batch into the rows: KEEL_ROW (SQLITE_ROW) when there are more, KEEL_DONE (SQLITE_DONE) with an
+ * empty table when there are none, or an error's code, again on every later call. keel_query has fetched the first
+ * batch already; a whole result has no other.
+ *
+ * # Safety
+ * `err` is NULL or writable.
+ */
+int32_t keel_rows_next(keel_rows *rows,
+                       keel_error **err);
+
+/**
+ * Frees rows; NULL is fine. Ends the statement of rows that were not read to the end.
  */
 void keel_rows_free(keel_rows *rows);
 
@@ -371,6 +443,46 @@ struct sqlite3 *keel_sqlite3(keel_db *db);
  * whichever other one is linked.
  */
 const struct sqlite3_api_routines *keel_sqlite3_api(void);
+
+/**
+ * Moves the WAL into the database. `mode` is one of SQLite's SQLITE_CHECKPOINT_* (-1 NOOP only looks). `log` gets the
+ * frames in the WAL, `done` how many of them are in the database.
+ *
+ * # Safety
+ * `log`, `done` and `err` are NULL or writable.
+ */
+int32_t keel_checkpoint(keel_db *db,
+                        int32_t mode,
+                        int64_t *log,
+                        int64_t *done,
+                        keel_error **err);
+
+/**
+ * Copies the database, as one consistent state whatever writes meanwhile, to the file that `dest_url` names (in the
+ * same grammar as for keel_open); its content is replaced in one transaction. `pages` are copied in each step (0:
+ * litekeel chooses; negative: all at once). `progress` may be NULL. Stopped, it fails with SQLITE_INTERRUPT; after a
+ * failure a destination that was new is gone, and one that existed is as it was.
+ *
+ * # Safety
+ * `dest_url` is NULL or readable for `len`; `progress` may be called with `ctx`; `err` is NULL or writable.
+ */
+int32_t keel_backup(keel_db *db,
+                    const char *dest_url,
+                    size_t len,
+                    int32_t pages,
+                    keel_progress progress,
+                    void *ctx,
+                    keel_error **err);
+
+/**
+ * Sends SQLite's log to `log`, instead of to the function set before; NULL ends it. Set it before the first open, to
+ * hear all of it. The function set before may still be running on another thread when this returns.
+ *
+ * # Safety
+ * `log` may be called with `ctx`, on any thread, for the rest of the process.
+ */
+int32_t keel_set_log(keel_log log,
+                     void *ctx);
 
 /**
  * The ABI of the loaded library; compare it with KEEL_ABI.

@@ -19,6 +19,13 @@ fn the_whole_road_and_every_wrong_turn() {
 }
 
 #[test]
+fn batches_deadlines_backups_the_log_and_what_errors_tell() {
+    let dir = object::scratch("calls");
+    run(Command::new(object::compile("calls", &dir)).current_dir(&dir));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
 fn valgrind_finds_nothing() {
     let dir = object::scratch("valgrind");
     if Command::new("valgrind").arg("--version").output().is_err() {
@@ -26,7 +33,9 @@ fn valgrind_finds_nothing() {
         eprintln!("SKIPPED: valgrind is not installed");
         return;
     }
-    let program = object::compile("abi", &dir);
-    run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(program).arg("2000").current_dir(&dir));
+    for (program, argument) in [("abi", "2000"), ("calls", "")] {
+        let program = object::compile(program, &dir);
+        run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(program).arg(argument).current_dir(&dir));
+    }
     std::fs::remove_dir_all(dir).unwrap();
 }

@@ -47,6 +47,9 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
     let mut report = CloseReport::default();
     let db = state.raw.0;
     state.view = None;
+    state.progress.remove(db);
+    state.kept.get_mut().clear();
+    state.streams.get_mut().clear();
     // SAFETY: the handle is open, and this thread holds its lock.
     unsafe {
         if sqlite::sqlite3_get_autocommit(db) == 0 {
@@ -192,7 +195,10 @@ pub(crate) fn on_drop(connection: &mut Connection) {
     let handle = registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
     registry::dropped(connection.id);
     state.view = None;
+    state.kept.get_mut().clear();
+    state.streams.get_mut().clear();
     let db = state.raw.0;
+    state.progress.remove(db);
     // SAFETY: nobody else has the connection any more. `close_v2` lets statements of others live on.
     unsafe {
         let in_use = !statements(db).is_empty();

@@ -1,6 +1,6 @@
 //! One connection: serialised, interruptible, closed once.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell, RefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use crate::close;
 use crate::codes;
+use crate::deadline::{Progress, Running};
 use crate::error::{Busy, BusyKind, Error, Result};
 use crate::events::Subscribers;
 use crate::explain::{self, Access, Subject};
 use crate::registry::{self, FileId, OpenHandle};
 use crate::report::{CloseReport, OpenReport};
 use crate::settings::{Id, Options, Resolved, Settings, resolve};
+use crate::statement::Kept;
+use crate::stream::Streams;
 use crate::wait::Waiting;
 use crate::{fork, open, process, sqlite};
 
@@ -58,6 +61,12 @@ pub(crate) struct State {
     /// `sqlite3_total_changes64` when open was done: what the user's statements changed is the difference.
     pub changes_at_open: i64,
     pub closed: Option<CloseReport>,
+    /// Compiled statements of ours. A cell: the guard hands them out by reference.
+    pub kept: RefCell<Kept>,
+    /// Statements of ours that streams read.
+    pub streams: RefCell<Streams>,
+    /// Boxed: SQLite knows its address.
+    pub progress: Box<Progress>,
 }
 
 // SAFETY: everything in it is used by the thread that holds the mutex; SQLite (compiled threadsafe) allows a handle to
@@ -84,6 +93,8 @@ pub struct PlainInfo {
 pub struct Guard<'a> {
     state: MutexGuard<'a, State>,
     connection: &'a Connection,
+    /// The call's deadline, when it has one.
+    _running: Option<Running>,
     /// After `state`: fields are dropped in this order, and subscribers are called when nothing is locked.
     _events: Flush<'a>,
 }
@@ -106,6 +117,20 @@ impl Guard<'_> {
     /// rusqlite's view of the connection, valid while the guard lives.
     pub fn sqlite(&self) -> &rusqlite::Connection {
         self.state.view.as_ref().expect("an open connection has its view")
+    }
+
+    /// The statements that are kept for their text to come again.
+    pub(crate) fn kept(&self) -> RefMut<'_, Kept> {
+        self.state.kept.borrow_mut()
+    }
+
+    /// The statements that streams read.
+    pub(crate) fn streams(&self) -> RefMut<'_, Streams> {
+        self.state.streams.borrow_mut()
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.state.progress
     }
 
     /// The busy timeout that is in force.
@@ -137,6 +162,9 @@ impl Guard<'_> {
 
     /// The failure of a statement as an explained error; for BUSY with how long it waited.
     pub fn fail(&self, rc: i32) -> Error {
+        if let Some(error) = self.past_deadline(rc) {
+            return error;
+        }
         let raw = self.raw();
         // SAFETY: this guard's own handle.
         let error = unsafe { self.connection.fail(raw, rc, "") };
@@ -257,7 +285,16 @@ impl Connection {
         let strict = identity.strict;
         let connection = Arc::new(Connection {
             id,
-            state: Mutex::new(State { raw: Raw(raw), view, waiting, changes_at_open, closed: None }),
+            state: Mutex::new(State {
+                raw: Raw(raw),
+                view,
+                waiting,
+                changes_at_open,
+                closed: None,
+                kept: RefCell::default(),
+                streams: RefCell::default(),
+                progress: Box::default(),
+            }),
             interruptible: Mutex::new(Raw(raw)),
             user: AtomicUsize::new(0),
             generation: fork::generation(),
@@ -288,7 +325,8 @@ impl Connection {
             return Err(self.closed_error());
         }
         self.user.store(me, Ordering::Relaxed);
-        Ok(Guard { state, connection: self, _events: Flush(&self.subscribers) })
+        let _running = state.progress.begin(state.raw.0);
+        Ok(Guard { state, connection: self, _running, _events: Flush(&self.subscribers) })
     }
 
     /// Whether this very thread is inside [`lock`](Connection::lock).
@@ -389,6 +427,13 @@ impl Connection {
         let guard = self.lock()?;
         if guard.in_transaction() {
             return Err(Error::new(codes::IN_TRANSACTION, "a connection in a transaction cannot get another owner"));
+        }
+        if !guard.streams().is_empty() {
+            return Err(Error::new(
+                codes::IN_TRANSACTION,
+                "a connection whose rows are being read in batches cannot get another owner",
+            )
+            .with_hint("read them to the end or free them first"));
         }
         self.owners.fetch_add(1, Ordering::AcqRel);
         self.shared.store(true, Ordering::Release);

@@ -2,11 +2,13 @@
 //!
 //! A URL passes through the modules in this order: `source` → [`url`] → [`settings`] → `open` → [`connection`] → `close`.
 
+pub mod backup;
 mod close;
 pub mod codes;
 #[cfg(test)]
 mod codes_table;
 pub mod connection;
+mod deadline;
 pub mod descriptor;
 pub mod error;
 pub mod events;
@@ -28,6 +30,8 @@ mod raw;
 pub mod registry;
 pub mod report;
 pub mod settings;
+mod statement;
+mod stream;
 mod transaction;
 pub mod url;
 pub mod users;
@@ -37,11 +41,13 @@ pub mod wal;
 mod wal_index;
 
 pub use connection::{Connection, Guard};
+pub use deadline::ProgressFn;
 pub use error::{Error, Result};
 pub use events::Event;
 pub use health::Health;
 pub use report::{CloseReport, OpenReport};
 pub use settings::{Options, Settings};
+pub use stream::Stream;
 pub use wal::{Pins, WalStatus};
 
 /// SQLite's own C interface, on the one copy that litekeel carries.

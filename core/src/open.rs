@@ -60,6 +60,20 @@ pub(crate) fn sibling(resolved: &Resolved, opened_at: &str) -> Result<Arc<Connec
     open_new(resolved.clone(), &options, false)
 }
 
+/// Opens the destination of a backup: checked as any other file, but not tuned, since its whole content is replaced.
+pub(crate) fn destination(resolved: &Resolved, options: &Options, access: Access) -> Result<(Opening, OpenReport)> {
+    process::initialise();
+    let settings = &resolved.settings;
+    let mut report = OpenReport::default();
+    target::prepare(resolved, options, access, &mut report).map_err(|e| e.with_step("target"))?;
+    if let Target::File(path) = &resolved.target {
+        foreign::check(path, settings.word(Id::ForeignSqlite)).map_err(|e| e.with_step("foreign_sqlite"))?;
+    }
+    let mut opening = handle::open(resolved, options, access)?;
+    opening.install_busy_handler(settings);
+    Ok((opening, report))
+}
+
 fn same_settings(existing: &Connection, wanted: &Settings) -> Result<()> {
     let Some(has) = existing.settings() else { return Ok(()) };
     let different: Vec<String> = crate::settings::TABLE

@@ -93,6 +93,11 @@ impl Encoder {
         self.cells.push(cell);
     }
 
+    /// How many bytes the finished buffer will have.
+    pub fn size(&self) -> usize {
+        HEADER + self.cells.len() * CELL + self.heap.len()
+    }
+
     /// The finished buffer.
     pub fn finish(self) -> Packed {
         let rows = (self.cells.len() - self.columns).checked_div(self.columns).unwrap_or(0);
@@ -140,6 +145,15 @@ impl Packed {
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: `words` covers at least `length` bytes, any byte is a valid u8, and u64 is stricter in alignment.
         unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.length) }
+    }
+
+    /// The same table without its rows.
+    #[must_use]
+    pub fn without_rows(&self) -> Packed {
+        let table = self.table();
+        let mut empty = Encoder::new((0..table.columns()).map(|column| table.name(column)));
+        (empty.changes, empty.last_rowid) = (table.changes(), table.last_rowid());
+        empty.finish()
     }
 
     /// Reads the buffer.

@@ -1,4 +1,5 @@
-//! Which statements end a transaction. SQLite tells a writer from a reader, but not a COMMIT from either.
+//! Which statements end a transaction, and which are about rows alone. SQLite tells a writer from a reader, but not a
+//! COMMIT from either.
 
 /// Whether the statement is COMMIT, END or ROLLBACK (but not ROLLBACK TO a savepoint).
 pub(crate) fn is_ended_by(sql: &[u8]) -> bool {
@@ -11,6 +12,15 @@ pub(crate) fn is_ended_by(sql: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the statement reads or changes rows, and nothing else. The others are rarely run twice, and some of them
+/// (PRAGMA) act when they are compiled.
+pub(crate) fn is_data(sql: &[u8]) -> bool {
+    let word = Words(sql).next().unwrap_or(b"");
+    [b"SELECT".as_slice(), b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"WITH", b"VALUES"]
+        .iter()
+        .any(|data| word.eq_ignore_ascii_case(data))
 }
 
 /// The keywords at the start of a statement, up to the first thing that is none.
@@ -44,7 +54,7 @@ fn skip_space(mut sql: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::is_ended_by;
+    use super::{is_data, is_ended_by};
 
     #[test]
     fn only_the_end_of_a_transaction_is_one() {
@@ -72,6 +82,15 @@ mod tests {
             "RELEASE a",
         ] {
             assert!(!is_ended_by(sql.as_bytes()), "{sql}");
+        }
+    }
+    #[test]
+    fn only_statements_about_rows_are_kept() {
+        for sql in ["SELECT 1", " -- x\nwith a as (select 1) select * from a", "VALUES(1)", "Insert into t values(1)"] {
+            assert!(is_data(sql.as_bytes()), "{sql}");
+        }
+        for sql in ["PRAGMA x", "EXPLAIN SELECT 1", "BEGIN", "ATTACH 'a' AS b", "CREATE TABLE t(a)", "", "SELECTED"] {
+            assert!(!is_data(sql.as_bytes()), "{sql}");
         }
     }
 }

@@ -65,7 +65,7 @@ unsafe extern "C" fn on_busy(context: *mut c_void, calls: c_int) -> c_int {
     // SAFETY: the connection is open while it calls its busy handler.
     let interrupted = unsafe { sqlite::sqlite3_is_interrupted(waiting.raw) } != 0;
     let timeout = waiting.timeout();
-    if interrupted || waited >= timeout {
+    if interrupted || waited >= timeout || crate::deadline::passed() {
         return 0;
     }
     match calls {

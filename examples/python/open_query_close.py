@@ -21,7 +21,7 @@ def check(code, error):
 def query(db, sql):
     """All rows of a statement as tuples, from one flat buffer."""
     rows, error, size = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_size_t()
-    code = keel.keel_query(db, sql.encode(), NUL, None, ctypes.c_size_t(0), ctypes.byref(rows), ctypes.byref(error))
+    code = keel.keel_query(db, sql.encode(), NUL, None, ctypes.c_size_t(0), ctypes.c_uint64(0), ctypes.byref(rows), ctypes.byref(error))
     check(code, error)
     data = keel.keel_rows_data(rows, ctypes.byref(size))
     table = ctypes.string_at(data, size.value)

@@ -1,7 +1,8 @@
-//! The connection: open, work, care, close.
+//! The connection: open, work, report, close.
 
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
+use std::time::Duration;
 
 use litekeel_core::packed::{Cell, Encoder, Packed, Table};
 use litekeel_core::{Connection, Error, Options, codes};
@@ -10,7 +11,7 @@ use crate::boundary::{null, run};
 use crate::error::keel_error;
 use crate::handles::{Object, get, give, refused, take};
 use crate::options::{self, keel_options};
-use crate::rows::keel_rows;
+use crate::rows::{Rows, keel_rows};
 use crate::text::{bytes, utf8};
 
 /// A tuned connection. Tokens of it are counted; the last one that ends closes it.
@@ -26,7 +27,7 @@ pub(crate) fn of(db: *mut keel_db) -> Result<Arc<Connection>, Error> {
 
 /// # Safety
 /// `out` is NULL or writable.
-unsafe fn store<T>(out: *mut *mut T, make: impl FnOnce() -> Result<Object, Error>) -> Result<i32, Error> {
+pub(crate) unsafe fn store<T>(out: *mut *mut T, make: impl FnOnce() -> Result<Object, Error>) -> Result<i32, Error> {
     if out.is_null() {
         return Err(null("out"));
     }
@@ -153,7 +154,11 @@ pub unsafe extern "C" fn keel_exec_atomic(
 }
 
 /// Runs one statement, once for each row of packed parameters (in a savepoint when there are several), or once with
-/// NULL parameters; all rows come back packed.
+/// NULL parameters; its rows come back packed.
+///
+/// With `batch_bytes` 0 all of them. Else the first rows that fill so many bytes, at least one; keel_rows_next fetches
+/// the others. Until the last one is read or the rows are freed the statement keeps a read transaction open. Only on a
+/// connection with one owner (else KEEL_E_SHARED) and with at most one row of parameters.
 ///
 /// # Safety
 /// `sql` and `params` are NULL or readable for their lengths; `out` and `err` are NULL or writable.
@@ -164,6 +169,7 @@ pub unsafe extern "C" fn keel_query(
     len: usize,
     params: *const c_void,
     params_len: usize,
+    batch_bytes: u64,
     out: *mut *mut keel_rows,
     err: *mut *mut keel_error,
 ) -> i32 {
@@ -175,7 +181,11 @@ pub unsafe extern "C" fn keel_query(
                 let sql = utf8(sql, len, "sql")?;
                 let params =
                     if params.is_null() { None } else { Some(Table::check(bytes(params, params_len, "params")?)?) };
-                Ok(Object::Rows(Arc::new(connection.query(sql, params)?)))
+                if batch_bytes == 0 {
+                    return Ok(Rows::whole(connection.query(sql, params)?));
+                }
+                let (rows, stream) = connection.stream(sql, params, batch_bytes)?;
+                Ok(Rows::stream(rows, stream))
             })
         }
     })
@@ -227,35 +237,18 @@ pub unsafe extern "C" fn keel_rollback(db: *mut keel_db, err: *mut *mut keel_err
     run(err, || alone(db, "ROLLBACK"))
 }
 
+/// Gives each later call on the connection at most `ms` milliseconds, a wait for a lock included; then it fails with
+/// SQLITE_INTERRUPT, and a write in a transaction takes the transaction with it. 0: no limit. While a limit is set
+/// litekeel uses the connection's progress handler (sqlite3_progress_handler has one place).
+#[unsafe(no_mangle)]
+pub extern "C" fn keel_set_timeout(db: *mut keel_db, ms: u32) -> i32 {
+    run(std::ptr::null_mut(), || of(db)?.set_timeout(Duration::from_millis(ms.into())).map(|()| 0))
+}
+
 /// Makes the running call fail with SQLITE_INTERRUPT. Any thread; never blocks.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_interrupt(db: *mut keel_db) {
     run(std::ptr::null_mut(), || of(db).map(|connection| connection.interrupt()).map(|()| 0));
-}
-
-/// Moves the WAL into the database. `mode` is one of SQLite's SQLITE_CHECKPOINT_* (-1 NOOP only looks). `log` gets the
-/// frames in the WAL, `done` how many of them are in the database.
-///
-/// # Safety
-/// `log`, `done` and `err` are NULL or writable.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn keel_checkpoint(
-    db: *mut keel_db,
-    mode: i32,
-    log: *mut i64,
-    done: *mut i64,
-    err: *mut *mut keel_error,
-) -> i32 {
-    run(err, || {
-        let (frames, moved) = of(db)?.checkpoint(mode)?;
-        for (place, value) in [(log, frames), (done, moved)] {
-            if !place.is_null() {
-                // SAFETY: writable by the caller's promise.
-                unsafe { place.write(value) };
-            }
-        }
-        Ok(0)
-    })
 }
 
 /// What open found and did: packed rows of name, value, wanted, source, note.
@@ -265,7 +258,7 @@ pub unsafe extern "C" fn keel_checkpoint(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_report(db: *mut keel_db, out: *mut *mut keel_rows, err: *mut *mut keel_error) -> i32 {
     // SAFETY: the caller's promise.
-    run(err, || unsafe { store(out, || Ok(Object::Rows(Arc::new(report(&*of(db)?))))) })
+    run(err, || unsafe { store(out, || Ok(Rows::whole(report(&*of(db)?)))) })
 }
 
 fn report(connection: &Connection) -> Packed {

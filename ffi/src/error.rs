@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use litekeel_core::codes;
 
-use crate::handles::{ErrorTexts, Object, get, take};
+use crate::boundary::{run, value};
+use crate::connection::store;
+use crate::handles::{ErrorTexts, Object, get, refused, take};
+use crate::rows::{Rows, holders, keel_rows};
 
 /// An error, owned by the caller.
 pub struct keel_error(());
 
 fn texts(error: *const keel_error) -> Option<Arc<ErrorTexts>> {
-    match get(error.cast()) {
+    value(None, || match get(error.cast()) {
         Some(Object::Error(texts)) => Some(texts),
         _ => None,
-    }
+    })
 }
 
 /// # Safety
@@ -43,7 +46,7 @@ pub extern "C" fn keel_error_name(error: *const keel_error) -> *const c_char {
 /// The name of a code; static.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_code_name(code: i32) -> *const c_char {
-    codes::name(code).as_ptr()
+    value(c"SQLITE_UNKNOWN".as_ptr(), || codes::name(code).as_ptr())
 }
 
 /// What happened, which path or value, and why. Never NULL; NUL-terminated; valid until the error is freed.
@@ -66,6 +69,56 @@ pub unsafe extern "C" fn keel_error_hint(error: *const keel_error, length: *mut 
     unsafe { text(texts(error).as_deref().map(|texts| &*texts.hint), length) }
 }
 
+/// The absolute path that the error is about; "" if it is about none. Valid until the error is freed.
+///
+/// # Safety
+/// `length` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_error_path(error: *const keel_error, length: *mut usize) -> *const c_char {
+    // SAFETY: as for the message.
+    unsafe { text(texts(error).as_deref().map(|texts| &*texts.path), length) }
+}
+
+/// The step of open, backup or close that failed: "target", "journal_mode", "verify"; "" elsewhere. Valid until the
+/// error is freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn keel_error_step(error: *const keel_error) -> *const c_char {
+    texts(error).map_or(c"".as_ptr(), |texts| texts.step.as_ptr())
+}
+
+/// Why a lock could not be had: "timeout", "upgrade", "recovery", "wal_conversion", "close_in_progress",
+/// "own_async_transaction"; "" for an error that is not about a lock. Valid until the error is freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn keel_error_kind(error: *const keel_error) -> *const c_char {
+    texts(error).map_or(c"".as_ptr(), |texts| texts.kind.as_ptr())
+}
+
+/// How long the call waited for the lock, in milliseconds; -1 for an error that is not about a lock.
+#[unsafe(no_mangle)]
+pub extern "C" fn keel_error_waited(error: *const keel_error) -> i64 {
+    texts(error).and_then(|texts| texts.error.busy().map(|busy| busy.waited.as_millis() as i64)).unwrap_or(-1)
+}
+
+/// Who held the lock, as packed rows: pid, role, state, command, since (milliseconds, or NULL), sql and opened_at (both
+/// for a connection of this process, else NULL). No rows when nobody was found.
+///
+/// # Safety
+/// `out` and `err` are NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_error_holders(
+    error: *const keel_error,
+    out: *mut *mut keel_rows,
+    err: *mut *mut keel_error,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    run(err, || unsafe {
+        store(out, || {
+            let texts = texts(error).ok_or_else(|| refused("error object"))?;
+            Ok(Rows::whole(holders(texts.error.busy().map_or(&[][..], |busy| &busy.holders))))
+        })
+    })
+}
+
 /// The byte in the SQL or URL, or -1.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_error_offset(error: *const keel_error) -> i32 {
@@ -81,5 +134,5 @@ pub extern "C" fn keel_error_os(error: *const keel_error) -> i32 {
 /// Frees an error; NULL is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_error_free(error: *mut keel_error) {
-    drop(take(error.cast(), |object| matches!(object, Object::Error(_))));
+    value((), || drop(take(error.cast(), |object| matches!(object, Object::Error(_)))));
 }

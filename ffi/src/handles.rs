@@ -1,21 +1,28 @@
 //! Handles are tokens, never addresses: an index into a table and the generation of its slot. A stale, forged or
 //! foreign one is looked up, not dereferenced, and is refused.
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "litekeel's C ABI needs pointers of 64 bits: a handle carries an index, a generation and a secret. On a smaller \
+     system use the crate litekeel-core from Rust."
+);
+
 use std::ffi::{CString, c_void};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use litekeel_core::fork::{self, ForkMutex};
-use litekeel_core::packed::Packed;
 use litekeel_core::{Connection, Error, Options, codes};
+
+use crate::rows::Rows;
 
 /// What a token can stand for.
 #[derive(Clone)]
 pub(crate) enum Object {
     Db(Arc<Connection>),
     Options(Arc<Mutex<Options>>),
-    Rows(Arc<Packed>),
+    Rows(Arc<Rows>),
     Error(Arc<ErrorTexts>),
 }
 
@@ -24,14 +31,25 @@ pub(crate) struct ErrorTexts {
     pub(crate) error: Error,
     pub(crate) message: CString,
     pub(crate) hint: CString,
+    pub(crate) path: CString,
+    pub(crate) step: CString,
+    pub(crate) kind: CString,
 }
 
 impl Object {
     pub(crate) fn error(error: &Error) -> Object {
         // A NUL cannot be shown in C; none of our texts has one but what it quotes.
         let text = |text: &str| CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
-        let (message, hint) = (text(error.message()), text(error.hint()));
-        Object::Error(Arc::new(ErrorTexts { error: error.clone(), message, hint }))
+        // A path is any bytes; it has no NUL.
+        let path = error.path().map(|path| path.as_os_str().as_encoded_bytes().to_vec()).unwrap_or_default();
+        Object::Error(Arc::new(ErrorTexts {
+            message: text(error.message()),
+            hint: text(error.hint()),
+            path: CString::new(path).unwrap_or_default(),
+            step: text(error.step().unwrap_or_default()),
+            kind: text(error.busy().map_or("", |busy| busy.kind.as_str())),
+            error: error.clone(),
+        }))
     }
 }
 

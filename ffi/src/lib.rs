@@ -2,7 +2,6 @@
 //! connection that [`keel_sqlite3`] hands out.
 #![allow(non_camel_case_types)]
 
-#[macro_use]
 mod boundary;
 mod connection;
 mod error;
@@ -11,12 +10,16 @@ mod options;
 mod rows;
 mod sqlite;
 mod text;
+mod upkeep;
 mod version;
 
+#[cfg(feature = "panic-injection")]
+pub use boundary::injected;
 pub use connection::*;
 pub use error::*;
 pub use options::*;
 pub use rows::*;
 pub use sqlite::*;
 pub use text::KEEL_NUL;
+pub use upkeep::*;
 pub use version::*;

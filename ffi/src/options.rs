@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use litekeel_core::{Error, Options};
 
-use crate::boundary::{null, run};
+use crate::boundary::{null, run, value};
 use crate::error::keel_error;
 use crate::handles::{Object, get, give, refused, take};
 use crate::text::utf8;
@@ -39,21 +39,21 @@ pub unsafe extern "C" fn keel_options_new(out: *mut *mut keel_options) -> i32 {
 /// Sets an option: "busy_timeout", "10s". The keys are those of the URL and a few of the call's own.
 ///
 /// # Safety
-/// `key` and `value` are NULL or readable for their lengths; `err` is NULL or writable.
+/// `key` and `text` are NULL or readable for their lengths; `err` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_options_set(
     options: *mut keel_options,
     key: *const c_char,
     key_len: usize,
-    value: *const c_char,
-    value_len: usize,
+    text: *const c_char,
+    text_len: usize,
     err: *mut *mut keel_error,
 ) -> i32 {
     run(err, || {
         let options = of(options)?;
         // SAFETY: the caller's promises.
-        let (key, value) = unsafe { (utf8(key, key_len, "key")?, utf8(value, value_len, "value")?) };
-        options.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).set(key, value)?;
+        let (key, text) = unsafe { (utf8(key, key_len, "key")?, utf8(text, text_len, "value")?) };
+        options.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).set(key, text)?;
         Ok(0)
     })
 }
@@ -69,17 +69,17 @@ fn texts() -> &'static [(CString, CString)] {
 /// The name of the option with this number, counted from 0; NULL past the last. Static.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_options_name(index: usize) -> *const c_char {
-    texts().get(index).map_or(std::ptr::null(), |pair| pair.0.as_ptr())
+    value(std::ptr::null(), || texts().get(index).map_or(std::ptr::null(), |pair| pair.0.as_ptr()))
 }
 
 /// One line of help for the option with this number; NULL past the last. Static.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_options_help(index: usize) -> *const c_char {
-    texts().get(index).map_or(std::ptr::null(), |pair| pair.1.as_ptr())
+    value(std::ptr::null(), || texts().get(index).map_or(std::ptr::null(), |pair| pair.1.as_ptr()))
 }
 
 /// Frees options; NULL is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_options_free(options: *mut keel_options) {
-    drop(take(options.cast(), |object| matches!(object, Object::Options(_))));
+    value((), || drop(take(options.cast(), |object| matches!(object, Object::Options(_)))));
 }

@@ -5,13 +5,16 @@ use std::sync::OnceLock;
 
 use litekeel_core::sqlite::{self, sqlite3, sqlite3_api_routines};
 
+use crate::boundary::value;
 use crate::connection::{keel_db, of};
 
 /// SQLite's own handle of the connection, or NULL. It is borrowed: do not close it. While other threads use the
 /// connection through litekeel, do not.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_sqlite3(db: *mut keel_db) -> *mut sqlite3 {
-    of(db).and_then(|connection| Ok(connection.lock()?.raw())).unwrap_or(std::ptr::null_mut())
+    value(std::ptr::null_mut(), || {
+        of(db).and_then(|connection| Ok(connection.lock()?.raw())).unwrap_or(std::ptr::null_mut())
+    })
 }
 
 struct Api(*const sqlite3_api_routines);
@@ -24,6 +27,10 @@ unsafe impl Sync for Api {}
 /// whichever other one is linked.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_sqlite3_api() -> *const sqlite3_api_routines {
+    value(std::ptr::null(), api)
+}
+
+fn api() -> *const sqlite3_api_routines {
     static API: OnceLock<Api> = OnceLock::new();
     unsafe extern "C" fn capture(_: *mut sqlite3, _: *mut *mut c_char, api: *const sqlite3_api_routines) -> c_int {
         let _ = API.set(Api(api));

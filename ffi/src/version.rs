@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 use litekeel_core::sqlite;
 
+use crate::boundary::value;
+
 /// The ABI this header describes: major << 16 | minor. Within a major version functions are only added.
 pub const KEEL_ABI: u32 = 1;
 
@@ -17,6 +19,10 @@ pub extern "C" fn keel_abi() -> u32 {
 /// "0.1.0 sqlite/3.54.1 <source id>"; static.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_version() -> *const c_char {
+    value(c"".as_ptr(), || text().as_ptr())
+}
+
+fn text() -> &'static CString {
     static TEXT: OnceLock<CString> = OnceLock::new();
     TEXT.get_or_init(|| {
         // SAFETY: both return static texts.
@@ -26,5 +32,4 @@ pub extern "C" fn keel_version() -> *const c_char {
             format!("{} sqlite/{} {}", env!("CARGO_PKG_VERSION"), version.to_string_lossy(), id.to_string_lossy());
         CString::new(text).unwrap_or_default()
     })
-    .as_ptr()
 }

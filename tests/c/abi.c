@@ -1,5 +1,5 @@
 /* The whole road from C, and every way of calling it wrongly. Prints what failed; exit status 0 when all holds. */
-#include <litekeel.h>
+#include "check.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,50 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int failures;
-#define CHECK(what) \
-    do { \
-        if (!(what)) { \
-            failures++; \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
-        } \
-    } while (0)
-
-static int64_t cell_int(const unsigned char *table, size_t row, size_t column) {
-    uint32_t columns;
-    uint64_t cells;
-    int64_t value;
-    memcpy(&columns, table + 12, 4);
-    memcpy(&cells, table + 48, 8);
-    memcpy(&value, table + cells + (row * columns + column) * 16 + 8, 8);
-    return value;
-}
-
 static int64_t count(keel_db *db) {
     keel_rows *rows = NULL;
-    CHECK(keel_query(db, "SELECT count(*) FROM t", KEEL_NUL, NULL, 0, &rows, NULL) == 0);
+    CHECK(keel_query(db, "SELECT count(*) FROM t", KEEL_NUL, NULL, 0, 0, &rows, NULL) == 0);
     int64_t value = cell_int(keel_rows_data(rows, NULL), 0, 0);
     keel_rows_free(rows);
     return value;
-}
-
-/* Packed parameters: n rows of one integer. */
-static size_t integers(unsigned char *out, size_t n) {
-    uint32_t head[4] = {0x4C45454B, 1, 0, 1};
-    uint64_t rest[6] = {n, 0, 0, 64, 80, 80 + n * 16};
-    uint32_t name[2] = {3, 0};
-    uint64_t at = 64;
-    memcpy(out, head, 16);
-    memcpy(out + 16, rest, 48);
-    memcpy(out + 64, name, 8);
-    memcpy(out + 72, &at, 8);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t cell[2] = {1, 0};
-        int64_t value = (int64_t)i;
-        memcpy(out + 80 + i * 16, cell, 8);
-        memcpy(out + 88 + i * 16, &value, 8);
-    }
-    return 80 + n * 16;
 }
 
 static void *retain_and_release(void *db) {
@@ -73,11 +35,11 @@ static void road(const char *url) {
     unsigned char packed[80 + 100 * 16];
     size_t size = integers(packed, 100);
     keel_rows *rows = NULL;
-    CHECK(keel_query(db, "INSERT INTO t VALUES(?)", KEEL_NUL, packed, size, &rows, &err) == 0);
+    CHECK(keel_query(db, "INSERT INTO t VALUES(?)", KEEL_NUL, packed, size, 0, &rows, &err) == 0);
     keel_rows_free(rows);
     CHECK(count(db) == 100);
     /* The same again violates UNIQUE at its first row, and all of it is undone. */
-    CHECK(keel_query(db, "INSERT INTO t VALUES(?)", KEEL_NUL, packed, size, &rows, &err) == 2067);
+    CHECK(keel_query(db, "INSERT INTO t VALUES(?)", KEEL_NUL, packed, size, 0, &rows, &err) == 2067);
     CHECK(strcmp(keel_error_name(err), "SQLITE_CONSTRAINT_UNIQUE") == 0 && rows == NULL);
     keel_error_free(err);
     CHECK(keel_exec_atomic(db, "DELETE FROM t; SELECT no_such_function()", KEEL_NUL, &err) == 1);
@@ -138,11 +100,11 @@ static void units(void) {
                     "CREATE TABLE c(p REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
                     KEEL_NUL, NULL) == 0);
     /* The rows go in and the commit fails. */
-    CHECK(keel_query(db, "INSERT INTO c VALUES(?)", KEEL_NUL, packed, size, &rows, NULL) == 787);
+    CHECK(keel_query(db, "INSERT INTO c VALUES(?)", KEEL_NUL, packed, size, 0, &rows, NULL) == 787);
     CHECK(keel_begin(db, KEEL_IMMEDIATE, NULL) == 0);
     /* Inside a transaction only the call is undone. */
     CHECK(keel_exec(db, "INSERT INTO t VALUES(2)", KEEL_NUL, NULL) == 0);
-    CHECK(keel_query(db, "INSERT INTO t VALUES(?)", KEEL_NUL, packed, size, &rows, NULL) == 2067);
+    CHECK(keel_query(db, "INSERT INTO t VALUES(?)", KEEL_NUL, packed, size, 0, &rows, NULL) == 2067);
     CHECK(keel_commit(db, NULL) == 0 && count(db) == 1);
     /* Nothing in a script ends the transaction that makes it atomic. */
     CHECK(keel_exec_atomic(db, "DELETE FROM t; /**/ COMMIT; SELECT 1", KEEL_NUL, &err) == KEEL_E_ARGUMENT);
@@ -154,11 +116,11 @@ static void units(void) {
     /* The offset counts from the start of the script. */
     CHECK(keel_exec(db, "SELECT 1; SELECT nothing", KEEL_NUL, &err) == 1 && keel_error_offset(err) == 17);
     keel_error_free(err);
-    CHECK(keel_query(db, "SELECT 1; SELEKT 2", KEEL_NUL, NULL, 0, &rows, &err) == 1 && rows == NULL);
+    CHECK(keel_query(db, "SELECT 1; SELEKT 2", KEEL_NUL, NULL, 0, 0, &rows, &err) == 1 && rows == NULL);
     CHECK(keel_error_offset(err) == 10);
     keel_error_free(err);
     CHECK(keel_retain(db, &other, NULL) == 0);
-    CHECK(keel_query(db, "BEGIN", KEEL_NUL, NULL, 0, &rows, NULL) == KEEL_E_SHARED && rows == NULL);
+    CHECK(keel_query(db, "BEGIN", KEEL_NUL, NULL, 0, 0, &rows, NULL) == KEEL_E_SHARED && rows == NULL);
     CHECK(keel_close(other, NULL) == 0 && keel_close(db, NULL) == 0);
 }
 
@@ -210,11 +172,11 @@ static void wrongly(void) {
     keel_rows *rows = NULL;
     CHECK(keel_exec(db, NULL, 0, NULL) == KEEL_E_ARGUMENT);
     CHECK(keel_exec(db, "SELECT 1;\0 SELECT 2", 19, NULL) == KEEL_E_ARGUMENT);
-    CHECK(keel_query(db, "SELECT 1; SELECT 2", KEEL_NUL, NULL, 0, &rows, NULL) == KEEL_E_ARGUMENT);
-    CHECK(keel_query(db, "SELECT 1 -- that is all", KEEL_NUL, NULL, 0, &rows, NULL) == 0);
+    CHECK(keel_query(db, "SELECT 1; SELECT 2", KEEL_NUL, NULL, 0, 0, &rows, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_query(db, "SELECT 1 -- that is all", KEEL_NUL, NULL, 0, 0, &rows, NULL) == 0);
     keel_rows_free(rows);
-    CHECK(keel_query(db, "SELECT ?", KEEL_NUL, "no table", 8, &rows, NULL) == KEEL_E_PACKED);
-    CHECK(keel_query(db, "SELECT 1", KEEL_NUL, NULL, 0, NULL, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_query(db, "SELECT ?", KEEL_NUL, "no table", 8, 0, &rows, NULL) == KEEL_E_PACKED);
+    CHECK(keel_query(db, "SELECT 1", KEEL_NUL, NULL, 0, 0, NULL, NULL) == KEEL_E_ARGUMENT);
     CHECK(keel_begin(db, 7, NULL) == KEEL_E_ARGUMENT);
     CHECK(keel_retain(db, NULL, NULL) == KEEL_E_ARGUMENT && keel_sibling(db, NULL, NULL) == KEEL_E_ARGUMENT);
     CHECK(keel_report(db, NULL, NULL) == KEEL_E_ARGUMENT && keel_options_new(NULL) == KEEL_E_ARGUMENT);

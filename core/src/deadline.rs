@@ -1,0 +1,133 @@
+//! A deadline for each call: SQLite's progress handler and the busy handler look at it.
+//!
+//! The deadline belongs to the thread, since both handlers run on the thread that runs the statement; a callback that
+//! uses a second connection cannot outlast the call it is part of.
+//!
+//! SQLite has one progress handler for each connection. While a timeout or a hook of a host is set it is ours, and asks
+//! both; without either the application may have it to itself.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{c_int, c_void};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::connection::{Connection, Guard};
+use crate::error::{Error, Result};
+use crate::sqlite;
+
+/// Virtual machine instructions between two looks: some tens of microseconds.
+const INSTRUCTIONS: c_int = 1000;
+
+/// What a host wants to be asked while a statement runs; `true` ends the statement with `SQLITE_INTERRUPT`.
+pub type ProgressFn = Arc<dyn Fn() -> bool + Send + Sync>;
+
+thread_local!(static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) });
+
+/// Whether the deadline of the call that this thread is in has passed.
+pub(crate) fn passed() -> bool {
+    UNTIL.get().is_some_and(|until| Instant::now() >= until)
+}
+
+/// What a connection's progress handler asks. Boxed by the connection: its address is SQLite's context.
+#[derive(Default)]
+pub(crate) struct Progress {
+    timeout: Cell<Duration>,
+    hook: RefCell<Option<ProgressFn>>,
+    installed: Cell<bool>,
+}
+
+/// Puts the deadline of an outer call back when it is dropped.
+pub(crate) struct Running(Option<Instant>);
+
+impl Progress {
+    /// Begins a call: `None` when no timeout is set.
+    pub(crate) fn begin(&self, raw: *mut sqlite::sqlite3) -> Option<Running> {
+        if self.timeout.get().is_zero() {
+            return None;
+        }
+        // The application may have set a handler of its own on the raw handle since; the promised deadline goes first.
+        self.install(raw);
+        let outer = UNTIL.get();
+        let own = Instant::now() + self.timeout.get();
+        UNTIL.set(Some(outer.map_or(own, |outer| outer.min(own))));
+        Some(Running(outer))
+    }
+
+    /// Takes the handler away before the connection closes: others' statements may keep its handle alive.
+    pub(crate) fn remove(&self, raw: *mut sqlite::sqlite3) {
+        self.timeout.set(Duration::ZERO);
+        self.hook.borrow_mut().take();
+        self.install(raw);
+    }
+
+    fn install(&self, raw: *mut sqlite::sqlite3) {
+        let wanted = !self.timeout.get().is_zero() || self.hook.borrow().is_some();
+        if wanted || self.installed.get() {
+            let (every, handler, context) = if wanted {
+                (INSTRUCTIONS, Some(on_progress as unsafe extern "C" fn(*mut c_void) -> c_int), self)
+            } else {
+                (0, None, self)
+            };
+            // SAFETY: the caller holds the open connection, which keeps `self` boxed until it is closed.
+            unsafe {
+                sqlite::sqlite3_progress_handler(raw, every, handler, std::ptr::from_ref(context) as *mut c_void)
+            };
+            self.installed.set(wanted);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        UNTIL.set(self.0);
+    }
+}
+
+unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
+    // SAFETY: `install` registered a live `Progress`, and SQLite calls this on the thread that uses the connection.
+    let progress = unsafe { &*(context as *const Progress) };
+    let hook = progress.hook.borrow().clone();
+    // No panic may unwind into SQLite; a hook that panics ends the statement.
+    let stop =
+        hook.is_some_and(|hook| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook())).unwrap_or(true));
+    c_int::from(stop || passed())
+}
+
+impl Connection {
+    /// Gives each later call at most so long; then its statement fails with `SQLITE_INTERRUPT`, waits for a lock too.
+    /// Zero: no limit. As with every interrupt, a write in a transaction takes the transaction with it.
+    ///
+    /// # Errors
+    /// Those of [`lock`](Connection::lock).
+    pub fn set_timeout(&self, timeout: Duration) -> Result<()> {
+        let guard = self.lock()?;
+        guard.progress().timeout.set(timeout);
+        guard.progress().install(guard.raw());
+        Ok(())
+    }
+
+    /// The hook that SQLite asks every 1000 instructions, beside the timeout; `None` takes it away. It must not use the
+    /// connection. A handler of one's own on the raw handle is replaced while a hook or a timeout is set.
+    ///
+    /// # Errors
+    /// Those of [`lock`](Connection::lock).
+    pub fn set_progress(&self, hook: Option<ProgressFn>) -> Result<()> {
+        let guard = self.lock()?;
+        *guard.progress().hook.borrow_mut() = hook;
+        guard.progress().install(guard.raw());
+        Ok(())
+    }
+}
+
+impl Guard<'_> {
+    /// A failure that the deadline caused, as what it is.
+    pub(crate) fn past_deadline(&self, rc: c_int) -> Option<Error> {
+        if !matches!(rc & 0xff, sqlite::SQLITE_INTERRUPT | sqlite::SQLITE_BUSY) || !passed() {
+            return None;
+        }
+        let limit = self.progress().timeout.get();
+        let text = format!("the call was ended after its timeout of {} ms", limit.as_millis());
+        let hint = "allow more time, or make it do less at once; a write in a transaction has been rolled back with it";
+        Some(Error::new(sqlite::SQLITE_INTERRUPT, text).with_hint(hint).with_sqlite_code(rc))
+    }
+}
