@@ -1,7 +1,5 @@
 //! `litekeel checkpoint`: the WAL's content into the database.
 
-use std::path::Path;
-
 use clap::{Args, ValueEnum};
 use litekeel_core::{Result, sqlite};
 use serde::Serialize;
@@ -51,16 +49,10 @@ struct Outcome {
     wal_bytes_after: u64,
 }
 
-fn wal_size(database: &Path) -> u64 {
-    let mut name = database.as_os_str().to_owned();
-    name.push("-wal");
-    std::fs::metadata(name).map_or(0, |meta| meta.len())
-}
-
 impl Checkpoint {
     pub fn run(&self, out: Terminal) -> Result<Exit> {
         let database = Database::of(self.url.as_deref())?;
-        let before = wal_size(&database.path);
+        let before = database.wal_bytes().unwrap_or(0);
         // Passive at close moves nothing more than was asked for, and lets the last connection of all remove the -wal.
         let db = database.work(&[("close_checkpoint", "passive"), ("optimize", "off")])?;
         let wal = db.report().row("journal_mode").is_some_and(|row| row.value == "wal");
@@ -82,7 +74,7 @@ impl Checkpoint {
                 return Err(guard.fail(rc));
             }
         }
-        let after = wal_size(&database.path);
+        let after = database.wal_bytes().unwrap_or(0);
         let holders = if busy || done < log { who::presence(&database).ok() } else { None };
         db.close()?;
         let outcome = Outcome {

@@ -27,6 +27,18 @@ impl Database {
         }
     }
 
+    /// The path with SQLite's suffix: `-wal`, `-shm`.
+    pub fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    }
+
+    /// The size of the `-wal`; `None` when there is none.
+    pub fn wal_bytes(&self) -> Option<u64> {
+        std::fs::metadata(self.beside("-wal")).ok().map(|meta| meta.len())
+    }
+
     /// Opens to look only.
     pub fn inspect(&self) -> Result<Arc<Connection>> {
         let mut options = Options::new();

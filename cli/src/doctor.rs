@@ -12,6 +12,7 @@ use crate::database::Database;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::terminal::{Terminal, Tone};
+use crate::wal::Wal;
 use crate::who;
 
 #[derive(Args)]
@@ -32,6 +33,9 @@ pub struct Doctor {
     json: bool,
 }
 
+/// From so many bytes on a pinned WAL is a warning: four times what an automatic checkpoint lets it grow to.
+const MANY_PINNED: i64 = 16 << 20;
+
 #[derive(Serialize)]
 struct Diagnosis {
     url: String,
@@ -42,6 +46,7 @@ struct Diagnosis {
     settings: Vec<settings::Line>,
     holders: Vec<who::Held>,
     users: Vec<who::Process>,
+    wal: Option<Wal>,
 }
 
 #[derive(Serialize)]
@@ -68,9 +73,11 @@ impl Doctor {
             return Ok(Exit::Interrupted);
         }
         let presence = who::presence(&database).ok();
+        let mut findings = findings;
+        findings.extend(presence.as_ref().and_then(|presence| pins(presence.wal.as_ref()?)));
         let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Fine);
         if self.json {
-            let (holders, users) = presence.map_or_else(Default::default, |p| (p.holders, p.users));
+            let (holders, users, wal) = presence.map_or_else(Default::default, |p| (p.holders, p.users, p.wal));
             let line = |f: Finding| Line { check: f.check, level: f.level.as_str(), found: f.found, remedy: f.remedy };
             let diagnosis = Diagnosis {
                 url: database.resolved.shown_url.clone(),
@@ -80,6 +87,7 @@ impl Doctor {
                 settings,
                 holders,
                 users,
+                wal,
             };
             println!("{}", serde_json::to_string_pretty(&diagnosis).expect("strings and numbers"));
         } else {
@@ -115,6 +123,13 @@ impl Doctor {
         }
         (findings, lines)
     }
+}
+
+/// Frames that a reader keeps from being recycled are ordinary while they are few.
+fn pins(wal: &Wal) -> Option<Finding> {
+    let pin = wal.worst()?;
+    let level = if pin.bytes > MANY_PINNED { Level::Warning } else { Level::Note };
+    Some(Finding::new("pins", level, pin.sentence(), "end that reader's transaction, or the process if it hangs"))
 }
 
 /// A failure is a finding too.

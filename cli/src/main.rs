@@ -9,6 +9,7 @@ mod exit;
 mod interrupt;
 mod terminal;
 mod url;
+mod wal;
 mod watch;
 mod who;
 
@@ -46,7 +47,7 @@ enum Verb {
     Checkpoint(checkpoint::Checkpoint),
     /// Show how a URL is understood: the file, and every setting with where it comes from.
     Url(url::Url),
-    /// Watch the WAL's size and the locks as they change.
+    /// Watch the WAL's size, the checkpoints and the locks as they change.
     Watch(watch::Watch),
 }
 

@@ -105,6 +105,12 @@ pub fn cut(text: &str, columns: usize) -> String {
     text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// A command line for people: the program without its directory, and the arguments.
+pub fn command(line: &str) -> String {
+    let (program, arguments) = line.split_once(' ').map_or((line, ""), |(program, rest)| (program, rest));
+    format!("{} {arguments}", program.rsplit('/').next().unwrap_or(program)).trim_end().to_owned()
+}
+
 /// Lines that are drawn again in place.
 #[derive(Debug, Default)]
 pub struct Canvas {
@@ -156,6 +162,8 @@ mod tests {
         );
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut("äöü", 3), "äöü");
+        assert_eq!(command("/usr/bin/python3 /srv/cron.py"), "python3 /srv/cron.py");
+        assert_eq!((command("node"), command("")), ("node".into(), "".into()));
         assert_eq!(cut("a\x1b[2J\nb", 9), "a [2J b");
     }
 

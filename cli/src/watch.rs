@@ -1,4 +1,7 @@
-//! `litekeel watch`: the WAL's size, the checkpoints and the locks as they change, without opening the database.
+//! `litekeel watch`: the WAL's size, the checkpoints and the locks as they change.
+//!
+//! Nothing is kept open between two looks: a connection that stays would keep the last process from removing the `-wal`
+//! when it closes.
 
 mod sample;
 mod view;

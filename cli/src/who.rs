@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::database::Database;
 use crate::exit::Exit;
-use crate::terminal::{Terminal, Tone, cut, time, width};
+use crate::terminal::{self, Terminal, Tone, cut, time, width};
+use crate::wal::{self, Wal};
 
 #[derive(Args)]
 pub struct Who {
@@ -26,6 +27,8 @@ pub struct Presence {
     pub path: String,
     pub holders: Vec<Held>,
     pub users: Vec<Process>,
+    /// `null` while no process has it open in WAL mode.
+    pub wal: Option<Wal>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +66,7 @@ impl From<User> for Process {
     }
 }
 
-/// Looks, without opening the database.
+/// Looks, without leaving a trace.
 pub fn presence(database: &Database) -> Result<Presence> {
     let path = &database.path;
     if let Err(error) = std::fs::metadata(path) {
@@ -76,6 +79,7 @@ pub fn presence(database: &Database) -> Result<Presence> {
     Ok(Presence {
         path: path.display().to_string(),
         holders: holders::holders(path, None).ok_or_else(unknown)?.into_iter().map(Held::from).collect(),
+        wal: wal::look(database),
         users: users::users(path).ok_or_else(unknown)?.into_iter().map(Process::from).collect(),
     })
 }
@@ -89,7 +93,7 @@ pub fn table(presence: &Presence, out: Terminal) -> Vec<String> {
         let since = if timed { format!(" {since:<12}") } else { String::new() };
         let pid = if pid == 0 { "?".to_owned() } else { pid.to_string() };
         let fixed = format!("{pid:>8}  {role:<12} {state:<9}{since} ");
-        let command = cut(command, width().saturating_sub(fixed.chars().count()).max(10));
+        let command = cut(&terminal::command(command), width().saturating_sub(fixed.chars().count()).max(10));
         let tone = match (state, role) {
             ("stopped" | "zombie", _) => Tone::Bad,
             (_, "idle") => Tone::Faint,
@@ -102,6 +106,9 @@ pub fn table(presence: &Presence, out: Terminal) -> Vec<String> {
         vec![out.paint(Tone::Heading, format!("{:>8}  {:<12} {:<9} {:<10} command", "pid", "role", "state", "since"))];
     lines.extend(presence.holders.iter().map(|h| row(h.pid, &h.role, &h.state, h.since_ms, &h.command)));
     lines.extend(idle.map(|user| row(user.pid, "idle", &user.state, None, &user.command)));
+    if let Some(pin) = presence.wal.as_ref().and_then(Wal::worst) {
+        lines.push(out.paint(Tone::Warning, cut(&pin.sentence(), width())));
+    }
     lines
 }
 

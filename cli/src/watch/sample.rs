@@ -1,6 +1,5 @@
 //! What is seen at one moment, and what has been seen so far.
 
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use litekeel_core::holders;
@@ -17,18 +16,12 @@ pub struct Sample {
     pub presence: Option<Presence>,
 }
 
-fn size(path: &Path, suffix: &str) -> Option<u64> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    std::fs::metadata(name).ok().map(|meta| meta.len())
-}
-
 impl Sample {
     pub fn take(database: &Database) -> Sample {
         Sample {
             at: SystemTime::now(),
-            database_bytes: size(&database.path, ""),
-            wal_bytes: size(&database.path, "-wal"),
+            database_bytes: std::fs::metadata(&database.path).ok().map(|meta| meta.len()),
+            wal_bytes: database.wal_bytes(),
             presence: who::presence(database).ok(),
         }
     }
@@ -56,8 +49,9 @@ pub struct Record {
     /// The sizes of the WAL, one for each picture.
     pub wal: Vec<u64>,
     pub wal_peak: u64,
-    /// How often the WAL was seen shorter than the time before.
-    pub cuts: u64,
+    /// How often more of the WAL was in the database than the time before, or the WAL had begun anew.
+    pub checkpoints: u64,
+    moved: Option<(i64, i64)>,
     pub looks: u64,
     pub looks_locked: u64,
     pub longest: Option<Hold>,
@@ -69,12 +63,28 @@ const KEPT: usize = 120;
 
 impl Record {
     pub fn new(began: Instant) -> Record {
-        Record { began, wal: Vec::new(), wal_peak: 0, cuts: 0, looks: 0, looks_locked: 0, longest: None, current: None }
+        Record {
+            began,
+            wal: Vec::new(),
+            wal_peak: 0,
+            checkpoints: 0,
+            moved: None,
+            looks: 0,
+            looks_locked: 0,
+            longest: None,
+            current: None,
+        }
     }
 
     pub fn add(&mut self, sample: &Sample) {
         let size = sample.wal_bytes.unwrap_or(0);
-        self.cuts += u64::from(self.wal.last().is_some_and(|last| size < *last));
+        let wal = sample.presence.as_ref().and_then(|presence| presence.wal.as_ref());
+        let moved = wal.map(|wal| (wal.frames, wal.checkpointed));
+        self.checkpoints += u64::from(match (self.moved, moved) {
+            (Some((frames, done)), Some((frames_now, done_now))) => done_now > done || frames_now < frames,
+            _ => self.wal.last().is_some_and(|last| size < *last),
+        });
+        self.moved = moved;
         self.wal_peak = self.wal_peak.max(size);
         if self.wal.len() == KEPT {
             self.wal.remove(0);

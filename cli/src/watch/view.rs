@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::sample::{Record, Sample, WRITING};
 use crate::database::Database;
-use crate::terminal::{Terminal, Tone, bytes, cut, height, time, width};
+use crate::terminal::{Terminal, Tone, bytes, command, cut, height, time, width};
 use crate::who;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -30,8 +30,15 @@ fn size(count: Option<u64>) -> String {
 
 fn longest(record: &Record) -> String {
     match &record.longest {
-        Some(hold) => format!("longest {} by pid {} ({})", time(hold.time), hold.pid, hold.command),
+        Some(hold) => format!("longest {} by pid {} ({})", time(hold.time), hold.pid, cut(&command(&hold.command), 40)),
         None => "never seen held twice".to_owned(),
+    }
+}
+
+fn checkpoints(record: &Record) -> String {
+    match record.checkpoints {
+        1 => "1 checkpoint seen".to_owned(),
+        count => format!("{count} checkpoints seen"),
     }
 }
 
@@ -53,7 +60,13 @@ pub fn picture(database: &Database, sample: &Sample, record: &Record, out: Termi
     let wal = format!("{:<9} peak {:<9} ", size(sample.wal_bytes), bytes(record.wal_peak));
     let room = columns.saturating_sub(12 + wal.chars().count());
     lines.push(line("wal", format!("{wal}{}", curve(&record.wal, room))));
-    lines.push(line("resets", format!("{} times seen shorter than before", record.cuts)));
+    let frames = match &presence.wal {
+        Some(wal) => {
+            format!("{} frames, {} of them in the database; {}", wal.frames, wal.checkpointed, checkpoints(record))
+        }
+        None => checkpoints(record),
+    };
+    lines.push(line("checkpoints", frames));
     lines.push(line("write lock", format!("held in {} % of the looks; {}", record.locked_percent(), longest(record))));
     let people = who::table(presence, out);
     let room = height().saturating_sub(lines.len() + 3).max(3);
@@ -72,11 +85,14 @@ pub fn picture(database: &Database, sample: &Sample, record: &Record, out: Termi
 /// One look as one line of text.
 pub fn line(sample: &Sample, record: &Record) -> String {
     let users = sample.presence.as_ref().map_or(0, |presence| presence.users.len());
+    let wal = sample.presence.as_ref().and_then(|presence| presence.wal.as_ref());
+    let frames = wal.map_or_else(|| "-".to_owned(), |wal| format!("{}/{}", wal.checkpointed, wal.frames));
     format!(
-        "{} database {} wal {} writers {} readers {} processes {users} locked {} %",
+        "{} database {} wal {} frames {frames} checkpoints {} writers {} readers {} processes {users} locked {} %",
         clock(sample),
         size(sample.database_bytes),
         size(sample.wal_bytes),
+        record.checkpoints,
         sample.count(WRITING),
         sample.count(&["reader", "shared"]),
         record.locked_percent(),
@@ -91,7 +107,8 @@ pub fn json(sample: &Sample, record: &Record) -> String {
         "database_bytes": sample.database_bytes,
         "wal_bytes": sample.wal_bytes,
         "wal_peak_bytes": record.wal_peak,
-        "wal_resets": record.cuts,
+        "wal": sample.presence.as_ref().map(|presence| &presence.wal),
+        "checkpoints": record.checkpoints,
         "locked_percent": record.locked_percent(),
         "longest_hold_ms": record.longest.as_ref().map(|hold| hold.time.as_millis() as u64),
         "holders": sample.presence.as_ref().map(|presence| &presence.holders),
@@ -103,10 +120,10 @@ pub fn json(sample: &Sample, record: &Record) -> String {
 /// What remains to be said at the end.
 pub fn summary(record: &Record) -> String {
     format!(
-        "watched for {}: the WAL had at most {} and was reset {} times; the write lock was held in {} % of {} looks, {}",
+        "watched for {}: the WAL had at most {}; {}; the write lock was held in {} % of {} looks, {}",
         time(record.began.elapsed()),
         bytes(record.wal_peak),
-        record.cuts,
+        checkpoints(record),
         record.locked_percent(),
         record.looks,
         longest(record),
