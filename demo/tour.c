@@ -1,86 +1,173 @@
-/* litekeel from C: open, look at what was applied, work, be refused with a reason, close cleanly. */
+/* litekeel from C: what open applied, readers and writers of two processes, refusals with their reasons, a clean close.
+ *
+ *   cc tour.c $(pkg-config --cflags --libs litekeel) && ./a.out
+ *
+ * Called as `tour hold URL MS` it is the other process: it holds the write lock for so many milliseconds. */
+#define _POSIX_C_SOURCE 200809L
 #include <litekeel.h>
 #include <litekeel/sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
-static const unsigned char *table;
+#define URL "file:demo-data/deep/app.db"
+static const char *program;
 
-static uint64_t number(size_t at, size_t size) {
+/* --- what is printed --- */
+
+static void heading(const char *text) {
+    printf(isatty(1) ? "\n\033[1m%s\033[0m\n" : "\n%s\n", text);
+}
+
+static void give_up(const char *doing, keel_error *err) {
+    fprintf(stderr, "%s: %s\n%s\n", doing, keel_error_message(err, NULL), keel_error_hint(err, NULL));
+    exit(1);
+}
+
+/* A failure that was expected: its name, what happened, what to do. */
+static void refused(const char *doing, keel_error *err) {
+    const char *hint = keel_error_hint(err, NULL);
+    printf("  %s\n    %s: %s\n", doing, keel_error_name(err), keel_error_message(err, NULL));
+    if (*hint) printf("    what to do: %s\n", hint);
+    keel_error_free(err);
+}
+
+/* --- the packed table, as litekeel.h describes it --- */
+
+static uint64_t number(const unsigned char *at, size_t size) {
     uint64_t value = 0;
-    memcpy(&value, table + at, size);
+    memcpy(&value, at, size); /* little-endian; the table is native-endian */
     return value;
 }
 
-static int blank(size_t row, size_t column) {
-    size_t at = number(48, 8) + (row * number(12, 4) + column) * 16;
-    return number(at, 4) == 3 && number(at + 4, 4) == 0;
+static const unsigned char *cell(const unsigned char *table, size_t row, size_t column) {
+    return table + number(table + 48, 8) + (row * number(table + 12, 4) + column) * 16;
 }
 
-static void cell(size_t row, size_t column) {
-    size_t at = number(48, 8) + (row * number(12, 4) + column) * 16;
-    if (number(at, 4) == 3) printf("%.*s", (int)number(at + 4, 4), (const char *)table + number(at + 8, 8));
-    if (number(at, 4) == 1) printf("%lld", (long long)number(at + 8, 8));
+static int text(const unsigned char *table, size_t row, size_t column, const char **start) {
+    const unsigned char *at = cell(table, row, column);
+    *start = (const char *)table + number(at + 8, 8);
+    return number(at, 4) == 3 ? (int)number(at + 4, 4) : 0;
 }
 
-static int failed(const char *what, keel_error *err) {
-    const char *hint = keel_error_hint(err, NULL);
-    printf("  %s: %s\n    %s\n", what, keel_error_name(err), keel_error_message(err, NULL));
-    if (*hint) printf("    what to do: %s\n", hint);
-    keel_error_free(err);
-    return 1;
+static long long count(keel_db *db, const char *sql) {
+    keel_rows *rows;
+    keel_error *err;
+    if (keel_query(db, sql, KEEL_NUL, NULL, 0, 0, &rows, &err)) give_up(sql, err);
+    const unsigned char *table = keel_rows_data(rows, NULL);
+    long long value = (long long)number(cell(table, 0, 0) + 8, 8);
+    keel_rows_free(rows);
+    return value;
 }
 
-int main(void) {
-    keel_db *db = NULL, *other = NULL;
-    keel_error *err = NULL;
-    keel_rows *rows = NULL;
-    struct stat info;
-    printf("litekeel %s\n\nA URL in, a tuned connection out (the directories did not exist):\n", keel_version());
-    if (keel_open("file:demo-data/deep/app.db?busy_timeout=2s", KEEL_NUL, &db, &err)) return failed("open", err);
-    keel_report(db, &rows, NULL);
-    table = keel_rows_data(rows, NULL);
-    for (size_t row = 0; row < number(16, 8); row++) {
-        if (blank(row, 1)) continue;
-        printf("  ");
-        cell(row, 0);
-        printf(" = ");
-        cell(row, 1);
-        printf("  (");
-        cell(row, 3);
-        printf(")\n");
+/* Every setting that the profile or the URL decided. */
+static void show_report(keel_db *db) {
+    keel_rows *rows;
+    if (keel_report(db, &rows, NULL)) return;
+    const unsigned char *table = keel_rows_data(rows, NULL);
+    for (size_t row = 0; row < number(table + 16, 8); row++) {
+        const char *name, *value, *source;
+        int names = text(table, row, 0, &name), values = text(table, row, 1, &value), sources = text(table, row, 3, &source);
+        if (values == 0 || sources == 8 || sources == 6) continue; /* neither built-in nor system */
+        printf("  %-20.*s %-12.*s %.*s\n", names, name, values, value, sources, source);
     }
     keel_rows_free(rows);
+}
 
-    printf("\nForeign keys are enforced:\n");
-    keel_exec_atomic(db,
-                     "CREATE TABLE site(id INTEGER PRIMARY KEY, name TEXT);"
-                     "CREATE TABLE page(id INTEGER PRIMARY KEY, site REFERENCES site ON DELETE CASCADE, path TEXT);"
-                     "INSERT INTO site VALUES(1,'example.org'); INSERT INTO page(site,path) VALUES(1,'/'),(1,'/about')",
-                     KEEL_NUL, NULL);
-    if (keel_exec(db, "INSERT INTO page(site,path) VALUES(99,'/')", KEEL_NUL, &err)) failed("a page of no site", err);
+/* --- the other process --- */
 
-    printf("\nA reader goes on while another connection writes, and a second writer waits instead of failing at once:\n");
-    keel_sibling(db, &other, NULL);
-    keel_begin(db, KEEL_IMMEDIATE, NULL);
-    keel_exec(db, "DELETE FROM site", KEEL_NUL, NULL);
-    keel_query(other, "SELECT count(*) FROM page", KEEL_NUL, NULL, 0, 0, &rows, NULL);
-    table = keel_rows_data(rows, NULL);
-    printf("  the reader sees ");
-    cell(0, 0);
-    printf(" pages\n");
-    keel_rows_free(rows);
-    if (keel_exec(other, "BEGIN IMMEDIATE", KEEL_NUL, &err)) failed("the second writer, after 2 s", err);
-    keel_rollback(db, NULL);
+static long long milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static int hold(const char *url, int ms) {
+    keel_db *db;
+    keel_error *err;
+    if (keel_open(url, KEEL_NUL, &db, &err)) give_up("the other process: open", err);
+    if (keel_begin(db, KEEL_IMMEDIATE, &err)) give_up("the other process: begin", err);
+    if (keel_exec(db, "INSERT INTO page(site, path) VALUES(1, '/from-the-other-process')", KEEL_NUL, &err)) give_up("insert", err);
+    puts("holding");
+    fflush(stdout);
+    struct timespec pause = {ms / 1000, ms % 1000 * 1000000L};
+    nanosleep(&pause, NULL);
+    if (keel_commit(db, &err)) give_up("the other process: commit", err);
+    return keel_close(db, NULL);
+}
+
+/* Starts it and returns once it has the lock. Fork and exec at once: a connection belongs to the process that opened it. */
+static pid_t start_holding(const char *ms) {
+    int ends[2];
+    char line[16];
+    if (pipe(ends)) exit(1);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], 1);
+        close(ends[0]);
+        close(ends[1]);
+        execl(program, "tour", "hold", URL, ms, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    if (read(ends[0], line, sizeof line) <= 0) exit(1);
+    close(ends[0]);
+    return child;
+}
+
+int main(int argc, char **argv) {
+    keel_db *db, *other;
+    keel_error *err;
+    struct stat info;
+    program = argv[0];
+    if (argc == 4 && !strcmp(argv[1], "hold")) return hold(argv[2], atoi(argv[3]));
+
+    printf("litekeel %s\n", keel_version());
+    heading("A URL in, a tuned and verified connection out; the directories did not exist");
+    printf("  demo-data/deep before: %s\n", stat("demo-data/deep", &info) ? "missing" : "there");
+    if (keel_open(URL "?busy_timeout=2s", KEEL_NUL, &db, &err)) give_up("open", err);
+    printf("  demo-data/deep after:  %s\n", stat("demo-data/deep", &info) ? "missing" : "there");
+    show_report(db);
+
+    heading("Foreign keys are enforced");
+    const char *schema =
+        "CREATE TABLE site(id INTEGER PRIMARY KEY, name TEXT);"
+        "CREATE TABLE page(id INTEGER PRIMARY KEY, site REFERENCES site ON DELETE CASCADE, path TEXT);"
+        "INSERT INTO site VALUES(1, 'example.org'), (2, 'example.net');"
+        "INSERT INTO page(site, path) VALUES(1, '/'), (1, '/about'), (2, '/')";
+    if (keel_exec_atomic(db, schema, KEEL_NUL, &err)) give_up("schema", err);
+    if (keel_exec(db, "INSERT INTO page(site, path) VALUES(99, '/')", KEEL_NUL, &err)) refused("a page of no site:", err);
+    keel_exec(db, "DELETE FROM site WHERE id = 2", KEEL_NUL, NULL);
+    printf("  a site deleted: %lld pages left, its own are gone with it\n", count(db, "SELECT count(*) FROM page"));
+
+    heading("A reader goes on during another process's write transaction, and a writer waits instead of failing");
+    pid_t child = start_holding("400");
+    printf("  process %d is in a write transaction; this one reads %lld pages\n", (int)child, count(db, "SELECT count(*) FROM page"));
+    long long began = milliseconds();
+    if (keel_exec(db, "INSERT INTO page(site, path) VALUES(1, '/mine')", KEEL_NUL, &err)) give_up("insert", err);
+    printf("  this one's insert waited %lld ms, then went through: %lld pages\n", milliseconds() - began, count(db, "SELECT count(*) FROM page"));
+    waitpid(child, NULL, 0);
+
+    heading("Past the timeout, BUSY names who is in the way");
+    if (keel_open(URL "?busy_timeout=200ms", KEEL_NUL, &other, &err)) give_up("open", err);
+    child = start_holding("1500");
+    if (keel_begin(other, KEEL_IMMEDIATE, &err)) refused("BEGIN IMMEDIATE after 200 ms:", err);
     keel_close(other, NULL);
+    waitpid(child, NULL, 0);
 
-    printf("\nA refused URL says what to write instead:\n");
-    if (keel_open("file://data/app.db", KEEL_NUL, &other, &err)) failed("file://data/app.db", err);
-    if (keel_open("file:app.db?_journal_mode=wal", KEEL_NUL, &other, &err)) failed("_journal_mode=wal", err);
+    heading("A refused URL says what to write instead");
+    if (keel_open("file://data/app.db", KEEL_NUL, &other, &err)) refused("file://data/app.db", err);
+    if (keel_open("file:app.db?_journal_mode=wal", KEEL_NUL, &other, &err)) refused("file:app.db?_journal_mode=wal", err);
+    if (keel_open("postgres://ada:secret@db/app", KEEL_NUL, &other, &err)) refused("postgres://ada:secret@db/app", err);
 
-    printf("\nPlain SQLite works on the same copy: sqlite3_total_changes() = %d\n", sqlite3_total_changes(keel_sqlite3(db)));
-    keel_close(db, NULL);
-    printf("Closed; the -wal is %s.\n", stat("demo-data/deep/app.db-wal", &info) ? "gone" : "still there");
+    heading("Plain SQLite on the same copy, and a clean close");
+    printf("  sqlite3_total_changes(keel_sqlite3(db)) = %d\n", sqlite3_total_changes(keel_sqlite3(db)));
+    printf("  the -wal before: %s\n", stat("demo-data/deep/app.db-wal", &info) ? "gone" : "there");
+    if (keel_close(db, &err)) give_up("close", err);
+    printf("  the -wal after:  %s\n", stat("demo-data/deep/app.db-wal", &info) ? "gone" : "there");
     return 0;
 }
