@@ -3,8 +3,13 @@
 use std::env;
 use std::path::PathBuf;
 
-#[path = "core/src/codes_table.rs"]
-mod codes_table;
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $value:literal, $class:ident, $hint:literal;)*) => {
+        /// The name and number of every code of litekeel's own.
+        const CODES: &[(&str, i32)] = &[$((stringify!($name), $value),)*];
+    };
+}
+include!("core/src/codes_table.rs");
 
 fn main() {
     header();
@@ -20,7 +25,7 @@ fn header() {
     let mut config = cbindgen::Config::from_file("ffi/cbindgen.toml").expect("ffi/cbindgen.toml is readable");
     let mut after = config.after_includes.take().unwrap_or_default();
     after.push('\n');
-    for (name, value) in codes_table::NAMES {
+    for (name, value) in CODES {
         after.push_str(&format!("#define KEEL_E_{name} ({value})\n"));
     }
     config.after_includes = Some(after);

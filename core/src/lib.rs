@@ -5,8 +5,6 @@
 pub mod backup;
 mod close;
 pub mod codes;
-#[cfg(test)]
-mod codes_table;
 pub mod connection;
 mod deadline;
 pub mod descriptor;
@@ -48,6 +46,7 @@ pub use health::Health;
 pub use report::{CloseReport, OpenReport};
 pub use settings::{Options, Settings};
 pub use stream::Stream;
+pub use transaction::Begin;
 pub use wal::{Pins, WalStatus};
 
 /// SQLite's own C interface, on the one copy that litekeel carries.

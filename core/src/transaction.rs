@@ -1,5 +1,49 @@
-//! Which statements end a transaction, and which are about rows alone. SQLite tells a writer from a reader, but not a
-//! COMMIT from either.
+//! How a transaction begins, which statements end one, and which are about rows alone. SQLite tells a writer from a
+//! reader, but not a COMMIT from either.
+
+use crate::connection::Connection;
+use crate::explain::Access;
+use crate::settings::Id;
+
+/// What a host's transaction helper was told to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// Nothing: the setting `txlock` decides.
+    Default,
+    /// Take the write lock at the first write.
+    Deferred,
+    /// Take the write lock now.
+    Immediate,
+    /// Keep readers out too (outside WAL).
+    Exclusive,
+}
+
+impl Connection {
+    /// The statement that begins a transaction: as told, or as `txlock` says. An explicit `txlock` also replaces
+    /// `Deferred`, which some libraries always name. Where nothing can be written, what is not told is deferred.
+    pub fn begin_statement(&self, told: Begin) -> &'static str {
+        let settings = self.settings();
+        let explicit = settings.is_some_and(|settings| settings.is_explicit(Id::Txlock));
+        let word = match told {
+            Begin::Immediate => "immediate",
+            Begin::Exclusive => "exclusive",
+            Begin::Deferred if !explicit => "deferred",
+            Begin::Default | Begin::Deferred => {
+                let reads = settings.is_some_and(|settings| settings.bool(Id::QueryOnly));
+                if reads || self.identity.access == Access::Read {
+                    "deferred"
+                } else {
+                    settings.map_or("deferred", |settings| settings.word(Id::Txlock))
+                }
+            }
+        };
+        match word {
+            "immediate" => "BEGIN IMMEDIATE",
+            "exclusive" => "BEGIN EXCLUSIVE",
+            _ => "BEGIN DEFERRED",
+        }
+    }
+}
 
 /// Whether the statement is COMMIT, END or ROLLBACK (but not ROLLBACK TO a savepoint).
 pub(crate) fn is_ended_by(sql: &[u8]) -> bool {

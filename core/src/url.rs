@@ -4,6 +4,7 @@
 //! libraries use. Whatever SQLite would accept silently and understand differently from its author is refused here.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::codes;
 use crate::error::{Error, Result};
@@ -64,14 +65,32 @@ pub fn encode(text: &str) -> String {
     out
 }
 
-/// The text as it may be shown: the user information of a URL's authority is replaced.
+/// The text as it may be shown: a user and password before a host are replaced. A password may have any character in
+/// it, so a little too much is hidden rather than a part of it shown.
 pub fn redact(input: &str) -> String {
-    let Some(start) = input.find("://").map(|at| at + 3) else { return input.to_owned() };
-    let end = input[start..].find(['/', '?', '#']).map_or(input.len(), |at| start + at);
-    match input[start..end].rfind('@') {
+    let start = match input.find("://") {
+        Some(at) => at + 3,
+        // user:password@tcp(host)/database
+        None => match split_scheme(input) {
+            Some((scheme, _)) if !is_ours(scheme) => 0,
+            _ => return input.to_owned(),
+        },
+    };
+    match secret_end(&input[start..]) {
         Some(at) => format!("{}***{}", &input[..start], &input[start + at..]),
         None => input.to_owned(),
     }
+}
+
+/// Where the user information at the start of `rest` ends: at its `@`.
+fn secret_end(rest: &str) -> Option<usize> {
+    let segment = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    // With a colon it may be a password, which may go on over what looks like the end of the host.
+    if segment.contains(':') { rest.rfind('@') } else { segment.rfind('@') }
+}
+
+fn is_ours(scheme: &str) -> bool {
+    ["file", "sqlite", "sqlite3", ""].iter().any(|ours| scheme.eq_ignore_ascii_case(ours))
 }
 
 /// Takes a URL, a path or `:memory:` apart.
@@ -79,18 +98,26 @@ pub fn redact(input: &str) -> String {
 /// # Errors
 /// One of the configuration codes, with the offending part named and a repair in the hint.
 pub fn parse(input: &str) -> Result<Url> {
+    parse_in(input, Path::new(""))
+}
+
+/// As [`parse`], with the directory in which a bare path with a `?` is looked for.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_in(input: &str, base: &Path) -> Result<Url> {
     check_text(input)?;
     if input == ":memory:" {
         return Ok(Url { location: Location::Memory, pairs: vec![], warnings: vec![], triple_slash: false });
     }
-    let Some((scheme, rest)) = split_scheme(input) else { return bare_path(input) };
+    let Some((scheme, rest)) = split_scheme(input) else { return bare_path(input, base) };
     match scheme.to_ascii_lowercase().as_str() {
         "file" => with_scheme(input, rest, true),
         "sqlite" | "sqlite3" => with_scheme(input, rest, false),
         // `:memory:?cache=shared`: the empty scheme of the special name.
         "" => match rest.strip_prefix("memory:") {
-            Some(query) if query.starts_with(['?', '#']) => with_scheme(input, &format!(":memory:{query}"), false),
-            _ => bare_path(input),
+            Some(query) if query.starts_with(['?', '#']) => with_scheme(input, input, false),
+            _ => bare_path(input, base),
         },
         other => Err(unsupported(other, input)),
     }
@@ -179,10 +206,10 @@ fn unsupported(scheme: &str, input: &str) -> Error {
         .with_hint(hint)
 }
 
-fn bare_path(input: &str) -> Result<Url> {
+fn bare_path(input: &str, base: &Path) -> Result<Url> {
     refuse_windows(input)?;
     if let Some(at) = input.find('?')
-        && std::fs::symlink_metadata(input).is_err()
+        && std::fs::symlink_metadata(base.join(input)).is_err()
     {
         return Err(Error::new(
             codes::QUERY_IN_PATH,
@@ -202,20 +229,20 @@ fn with_scheme(input: &str, rest: &str, is_file: bool) -> Result<Url> {
         warnings.push(format!("#{fragment} is ignored, as SQLite does; a # in a file name is written %23"));
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let pairs = parse_query(query)?;
+    let pairs = parse_query(input, query)?;
     let mut triple_slash = false;
     let path = match path.strip_prefix("//") {
         Some(after) if is_file => {
             let (authority, path) = after.find('/').map_or((after, ""), |at| after.split_at(at));
             if !authority.is_empty() && authority != "localhost" {
-                return Err(invalid_authority(authority, path));
+                return Err(invalid_authority(after));
             }
             path
         }
         Some(after) => {
             let first = after.split('/').next().unwrap_or("");
-            if first.contains('@') {
-                return Err(invalid_authority(first, &after[first.len()..]));
+            if first.contains('@') || (first.contains(':') && first != ":memory:" && after.contains('@')) {
+                return Err(invalid_authority(after));
             }
             triple_slash = after.starts_with('/');
             // sqlite:////abs is the absolute path written with the empty authority spelled out.
@@ -223,7 +250,7 @@ fn with_scheme(input: &str, rest: &str, is_file: bool) -> Result<Url> {
         }
         None => path,
     };
-    let path = decode(path, "path")?;
+    let path = decode(input, path, "path")?;
     refuse_windows(path.trim_start_matches('/'))?;
     let in_memory = path == ":memory:" || pairs.iter().any(|(key, value)| key == "mode" && value == "memory");
     if path.is_empty() && !in_memory {
@@ -233,14 +260,14 @@ fn with_scheme(input: &str, rest: &str, is_file: bool) -> Result<Url> {
     Ok(Url { location, pairs, warnings, triple_slash })
 }
 
-fn invalid_authority(authority: &str, path: &str) -> Error {
-    let host = authority.rsplit('@').next().unwrap_or(authority);
-    let relative = format!("{host}{path}");
+fn invalid_authority(after: &str) -> Error {
+    let shown = secret_end(after).map_or(after, |at| &after[at + 1..]);
+    let host = shown.split('/').next().unwrap_or(shown);
     Error::new(
         codes::INVALID_AUTHORITY,
         format!("{host} stands where a URL names a host; SQLite opens local files, so only localhost may stand there"),
     )
-    .with_hint(format!("for a relative file write file:{relative}, for an absolute one file:///{relative}"))
+    .with_hint(format!("for a relative file write file:{shown}, for an absolute one file:///{shown}"))
 }
 
 fn refuse_windows(path: &str) -> Result<()> {
@@ -253,11 +280,11 @@ fn refuse_windows(path: &str) -> Result<()> {
     Ok(())
 }
 
-fn parse_query(query: &str) -> Result<Vec<(String, String)>> {
+fn parse_query(input: &str, query: &str) -> Result<Vec<(String, String)>> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for piece in query.split('&').filter(|piece| !piece.is_empty()) {
         let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
-        let (key, value) = (decode(key, "parameter")?, decode(value, "parameter")?);
+        let (key, value) = (decode(input, key, "parameter")?, decode(input, value, "parameter")?);
         if key.is_empty() {
             return Err(Error::new(codes::INVALID_VALUE, format!("a parameter without a name in the URL: ?{piece}"))
                 .with_hint("write name=value"));
@@ -274,19 +301,23 @@ fn parse_query(query: &str) -> Result<Vec<(String, String)>> {
     Ok(pairs)
 }
 
-/// Decodes `%HH` once; a malformed `%` and `+` stay as they are.
-fn decode(text: &str, what: &str) -> Result<String> {
+/// Decodes `%HH` in `text`, a part of `input`, once; a malformed `%` and `+` stay as they are.
+fn decode(input: &str, text: &str, what: &str) -> Result<String> {
+    // Errors count in what the user wrote.
+    let offset = |at: usize| (text.as_ptr() as usize - input.as_ptr() as usize + at) as i32;
     let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
+    let (mut out, mut places) = (Vec::with_capacity(bytes.len()), Vec::with_capacity(bytes.len()));
     let mut at = 0;
     while at < bytes.len() {
+        places.push(at);
         let pair = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
         match (bytes[at], pair.filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))) {
             (b'%', Some(hex)) => {
                 // Two hexadecimal digits always fit.
                 let byte = u8::from_str_radix(hex, 16).unwrap_or(0);
                 if byte == 0 {
-                    return Err(Error::new(codes::NUL_IN_URL, format!("%00 in the {what} of the database URL")));
+                    return Err(Error::new(codes::NUL_IN_URL, format!("%00 in the {what} of the database URL"))
+                        .with_offset(offset(at)));
                 }
                 out.push(byte);
                 at += 3;
@@ -298,7 +329,11 @@ fn decode(text: &str, what: &str) -> Result<String> {
         }
     }
     String::from_utf8(out).map_err(|error| {
-        Error::new(codes::INVALID_UTF8, format!("the {what} of the database URL is not UTF-8 once decoded: {text}"))
-            .with_offset(error.utf8_error().valid_up_to() as i32)
+        let at = offset(places[error.utf8_error().valid_up_to()]);
+        Error::new(
+            codes::INVALID_UTF8,
+            format!("the {what} of the database URL is not UTF-8 once decoded, from byte {at} on: {text}"),
+        )
+        .with_offset(at)
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use litekeel_core::packed::{Cell, Encoder, Packed, Table};
-use litekeel_core::{Connection, Error, Options, codes};
+use litekeel_core::{Begin, Connection, Error, Options, codes};
 
 use crate::boundary::{null, run};
 use crate::error::keel_error;
@@ -191,7 +191,9 @@ pub unsafe extern "C" fn keel_query(
     })
 }
 
-/// For keel_begin: take the lock at the first write.
+/// For keel_begin: what the setting txlock says (immediate, unless it was set).
+pub const KEEL_DEFAULT: i32 = -1;
+/// For keel_begin: take the write lock at the first write; an explicit txlock replaces it.
 pub const KEEL_DEFERRED: i32 = 0;
 /// For keel_begin: take the write lock now.
 pub const KEEL_IMMEDIATE: i32 = 1;
@@ -210,12 +212,18 @@ fn alone(db: *mut keel_db, sql: &str) -> Result<i32, Error> {
 /// `err` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_begin(db: *mut keel_db, mode: i32, err: *mut *mut keel_error) -> i32 {
-    run(err, || match mode {
-        KEEL_DEFERRED => alone(db, "BEGIN DEFERRED"),
-        KEEL_IMMEDIATE => alone(db, "BEGIN IMMEDIATE"),
-        KEEL_EXCLUSIVE => alone(db, "BEGIN EXCLUSIVE"),
-        other => Err(Error::new(codes::ARGUMENT, format!("{other} is no mode of a transaction"))
-            .with_hint("use KEEL_DEFERRED, KEEL_IMMEDIATE or KEEL_EXCLUSIVE")),
+    run(err, || {
+        let told = match mode {
+            KEEL_DEFAULT => Begin::Default,
+            KEEL_DEFERRED => Begin::Deferred,
+            KEEL_IMMEDIATE => Begin::Immediate,
+            KEEL_EXCLUSIVE => Begin::Exclusive,
+            other => {
+                return Err(Error::new(codes::ARGUMENT, format!("{other} is no mode of a transaction"))
+                    .with_hint("use KEEL_DEFAULT, KEEL_DEFERRED, KEEL_IMMEDIATE or KEEL_EXCLUSIVE"));
+            }
+        };
+        alone(db, of(db)?.begin_statement(told))
     })
 }
 

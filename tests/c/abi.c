@@ -177,7 +177,8 @@ static void wrongly(void) {
     keel_rows_free(rows);
     CHECK(keel_query(db, "SELECT ?", KEEL_NUL, "no table", 8, 0, &rows, NULL) == KEEL_E_PACKED);
     CHECK(keel_query(db, "SELECT 1", KEEL_NUL, NULL, 0, 0, NULL, NULL) == KEEL_E_ARGUMENT);
-    CHECK(keel_begin(db, 7, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_begin(db, 7, NULL) == KEEL_E_ARGUMENT && keel_begin(db, KEEL_DEFAULT, NULL) == 0);
+    CHECK(keel_rollback(db, NULL) == 0);
     CHECK(keel_retain(db, NULL, NULL) == KEEL_E_ARGUMENT && keel_sibling(db, NULL, NULL) == KEEL_E_ARGUMENT);
     CHECK(keel_report(db, NULL, NULL) == KEEL_E_ARGUMENT && keel_options_new(NULL) == KEEL_E_ARGUMENT);
     CHECK(keel_close(db, NULL) == 0);

@@ -71,7 +71,7 @@ pub struct Resolved {
 pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
     let mut warnings = Vec::new();
     let (text, url_source) = source(argument, options, &mut warnings)?;
-    let parsed = url::parse(&text)?;
+    let parsed = url::parse_in(&text, options.base_dir.as_deref().unwrap_or(Path::new("")))?;
     warnings.extend(parsed.warnings.iter().cloned());
 
     let mut from_url = Vec::new();
