@@ -1,6 +1,7 @@
 'use strict';
 // node pack.js <directory> [platform=library ...]: writes the tarballs of litekeel, of the platforms' packages and of the
-// packages under better-sqlite3's name. Without a platform: linux-x64-gnu from target/release.
+// packages that stand in for better-sqlite3. Without a platform: linux-x64-gnu from target/release.
+// node pack.js --into <project>: puts litekeel and its better-sqlite3 into the project's node_modules, without the library.
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -38,13 +39,13 @@ function writePlatform(directory, { name, platform, arch, libc, file }, library)
 	}, { [file]: { from: library } });
 }
 
-/** The package under better-sqlite3's name: the same class, SqliteError as its one named export. */
+/** The package that is installed under the name better-sqlite3: the same class, SqliteError as its one named export. */
 function writeAlias(directory, major) {
 	// 13 has an entry point per platform, for bundlers that cannot follow a computed path. Here they are all the same one.
 	const entries = major < 13 ? [] : platforms.map(({ platform, arch, libc }) => `./${platform}${libc === 'musl' ? 'musl' : ''}-${arch}`);
 	const entry = { types: './index.d.ts', default: './index.js' };
 	write(directory, {
-		name: 'better-sqlite3', version: ALIAS_VERSIONS[major], description: 'litekeel under the name of better-sqlite3',
+		name: '@litekeel/better-sqlite3', version: ALIAS_VERSIONS[major], description: 'litekeel in the place of better-sqlite3: npm install better-sqlite3@npm:@litekeel/better-sqlite3',
 		main: 'index.js', types: 'index.d.ts',
 		exports: Object.fromEntries([['.', entry], ...entries.map((name) => [name, entry]), ['./package.json', './package.json']]),
 		files: ['index.js', 'index.d.ts', ...LICENSES], dependencies: { litekeel: own.version },
@@ -79,8 +80,39 @@ function packAll(directory, libraries) {
 	return tarballs;
 }
 
-module.exports = { packAll, writeAlias };
-if (require.main === module) {
+/** The files under a directory, by relative path. */
+const contents = (directory) => fs.readdirSync(directory, { recursive: true }).filter((name) => fs.statSync(path.join(directory, name)).isFile()).sort();
+
+function same(one, other) {
+	if (!fs.existsSync(other)) return false;
+	const names = contents(one);
+	return String(names) === String(contents(other)) && names.every((name) => fs.readFileSync(path.join(one, name)).equals(fs.readFileSync(path.join(other, name))));
+}
+
+/**
+ * Puts litekeel and the better-sqlite3 of `major` into a project's node_modules, as their tarballs would, without the
+ * library. Leaves alone what is there already: programs may be running from it.
+ */
+function installInto(project, major = 13) {
+	const modules = path.join(project, 'node_modules');
+	fs.mkdirSync(modules, { recursive: true });
+	for (const [name, fill] of [['litekeel', writeMain], ['better-sqlite3', (stage) => writeAlias(stage, major)]]) {
+		const stage = fs.mkdtempSync(path.join(modules, '.litekeel-'));
+		fill(stage);
+		const installed = path.join(modules, name);
+		if (!same(stage, installed)) {
+			fs.rmSync(installed, { recursive: true, force: true });
+			fs.renameSync(stage, installed);
+		} else {
+			fs.rmSync(stage, { recursive: true });
+		}
+	}
+}
+
+module.exports = { packAll, installInto };
+if (require.main === module && process.argv[2] === '--into') {
+	installInto(process.argv[3]);
+} else if (require.main === module) {
 	const [directory, ...given] = process.argv.slice(2);
 	if (!directory) throw new Error('Usage: node pack.js <directory> [platform=library ...]');
 	const libraries = given.length > 0 ? Object.fromEntries(given.map((pair) => pair.split('='))) : { 'linux-x64-gnu': path.join(__dirname, '..', 'target', 'release', 'liblitekeel.so') };

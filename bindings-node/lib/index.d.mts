@@ -6,6 +6,7 @@ export type SqliteError = Database.SqliteError;
 export const KeelError: typeof Database.KeelError;
 export type KeelError = Database.KeelError;
 export const open: typeof Database.open;
+export const databaseFile: typeof Database.databaseFile;
 
 export type Tuned = Database.Tuned;
 export type Options = Database.Options;

@@ -83,6 +83,12 @@ interface DatabaseConstructor {
 	 * @throws {KeelError} for what litekeel refuses, {SqliteError} for what SQLite reports; both with a `hint`.
 	 */
 	open(url?: string | null, options?: Database.OpenOptions): Database.Tuned;
+	/**
+	 * The file that `open` opens for the same arguments (`:memory:` for none), its directory made: for tools that open it
+	 * themselves, such as drizzle-kit.
+	 * @throws {KeelError} for a URL that `open` refuses.
+	 */
+	databaseFile(url?: string | null, options?: Database.OpenOptions): string;
 }
 
 declare namespace Database {

@@ -1,4 +1,5 @@
 'use strict';
+const fs = require('node:fs');
 const path = require('node:path');
 const core = require('./core');
 const codeName = require('./codes');
@@ -54,18 +55,35 @@ function closeReport(result) {
 	return { rolledBack: !!rolledBack, leakedStatements, optimized: !!optimized, walRemoved: !!walRemoved, walBytesLeft, why, warnings };
 }
 
+/** The arguments of `open` for the native side. */
+function texts(url, options) {
+	if (url != null && typeof url !== 'string') throw new TypeError('Expected first argument to be a string');
+	if (options != null && typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
+	const found = [];
+	for (const [name, value] of Object.entries(options ?? {})) {
+		if (value === undefined) continue;
+		const key = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+		found.push(key, spell(key, value));
+	}
+	return found;
+}
+
+/**
+ * The file that `open` opens for the same arguments, its directory made: for tools that open it themselves. Tools know
+ * nothing of the URL's parameters.
+ */
+function databaseFile(url, options) {
+	const [file] = check(native.locateTuned(url ?? null, texts(url, options)));
+	if (file === '') return ':memory:';
+	fs.mkdirSync(path.dirname(file), { recursive: true });
+	return file;
+}
+
 module.exports = (Database, describe) => {
 	/** Opens what the URL, the environment's DATABASE_URL or the default names: tuned, verified, closed with a report. */
 	function open(url, options) {
-		if (url != null && typeof url !== 'string') throw new TypeError('Expected first argument to be a string');
-		if (options != null && typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
-		const texts = ['opened_at', caller(open)];
-		for (const [name, value] of Object.entries(options ?? {})) {
-			if (value === undefined) continue;
-			const key = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-			texts.push(key, spell(key, value));
-		}
-		const [token, readonly, found] = check(native.openTuned(url ?? null, texts));
+		const given = ['opened_at', caller(open), ...texts(url, options)];
+		const [token, readonly, found] = check(native.openTuned(url ?? null, given));
 		const report = openReport(found);
 		const db = Object.create(Database.prototype);
 		let closing = null;
@@ -74,5 +92,5 @@ module.exports = (Database, describe) => {
 		Object.defineProperties(db, { report: { value: report }, closeReport: { get: () => closing } });
 		return db;
 	}
-	return { open, KeelError };
+	return { open, databaseFile, KeelError };
 };

@@ -3,6 +3,7 @@
 use std::ptr;
 use std::sync::Arc;
 
+use litekeel_core::settings::{Target, resolve};
 use litekeel_core::{CloseReport, Connection, Error, Options, Result, codes};
 use napi::sys;
 use rusqlite::ffi as sqlite;
@@ -12,10 +13,41 @@ use crate::extension::{Call, connection_token, native_exports, value};
 
 native_exports! {
     c"openTuned" => open,
+    c"locateTuned" => locate,
 }
 
 /// `(url | null, [key, value, key, value, …])` → `[token, readonly, report]`, or an error as `failure` lists it
 unsafe fn open(call: &Call) -> Option<sys::napi_value> {
+    let (url, texts) = arguments(call)?;
+    let (connection, db) = match connect(url.as_deref(), &texts) {
+        Ok(opened) => opened,
+        Err(error) => return Some(failure(call, &error)),
+    };
+    let report = report(call, &connection);
+    // SAFETY: open; nobody but the token has it, and the token closes it through the core.
+    unsafe {
+        let readonly = value::number(call.env, f64::from(sqlite::sqlite3_db_readonly(db, c"main".as_ptr())));
+        let token = connection_token(call.env, db, Some(connection))?;
+        Some(call.list(&[token, readonly, report]))
+    }
+}
+
+/// `(url | null, [key, value, …])` → `[path]` of what `open` would open, empty for memory; or an error as `failure` lists
+/// it. Touches nothing.
+unsafe fn locate(call: &Call) -> Option<sys::napi_value> {
+    let (url, texts) = arguments(call)?;
+    let found = options(&texts).and_then(|options| resolve(url.as_deref(), &options));
+    Some(match found {
+        Ok(found) => match found.target {
+            Target::File(path) => strings(call, &[path.to_string_lossy()]),
+            Target::Memory => strings(call, &[""]),
+        },
+        Err(error) => failure(call, &error),
+    })
+}
+
+/// The URL, if there is one, and the options' keys and values.
+fn arguments(call: &Call) -> Option<(Option<String>, Vec<String>)> {
     let url = match text(call, call.args[0]) {
         None if value::exception_pending(call.env) => return None,
         url => url,
@@ -31,25 +63,19 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
             texts.push(text(call, item)?);
         }
     }
-    let (connection, db) = match connect(url.as_deref(), &texts) {
-        Ok(opened) => opened,
-        Err(error) => return Some(failure(call, &error)),
-    };
-    let report = report(call, &connection);
-    // SAFETY: open; nobody but the token has it, and the token closes it through the core.
-    unsafe {
-        let readonly = value::number(call.env, f64::from(sqlite::sqlite3_db_readonly(db, c"main".as_ptr())));
-        let token = connection_token(call.env, db, Some(connection))?;
-        Some(call.list(&[token, readonly, report]))
-    }
+    Some((url, texts))
 }
 
-fn connect(url: Option<&str>, texts: &[String]) -> Result<(Arc<Connection>, *mut sqlite::sqlite3)> {
+fn options(texts: &[String]) -> Result<Options> {
     let mut options = Options::new();
     for pair in texts.chunks_exact(2) {
         options.set(&pair[0], &pair[1])?;
     }
-    let connection = Connection::open(url, &options)?;
+    Ok(options)
+}
+
+fn connect(url: Option<&str>, texts: &[String]) -> Result<(Arc<Connection>, *mut sqlite::sqlite3)> {
+    let connection = Connection::open(url, &options(texts)?)?;
     // Statements use the handle without the core's lock, so it must be this thread's alone.
     if connection.is_shared() {
         connection.close()?;

@@ -101,3 +101,15 @@ for (const [way, ending, status] of [['natural end', '', 0], ['process.exit()', 
 		if (status !== 4) assert.ok(!fs.existsSync(path.join(cwd, 'a.db-wal')));
 	});
 }
+
+test('databaseFile is the file that open opens, with its directory made and nothing else', (t) => {
+	const baseDir = temporary(t);
+	const file = litekeel.databaseFile('file:deep/down/app.db?busy_timeout=10s', { baseDir });
+	assert.strictEqual(file, path.join(baseDir, 'deep/down/app.db'));
+	assert.deepStrictEqual(fs.readdirSync(path.dirname(file)), []);
+	const db = litekeel.open('file:deep/down/app.db?busy_timeout=10s', { baseDir });
+	assert.strictEqual(db.name, file);
+	db.close();
+	assert.strictEqual(litekeel.databaseFile(':memory:'), ':memory:');
+	assert.throws(() => litekeel.databaseFile('file:a.db?nonsense=1'), { code: 'KEEL_UNKNOWN_PARAM' });
+});

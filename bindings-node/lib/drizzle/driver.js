@@ -1,0 +1,100 @@
+'use strict';
+// Drizzle on litekeel without the name better-sqlite3. Drizzle's own session does the work: only the module that
+// constructs it imports that name. `parts` are Drizzle's modules, as CommonJS or as ESM: there must be one copy of them.
+const Database = require('../index');
+
+const AsyncFunction = (async () => {}).constructor;
+
+module.exports = ({ orm, core, session: { BetterSQLiteSession }, next }) => {
+	const { entityKind, DefaultLogger, TransactionRollbackError } = orm;
+	const Base = next ? next.SQLiteAsyncDatabase : core.BaseSQLiteDatabase;
+
+	/** Drizzle's synchronous SQLite database, with transactions for asynchronous functions. */
+	class LitekeelDatabase extends Base {
+		/**
+		 * An asynchronous function gets a connection of its own (`transactionAsync`); any other runs inside the
+		 * connection's transaction, which begins as the connection's `txlock` says unless `behavior` does.
+		 */
+		transaction(fn, config = {}) {
+			if (fn instanceof AsyncFunction) {
+				// A sibling begins immediately: a write later on could not wait for its lock without blocking the loop.
+				if (config.behavior && config.behavior !== 'immediate') return Promise.reject(new TypeError(`An asynchronous transaction is always immediate, not "${config.behavior}"`));
+				return this.transactionAsync(fn);
+			}
+			return super.transaction(fn, { ...config, behavior: config.behavior ?? 'default' });
+		}
+
+		/** `fn(tx)` on a connection of its own: what runs beside it never joins its transaction. Rolled back when it rejects. */
+		transactionAsync(fn) {
+			return this.$client.transactionAsync((connection) => fn(construct(connection, this.$config, AsyncTransaction)));
+		}
+	}
+	Object.defineProperty(LitekeelDatabase, entityKind, { value: 'BetterSQLite3Database' });
+
+	/** What `fn` of an asynchronous transaction gets. Transactions in it are savepoints, one after the other. */
+	class AsyncTransaction extends LitekeelDatabase {
+		#last = Promise.resolve();
+		#depth = 0;
+
+		transactionAsync(fn) {
+			const turn = this.#last.then(() => this.#savepoint(fn));
+			this.#last = turn.catch(() => {});
+			return turn;
+		}
+
+		async #savepoint(fn) {
+			const name = `litekeel_${this.#depth}`;
+			const inner = construct(this.$client, this.$config, AsyncTransaction);
+			inner.#depth = this.#depth + 1;
+			this.$client.exec(`SAVEPOINT ${name}`);
+			try {
+				const result = await fn(inner);
+				this.$client.exec(`RELEASE ${name}`);
+				return result;
+			} catch (error) {
+				// SQLite may have rolled back the whole transaction by itself.
+				if (this.$client.inTransaction) this.$client.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
+				throw error;
+			}
+		}
+
+		rollback() {
+			throw new TransactionRollbackError();
+		}
+	}
+	Object.defineProperty(AsyncTransaction, entityKind, { value: 'BetterSQLite3Database' });
+
+	function construct(client, config, Class) {
+		const logger = config.logger === true ? new DefaultLogger() : config.logger || undefined;
+		let db;
+		if (next) {
+			const dialect = new core.SQLiteDialect({ codecs: config.codecs ?? next.betterSQLite3Codecs, useJitMappers: next.jitCompatCheck(config.jit) });
+			const relations = config.relations ?? {};
+			db = new Class('sync', dialect, new BetterSQLiteSession(client, dialect, relations, { logger, paramsInErrors: config.paramsInErrors }), relations);
+		} else {
+			const dialect = new core.SQLiteSyncDialect({ casing: config.casing });
+			let schema;
+			if (config.schema) {
+				const { tables, tableNamesMap } = orm.extractTablesRelationalConfig(config.schema, orm.createTableRelationsHelpers);
+				schema = { fullSchema: config.schema, schema: tables, tableNamesMap };
+			}
+			db = new Class('sync', dialect, new BetterSQLiteSession(client, dialect, schema, { logger }), schema);
+		}
+		return Object.defineProperties(db, {
+			$client: { value: client, enumerable: true },
+			$config: { value: config },
+		});
+	}
+
+	/** `drizzle(database | url, config)` or `drizzle({ client } | { connection, … })`. A URL is opened by `open`. */
+	function drizzle(first, config = {}) {
+		if (first == null || typeof first === 'string') return construct(Database.open(first), config, LitekeelDatabase);
+		if (first instanceof Database) return construct(first, config, LitekeelDatabase);
+		const { connection, client, ...rest } = first;
+		if (client) return construct(client, rest, LitekeelDatabase);
+		const { url, ...options } = typeof connection === 'object' && connection !== null ? connection : { url: connection };
+		return construct(Database.open(url, options), rest, LitekeelDatabase);
+	}
+
+	return { drizzle, LitekeelDatabase };
+};

@@ -1,0 +1,29 @@
+import type Database = require('../index');
+type OpenOptions = Database.OpenOptions;
+type RunResult = Database.RunResult;
+import type { DrizzleConfig } from 'drizzle-orm';
+import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
+
+type Schema = Record<string, unknown>;
+
+/** Drizzle's synchronous SQLite database, with transactions for asynchronous functions. */
+export declare class LitekeelDatabase<TSchema extends Schema = Record<string, never>> extends BaseSQLiteDatabase<'sync', RunResult, TSchema> {
+	readonly $client: Database.Database;
+	/**
+	 * `fn(tx)` on a connection of its own: what runs beside it never joins its transaction. Committed when the promise
+	 * resolves, rolled back when it rejects. `transaction(async (tx) => …)` is the same.
+	 */
+	transactionAsync<T>(fn: (tx: AsyncTransaction<TSchema>) => Promise<T> | T): Promise<T>;
+}
+
+/** What the function of an asynchronous transaction gets. Transactions in it are savepoints. */
+export interface AsyncTransaction<TSchema extends Schema = Record<string, never>> extends LitekeelDatabase<TSchema> {
+	/** Undoes the transaction by throwing Drizzle's TransactionRollbackError. */
+	rollback(): never;
+}
+
+type Connected<TSchema extends Schema> = LitekeelDatabase<TSchema>;
+
+/** Without a client or URL: `DATABASE_URL`, else `file:data/sqlite.db`. A URL is opened by litekeel's `open`. */
+export declare function drizzle<TSchema extends Schema = Record<string, never>>(client?: Database.Database | string | null, config?: DrizzleConfig<TSchema>): Connected<TSchema>;
+export declare function drizzle<TSchema extends Schema = Record<string, never>>(config: DrizzleConfig<TSchema> & ({ client: Database.Database } | { connection?: string | (OpenOptions & { url?: string }) })): Connected<TSchema>;

@@ -1,0 +1,12 @@
+'use strict';
+const core = require('drizzle-orm/sqlite-core');
+// Drizzle 1 put its databases elsewhere.
+const next = core.SQLiteSyncDialect ? null : {
+	...require('drizzle-orm/sqlite-core/async/db'),
+	...require('drizzle-orm/better-sqlite3/codecs'),
+	...require('drizzle-orm/utils'),
+};
+
+const made = require('./driver')({ orm: require('drizzle-orm'), core, session: require('drizzle-orm/better-sqlite3/session'), next });
+exports.drizzle = made.drizzle;
+exports.LitekeelDatabase = made.LitekeelDatabase;

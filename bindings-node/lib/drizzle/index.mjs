@@ -1,0 +1,13 @@
+import * as orm from 'drizzle-orm';
+import * as core from 'drizzle-orm/sqlite-core';
+import * as session from 'drizzle-orm/better-sqlite3/session';
+import make from './driver.js';
+
+// Drizzle 1 put its databases elsewhere.
+const next = 'SQLiteSyncDialect' in core ? null : {
+	...await import('drizzle-orm/sqlite-core/async/db'),
+	...await import('drizzle-orm/better-sqlite3/codecs'),
+	...await import('drizzle-orm/utils'),
+};
+
+export const { drizzle, LitekeelDatabase } = make({ orm, core, session, next });
