@@ -84,7 +84,12 @@
 
 
 /**
- * For keel_begin: take the lock at the first write.
+ * For keel_begin: what the setting txlock says (immediate, unless it was set).
+ */
+#define KEEL_DEFAULT -1
+
+/**
+ * For keel_begin: take the write lock at the first write; an explicit txlock replaces it.
  */
 #define KEEL_DEFERRED 0
 
