@@ -438,6 +438,35 @@ int32_t keel_rows_next(keel_rows *rows,
 void keel_rows_free(keel_rows *rows);
 
 /**
+ * From now on each of these signals closes every connection before it has its usual effect: new transactions are
+ * refused (KEEL_E_SHUTTING_DOWN), readers interrupted, write transactions waited for up to `grace_ms` (-1: 5000) and then
+ * rolled back. Then the signal ends the process as it would have; a handler that was installed before is called at
+ * once, and ending the process is left to it. A second signal ends the process at once; an ignored one stays ignored.
+ * Finish or close statements on SQLite's own handle before: here nobody knows who uses them.
+ *
+ * # Safety
+ * `signals` is NULL or readable for `count`; `err` is NULL or writable.
+ */
+int32_t keel_shutdown_on(const int32_t *signals,
+                         size_t count,
+                         int64_t grace_ms,
+                         keel_error **err);
+
+/**
+ * How many connections are open in this process, those of other hosts too.
+ */
+size_t keel_open_handles(void);
+
+/**
+ * KEEL_E_LEAK when a connection of this process is open, or one of profile=test was dropped without close; the message
+ * names each with where it was opened (option "opened_at") and for how long.
+ *
+ * # Safety
+ * `err` is NULL or writable.
+ */
+int32_t keel_assert_no_leaks(keel_error **err);
+
+/**
  * SQLite's own handle of the connection, or NULL. It is borrowed: do not close it. While other threads use the
  * connection through litekeel, do not.
  */

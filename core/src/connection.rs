@@ -18,7 +18,7 @@ use crate::settings::{Id, Options, Resolved, Settings, resolve};
 use crate::statement::Kept;
 use crate::stream::Streams;
 use crate::wait::Waiting;
-use crate::{fork, open, process, sqlite};
+use crate::{fork, open, process, shutdown, sqlite};
 
 /// A connection to one database, safe to use from any thread.
 ///
@@ -321,6 +321,12 @@ impl Connection {
         }
         let state =
             self.state.lock().map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked"))?;
+        if shutdown::begun() {
+            // What has begun may go on to its end.
+            // SAFETY: the handle is open, and its lock is held.
+            let between = state.closed.is_some() || unsafe { sqlite::sqlite3_get_autocommit(state.raw.0) } != 0;
+            between.then(shutdown::refuse).transpose()?;
+        }
         if state.closed.is_some() {
             return Err(self.closed_error());
         }

@@ -149,6 +149,13 @@ pub fn unsubscribe(id: u64) {
     PROCESS.remove(id);
 }
 
+/// Tells the subscribers of the process what is about all of it.
+pub(crate) fn tell(event: &Event) {
+    if PROCESS.any() {
+        PROCESS.call(event);
+    }
+}
+
 impl crate::Connection {
     /// Subscribes to this connection's events and to those of its file (a checkpoint in the background). Returns the
     /// number for [`off_event`](crate::Connection::off_event).

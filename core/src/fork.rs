@@ -8,7 +8,7 @@ use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use crate::{codes, descriptor, events, ownership, process, registry, sqlite, wal};
+use crate::{codes, descriptor, events, ownership, process, registry, shutdown, sqlite, wal};
 
 /// Set in a child that was forked after [`arm`].
 static GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -71,8 +71,15 @@ impl<T: Send> Forkable for ForkMutex<T> {
 static WATCHED: ForkMutex<Vec<&'static dyn Forkable>> = ForkMutex::new(Vec::new());
 
 /// Our own locks before SQLite's: those under which SQLite is called.
-static OURS: &[&dyn Forkable] =
-    &[&process::CONFIGURED, &registry::CREATING, &registry::ENTRIES, events::PROCESS_LIST, &wal::SEEN, &codes::NAMES];
+static OURS: &[&dyn Forkable] = &[
+    &shutdown::INSTALLING,
+    &process::CONFIGURED,
+    &registry::CREATING,
+    &registry::ENTRIES,
+    events::PROCESS_LIST,
+    &wal::SEEN,
+    &codes::NAMES,
+];
 
 /// SQLite's own, in the order in which its functions nest them: the list of shared caches; registration; the unix VFS
 /// (under which it asks for memory and random numbers); page cache; memory; random numbers.

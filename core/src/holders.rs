@@ -69,6 +69,17 @@ pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
     Some(found)
 }
 
+/// Whether this very process, on whichever connection, holds the write lock of the database at `path`.
+pub(crate) fn write_locked_here(path: &Path) -> Option<bool> {
+    let database = file_id(path)?.ino;
+    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
+    let inodes: Vec<u64> = [Some(database), shm].into_iter().flatten().collect();
+    let me = std::process::id();
+    let writes = |role: &&str| matches!(*role, "writer" | "reserved" | "pending" | "exclusive");
+    let locks = proc::posix_locks(&inodes)?;
+    Some(locks.iter().any(|lock| lock.pid == me && ranks(lock, database).iter().any(writes)))
+}
+
 /// A process as a holder: its command and its state.
 pub(crate) fn of_process(pid: u32, role: &'static str) -> Holder {
     let (command, state) = match pid {

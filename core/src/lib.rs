@@ -28,6 +28,7 @@ mod raw;
 pub mod registry;
 pub mod report;
 pub mod settings;
+pub mod shutdown;
 mod statement;
 mod stream;
 mod transaction;

@@ -22,7 +22,7 @@ use crate::explain::Access;
 use crate::registry;
 use crate::report::OpenReport;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
-use crate::{foreign, process, verify};
+use crate::{foreign, process, shutdown, verify};
 use inspect::Look;
 
 pub(crate) use handle::Opening;
@@ -99,6 +99,7 @@ fn same_settings(existing: &Connection, wanted: &Settings) -> Result<()> {
 
 fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<Connection>> {
     let began = Instant::now();
+    shutdown::refuse().map_err(|error| error.with_step("open"))?;
     process::initialise();
     process::take_recovered();
     let settings = &resolved.settings;
@@ -166,5 +167,11 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         resolved: Some(resolved),
     };
     // SAFETY: the handle is open, and `into_parts` gave up its ownership.
-    Ok(unsafe { Connection::assemble(raw, waiting, identity) })
+    let connection = unsafe { Connection::assemble(raw, waiting, identity) };
+    if let Err(error) = shutdown::refuse() {
+        // It began meanwhile, and may have closed what it saw before this one was there.
+        connection.close()?;
+        return Err(error.with_step("open"));
+    }
+    Ok(connection)
 }

@@ -1,0 +1,64 @@
+//! Who listens to the process hears that it shuts down, and what became of the connections.
+#![cfg(unix)]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Dir, exec, get, open};
+use litekeel_core::{codes, events, shutdown};
+
+#[test]
+fn waits_for_a_signal() {
+    if !common::is_child("waits_for_a_signal") {
+        return;
+    }
+    events::subscribe(Arc::new(|event| {
+        if event.name.starts_with("shut") {
+            println!("{} {:?}", event.name, event.fields);
+        }
+    }));
+    let url = std::env::var("URL").unwrap();
+    let (db, other) = (open(&url).unwrap(), open(&url).unwrap());
+    exec(&db, "CREATE TABLE t(a); BEGIN; INSERT INTO t VALUES(1)");
+    shutdown::shutdown_on(&[libc::SIGTERM], Duration::from_millis(200)).unwrap();
+    println!("ready");
+    while other.exec("SELECT 1").is_ok() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    println!("code {}", other.exec("SELECT 1").unwrap_err().code());
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn the_beginning_and_the_outcome_are_told() {
+    let dir = Dir::new();
+    let url = dir.url("a.db");
+    let mut child = common::child("waits_for_a_signal", &[("URL", &url)]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut text = Vec::new();
+    for line in lines {
+        if line.ends_with("ready") {
+            // SAFETY: our own child, which has not been waited for.
+            unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+        }
+        text.push(line);
+    }
+    let find = |what: &str| assert!(text.iter().any(|line| line.contains(what)), "{what}: {text:?}");
+    find(r#"shutting_down [("signal", Text("SIGTERM")), ("grace_ms", Int(200))]"#);
+    find(&format!("code {}", codes::SHUTTING_DOWN));
+    find(
+        r#"shut_down [("signal", Text("SIGTERM")), ("closed", Int(2)), ("rolled_back", Int(1)), ("left_open", Int(0))"#,
+    );
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
+    assert!(!dir.file("a.db-wal").exists());
+    let db = open(&url).unwrap();
+    assert_eq!(get(&db, "SELECT count(*) FROM t"), "0");
+    db.close().unwrap();
+}

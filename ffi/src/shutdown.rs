@@ -1,0 +1,62 @@
+//! The end of the process: closing on a signal, and what was left open.
+
+use std::time::Duration;
+
+use litekeel_core::{Error, codes, registry, shutdown};
+
+use crate::boundary::{null, run};
+use crate::error::keel_error;
+
+/// From now on each of these signals closes every connection before it has its usual effect: new transactions are
+/// refused (KEEL_E_SHUTTING_DOWN), readers interrupted, write transactions waited for up to `grace_ms` (-1: 5000) and then
+/// rolled back. Then the signal ends the process as it would have; a handler that was installed before is called at
+/// once, and ending the process is left to it. A second signal ends the process at once; an ignored one stays ignored.
+/// Finish or close statements on SQLite's own handle before: here nobody knows who uses them.
+///
+/// # Safety
+/// `signals` is NULL or readable for `count`; `err` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_shutdown_on(
+    signals: *const i32,
+    count: usize,
+    grace_ms: i64,
+    err: *mut *mut keel_error,
+) -> i32 {
+    run(err, || {
+        if signals.is_null() {
+            return Err(null("signals"));
+        }
+        if count > 64 {
+            return Err(Error::new(codes::ARGUMENT, format!("{count} signals are more than there are")));
+        }
+        let grace = match grace_ms {
+            -1 => shutdown::GRACE,
+            0.. => Duration::from_millis(grace_ms as u64),
+            other => return Err(Error::new(codes::ARGUMENT, format!("{other} ms are no time to wait"))),
+        };
+        // SAFETY: readable by the caller's promise.
+        shutdown::shutdown_on(unsafe { std::slice::from_raw_parts(signals, count) }, grace)?;
+        Ok(0)
+    })
+}
+
+/// How many connections are open in this process, those of other hosts too.
+#[unsafe(no_mangle)]
+pub extern "C" fn keel_open_handles() -> usize {
+    let mut open = 0;
+    run(std::ptr::null_mut(), || {
+        open = registry::open_handles().len();
+        Ok(0)
+    });
+    open
+}
+
+/// KEEL_E_LEAK when a connection of this process is open, or one of profile=test was dropped without close; the message
+/// names each with where it was opened (option "opened_at") and for how long.
+///
+/// # Safety
+/// `err` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_assert_no_leaks(err: *mut *mut keel_error) -> i32 {
+    run(err, || registry::assert_no_leaks().map(|()| 0))
+}
