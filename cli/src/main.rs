@@ -2,11 +2,13 @@
 //!
 //! Commands that only look change nothing, not even the `-wal` and `-shm` beside the database.
 
+mod backup;
 mod checkpoint;
 mod database;
 mod doctor;
 mod exit;
 mod interrupt;
+mod progress;
 mod terminal;
 mod url;
 mod wal;
@@ -45,6 +47,10 @@ enum Verb {
     Who(who::Who),
     /// Move the WAL into the database.
     Checkpoint(checkpoint::Checkpoint),
+    /// Copy a live database to a file, consistently, whatever is written meanwhile.
+    Backup(backup::Backup),
+    /// Bring the content of a copy back into a database.
+    Restore(backup::Restore),
     /// Show how a URL is understood: the file, and every setting with where it comes from.
     Url(url::Url),
     /// Watch the WAL's size, the checkpoints and the locks as they change.
@@ -63,6 +69,8 @@ fn run(command: &Command) -> Result<Exit> {
         Verb::Doctor(doctor) => doctor.run(out),
         Verb::Who(who) => who.run(out),
         Verb::Checkpoint(checkpoint) => checkpoint.run(out),
+        Verb::Backup(backup) => backup.run(out, Terminal::err(command.color)),
+        Verb::Restore(restore) => restore.run(out, Terminal::err(command.color)),
         Verb::Url(url) => url.run(out),
         Verb::Watch(watch) => watch.run(out),
     }

@@ -1,6 +1,5 @@
 //! What a database says about itself: its header, its pages, and how they fit the settings.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub struct Content {
 /// # Errors
 /// Those of open. What goes wrong afterwards is a finding.
 pub fn examine(database: &Database, depth: Depth) -> Result<Content> {
-    let mut before = fingerprint(&database.path);
+    let mut before = database.fingerprint();
     loop {
         let db = database.inspect()?;
         let lines = db.report().rows.iter().map(settings::Line::from).collect();
@@ -35,21 +34,13 @@ pub fn examine(database: &Database, depth: Depth) -> Result<Content> {
         db.close()?;
         // Without a -wal the file was read as one that nobody changes. If somebody opened it meanwhile, what was seen
         // may be a mixture, and it is read again, in company now.
-        let after = fingerprint(&database.path);
-        if before.1.is_none() && before != after && !interrupt::asked() {
+        let after = database.fingerprint();
+        if before.wal.is_none() && before != after && !interrupt::asked() {
             before = after;
             continue;
         }
         return Ok(Content { findings, settings: lines });
     }
-}
-
-/// The size and age of the database, and of its `-wal` if there is one.
-fn fingerprint(path: &Path) -> (Option<(u64, std::time::SystemTime)>, Option<u64>) {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    let main = std::fs::metadata(path).ok().and_then(|meta| Some((meta.len(), meta.modified().ok()?)));
-    (main, std::fs::metadata(wal).ok().map(|meta| meta.len()))
 }
 
 fn look(db: &Connection, wanted: &Settings, depth: Depth) -> Vec<Finding> {

@@ -1,6 +1,8 @@
 //! What the tests of the command share: a directory, the real binary, and a process that uses a database.
 #![allow(dead_code)] // Each test program uses its part.
 
+pub mod tmux;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;

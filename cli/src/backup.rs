@@ -1,0 +1,215 @@
+//! `litekeel backup` and `litekeel restore`: a consistent copy of a live database, in either direction.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use litekeel_core::settings::Id;
+use litekeel_core::{Connection, Error, Result, codes, sqlite};
+use serde::Serialize;
+
+use crate::database::{Database, Fingerprint};
+use crate::exit::Exit;
+use crate::interrupt;
+use crate::progress::Progress;
+use crate::terminal::{Terminal, Tone, bytes, time};
+
+#[derive(Args)]
+pub struct Backup {
+    /// The database to copy.
+    url: String,
+    /// The copy.
+    destination: String,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Args)]
+pub struct Restore {
+    /// The copy to restore from.
+    source: String,
+    /// The database that gets its content.
+    url: String,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Args)]
+struct How {
+    /// Replace a database that exists, in one transaction; who has it open sees the new content.
+    #[arg(long)]
+    overwrite: bool,
+    /// Do not check the pages of the copy (and, to restore, of the source first).
+    #[arg(long)]
+    no_check: bool,
+    /// Pages to copy in one step; writers get their turn in between.
+    #[arg(long, value_name = "PAGES", default_value_t = 256, value_parser = clap::value_parser!(i32).range(1..))]
+    pages: i32,
+    /// Rest between steps, to leave the disk to others.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    pause: u64,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    source: String,
+    destination: String,
+    bytes: u64,
+    pages: i64,
+    /// How often another process's write made it begin anew.
+    restarts: u32,
+    elapsed_ms: u64,
+    /// `quick_check` said ok; `null` when it was not asked.
+    checked: Option<bool>,
+}
+
+impl Backup {
+    pub fn run(&self, out: Terminal, err: Terminal) -> Result<Exit> {
+        copy("backup", &self.url, &self.destination, &self.how, out, err)
+    }
+}
+
+impl Restore {
+    pub fn run(&self, out: Terminal, err: Terminal) -> Result<Exit> {
+        // A damaged copy must not replace anything.
+        if !self.how.no_check {
+            check(&Database::of(Some(&self.source))?)?;
+        }
+        copy("restore", &self.source, &as_destination(&self.url)?, &self.how, out, err)
+    }
+}
+
+/// The application's own URL, without the settings that describe a connection: a copy takes none of them.
+fn as_destination(url: &str) -> Result<String> {
+    let database = Database::of(Some(url))?;
+    let settings = &database.resolved.settings;
+    let path = database.path.display().to_string();
+    let mut text = format!("file:{}?mode={}", litekeel_core::url::encode(&path), settings.word(Id::Mode));
+    if let Some(timeout) = settings.int(Id::BusyTimeout) {
+        text.push_str(&format!("&busy_timeout={timeout}"));
+    }
+    Ok(text)
+}
+
+fn copy(label: &'static str, from: &str, to: &str, how: &How, out: Terminal, err: Terminal) -> Result<Exit> {
+    let (source, destination) = (Database::of(Some(from))?, Database::of(Some(to))?);
+    if !how.overwrite && std::fs::symlink_metadata(&destination.path).is_ok() {
+        let text = format!("{} exists already", destination.path.display());
+        return Err(Error::new(codes::CONFLICT, text)
+            .with_hint("name another file, or say --overwrite to replace its content")
+            .with_path(&destination.path));
+    }
+    let opened = Source::open(&source)?;
+    let page_size: i64 =
+        opened.db.lock()?.sqlite().pragma_query_value(None, "page_size", |row| row.get(0)).unwrap_or(4096);
+    let began = Instant::now();
+    let mut progress = Progress::new(label, err);
+    let copied = opened.db.backup(to, how.pages, |done, total| {
+        progress.show((done * page_size) as u64, (total * page_size) as u64);
+        interrupt::asked() || how.pause > 0 && !interrupt::sleep(Duration::from_millis(how.pause))
+    });
+    drop(progress);
+    let report = match copied {
+        Ok(report) => report,
+        Err(error) if error.code() & 0xff == sqlite::SQLITE_INTERRUPT && interrupt::asked() => {
+            opened.db.close()?;
+            eprintln!("{} {}", err.paint(Tone::Warning, "stopped:"), untouched(&destination.path));
+            return Ok(Exit::Interrupted);
+        }
+        Err(error) => return Err(error),
+    };
+    opened.close(&source)?;
+    if !how.no_check {
+        check(&destination)?;
+    }
+    let outcome = Outcome {
+        source: source.path.display().to_string(),
+        destination: destination.path.display().to_string(),
+        bytes: (report.pages * page_size) as u64,
+        pages: report.pages,
+        restarts: report.restarts,
+        elapsed_ms: began.elapsed().as_millis() as u64,
+        checked: (!how.no_check).then_some(true),
+    };
+    if how.json {
+        println!("{}", serde_json::to_string_pretty(&outcome).expect("strings and numbers"));
+        return Ok(Exit::Fine);
+    }
+    let anew = match outcome.restarts {
+        0 => String::new(),
+        count => format!("; begun anew {count} times, as others wrote"),
+    };
+    println!(
+        "{} {} → {}: {} in {}{}{anew}",
+        out.paint(Tone::Good, "done"),
+        outcome.source,
+        outcome.destination,
+        bytes(outcome.bytes),
+        time(began.elapsed()),
+        if how.no_check { "" } else { ", quick_check: ok" },
+    );
+    Ok(Exit::Fine)
+}
+
+fn untouched(path: &Path) -> String {
+    if path.exists() {
+        format!("{} is as it was before", path.display())
+    } else {
+        format!("{} was not created", path.display())
+    }
+}
+
+/// The database that is read.
+struct Source {
+    db: Arc<Connection>,
+    /// Set when it is read without locks: nobody may have changed it meanwhile.
+    unlocked: Option<Fingerprint>,
+}
+
+impl Source {
+    /// As an ordinary connection, which keeps writers from changing what is being read; on a directory that may not be
+    /// written, without a trace.
+    fn open(database: &Database) -> Result<Source> {
+        let before = database.fingerprint();
+        match database.work(&[("optimize", "off")]) {
+            Ok(db) => Ok(Source { db, unlocked: None }),
+            Err(error) if error.code() == codes::FILE_NOT_WRITABLE => {
+                Ok(Source { db: database.inspect()?, unlocked: Some(before) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn close(self, database: &Database) -> Result<()> {
+        self.db.close()?;
+        match self.unlocked {
+            Some(before) if before != database.fingerprint() => Err(Error::new(
+                codes::IO,
+                format!("{} was changed while it was read without locks", database.path.display()),
+            )
+            .with_hint("try again: the copy may be a mixture; run as a user who may write the directory")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads every page.
+fn check(database: &Database) -> Result<()> {
+    let db = database.inspect()?;
+    let complaint: rusqlite::Result<String> =
+        db.lock()?.sqlite().pragma_query_value(None, "quick_check", |row| row.get(0));
+    db.close()?;
+    let said = match complaint {
+        Ok(said) if said == "ok" => return Ok(()),
+        Ok(said) => said,
+        Err(error) => error.to_string(),
+    };
+    let place: &PathBuf = &database.path;
+    Err(Error::new(sqlite::SQLITE_CORRUPT, format!("{}: quick_check: {said}", place.display()))
+        .with_hint("litekeel doctor says more; restore another copy")
+        .with_path(place))
+}

@@ -1,0 +1,135 @@
+//! `backup` and `restore`: live databases, nothing replaced unasked, nothing half, and a bar on a terminal.
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+
+use common::tmux::Tmux;
+use common::{Dir, Holder, hold_if_child, ran};
+
+fn rows(dir: &Dir, name: &str) -> i64 {
+    let db = dir.open(&format!("{name}?mode=rw&busy_timeout=5s"));
+    let count = db.lock().unwrap().sqlite().query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+    db.close().unwrap();
+    count
+}
+
+#[test]
+fn a_live_database_there_and_back() {
+    hold_if_child();
+    let dir = Dir::new();
+    dir.database("a.db", 1000);
+    let url = format!("file:{}/a.db", dir.path().display());
+    let me = "a_live_database_there_and_back";
+    // A writer has the lock, and rows that are only in the WAL.
+    let writer = Holder::start(me, &url, "INSERT INTO t VALUES(1, 2); BEGIN IMMEDIATE; DELETE FROM t");
+    let ran = dir.litekeel(&["backup", "a.db", "copies/b.db", "--json"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let json = ran.json();
+    assert_eq!((&json["checked"], json["restarts"].as_u64()), (&true.into(), Some(0)), "{json}");
+    assert!(json["bytes"].as_u64().unwrap() > 100_000 && ran.err.is_empty(), "no bar where no terminal is: {ran:?}");
+    assert_eq!(rows(&dir, "copies/b.db"), 1001);
+    drop(writer);
+
+    // The application's own URL may carry its settings.
+    let ran = dir.litekeel(&["restore", "copies/b.db", "file:new/c.db?profile=durable&cache_size=64MiB"]);
+    assert!(ran.status == 0 && ran.out.contains("quick_check: ok"), "{ran:?}");
+    assert_eq!(rows(&dir, "new/c.db"), 1001);
+}
+
+#[test]
+fn nothing_that_exists_is_replaced_unasked() {
+    hold_if_child();
+    let dir = Dir::new();
+    dir.database("a.db", 10);
+    dir.database("b.db", 20);
+    for words in [["backup", "a.db", "b.db"], ["restore", "a.db", "b.db"]] {
+        let before = dir.listing();
+        let ran = dir.litekeel(&words);
+        assert!(ran.status == 2 && ran.err.contains("--overwrite"), "{ran:?}");
+        assert_eq!(dir.listing(), before);
+    }
+    // Asked for, it replaces the content under a reader, who sees the old one until it looks again.
+    let url = format!("file:{}/b.db", dir.path().display());
+    let reader = Holder::start("nothing_that_exists_is_replaced_unasked", &url, "BEGIN; SELECT count(*) FROM t");
+    let ran = dir.litekeel(&["restore", "a.db", "b.db", "--overwrite"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    drop(reader);
+    assert_eq!(rows(&dir, "b.db"), 10);
+    // Of itself there is no copy, by whatever name.
+    let ran = dir.litekeel(&["backup", "a.db", "./a.db", "--overwrite"]);
+    assert!(ran.status != 0 && ran.err.contains("itself"), "{ran:?}");
+}
+
+#[test]
+fn a_damaged_copy_replaces_nothing() {
+    let dir = Dir::new();
+    dir.database("live.db", 10);
+    let copy = dir.database("copy.db", 2000);
+    let mut bytes = std::fs::read(&copy).unwrap();
+    bytes[4096 * 20..4096 * 21].fill(0x55);
+    std::fs::write(&copy, bytes).unwrap();
+    let before = dir.listing();
+    let ran = dir.litekeel(&["restore", "copy.db", "live.db", "--overwrite"]);
+    assert!(ran.status == 3 && ran.err.contains("litekeel doctor"), "{ran:?}");
+    assert_eq!(dir.listing(), before);
+    assert_eq!(rows(&dir, "live.db"), 10);
+}
+
+#[test]
+fn a_database_that_may_only_be_read_is_copied_without_a_trace() {
+    // SAFETY: no arguments.
+    if unsafe { libc::geteuid() } == 0 {
+        return as_nobody();
+    }
+    let dir = Dir::new();
+    dir.database("in/a.db", 100);
+    readable_only(&dir);
+}
+
+fn readable_only(dir: &Dir) {
+    std::fs::set_permissions(dir.file("in"), std::fs::Permissions::from_mode(0o555)).unwrap();
+    let ran = dir.litekeel(&["backup", "in/a.db", "b.db"]);
+    std::fs::set_permissions(dir.file("in"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(rows(dir, "b.db"), 100);
+}
+
+/// Root may write everywhere: as another user then.
+fn as_nobody() {
+    use std::os::unix::process::CommandExt;
+    let dir = Dir::new();
+    dir.database("in/a.db", 100);
+    std::fs::create_dir(dir.file("out")).unwrap();
+    std::fs::set_permissions(dir.file("out"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    // The binary may lie where nobody else may look.
+    std::fs::copy(env!("CARGO_BIN_EXE_litekeel"), dir.file("litekeel")).unwrap();
+    let mut command = std::process::Command::new(dir.file("litekeel"));
+    command.args(["backup", "in/a.db", "out/b.db"]).current_dir(dir.path()).uid(65534).gid(65534);
+    let ran = ran(command);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(rows(&dir, "out/b.db"), 100);
+    let left: Vec<_> = std::fs::read_dir(dir.file("in")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["a.db"]);
+}
+
+#[test]
+fn on_a_terminal_a_bar_moves_and_ctrl_c_leaves_nothing() {
+    let dir = Dir::new();
+    dir.database("a.db", 20_000);
+    let command = format!("{} backup a.db out/b.db --pages 10 --pause 20", env!("CARGO_BIN_EXE_litekeel"));
+    let Some(tmux) = Tmux::start(&dir, &command) else { return };
+    let percent = |screen: &str| -> Option<u32> {
+        let line = screen.lines().find(|line| line.starts_with("backup "))?;
+        line.split('%').next()?.split_whitespace().last()?.parse().ok()
+    };
+    let first = tmux.screen("a bar", |screen| percent(screen).is_some_and(|p| p > 0) && screen.contains("/s"));
+    assert!(first.contains('█') && first.contains('░') && first.contains(" of "), "{first}");
+    let began = percent(&first).unwrap();
+    let later = tmux.screen("it moves", |screen| percent(screen).is_some_and(|p| p > began));
+    assert_eq!(later.matches("backup ").count(), 1, "in place: {later}");
+    tmux.ask(&["send-keys", "C-c"]);
+    let screen = tmux.screen("it stops", |screen| screen.contains("status="));
+    assert!(screen.contains("status=130") && screen.contains("b.db was not created"), "{screen}");
+    assert!(!screen.contains('░') && !dir.file("out").exists(), "{screen}");
+}
