@@ -10,6 +10,7 @@ const platforms = require('./lib/platforms');
 
 const own = JSON.parse(fs.readFileSync(path.join(__dirname, 'package.json'), 'utf8'));
 const LICENSES = ['LICENSE-MIT', 'LICENSE-APACHE'];
+const ALIAS = '@litekeel/better-sqlite3';
 /** The better-sqlite3 whose behaviour each line has: those who check the version have to find it. */
 const ALIAS_VERSIONS = { 12: '12.6.2', 13: '13.2.0' };
 
@@ -45,7 +46,7 @@ function writeAlias(directory, major) {
 	const entries = major < 13 ? [] : platforms.map(({ platform, arch, libc }) => `./${platform}${libc === 'musl' ? 'musl' : ''}-${arch}`);
 	const entry = { types: './index.d.ts', default: './index.js' };
 	write(directory, {
-		name: '@litekeel/better-sqlite3', version: ALIAS_VERSIONS[major], description: 'litekeel in the place of better-sqlite3: npm install better-sqlite3@npm:@litekeel/better-sqlite3',
+		name: ALIAS, version: ALIAS_VERSIONS[major], description: 'litekeel in the place of better-sqlite3: npm install better-sqlite3@npm:@litekeel/better-sqlite3',
 		main: 'index.js', types: 'index.d.ts',
 		exports: Object.fromEntries([['.', entry], ...entries.map((name) => [name, entry]), ['./package.json', './package.json']]),
 		files: ['index.js', 'index.d.ts', ...LICENSES], dependencies: { litekeel: own.version },
@@ -109,7 +110,10 @@ function installInto(project, major = 13) {
 	}
 }
 
-module.exports = { packAll, installInto };
+/** The names of everything that is packed. */
+const packages = () => [own.name, ...platforms.map(({ name }) => `@litekeel/${name}`), ALIAS];
+
+module.exports = { packAll, installInto, packages };
 if (require.main === module && process.argv[2] === '--into') {
 	installInto(process.argv[3]);
 } else if (require.main === module) {

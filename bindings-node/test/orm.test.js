@@ -26,6 +26,7 @@ function roundTrip(name, { project = ecosystem.directory, script = path.join('or
 
 roundTrip('drizzle', { majors: [20, 24] });
 roundTrip('drizzle 1', { project: ecosystem.next, script: 'drizzle-1/drizzle.mjs', majors: [20, 24] });
+roundTrip('migrate');
 roundTrip('drizzle-kit');
 roundTrip('drizzle-kit 1', { project: ecosystem.next, script: 'orm/drizzle-kit.mjs' });
 roundTrip('kysely');

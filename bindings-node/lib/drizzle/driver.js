@@ -5,7 +5,9 @@ const Database = require('../index');
 
 const AsyncFunction = (async () => {}).constructor;
 
-module.exports = ({ orm, core, session: { BetterSQLiteSession }, next }) => {
+const TURNS_KEYS_OFF = /\bPRAGMA\s+foreign_keys\s*=\s*(off|0|no|false)\b/i;
+
+module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { readMigrationFiles, migrate: upstream }, next }) => {
 	const { entityKind, DefaultLogger, TransactionRollbackError } = orm;
 	const Base = next ? next.SQLiteAsyncDatabase : core.BaseSQLiteDatabase;
 
@@ -96,5 +98,30 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, next }) => {
 		return construct(Database.open(url, options), rest, LitekeelDatabase);
 	}
 
-	return { drizzle, LitekeelDatabase };
+	/**
+	 * Applies the migrations that drizzle-kit generated. Where one turns foreign keys off, as every rebuild of a table
+	 * does, they are off: Drizzle runs migrations inside a transaction, where that pragma does nothing, and dropping the
+	 * old table would then delete the rows that refer to it.
+	 */
+	function migrate(db, config) {
+		const client = db.$client;
+		const asked = readMigrationFiles(config).some(({ sql }) => sql.some((text) => TURNS_KEYS_OFF.test(text)));
+		if (!asked || client.inTransaction || client.pragma('foreign_keys', { simple: true }) === 0) return upstream(db, config);
+		const before = client.prepare('SELECT total_changes()').pluck().get();
+		client.pragma('foreign_keys = OFF');
+		try {
+			upstream(db, config);
+		} finally {
+			client.pragma('foreign_keys = ON');
+		}
+		if (client.prepare('SELECT total_changes()').pluck().get() === before) return undefined;
+		const broken = client.pragma('foreign_key_check');
+		if (broken.length > 0) {
+			const { table, parent } = broken[0];
+			throw Object.assign(new Error(`The migrations are applied, and ${broken.length} rows refer to rows that are not there, the first of them from ${table} to ${parent}: PRAGMA foreign_key_check lists them`), { violations: broken });
+		}
+		return undefined;
+	}
+
+	return { drizzle, migrate, LitekeelDatabase };
 };

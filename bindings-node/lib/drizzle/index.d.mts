@@ -1,6 +1,7 @@
 import type Database from '../index.js';
 import type { OpenOptions, RunResult } from '../index.mjs';
 import type { DrizzleConfig } from 'drizzle-orm';
+import type { MigrationConfig } from 'drizzle-orm/migrator';
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
 
 type Schema = Record<string, unknown>;
@@ -21,8 +22,13 @@ export interface AsyncTransaction<TSchema extends Schema = Record<string, never>
 	rollback(): never;
 }
 
-type Connected<TSchema extends Schema> = LitekeelDatabase<TSchema>;
-
 /** Without a client or URL: `DATABASE_URL`, else `file:data/sqlite.db`. A URL is opened by litekeel's `open`. */
-export declare function drizzle<TSchema extends Schema = Record<string, never>>(client?: Database.Database | string | null, config?: DrizzleConfig<TSchema>): Connected<TSchema>;
-export declare function drizzle<TSchema extends Schema = Record<string, never>>(config: DrizzleConfig<TSchema> & ({ client: Database.Database } | { connection?: string | (OpenOptions & { url?: string }) })): Connected<TSchema>;
+export declare function drizzle<TSchema extends Schema = Record<string, never>>(client?: Database.Database | string | null, config?: DrizzleConfig<TSchema>): LitekeelDatabase<TSchema>;
+export declare function drizzle<TSchema extends Schema = Record<string, never>>(config: DrizzleConfig<TSchema> & ({ client: Database.Database } | { connection?: string | (OpenOptions & { url?: string }) })): LitekeelDatabase<TSchema>;
+
+/**
+ * Applies the migrations that drizzle-kit generated, with foreign keys off where a migration says so: in Drizzle's own
+ * `migrate` that pragma does nothing, and the rebuild of a table deletes the rows that refer to it.
+ * @throws {Error} with `violations`, when rows refer to nothing afterwards.
+ */
+export declare function migrate<TSchema extends Schema>(db: LitekeelDatabase<TSchema>, config: MigrationConfig): void;

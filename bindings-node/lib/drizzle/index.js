@@ -7,6 +7,11 @@ const next = core.SQLiteSyncDialect ? null : {
 	...require('drizzle-orm/utils'),
 };
 
-const made = require('./driver')({ orm: require('drizzle-orm'), core, session: require('drizzle-orm/better-sqlite3/session'), next });
+const made = require('./driver')({
+	orm: require('drizzle-orm'), core, next,
+	session: require('drizzle-orm/better-sqlite3/session'),
+	migrations: { ...require('drizzle-orm/migrator'), ...require('drizzle-orm/better-sqlite3/migrator') },
+});
 exports.drizzle = made.drizzle;
+exports.migrate = made.migrate;
 exports.LitekeelDatabase = made.LitekeelDatabase;

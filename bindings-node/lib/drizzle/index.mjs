@@ -1,6 +1,8 @@
 import * as orm from 'drizzle-orm';
 import * as core from 'drizzle-orm/sqlite-core';
 import * as session from 'drizzle-orm/better-sqlite3/session';
+import { readMigrationFiles } from 'drizzle-orm/migrator';
+import { migrate as upstream } from 'drizzle-orm/better-sqlite3/migrator';
 import make from './driver.js';
 
 // Drizzle 1 put its databases elsewhere.
@@ -10,4 +12,4 @@ const next = 'SQLiteSyncDialect' in core ? null : {
 	...await import('drizzle-orm/utils'),
 };
 
-export const { drizzle, LitekeelDatabase } = make({ orm, core, session, next });
+export const { drizzle, migrate, LitekeelDatabase } = make({ orm, core, session, migrations: { readMigrationFiles, migrate: upstream }, next });

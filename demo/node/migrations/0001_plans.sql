@@ -1,0 +1,1 @@
+ALTER TABLE `site` ADD `plan` text DEFAULT 'free' NOT NULL;
