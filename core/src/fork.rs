@@ -67,8 +67,13 @@ impl<T: Send> Forkable for ForkMutex<T> {
     }
 }
 
+type Watched = ForkMutex<Vec<&'static dyn Forkable>>;
+
 /// Locks of the floors above, taken before ours: their holders may call into the core, never the other way round.
-static WATCHED: ForkMutex<Vec<&'static dyn Forkable>> = ForkMutex::new(Vec::new());
+static WATCHED: Watched = ForkMutex::new(Vec::new());
+
+/// Locks of the floors above that are taken inside SQLite's calls, as its log callback does.
+static WATCHED_BELOW: Watched = ForkMutex::new(Vec::new());
 
 /// Our own locks before SQLite's: those under which SQLite is called.
 static OURS: &[&dyn Forkable] = &[
@@ -117,6 +122,12 @@ pub fn watch(lock: &'static dyn Forkable) {
     WATCHED.lock().push(lock);
 }
 
+/// As [`watch`], for a lock that is taken inside SQLite's calls.
+pub fn watch_below(lock: &'static dyn Forkable) {
+    arm();
+    WATCHED_BELOW.lock().push(lock);
+}
+
 /// How many forks lie between the first use of this library and this process. A connection remembers its own: in a
 /// child the numbers differ, at the price of one load instead of a system call.
 pub(crate) fn generation() -> u32 {
@@ -135,24 +146,34 @@ fn each_of_sqlites(act: unsafe extern "C" fn(*mut sqlite::sqlite3_mutex)) {
     }
 }
 
+fn hold_watched(locks: &'static Watched) {
+    locks.hold();
+    // SAFETY: this thread holds the lock; it is its own guard that is read.
+    let guard = unsafe { (*locks.held.get()).as_ref() };
+    guard.into_iter().flat_map(|locks| locks.iter()).for_each(|lock| lock.hold());
+}
+
+fn release_watched(locks: &'static Watched) {
+    // SAFETY: as in `hold_watched`; the guard is given back last.
+    let guard = unsafe { (*locks.held.get()).as_ref() };
+    guard.into_iter().flat_map(|locks| locks.iter().rev()).for_each(|lock| lock.release());
+    locks.release();
+}
+
 unsafe extern "C" fn prepare() {
-    WATCHED.hold();
-    // SAFETY: this thread holds the lock; it is a `ForkMutex`'s own guard that is read.
-    let watched = unsafe { (*WATCHED.held.get()).as_ref() };
-    watched.into_iter().flat_map(|locks| locks.iter()).for_each(|lock| lock.hold());
+    hold_watched(&WATCHED);
     OURS.iter().for_each(|lock| lock.hold());
     each_of_sqlites(sqlite::sqlite3_mutex_enter);
     BELOW.iter().for_each(|lock| lock.hold());
+    hold_watched(&WATCHED_BELOW);
 }
 
 unsafe extern "C" fn parent() {
+    release_watched(&WATCHED_BELOW);
     BELOW.iter().rev().for_each(|lock| lock.release());
     each_of_sqlites(sqlite::sqlite3_mutex_leave);
     OURS.iter().rev().for_each(|lock| lock.release());
-    // SAFETY: as in `prepare`.
-    let watched = unsafe { (*WATCHED.held.get()).as_ref() };
-    watched.into_iter().flat_map(|locks| locks.iter().rev()).for_each(|lock| lock.release());
-    WATCHED.release();
+    release_watched(&WATCHED);
 }
 
 unsafe extern "C" fn child() {

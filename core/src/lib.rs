@@ -6,6 +6,7 @@ pub mod backup;
 mod close;
 pub mod codes;
 pub mod connection;
+mod copies;
 mod deadline;
 pub mod descriptor;
 pub mod error;

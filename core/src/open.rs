@@ -22,7 +22,7 @@ use crate::explain::Access;
 use crate::registry;
 use crate::report::OpenReport;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
-use crate::{foreign, process, shutdown, verify};
+use crate::{copies, foreign, process, shutdown, verify};
 use inspect::Look;
 
 pub(crate) use handle::Opening;
@@ -115,10 +115,10 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         _ => Access::Create,
     };
     let prepared = target::prepare(&resolved, options, access, &mut report).map_err(|e| e.with_step("target"))?;
+    let other_copies = settings.word(Id::ForeignSqlite);
+    report.warnings.extend(copies::check(other_copies).map_err(|e| e.with_step("foreign_sqlite"))?);
     if let Target::File(path) = &resolved.target {
-        report
-            .warnings
-            .extend(foreign::check(path, settings.word(Id::ForeignSqlite)).map_err(|e| e.with_step("foreign_sqlite"))?);
+        report.warnings.extend(foreign::check(path, other_copies).map_err(|e| e.with_step("foreign_sqlite"))?);
     }
     let (mut opening, look) = match options.inspect {
         true => handle::inspect(&resolved, options, access)?,

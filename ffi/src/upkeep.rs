@@ -1,8 +1,9 @@
 //! What keeps a database well: checkpoint, backup, the log.
 
 use std::ffi::{c_char, c_void};
-use std::sync::{Arc, Once, RwLock};
+use std::sync::{Arc, Once};
 
+use litekeel_core::fork::{self, ForkMutex};
 use litekeel_core::process;
 
 use crate::boundary::run;
@@ -80,7 +81,7 @@ unsafe impl Send for Listener {}
 // SAFETY: as above.
 unsafe impl Sync for Listener {}
 
-static LISTENER: RwLock<Option<Listener>> = RwLock::new(None);
+static LISTENER: ForkMutex<Option<Listener>> = ForkMutex::new(None);
 
 /// Sends SQLite's log to `log`, instead of to the function set before; NULL ends it. Set it before the first open, to
 /// hear all of it. The function set before may still be running on another thread when this returns.
@@ -91,10 +92,11 @@ static LISTENER: RwLock<Option<Listener>> = RwLock::new(None);
 pub unsafe extern "C" fn keel_set_log(log: keel_log, ctx: *mut c_void) -> i32 {
     static ONCE: Once = Once::new();
     run(std::ptr::null_mut(), || {
-        *LISTENER.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = log.map(|log| Listener(log, ctx));
+        *LISTENER.lock() = log.map(|log| Listener(log, ctx));
         ONCE.call_once(|| {
+            fork::watch_below(&LISTENER);
             process::subscribe_log(Arc::new(|code, message| {
-                let listener = *LISTENER.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let listener = *LISTENER.lock();
                 let Ok(text) = std::ffi::CString::new(message) else { return };
                 if let Some(Listener(log, ctx)) = listener {
                     // SAFETY: the promise of whoever set it.
