@@ -2,6 +2,7 @@
 CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
+BINDIR = $(DESTDIR)$(PREFIX)/bin
 LIBDIR = $(DESTDIR)$(PREFIX)/lib
 INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
@@ -40,7 +41,8 @@ header:
 	if command -v node >/dev/null; then node bindings-node/settings-types.js; fi
 
 install: all
-	install -d $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel
+	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel
+	install -m 755 $(BUILD)/litekeel $(BINDIR)/litekeel
 	install -m 755 $(OBJECT) $(LIBDIR)/liblitekeel.so.$(VERSION)
 	ln -sf liblitekeel.so.$(VERSION) $(LIBDIR)/liblitekeel.so.0
 	ln -sf liblitekeel.so.0 $(LIBDIR)/liblitekeel.so
@@ -51,7 +53,7 @@ install: all
 	install -m 644 packaging/litekeel-config.cmake $(LIBDIR)/cmake/litekeel/litekeel-config.cmake
 
 uninstall:
-	rm -f $(LIBDIR)/liblitekeel.so* $(LIBDIR)/liblitekeel.a $(LIBDIR)/pkgconfig/litekeel.pc $(INCLUDEDIR)/litekeel.h
+	rm -f $(BINDIR)/litekeel $(LIBDIR)/liblitekeel.so* $(LIBDIR)/liblitekeel.a $(LIBDIR)/pkgconfig/litekeel.pc $(INCLUDEDIR)/litekeel.h
 	rm -rf $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel
 
 clean:

@@ -34,10 +34,13 @@ function writeMain(directory) {
 }
 
 function writePlatform(directory, { name, platform, arch, libc, file }, library) {
+	// The command `litekeel` is built beside the library.
+	const command = path.join(path.dirname(library), 'litekeel');
+	const contents = { [file]: { from: library }, ...(fs.existsSync(command) ? { litekeel: { from: command } } : {}) };
 	write(directory, {
-		name: `@litekeel/${name}`, description: `litekeel's library for ${name}`,
-		os: [platform], cpu: [arch], ...(libc ? { libc: [libc] } : {}), files: [file, ...LICENSES], preferUnplugged: true,
-	}, { [file]: { from: library } });
+		name: `@litekeel/${name}`, description: `litekeel's library and command for ${name}`,
+		os: [platform], cpu: [arch], ...(libc ? { libc: [libc] } : {}), files: [...Object.keys(contents), ...LICENSES], preferUnplugged: true,
+	}, contents);
 }
 
 /** The package that is installed under the name better-sqlite3: the same class, SqliteError as its one named export. */

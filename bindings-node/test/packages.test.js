@@ -111,6 +111,17 @@ test('Node\'s permission model: refused with the flag that allows it, and then i
 	assert.strictEqual(run(runtimes.node(24), [...permission, '--allow-addons', '-e', program]).stdout, '1\n');
 });
 
+test('npx litekeel is the command of the platform\'s package, with its status', () => {
+	assert.ok(fs.existsSync(path.join(path.dirname(library), 'litekeel')), 'cargo build builds the command beside the library');
+	const npx = (...args) => spawnSync('npx', ['--no-install', 'litekeel', ...args], { cwd: project, env, encoding: 'utf8' });
+	const url = npx('url', 'file:data/app.db?busy_timeout=10s', '--json');
+	assert.strictEqual(url.status, 0, url.stderr);
+	assert.strictEqual(JSON.parse(url.stdout).path, path.join(fs.realpathSync(project), 'data/app.db'));
+	const refused = npx('doctor', 'file:a.db?_fk=1');
+	assert.deepStrictEqual([refused.status, /write foreign_keys=1/.test(refused.stderr)], [2, true]);
+	assert.strictEqual(npx('doctor', 'nope.db').status, 1);
+});
+
 test('a bundle made by esbuild keeps litekeel outside and runs', () => {
 	fs.writeFileSync(path.join(project, 'server.ts'), "import { open } from 'litekeel';\nimport Database from 'better-sqlite3';\nconst db = open(':memory:');\nconsole.log(db instanceof Database, db.prepare('SELECT 2').pluck().get());\n");
 	for (const [format, name] of [['esm', 'server.mjs'], ['cjs', 'server.cjs']]) {
