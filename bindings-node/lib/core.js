@@ -20,7 +20,7 @@ module.exports = {
 	},
 
 	attach(db, token, rest) {
-		states.set(db, { token, open: true, busy: 0, iterators: 0, unsafe: false, safeIntegers: false, backups: new Set(), ...rest });
+		states.set(db, { token, open: true, busy: 0, iterators: 0, unsafe: false, safeIntegers: false, backups: new Set(), endings: new Set(), ...rest });
 	},
 
 	requireOpen(state) {
@@ -81,6 +81,7 @@ module.exports = {
 		if (!state.open) return;
 		this.requireIdle(state);
 		abortBackups(this, state);
+		for (const end of state.endings) end();
 		state.open = false;
 		const report = native.closeDatabase(state.token);
 		if (state.closed) state.closed(report);

@@ -138,7 +138,6 @@ function first(args) {
 
 for (const [name, method] of Object.entries(methods)) Database.prototype[name] = method;
 require('./extension')(Database, core);
-require('./beyond')(Database, core);
 
 const Inspected = { Database: function Database() {} }.Database;
 Object.defineProperty(Database.prototype, Symbol.for('nodejs.util.inspect.custom'), {
@@ -149,8 +148,5 @@ if (typeof Symbol.dispose === 'symbol') {
 }
 
 Database.SqliteError = SqliteError;
-// Not enumerable: whoever lists the module sees better-sqlite3's.
-for (const [name, value] of Object.entries(require('./open')(Database, describe))) {
-	Object.defineProperty(Database, name, { value, writable: true, configurable: true });
-}
+require('./beyond')(Database, core, require('./open')(Database, describe));
 module.exports = Database;

@@ -7,6 +7,11 @@ export const KeelError: typeof Database.KeelError;
 export type KeelError = Database.KeelError;
 export const open: typeof Database.open;
 export const databaseFile: typeof Database.databaseFile;
+export const fromHandle: typeof Database.fromHandle;
+export const library: typeof Database.library;
+export const openHandles: typeof Database.openHandles;
+export const assertNoLeaks: typeof Database.assertNoLeaks;
+export const constants: typeof Database.constants;
 
 export type Tuned = Database.Tuned;
 export type Options = Database.Options;

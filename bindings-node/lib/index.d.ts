@@ -68,6 +68,37 @@ interface DatabaseInstance {
 	/** Closes the connection; again does nothing. `closeReport` of a tuned connection says what it did. */
 	close(): this;
 	[Symbol.dispose](): void;
+
+	/** `fn` after each row that is inserted, updated or deleted; `null` ends it. The connection is busy meanwhile. */
+	onUpdate(fn: ((change: Database.Change) => void) | null): this;
+	/** `fn` before each commit; if it throws, the transaction is rolled back instead. */
+	onCommit(fn: (() => void) | null): this;
+	/** `fn` after each rollback. */
+	onRollback(fn: (() => void) | null): this;
+	/** Records what this connection changes, in one table or in all that have a primary key. */
+	createSession(options?: Database.SessionOptions): Database.Session;
+	/** Applies what a session recorded; false when a conflict aborted it, and then nothing has changed. */
+	applyChangeset(changeset: Uint8Array, options?: Database.ApplyOptions): boolean;
+	/** The rows of `all()`, read by a thread of its own. It sees what is committed. For WAL databases of `open`. */
+	readAsync<Result = unknown>(source: string, params?: unknown, options?: Database.ReadOptions): Promise<Result[]>;
+	/** `fn` in a transaction on a connection of its own, committed when its promise is fulfilled, else rolled back. */
+	transactionAsync<T>(fn: (tx: Database.Tuned) => T | Promise<T>, options?: { signal?: AbortSignal | undefined }): Promise<T>;
+	/** Calls `fn` for each event of that name (docs/events.md), on a turn of its own. */
+	on(event: string, fn: (event: Database.Event) => void): this;
+	off(event: string, fn: (event: Database.Event) => void): this;
+	/** Who holds a lock on the database; `null` where the system does not tell. */
+	holders(): Database.Holder[] | null;
+	health(): Database.Health;
+	/** `null` without a WAL. */
+	walStatus(): Database.WalStatus | null;
+	/** Moves the WAL into the database, without waiting for readers. @throws {SqliteError} SQLITE_BUSY when they are in the way. */
+	checkpoint(mode?: 'noop' | 'passive' | 'full' | 'restart' | 'truncate'): { frames: number; checkpointed: number };
+	/** Makes the running statement fail with SQLITE_INTERRUPT. */
+	interrupt(): this;
+	/** A borrowed `keel_db *` for an FFI of this process, valid until `close()`; its receiver must not release it. */
+	readonly handle: bigint;
+	/** A `keel_db *` that its receiver ends with `keel_release`. The connection is shared from now on. */
+	retainHandle(): bigint;
 }
 interface Database extends DatabaseInstance {}
 
@@ -89,6 +120,16 @@ interface DatabaseConstructor {
 	 * @throws {KeelError} for a URL that `open` refuses.
 	 */
 	databaseFile(url?: string | null, options?: Database.OpenOptions): string;
+	/** The connection of a `keel_db *` of this process, shared from now on. */
+	fromHandle(handle: bigint): Database.Tuned;
+	/** The object that is loaded, by its absolute path: what an FFI of this process has to load. */
+	readonly library: string;
+	/** The open connections of the process, of every host. */
+	openHandles(): Database.OpenHandle[];
+	/** @throws {KeelError} KEEL_LEAK, naming each open connection with where it was opened. */
+	assertNoLeaks(): void;
+	/** What `onConflict` gets and gives. */
+	readonly constants: Readonly<Record<`SQLITE_CHANGESET_${'OMIT' | 'REPLACE' | 'ABORT' | 'DATA' | 'NOTFOUND' | 'CONFLICT' | 'CONSTRAINT' | 'FOREIGN_KEY'}`, number>>;
 }
 
 declare namespace Database {
@@ -109,6 +150,8 @@ declare namespace Database {
 		/** How long SQLite waits for a lock, in milliseconds (default 5000). */
 		timeout?: number | undefined;
 		verbose?: ((message?: unknown, ...additionalArgs: unknown[]) => void) | null | undefined;
+		/** With a file descriptor as the first argument: that of the file `<database>-journal`. */
+		journalFd?: number | undefined;
 		/** Checked as in better-sqlite3, then ignored: the library is in the platform's package. */
 		nativeBinding?: string | object | null | undefined;
 	}
@@ -125,6 +168,79 @@ declare namespace Database {
 		nofollow?: boolean | undefined;
 		/** Permission bits of a database that is created: `0o600`. */
 		fileMode?: number | string | undefined;
+		/** Extensions to load: paths, or paths with the name of an entry point. */
+		extensions?: Array<string | { path: string; entryPoint?: string | undefined }> | undefined;
+	}
+
+	/** A row that has changed. */
+	interface Change {
+		operation: 'insert' | 'update' | 'delete';
+		database: string;
+		table: string;
+		rowid: number | bigint;
+	}
+	interface SessionOptions {
+		/** The table to record (default: all). */
+		table?: string | undefined;
+		/** Its schema (default `main`). */
+		db?: string | undefined;
+	}
+	interface Session {
+		changeset(): Uint8Array;
+		/** Without the old values: smaller, and finds fewer conflicts. */
+		patchset(): Uint8Array;
+		close(): void;
+		[Symbol.dispose](): void;
+	}
+	interface ApplyOptions {
+		filter?: ((table: string) => unknown) | undefined;
+		/** Gets and gives one of `constants`; without it, a conflict aborts. */
+		onConflict?: ((type: number) => number) | undefined;
+	}
+	interface ReadOptions {
+		signal?: AbortSignal | undefined;
+		/** Milliseconds after which it is rejected with SQLITE_INTERRUPT. */
+		timeout?: number | undefined;
+		/** Rows as arrays. */
+		raw?: boolean | undefined;
+		safeIntegers?: boolean | undefined;
+	}
+	interface Event {
+		name: string;
+		database: string;
+		[field: string]: string | number;
+	}
+	/** A process, or a connection of this one, that holds a lock. */
+	interface Holder {
+		pid: number;
+		role: string;
+		command: string;
+		state: string;
+		sinceMs: number | null;
+		/** For a connection of this process: what it runs, and where it was opened. */
+		sql: string | null;
+		openedAt: string | null;
+	}
+	interface Health {
+		good: boolean;
+		checks: Array<{ name: string; verdict: 'good' | 'bad' | 'unknown'; note: string; hint: string }>;
+		/** Why the connection refuses to write until it is reopened. */
+		latched: string | null;
+	}
+	interface WalStatus {
+		frames: number;
+		checkpointed: number;
+		pageSize: number;
+		bytes: number;
+		/** Readers that keep frames from being recycled; `null` where the system does not tell. */
+		pins: Array<Holder & { frame: number; frames: number; bytes: number; pinnedMs: number | null }> | null;
+	}
+	interface OpenHandle {
+		path: string | null;
+		openedAt: string;
+		ageMs: number;
+		shared: boolean;
+		tuned: boolean;
 	}
 
 	/** One setting as it was asked for and as SQLite reads it back. */

@@ -2,25 +2,8 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const core = require('./core');
-const codeName = require('./codes');
-const { native, SqliteError } = core;
-
-/** What litekeel itself refuses. `code` is KEEL_…, `hint` says what to do, `path` which file is concerned. */
-class KeelError extends Error {
-	constructor(message, code) {
-		super(message);
-		this.code = code;
-	}
-}
-Object.defineProperty(KeelError.prototype, 'name', { value: 'KeelError', writable: true, configurable: true });
-
-/** Throws the native `[code, name, message, hint, path, step]`; gives any other result back. */
-function check(result) {
-	if (typeof result[0] !== 'number') return result;
-	const [code, name, message, hint, file, step] = result;
-	const error = code > 0 ? new SqliteError(message, codeName(code)) : new KeelError(message, name);
-	throw Object.assign(error, { hint, path: file || null, step: step || null });
-}
+const { KeelError, check } = require('./keel-error');
+const { native } = core;
 
 /** An option's value as the URL's query would spell it. */
 function spell(key, value) {
@@ -55,12 +38,16 @@ function closeReport(result) {
 	return { rolledBack: !!rolledBack, leakedStatements, optimized: !!optimized, walRemoved: !!walRemoved, walBytesLeft, why, warnings };
 }
 
+function checked(options) {
+	if (options != null && typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
+	return options ?? {};
+}
+
 /** The arguments of `open` for the native side. */
 function texts(url, options) {
 	if (url != null && typeof url !== 'string') throw new TypeError('Expected first argument to be a string');
-	if (options != null && typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
 	const found = [];
-	for (const [name, value] of Object.entries(options ?? {})) {
+	for (const [name, value] of Object.entries(checked(options))) {
 		if (value === undefined) continue;
 		const key = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 		found.push(key, spell(key, value));
@@ -80,17 +67,53 @@ function databaseFile(url, options) {
 }
 
 module.exports = (Database, describe) => {
-	/** Opens what the URL, the environment's DATABASE_URL or the default names: tuned, verified, closed with a report. */
-	function open(url, options) {
-		const given = ['opened_at', caller(open), ...texts(url, options)];
-		const [token, readonly, found] = check(native.openTuned(url ?? null, given));
+	/** The Database of a native `[token, readonly, report]`. */
+	function wrap([token, readonly, found], rest) {
 		const report = openReport(found);
 		const db = Object.create(Database.prototype);
 		let closing = null;
-		core.attach(db, token, { verbose: null, closed: (result) => { closing = closeReport(result); } });
+		core.attach(db, token, { verbose: null, closed: (result) => { closing = closeReport(result); }, ...rest });
 		describe(db, { name: report.path ?? ':memory:', readonly: readonly === 1, memory: report.path === null });
 		Object.defineProperties(db, { report: { value: report }, closeReport: { get: () => closing } });
 		return db;
 	}
-	return { open, databaseFile, KeelError };
+
+	/** Opens what the URL, the environment's DATABASE_URL or the default names: tuned, verified, closed with a report. */
+	function open(url, options) {
+		const { extensions, ...settings } = checked(options);
+		const libraries = extensionList(extensions);
+		const given = ['opened_at', caller(open), ...texts(url, settings)];
+		return load(wrap(check(native.openTuned(url ?? null, given)), { extensions: libraries }), libraries);
+	}
+
+	for (const [name, value] of Object.entries({ open, databaseFile, KeelError })) {
+		Object.defineProperty(Database, name, { value, writable: true, configurable: true });
+	}
+	return { wrap, load };
 };
+
+/** `extensions: ['path', { path, entryPoint }]` */
+function extensionList(given) {
+	if (given === undefined) return [];
+	if (!Array.isArray(given)) throw new TypeError('Expected the "extensions" option to be an array');
+	return given.map((one) => {
+		const { path: file, entryPoint } = typeof one === 'string' ? { path: one } : one ?? {};
+		if (typeof file !== 'string' || (entryPoint !== undefined && typeof entryPoint !== 'string')) {
+			throw new TypeError('Expected each of the "extensions" to be a path, or an object with a path and an entryPoint');
+		}
+		return entryPoint === undefined ? [file] : [file, entryPoint];
+	});
+}
+
+/** Loads the extensions; a connection without one of them is closed again. */
+function load(db, libraries) {
+	for (const library of libraries) {
+		try {
+			db.loadExtension(...library);
+		} catch (error) {
+			db.close();
+			throw Object.assign(error, { path: library[0], step: 'load_extension', hint: 'check that the file is there, built for this platform, and that its entry point is the one named' });
+		}
+	}
+	return db;
+}

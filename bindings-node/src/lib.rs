@@ -1,11 +1,16 @@
 //! litekeel's N-API binding.
 
+mod care;
+mod courier;
 mod descriptor;
 mod direct;
 mod exit;
 mod extension;
 mod hooks;
+mod object;
+mod reader;
 mod session;
+mod sharing;
 mod tuned;
 
 use napi::sys;
@@ -25,6 +30,10 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
         descriptor::register(env, exports);
         hooks::register(env, exports);
         session::register(env, exports);
+        care::register(env, exports);
+        sharing::register(env, exports);
+        courier::register(env, exports);
+        reader::register(env, exports);
     }
     exports
 }

@@ -105,13 +105,8 @@ fn text(call: &Call, given: sys::napi_value) -> Option<String> {
     Some(String::from_utf8_lossy(&value::utf8(call.env, given)?).into_owned())
 }
 
-/// `[code, name, message, hint, path, step]`; what is not known is empty
 fn failure(call: &Call, error: &Error) -> sys::napi_value {
-    let path = error.path().map(|path| path.to_string_lossy()).unwrap_or_default();
-    let texts = [error.name(), error.message(), error.hint(), &path, error.step().unwrap_or_default()];
-    let mut items = vec![value::number(call.env, f64::from(error.code()))];
-    items.extend(texts.map(|text| value::string(call.env, text.as_bytes())));
-    call.list(&items)
+    crate::object::failure(call.env, error)
 }
 
 fn strings<T: AsRef<str>>(call: &Call, texts: &[T]) -> sys::napi_value {
@@ -120,7 +115,7 @@ fn strings<T: AsRef<str>>(call: &Call, texts: &[T]) -> sys::napi_value {
 }
 
 /// `[path, url, url source, warnings, [[name, value, wanted, source, note], …]]`
-fn report(call: &Call, connection: &Connection) -> sys::napi_value {
+pub(crate) fn report(call: &Call, connection: &Connection) -> sys::napi_value {
     let report = connection.report();
     let string = |text: &str| value::string(call.env, text.as_bytes());
     let path = report.path.as_ref().map(|path| path.to_string_lossy()).unwrap_or_default();

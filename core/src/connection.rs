@@ -470,6 +470,24 @@ impl Connection {
         }
     }
 
+    /// A sibling for one task of this connection's host, labelled with what it is for: it neither checkpoints nor
+    /// optimizes when it closes, which has to be before this one does.
+    ///
+    /// # Errors
+    /// As for [`sibling`](Connection::sibling).
+    pub fn assistant(&self, label: &str, query_only: bool) -> Result<Arc<Connection>> {
+        self.check_process()?;
+        let opened_at = match self.identity.opened_at.as_str() {
+            "" => label.to_owned(),
+            at => format!("{label} of {at}"),
+        };
+        match &self.identity.resolved {
+            Some(resolved) if self.identity.path.is_some() => open::assistant(resolved, &opened_at, query_only),
+            // The same refusals.
+            _ => self.sibling(),
+        }
+    }
+
     /// SQLite's failure as an explained error. Failures that are about SQL keep SQLite's sentence.
     ///
     /// `doing` names the step when the call is no statement of the user's; empty otherwise.

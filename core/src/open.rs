@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::explain::Access;
 use crate::registry;
 use crate::report::OpenReport;
-use crate::settings::{Id, Options, Resolved, Settings, Target};
+use crate::settings::{Id, Options, Origin, Resolved, Settings, Target, Value};
 use crate::{copies, foreign, process, shutdown, verify};
 use inspect::Look;
 
@@ -72,6 +72,18 @@ pub(crate) fn destination(resolved: &Resolved, options: &Options, access: Access
     let mut opening = handle::open(resolved, options, access)?;
     opening.install_busy_handler(settings);
     Ok((opening, report))
+}
+
+/// A connection that works for another one and closes before it: what is done once per database is left to that one.
+pub(crate) fn assistant(resolved: &Resolved, opened_at: &str, query_only: bool) -> Result<Arc<Connection>> {
+    let mut resolved = resolved.clone();
+    let settings = &mut resolved.settings;
+    settings.set(Id::CloseCheckpoint, Value::Word("none"), Origin::BuiltIn);
+    settings.set(Id::Optimize, Value::Word("off"), Origin::BuiltIn);
+    if query_only {
+        settings.set(Id::QueryOnly, Value::Bool(true), Origin::BuiltIn);
+    }
+    sibling(&resolved, opened_at)
 }
 
 fn same_settings(existing: &Connection, wanted: &Settings) -> Result<()> {

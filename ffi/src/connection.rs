@@ -20,7 +20,7 @@ pub struct keel_db(());
 /// The connection of a token; in a forked child KEEL_E_FORKED, whatever the call.
 pub(crate) fn of(db: *mut keel_db) -> Result<Arc<Connection>, Error> {
     match get(db.cast()) {
-        Some(Object::Db(connection)) => connection.check_process().map(|()| connection),
+        Some(Object::Db(connection) | Object::Loan(connection)) => connection.check_process().map(|()| connection),
         _ => Err(refused("connection")),
     }
 }
@@ -108,6 +108,9 @@ fn end(db: *mut keel_db) -> Result<i32, Error> {
     of(db)?;
     match take(db.cast(), |object| matches!(object, Object::Db(_))) {
         Some(Object::Db(connection)) => connection.close().map(|_| 0),
+        _ if matches!(get(db.cast()), Some(Object::Loan(_))) => {
+            Err(refused("connection").with_hint("it is borrowed: whoever opened the connection closes it"))
+        }
         _ => Err(refused("connection")),
     }
 }

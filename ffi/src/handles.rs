@@ -21,6 +21,8 @@ use crate::rows::Rows;
 #[derive(Clone)]
 pub(crate) enum Object {
     Db(Arc<Connection>),
+    /// Borrowed: the lender ends it.
+    Loan(Arc<Connection>),
     Options(Arc<Mutex<Options>>),
     Rows(Arc<Rows>),
     Error(Arc<ErrorTexts>),

@@ -6,6 +6,7 @@ mod boundary;
 mod connection;
 mod error;
 mod handles;
+pub mod lending;
 mod options;
 mod rows;
 mod shutdown;

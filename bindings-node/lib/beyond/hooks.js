@@ -5,7 +5,7 @@ const { whileBusy } = require('../extension/options');
  * `onUpdate`, `onCommit`, `onRollback`: one function each, `null` removes it. They run inside the call that caused them,
  * during which the connection is busy: a method of it throws, as in a user-defined function.
  */
-module.exports = (Database, core) => {
+module.exports = ({ core }) => {
 	function set(db, name, fn) {
 		if (fn != null && typeof fn !== 'function') throw new TypeError('Expected first argument to be a function or null');
 		const state = core.state(db);
@@ -25,11 +25,13 @@ module.exports = (Database, core) => {
 	}
 
 	return {
-		/** `fn({ operation, database, table, rowid })` after each row that is inserted, updated or deleted. */
-		onUpdate(fn) { return set(this, 'update', fn); },
-		/** `fn()` before each commit; if it throws, the transaction is rolled back instead. */
-		onCommit(fn) { return set(this, 'commit', fn); },
-		/** `fn()` after each rollback. */
-		onRollback(fn) { return set(this, 'rollback', fn); },
+		methods: {
+			/** `fn({ operation, database, table, rowid })` after each row that is inserted, updated or deleted. */
+			onUpdate(fn) { return set(this, 'update', fn); },
+			/** `fn()` before each commit; if it throws, the transaction is rolled back instead. */
+			onCommit(fn) { return set(this, 'commit', fn); },
+			/** `fn()` after each rollback. */
+			onRollback(fn) { return set(this, 'rollback', fn); },
+		},
 	};
 };

@@ -1,13 +1,24 @@
 'use strict';
 
 /**
- * Adds to `Database.prototype` what better-sqlite3 does not have. Not enumerable: whoever lists the prototype sees
- * better-sqlite3's methods. `core` is as in `../extension`.
+ * Adds what better-sqlite3 does not have. Not enumerable: whoever lists the class or its prototype sees
+ * better-sqlite3's names. `core` is as in `../extension`; `door` makes Databases of native connections.
  */
-module.exports = (Database, core) => {
-	for (const part of [require('./hooks'), require('./session')]) {
-		const methods = Object.getOwnPropertyDescriptors(part(Database, core));
-		for (const descriptor of Object.values(methods)) descriptor.enumerable = false;
-		Object.defineProperties(Database.prototype, methods);
+module.exports = (Database, core, door) => {
+	const courier = require('./courier')(core);
+	const parts = [
+		require('./hooks'), require('./session'), require('./events'), require('./care'), require('./sharing'),
+		require('./read-async'), require('./transaction-async'),
+	];
+	for (const part of parts) {
+		const { methods, statics = {} } = part({ Database, core, door, courier });
+		hidden(Database.prototype, methods);
+		hidden(Database, statics);
 	}
 };
+
+function hidden(target, members) {
+	const descriptors = Object.getOwnPropertyDescriptors(members);
+	for (const descriptor of Object.values(descriptors)) descriptor.enumerable = false;
+	Object.defineProperties(target, descriptors);
+}

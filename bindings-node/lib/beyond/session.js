@@ -16,7 +16,7 @@ const constants = Object.freeze({
 });
 
 /** `createSession` and `applyChangeset`, as `node:sqlite` has them. */
-module.exports = (Database, core) => {
+module.exports = ({ core }) => {
 	const { native } = core;
 
 	class Session {
@@ -54,37 +54,38 @@ module.exports = (Database, core) => {
 		});
 	}
 
-	Object.defineProperty(Database, 'constants', { value: constants, writable: true, configurable: true });
-
 	return {
-		/** Records what this connection changes in one table, or in every table that has a primary key. */
-		createSession(options) {
-			if (options == null) options = {};
-			if (typeof options !== 'object') throw new TypeError('Expected first argument to be an options object');
-			const table = text(options, 'table', undefined);
-			const schema = text(options, 'db', 'main');
-			const state = core.state(this);
-			core.requireNotBusy(state);
-			making = { handle: core.check(native.createSession(state.token, schema, table)), state };
-			return new Session();
-		},
+		statics: { constants },
+		methods: {
+			/** Records what this connection changes in one table, or in every table that has a primary key. */
+			createSession(options) {
+				if (options == null) options = {};
+				if (typeof options !== 'object') throw new TypeError('Expected first argument to be an options object');
+				const table = text(options, 'table', undefined);
+				const schema = text(options, 'db', 'main');
+				const state = core.state(this);
+				core.requireNotBusy(state);
+				making = { handle: core.check(native.createSession(state.token, schema, table)), state };
+				return new Session();
+			},
 
-		/** Applies a changeset or patchset in one savepoint. False: a conflict aborted it, and nothing has changed. */
-		applyChangeset(changeset, options) {
-			if (!(changeset instanceof Uint8Array)) throw new TypeError('Expected first argument to be a Uint8Array');
-			if (options == null) options = {};
-			if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
-			for (const name of ['filter', 'onConflict']) {
-				if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`Expected the "${name}" option to be a function`);
-			}
-			const state = core.state(this);
-			core.requireIdle(state);
-			state.busy += 1;
-			try {
-				return core.check(native.applyChangeset(state.token, changeset, options.filter, options.onConflict));
-			} finally {
-				state.busy -= 1;
-			}
+			/** Applies a changeset or patchset in one savepoint. False: a conflict aborted it, and nothing has changed. */
+			applyChangeset(changeset, options) {
+				if (!(changeset instanceof Uint8Array)) throw new TypeError('Expected first argument to be a Uint8Array');
+				if (options == null) options = {};
+				if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
+				for (const name of ['filter', 'onConflict']) {
+					if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`Expected the "${name}" option to be a function`);
+				}
+				const state = core.state(this);
+				core.requireIdle(state);
+				state.busy += 1;
+				try {
+					return core.check(native.applyChangeset(state.token, changeset, options.filter, options.onConflict));
+				} finally {
+					state.busy -= 1;
+				}
+			},
 		},
 	};
 };

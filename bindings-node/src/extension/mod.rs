@@ -73,6 +73,17 @@ impl Token {
         list.push(attachment);
     }
 
+    /// Ends the attachments of one type.
+    pub(crate) fn end_attachments<T: Attachment>(&self) {
+        let ended: Vec<_> = {
+            let mut list = self.attachments.borrow_mut();
+            let (of_type, rest) = list.drain(..).partition(|one| (**one).type_id() == std::any::TypeId::of::<T>());
+            *list = rest;
+            of_type
+        };
+        ended.iter().for_each(|one| one.release());
+    }
+
     /// Forgets an attachment that has ended.
     pub(crate) fn detach_from<T: Attachment>(&self, attachment: &Rc<T>) {
         // A connection that is closing has taken the list.
@@ -85,6 +96,11 @@ impl Token {
     pub(crate) fn enter(&self) -> Stepping<'_> {
         self.stepping.set(self.stepping.get() + 1);
         Stepping(self)
+    }
+
+    /// The core's side, if the connection has one.
+    pub(crate) fn core(&self) -> Option<Arc<Connection>> {
+        self.tuned.borrow().clone()
     }
 
     /// Finalises what is left and closes; what the core says of it if the connection is tuned. A second call does

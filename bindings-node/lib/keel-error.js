@@ -1,0 +1,29 @@
+'use strict';
+const codeName = require('./codes');
+const SqliteError = require('./sqlite-error');
+
+/** What litekeel itself refuses. `code` is KEEL_…, `hint` says what to do, `path` which file is concerned. */
+class KeelError extends Error {
+	constructor(message, code) {
+		super(message);
+		this.code = code;
+	}
+}
+Object.defineProperty(KeelError.prototype, 'name', { value: 'KeelError', writable: true, configurable: true });
+
+/** The error of a native `[code, name, message, hint, path, step]`; undefined for any other result. */
+function failure(result) {
+	if (!Array.isArray(result) || typeof result[0] !== 'number') return undefined;
+	const [code, name, message, hint, file, step] = result;
+	const error = code > 0 ? new SqliteError(message, codeName(code)) : new KeelError(message, name);
+	return Object.assign(error, { hint, path: file || null, step: step || null });
+}
+
+/** Throws it; gives any other result back. */
+function check(result) {
+	const error = failure(result);
+	if (error !== undefined) throw error;
+	return result;
+}
+
+module.exports = { KeelError, failure, check };

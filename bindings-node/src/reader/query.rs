@@ -1,0 +1,168 @@
+//! One read on a reader's connection.
+
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::ptr;
+use std::sync::Arc;
+
+use litekeel_core::packed::{Cell, Encoder};
+use litekeel_core::{Connection, Error, Guard, codes};
+use rusqlite::ffi as sqlite;
+
+use super::params::Params;
+use super::{Answer, Limit, Refusal};
+
+/// Virtual machine instructions between two looks at the limit: some 10 µs.
+const INTERVAL: c_int = 1000;
+
+/// A connection that sees what is committed in `origin`'s file and writes nothing.
+pub(super) fn open(origin: &Connection) -> Result<Arc<Connection>, Error> {
+    let connection = origin.assistant("a reader", true)?;
+    let mode: Result<String, _> =
+        connection.lock()?.sqlite().query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
+    if mode.as_deref() == Ok("wal") {
+        return Ok(connection);
+    }
+    let _ = connection.close();
+    Err(Error::new(
+        codes::NO_SIBLING,
+        "readAsync needs a database in WAL mode: in any other, a reader locks writers out",
+    )
+    .with_hint("open it with journal_mode=wal"))
+}
+
+struct Statement(*mut sqlite::sqlite3_stmt);
+
+impl Drop for Statement {
+    fn drop(&mut self) {
+        // SAFETY: finalised once, before the guard of its connection ends.
+        unsafe { sqlite::sqlite3_finalize(self.0) };
+    }
+}
+
+/// The limit is looked at while this lives.
+struct Watched<'a>(&'a Guard<'a>);
+
+impl<'a> Watched<'a> {
+    fn new(guard: &'a Guard<'a>, limit: &'a Limit) -> Watched<'a> {
+        // SAFETY: the limit outlives the registration, which ends with this value.
+        unsafe {
+            sqlite::sqlite3_progress_handler(
+                guard.raw(),
+                INTERVAL,
+                Some(on_progress),
+                ptr::from_ref(limit).cast_mut().cast(),
+            );
+        }
+        Watched(guard)
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the guard keeps the connection open.
+        unsafe { sqlite::sqlite3_progress_handler(self.0.raw(), 0, None, ptr::null_mut()) };
+    }
+}
+
+unsafe extern "C" fn on_progress(limit: *mut c_void) -> c_int {
+    // SAFETY: registered by `Watched::new` with a live `Limit`.
+    c_int::from(unsafe { &*limit.cast::<Limit>() }.reached())
+}
+
+pub(super) fn run(connection: &Connection, sql: &str, params: &Params, limit: &Limit, safe: bool) -> Answer {
+    let guard = match connection.lock() {
+        Ok(guard) => guard,
+        Err(error) => return Answer::Failed(error),
+    };
+    let watched = Watched::new(&guard, limit);
+    let answer =
+        rows(&guard, sql, params, limit).map_or_else(|answer| answer, |rows| Answer::Rows(rows.finish(), safe));
+    drop(watched);
+    answer
+}
+
+fn refuse(range: bool, message: &str) -> Answer {
+    Answer::Refused(Refusal { range, message: message.to_owned() })
+}
+
+fn rows(guard: &Guard<'_>, sql: &str, params: &Params, limit: &Limit) -> Result<Encoder, Answer> {
+    if limit.reached() {
+        return Err(Answer::TimedOut);
+    }
+    // A NUL ends the text, as it does for SQLite.
+    let text = CString::new(sql.split('\0').next().unwrap_or_default()).unwrap_or_default();
+    let mut handle = ptr::null_mut();
+    let mut tail = ptr::null();
+    // SAFETY: the guard keeps the connection open; the text outlives the call.
+    let rc = unsafe { sqlite::sqlite3_prepare_v2(guard.raw(), text.as_ptr(), -1, &mut handle, &mut tail) };
+    if rc != sqlite::SQLITE_OK {
+        return Err(Answer::Failed(guard.fail(rc)));
+    }
+    if handle.is_null() {
+        return Err(refuse(true, "The supplied SQL string contains no statements"));
+    }
+    let statement = Statement(handle);
+    // SAFETY: the tail points into the text; a second statement is compiled only to see whether there is one.
+    unsafe {
+        let mut second = ptr::null_mut();
+        let rc = sqlite::sqlite3_prepare_v2(guard.raw(), tail, -1, &mut second, ptr::null_mut());
+        let only = rc == sqlite::SQLITE_OK && second.is_null();
+        sqlite::sqlite3_finalize(second);
+        if !only {
+            return Err(refuse(true, "The supplied SQL string contains more than one statement"));
+        }
+    }
+    // SAFETY: the statement is live and this thread's; the parameters outlive it.
+    unsafe {
+        let columns = sqlite::sqlite3_column_count(statement.0);
+        if columns == 0 {
+            return Err(refuse(false, "This statement does not return data. Use run() instead"));
+        }
+        if sqlite::sqlite3_stmt_readonly(statement.0) == 0 {
+            return Err(refuse(false, "readAsync() only reads: this statement writes"));
+        }
+        params.bind(statement.0).map_err(Answer::Refused)?;
+        let mut out = None;
+        loop {
+            match sqlite::sqlite3_step(statement.0) {
+                sqlite::SQLITE_ROW => {}
+                sqlite::SQLITE_DONE => break,
+                rc => return Err(Answer::Failed(guard.fail(rc))),
+            }
+            // The names are asked when a row is there: the first step may compile the statement anew.
+            let out = out.get_or_insert_with(|| encoder(&statement));
+            for column in 0..sqlite::sqlite3_column_count(statement.0) {
+                out.push(cell(&statement, column));
+            }
+        }
+        Ok(out.unwrap_or_else(|| encoder(&statement)))
+    }
+}
+
+fn encoder(statement: &Statement) -> Encoder {
+    // SAFETY: live; names are copied at once.
+    let names: Vec<_> = unsafe {
+        (0..sqlite::sqlite3_column_count(statement.0))
+            .map(|column| CStr::from_ptr(sqlite::sqlite3_column_name(statement.0, column)).to_bytes())
+            .collect()
+    };
+    Encoder::new(names)
+}
+
+fn cell(statement: &Statement, column: c_int) -> Cell<'_> {
+    let raw = statement.0;
+    // SAFETY: the statement stands on a row; text and blob live until the next step and are copied before it.
+    unsafe {
+        let bytes = |pointer: *const u8| {
+            let size = sqlite::sqlite3_column_bytes(raw, column) as usize;
+            if pointer.is_null() { &[][..] } else { std::slice::from_raw_parts(pointer, size) }
+        };
+        match sqlite::sqlite3_column_type(raw, column) {
+            sqlite::SQLITE_INTEGER => Cell::Int(sqlite::sqlite3_column_int64(raw, column)),
+            sqlite::SQLITE_FLOAT => Cell::Float(sqlite::sqlite3_column_double(raw, column)),
+            sqlite::SQLITE_TEXT => Cell::Text(bytes(sqlite::sqlite3_column_text(raw, column))),
+            sqlite::SQLITE_BLOB => Cell::Blob(bytes(sqlite::sqlite3_column_blob(raw, column).cast())),
+            _ => Cell::Null,
+        }
+    }
+}

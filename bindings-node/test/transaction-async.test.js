@@ -1,0 +1,109 @@
+'use strict';
+// Transactions that span turns of the event loop, on a connection of their own.
+const { test } = require('node:test');
+const assert = require('node:assert');
+const { Worker } = require('node:worker_threads');
+const path = require('node:path');
+const { setTimeout: sleep } = require('node:timers/promises');
+const litekeel = require('../lib');
+const temporary = require('./temporary');
+
+const open = (t, options) => litekeel.open('file:a.db', { baseDir: temporary(t), ...options }).exec('CREATE TABLE IF NOT EXISTS t(a)');
+const rows = (db) => db.prepare('SELECT a FROM t ORDER BY rowid').pluck().all();
+
+test('committed when the promise is fulfilled, rolled back when it is rejected', async (t) => {
+	const db = open(t);
+	const result = await db.transactionAsync(async (tx) => {
+		assert.ok(tx instanceof litekeel && tx !== db && tx.inTransaction);
+		tx.prepare('INSERT INTO t VALUES (?)').run(1);
+		await sleep(5);
+		// Nothing of it is seen outside, and what is done outside is no part of it.
+		assert.deepStrictEqual(rows(db), []);
+		assert.strictEqual(db.inTransaction, false);
+		tx.prepare('INSERT INTO t VALUES (?)').run(2);
+		return 'done';
+	});
+	assert.strictEqual(result, 'done');
+	assert.deepStrictEqual(rows(db), [1, 2]);
+	const no = new Error('no');
+	await assert.rejects(db.transactionAsync(async (tx) => { tx.exec('DELETE FROM t'); await sleep(1); throw no; }), (error) => error === no);
+	await assert.rejects(db.transactionAsync((tx) => { tx.exec('DELETE FROM t'); throw no; }), (error) => error === no);
+	assert.deepStrictEqual(rows(db), [1, 2]);
+	db.close();
+	assert.strictEqual(db.closeReport.walRemoved, true);
+	litekeel.assertNoLeaks();
+});
+
+test('several at once wait for each other', async (t) => {
+	const db = open(t);
+	const add = async (tx) => {
+		const { n } = tx.prepare('SELECT count(*) AS n FROM t').get();
+		await sleep(1);
+		tx.prepare('INSERT INTO t VALUES (?)').run(n);
+	};
+	const second = litekeel.open(`file:${db.name}`);
+	await Promise.all([...Array.from({ length: 10 }, () => db.transactionAsync(add)), ...Array.from({ length: 10 }, () => second.transactionAsync(add))]);
+	assert.deepStrictEqual(rows(db), Array.from({ length: 20 }, (_, at) => at));
+	second.close();
+	db.close();
+});
+
+test('the transaction is over when the function is', async (t) => {
+	const db = open(t);
+	let kept;
+	await db.transactionAsync(async (tx) => { kept = { tx, statement: tx.prepare('INSERT INTO t VALUES (1)') }; });
+	// As everywhere, what still iterates stands in the way of a commit.
+	let iterator;
+	await assert.rejects(db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (1)'); iterator = tx.prepare('SELECT 1 UNION SELECT 2').iterate(); iterator.next(); }), TypeError);
+	assert.throws(() => iterator.next(), TypeError);
+	assert.throws(() => kept.statement.run(), TypeError);
+	assert.throws(() => kept.tx.exec('SELECT 1'), TypeError);
+	await assert.rejects(db.transactionAsync(async (tx) => { tx.exec('COMMIT'); }), { code: 'KEEL_ARGUMENT' });
+	assert.deepStrictEqual(rows(db), []);
+	db.close();
+	litekeel.assertNoLeaks();
+});
+
+test('close() rolls back what is open', async (t) => {
+	const db = open(t);
+	const running = db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (1)'); await sleep(20); tx.exec('INSERT INTO t VALUES (2)'); });
+	const waiting = db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (3)'); });
+	await sleep(5);
+	db.close();
+	for (const result of await Promise.allSettled([running, waiting])) assert.ok(result.reason instanceof TypeError, String(result.reason));
+	const again = litekeel.open(`file:${db.name}`);
+	assert.deepStrictEqual(rows(again), []);
+	again.close();
+	litekeel.assertNoLeaks();
+});
+
+test('another thread\'s lock is waited for without holding up the event loop', async (t) => {
+	const db = open(t, { busyTimeout: 3000 });
+	const worker = new Worker(`const db = require(${JSON.stringify(path.join(__dirname, '..'))}).open(${JSON.stringify(`file:${db.name}`)}); db.exec('BEGIN IMMEDIATE'); require('worker_threads').parentPort.postMessage(1); setTimeout(() => { db.exec('COMMIT'); db.close(); }, 150)`, { eval: true });
+	await new Promise((resolve) => { worker.once('message', resolve); });
+	let turns = 0;
+	const ticking = setInterval(() => { turns += 1; }, 5);
+	await db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (1)'); });
+	clearInterval(ticking);
+	assert.ok(turns >= 5, `${turns}`);
+	assert.deepStrictEqual(rows(db), [1]);
+	db.close();
+});
+
+test('signal', async (t) => {
+	const db = open(t);
+	const reason = new Error('enough');
+	await assert.rejects(db.transactionAsync(async () => assert.fail(), { signal: AbortSignal.abort(reason) }), (error) => error === reason);
+	const controller = new AbortController();
+	await assert.rejects(db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (1)'); controller.abort(reason); }, { signal: controller.signal }), (error) => error === reason);
+	assert.deepStrictEqual(rows(db), []);
+	db.close();
+});
+
+test('refused where no second connection can be', async () => {
+	for (const db of [litekeel.open(':memory:'), new litekeel(':memory:'), new litekeel(''), new litekeel(new litekeel(':memory:').exec('CREATE TABLE t(a)').serialize())]) {
+		await assert.rejects(db.transactionAsync(async () => assert.fail()), (error) => error instanceof litekeel.KeelError && error.code === 'KEEL_NO_SIBLING' && error.hint.length > 0);
+		await assert.rejects(db.transactionAsync('x'), TypeError);
+		db.close();
+	}
+});
