@@ -3,56 +3,8 @@
 
 mod common;
 
-use std::ffi::{CString, c_char, c_int, c_void};
-
-use common::{Dir, exec, get, open};
+use common::{Dir, SystemSqlite, exec, get, open};
 use litekeel_core::codes;
-
-/// The system's libsqlite3, loaded beside ours with symbols of its own.
-struct Other {
-    library: *mut c_void,
-    db: *mut c_void,
-}
-
-impl Other {
-    fn open(path: &std::path::Path) -> Option<Other> {
-        // SAFETY: a C library without unusual constructors; the signatures are those of sqlite3.h.
-        unsafe {
-            let library =
-                libc::dlopen(c"libsqlite3.so.0".as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL | libc::RTLD_DEEPBIND);
-            if library.is_null() {
-                return None;
-            }
-            let open: unsafe extern "C" fn(*const c_char, *mut *mut c_void) -> c_int =
-                std::mem::transmute(libc::dlsym(library, c"sqlite3_open".as_ptr()));
-            let path = CString::new(path.to_str().unwrap()).unwrap();
-            let mut db = std::ptr::null_mut();
-            assert_eq!(open(path.as_ptr(), &mut db), 0);
-            Some(Other { library, db })
-        }
-    }
-
-    fn exec(&self, sql: &std::ffi::CStr) -> c_int {
-        // SAFETY: as in `open`; the handle is open.
-        unsafe {
-            let exec: unsafe extern "C" fn(*mut c_void, *const c_char, *mut c_void, *mut c_void, *mut c_void) -> c_int =
-                std::mem::transmute(libc::dlsym(self.library, c"sqlite3_exec".as_ptr()));
-            let none = std::ptr::null_mut();
-            exec(self.db, sql.as_ptr(), none, none, none)
-        }
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        // SAFETY: as in `open`; nobody uses the handle any more.
-        unsafe {
-            let close: unsafe extern "C" fn(*mut c_void) -> c_int =
-                std::mem::transmute(libc::dlsym(self.library, c"sqlite3_close".as_ptr()));
-            close(self.db);
-        }
-    }
-}
 
 #[test]
 fn the_systems_sqlite_beside_ours_is_refused_and_without_the_guard_both_write_at_once() {
@@ -60,7 +12,7 @@ fn the_systems_sqlite_beside_ours_is_refused_and_without_the_guard_both_write_at
     let db = open(&dir.url("a.db")).unwrap();
     exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
     db.close().unwrap();
-    let Some(other) = Other::open(&dir.file("a.db")) else {
+    let Some(other) = SystemSqlite::open(&dir.file("a.db")) else {
         eprintln!("SKIPPED: there is no libsqlite3.so.0 on this system");
         return;
     };
@@ -102,4 +54,46 @@ fn many_connections_threads_and_attach_of_our_own_raise_no_alarm() {
     });
     let db = open(&dir.url("c.db")).unwrap();
     assert_eq!(get(&db, "SELECT count(*) FROM t"), "200");
+}
+
+/// What the guard is for. Both copies are told that their transactions were committed.
+#[test]
+fn without_the_guard_acknowledged_updates_are_lost() {
+    let dir = Dir::new();
+    let url = dir.url("a.db?foreign_sqlite=off&synchronous=off");
+    let db = open(&url).unwrap();
+    exec(&db, "CREATE TABLE t(n); INSERT INTO t VALUES(0)");
+    let Some(other) = SystemSqlite::open(&dir.file("a.db")) else {
+        return common::skip("there is no libsqlite3.so.0 on this system");
+    };
+    other.exec(c"PRAGMA synchronous=off");
+    const SQL: &str = "BEGIN IMMEDIATE; UPDATE t SET n = n + 1; COMMIT";
+    let (mut lost, began) = (0, std::time::Instant::now());
+    while lost == 0 && began.elapsed() < std::time::Duration::from_secs(20) {
+        let before: i64 = get(&db, "SELECT n FROM t").parse().unwrap();
+        let (ours, theirs) = std::thread::scope(|scope| {
+            let theirs = scope.spawn(|| {
+                let mut done = 0;
+                for _ in 0..200 {
+                    match other.exec(c"BEGIN IMMEDIATE; UPDATE t SET n = n + 1; COMMIT") {
+                        0 => done += 1,
+                        _ => _ = other.exec(c"ROLLBACK"),
+                    }
+                }
+                done
+            });
+            let mut done = 0;
+            for _ in 0..200 {
+                match db.exec(SQL) {
+                    Ok(()) => done += 1,
+                    Err(_) => _ = db.exec("ROLLBACK"),
+                }
+            }
+            (done, theirs.join().unwrap())
+        });
+        let after: i64 = get(&db, "SELECT n FROM t").parse().unwrap();
+        lost = before + ours + theirs - after;
+        println!("{ours} + {theirs} acknowledged, {lost} lost");
+    }
+    assert!(lost > 0, "nothing was lost: the guard would be for nothing");
 }

@@ -1,6 +1,7 @@
 //! What the tests of open and close share.
 #![allow(dead_code)]
 
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -68,4 +69,61 @@ pub fn child(test: &str, envs: &[(&str, &str)]) -> std::process::Command {
 /// Whether this process was started by [`child`] for that test.
 pub fn is_child(test: &str) -> bool {
     std::env::var("ROLE").is_ok_and(|role| role == test)
+}
+
+/// Says loudly that something was not tested; in CI that is a failure.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{why}");
+    eprintln!("SKIPPED: {why}");
+}
+
+/// The system's libsqlite3, loaded beside ours with symbols of its own.
+pub struct SystemSqlite {
+    library: *mut c_void,
+    db: *mut c_void,
+}
+
+// SAFETY: the handle is serialised by that library's own mutex.
+unsafe impl Send for SystemSqlite {}
+// SAFETY: as above.
+unsafe impl Sync for SystemSqlite {}
+
+impl SystemSqlite {
+    pub fn open(path: &std::path::Path) -> Option<SystemSqlite> {
+        // SAFETY: a C library without unusual constructors; the signatures are those of sqlite3.h.
+        unsafe {
+            let library =
+                libc::dlopen(c"libsqlite3.so.0".as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL | libc::RTLD_DEEPBIND);
+            if library.is_null() {
+                return None;
+            }
+            let open: unsafe extern "C" fn(*const c_char, *mut *mut c_void) -> c_int =
+                std::mem::transmute(libc::dlsym(library, c"sqlite3_open".as_ptr()));
+            let path = CString::new(path.to_str().unwrap()).unwrap();
+            let mut db = std::ptr::null_mut();
+            assert_eq!(open(path.as_ptr(), &mut db), 0);
+            Some(SystemSqlite { library, db })
+        }
+    }
+
+    pub fn exec(&self, sql: &std::ffi::CStr) -> c_int {
+        // SAFETY: as in `open`; the handle is open.
+        unsafe {
+            let exec: unsafe extern "C" fn(*mut c_void, *const c_char, *mut c_void, *mut c_void, *mut c_void) -> c_int =
+                std::mem::transmute(libc::dlsym(self.library, c"sqlite3_exec".as_ptr()));
+            let none = std::ptr::null_mut();
+            exec(self.db, sql.as_ptr(), none, none, none)
+        }
+    }
+}
+
+impl Drop for SystemSqlite {
+    fn drop(&mut self) {
+        // SAFETY: as in `open`; nobody uses the handle any more.
+        unsafe {
+            let close: unsafe extern "C" fn(*mut c_void) -> c_int =
+                std::mem::transmute(libc::dlsym(self.library, c"sqlite3_close".as_ptr()));
+            close(self.db);
+        }
+    }
 }
