@@ -109,7 +109,7 @@ impl Checkpoint {
             outcome.path
         );
         if let Some(presence) = holders {
-            who::table(presence, out).iter().for_each(|line| println!("{line}"));
+            who::table_with_pin(presence, out).iter().for_each(|line| println!("{line}"));
         }
         println!("no data is lost; --wait gives readers more time, and makes writers wait as long");
     }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use crate::terminal::{Terminal, bytes, time, width};
+use crate::terminal::{Terminal, bytes, time};
 
 /// How often it is drawn at most.
 const EVERY: Duration = Duration::from_millis(50);
@@ -11,23 +11,23 @@ const EVERY: Duration = Duration::from_millis(50);
 /// Draws on standard error, so that standard output stays the result's.
 pub struct Progress {
     label: &'static str,
-    live: bool,
+    terminal: Terminal,
     began: Instant,
     drawn: Option<Instant>,
 }
 
 impl Progress {
     pub fn new(label: &'static str, err: Terminal) -> Progress {
-        Progress { label, live: err.live, began: Instant::now(), drawn: None }
+        Progress { label, terminal: err, began: Instant::now(), drawn: None }
     }
 
     /// So many bytes of so many are done.
     pub fn show(&mut self, done: u64, total: u64) {
-        if !self.live || self.drawn.is_some_and(|drawn| drawn.elapsed() < EVERY) && done < total {
+        if !self.terminal.live || self.drawn.is_some_and(|drawn| drawn.elapsed() < EVERY) && done < total {
             return;
         }
         self.drawn = Some(Instant::now());
-        let line = bar(self.label, done, total, self.began.elapsed(), width());
+        let line = bar(self.label, done, total, self.began.elapsed(), self.terminal.width());
         let _ = write!(std::io::stderr(), "\r{line}\x1b[K");
         let _ = std::io::stderr().flush();
     }

@@ -60,6 +60,16 @@ impl Terminal {
         Terminal { colour, live: live && !dumb }
     }
 
+    /// The columns of a line; no end where nobody looks, for a pipe gets all of it.
+    pub fn width(&self) -> usize {
+        if self.live { size().map_or(80, |size| size.0) } else { usize::MAX }
+    }
+
+    /// The rows of the screen.
+    pub fn height(&self) -> usize {
+        if self.live { size().map_or(24, |size| size.1) } else { usize::MAX }
+    }
+
     /// The text in the colour of its tone.
     pub fn paint(&self, tone: Tone, text: impl Display) -> String {
         let code = match tone {
@@ -72,16 +82,6 @@ impl Terminal {
         };
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
-}
-
-/// The columns of the terminal; 80 where there is none.
-pub fn width() -> usize {
-    size().map_or(80, |size| size.0)
-}
-
-/// The rows of the terminal; 24 where there is none.
-pub fn height() -> usize {
-    size().map_or(24, |size| size.1)
 }
 
 fn size() -> Option<(usize, usize)> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::database::Database;
 use crate::exit::Exit;
-use crate::terminal::{self, Terminal, Tone, cut, time, width};
+use crate::terminal::{self, Terminal, Tone, cut, time};
 use crate::wal::{self, Wal};
 
 #[derive(Args)]
@@ -93,7 +93,7 @@ pub fn table(presence: &Presence, out: Terminal) -> Vec<String> {
         let since = if timed { format!(" {since:<12}") } else { String::new() };
         let pid = if pid == 0 { "?".to_owned() } else { pid.to_string() };
         let fixed = format!("{pid:>8}  {role:<12} {state:<9}{since} ");
-        let command = cut(&terminal::command(command), width().saturating_sub(fixed.chars().count()).max(10));
+        let command = cut(&terminal::command(command), out.width().saturating_sub(fixed.chars().count()).max(10));
         let tone = match (state, role) {
             ("stopped" | "zombie", _) => Tone::Bad,
             (_, "idle") => Tone::Faint,
@@ -106,8 +106,14 @@ pub fn table(presence: &Presence, out: Terminal) -> Vec<String> {
         vec![out.paint(Tone::Heading, format!("{:>8}  {:<12} {:<9} {:<10} command", "pid", "role", "state", "since"))];
     lines.extend(presence.holders.iter().map(|h| row(h.pid, &h.role, &h.state, h.since_ms, &h.command)));
     lines.extend(idle.map(|user| row(user.pid, "idle", &user.state, None, &user.command)));
+    lines
+}
+
+/// The same, and the reader that pins the WAL.
+pub fn table_with_pin(presence: &Presence, out: Terminal) -> Vec<String> {
+    let mut lines = table(presence, out);
     if let Some(pin) = presence.wal.as_ref().and_then(Wal::worst) {
-        lines.push(out.paint(Tone::Warning, cut(&pin.sentence(), width())));
+        lines.push(out.paint(Tone::Warning, cut(&pin.sentence(), out.width())));
     }
     lines
 }
@@ -125,7 +131,7 @@ impl Who {
             println!("no other process has it open, as far as this one may see");
             return Ok(Exit::Fine);
         }
-        for line in table(&presence, out) {
+        for line in table_with_pin(&presence, out) {
             println!("{line}");
         }
         Ok(Exit::Fine)

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::sample::{Record, Sample, WRITING};
 use crate::database::Database;
-use crate::terminal::{Terminal, Tone, bytes, command, cut, height, time, width};
+use crate::terminal::{Terminal, Tone, bytes, command, cut, time};
 use crate::who;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -44,7 +44,7 @@ fn checkpoints(record: &Record) -> String {
 
 /// The lines of the picture; none is wider than the terminal, and all fit its height.
 pub fn picture(database: &Database, sample: &Sample, record: &Record, out: Terminal) -> Vec<String> {
-    let columns = width();
+    let columns = out.width();
     // The label, and the colour behind it, take their columns first.
     let line = |label: &str, text: String| {
         format!("{} {}", out.paint(Tone::Faint, format!("{label:<11}")), cut(&text, columns.saturating_sub(12)))
@@ -68,8 +68,8 @@ pub fn picture(database: &Database, sample: &Sample, record: &Record, out: Termi
     };
     lines.push(line("checkpoints", frames));
     lines.push(line("write lock", format!("held in {} % of the looks; {}", record.locked_percent(), longest(record))));
-    let people = who::table(presence, out);
-    let room = height().saturating_sub(lines.len() + 3).max(3);
+    let people = who::table_with_pin(presence, out);
+    let room = out.height().saturating_sub(lines.len() + 3).max(3);
     if people.len() == 1 {
         lines.push(line("processes", "none that this one may see".to_owned()));
     } else if people.len() > room {
