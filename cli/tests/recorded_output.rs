@@ -101,9 +101,11 @@ fn essences(text: &str) -> Vec<String> {
         if !remedy {
             skip = line.contains(" file_system ") || line.contains(" space ");
         }
-        if !(remedy && skip) && !line.contains("nothing to worry about") && !line.ends_with("warnings") {
-            lines.push(essence(line));
+        let counts = line == "nothing to worry about" || line.ends_with("warning") || line.ends_with("warnings");
+        if counts || remedy && skip {
+            continue;
         }
+        lines.push(essence(line));
     }
     lines
 }
