@@ -28,8 +28,11 @@ test: requirements check
 	scripts/test-install
 	scripts/test-node
 
-bench:
+# `make bench BENCH=--quick` measures shortly and writes nothing.
+BENCH ?= --write
+bench: all
 	bench/open
+	node bench/node/run.js $(BENCH)
 
 check:
 	$(CARGO) fmt --check
