@@ -1,26 +1,51 @@
 'use strict';
-const native = require('./native');
+const { I, extras, native, field, dropExtras } = require('./packed');
 const codeName = require('./codes');
 const SqliteError = require('./sqlite-error');
+const { failure } = require('./keel-error');
 const { abortBackups } = require('./extension');
 
-const states = new WeakMap();
-const CANTOPEN = 14;
+/** The key of a connection's state in its Database. */
+const STATE = Symbol('litekeel.state');
 const BUSY = 'This database connection is busy executing a query';
 
 /** What a connection's methods share. `state(db)` is the per-connection part. */
-module.exports = {
+const core = module.exports = {
 	native,
 	SqliteError,
+	STATE,
 
 	state(db) {
-		const state = states.get(db);
+		const state = db == null ? undefined : db[STATE];
 		if (state === undefined) throw new TypeError('Illegal invocation');
 		return state;
 	},
 
 	attach(db, token, rest) {
-		states.set(db, { token, open: true, busy: 0, iterators: 0, unsafe: false, safeIntegers: false, backups: new Set(), endings: new Set(), ...rest });
+		const state = {
+			token,
+			open: true,
+			/** How many callbacks of SQLite's are running; never 0 again once closed. */
+			busy: 0,
+			iterators: 0,
+			unsafe: false,
+			safeIntegers: false,
+			verbose: null,
+			backups: new Set(),
+			/** What is to be called before the connection closes. */
+			endings: new Set(),
+			/** Compiled statements by their SQL, and how many characters that is. */
+			kept: new Map(),
+			keptText: 0,
+			/** Iterators may read ahead: nothing can change what they would read in between. */
+			prefetch: true,
+			weak: null,
+			controls: null,
+			database: db,
+			...rest,
+		};
+		state.weak = new WeakRef(state);
+		Object.defineProperty(db, STATE, { value: state });
 	},
 
 	requireOpen(state) {
@@ -35,40 +60,50 @@ module.exports = {
 
 	/** As `requireNotBusy`, and nobody iterates. */
 	requireIdle(state) {
-		this.requireNotBusy(state);
+		core.requireNotBusy(state);
 		if (state.iterators !== 0) throw new TypeError(BUSY);
 	},
 
 	/** As `requireIdle`, but unsafe mode may write while iterating. */
 	requireWritable(state) {
-		this.requireNotBusy(state);
+		core.requireNotBusy(state);
 		if (state.iterators !== 0 && !state.unsafe) throw new TypeError(BUSY);
 	},
 
-	/** Called before a connection gets code of the user's. */
-	extended() {},
+	/** Called before a connection gets code of the user's, which SQLite calls in the middle of statements. */
+	extended(state) {
+		state.prefetch = false;
+		require('./compiled').flush(state);
+	},
 
-	/** Throws the SqliteError of a native `[code, message]`; gives any other result back. */
+	/**
+	 * The error that a native failure list describes: `[code, message]`, or with the core's explanation
+	 * `[code, name, message, hint, path, step, busy?]`.
+	 */
+	toError(list) {
+		if (list.length === 2) return new SqliteError(list[1], codeName(list[0]));
+		return failure(list);
+	},
+
+	/** Throws the error of a native failure list; gives any other result back. */
 	check(result) {
-		if (Array.isArray(result) && result.length === 2 && typeof result[1] === 'string') {
-			throw new SqliteError(result[1], codeName(result[0]));
-		}
+		if (Array.isArray(result) && typeof result[0] === 'number' && typeof result[1] === 'string') throw core.toError(result);
 		return result;
 	},
 
-	/** The latest failure of a connection, to be thrown. */
-	failure(state) {
-		const [code, message] = native.errorOf(state.token);
-		// SQLite's message cannot say what the descriptors' VFS found.
-		const fault = state.byDescriptor && code === CANTOPEN ? native.descriptorFault(state.token) : undefined;
-		return new SqliteError(fault ?? message, codeName(code));
+	/** The failure of the latest call through the buffer, as an error to be thrown. */
+	failure() {
+		const list = extras[I[field.FAILURE]];
+		I[field.FAILURE] = -1;
+		dropExtras();
+		return core.toError(list);
 	},
 
 	/** Tells `verbose` what is about to run. It may throw, which stops the statement. */
-	log(state, handle) {
+	log(state, compiled) {
 		const { verbose } = state;
-		if (verbose === null) return;
-		const sql = native.expandedSql(handle);
+		I[field.STATEMENT] = compiled.id;
+		const sql = native.expandedSql();
 		state.busy += 1;
 		try {
 			verbose(sql);
@@ -79,11 +114,13 @@ module.exports = {
 
 	close(state) {
 		if (!state.open) return;
-		this.requireIdle(state);
-		abortBackups(this, state);
+		core.requireIdle(state);
+		abortBackups(core, state);
 		for (const end of state.endings) end();
-		state.open = false;
 		const report = native.closeDatabase(state.token);
+		state.open = false;
+		state.busy = Infinity;
+		state.kept.clear();
 		if (state.closed) state.closed(report);
 	},
 };

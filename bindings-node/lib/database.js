@@ -3,6 +3,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const core = require('./core');
 const statements = require('./statement');
+const { flush } = require('./compiled');
 const { boolean } = require('./extension/options');
 const { native, SqliteError } = core;
 
@@ -59,7 +60,7 @@ function Database(given, options) {
 			throw error;
 		}
 	}
-	core.attach(this, token, { verbose: verbose || null, byDescriptor: fd !== null });
+	core.attach(this, token, { verbose: verbose || null });
 	describe(this, { name: given, readonly, memory });
 }
 
@@ -78,7 +79,7 @@ function describe(db, { name, readonly, memory }) {
 const methods = {
 	prepare(sql) {
 		if (typeof sql !== 'string') throw new TypeError('Expected first argument to be a string');
-		return statements.prepare(this, sql, true);
+		return statements.prepare(core.state(this), sql);
 	},
 
 	transaction: require('./transaction'),
@@ -88,14 +89,14 @@ const methods = {
 		if (typeof source !== 'string') throw new TypeError('Expected first argument to be a string');
 		if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
 		const simple = boolean(options, 'simple');
-		core.requireWritable(core.state(this));
-		const statement = statements.treatAsReader(statements.prepare(this, `PRAGMA ${source}`, false));
-		return simple ? statement.pluck().get() : statement.all();
+		const state = core.state(this);
+		core.requireWritable(state);
+		return statements.pragma(state, source, simple);
 	},
 
 	explain(source) {
 		if (typeof source !== 'string') throw new TypeError('Expected first argument to be a string');
-		return statements.explain(this, source);
+		return statements.explain(core.state(this), source);
 	},
 
 	exec(sql) {
@@ -126,6 +127,8 @@ const methods = {
 		core.requireOpen(state);
 		state.unsafe = first(args);
 		native.setDefensive(state.token, !state.unsafe);
+		// What may be prepared depends on it.
+		flush(state);
 		return this;
 	},
 };

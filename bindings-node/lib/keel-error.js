@@ -11,12 +11,15 @@ class KeelError extends Error {
 }
 Object.defineProperty(KeelError.prototype, 'name', { value: 'KeelError', writable: true, configurable: true });
 
-/** The error of a native `[code, name, message, hint, path, step]`; undefined for any other result. */
+/** The error of a native `[code, name, message, hint, path, step, busy?]`; undefined for any other result. */
 function failure(result) {
 	if (!Array.isArray(result) || typeof result[0] !== 'number') return undefined;
-	const [code, name, message, hint, file, step] = result;
+	const [code, name, message, hint, file, step, busy] = result;
 	const error = code > 0 ? new SqliteError(message, codeName(code)) : new KeelError(message, name);
-	return Object.assign(error, { hint, path: file || null, step: step || null });
+	Object.assign(error, { hint, path: file || null, step: step || null });
+	if (busy === undefined) return error;
+	const [kind, waitedMs, holders] = busy;
+	return Object.assign(error, { kind, waitedMs, holders });
 }
 
 /** Throws it; gives any other result back. */

@@ -20,7 +20,7 @@ function loaded() {
 		if (error.code === 'ERR_DLOPEN_DISABLED' || !mapped()) return null;
 		throw mismatch();
 	}
-	if (typeof module.exports.openTuned !== 'function') throw mismatch();
+	if (module.exports.protocol !== PROTOCOL) throw mismatch();
 	return Object.assign(module.exports, { library: mapped() });
 }
 
@@ -29,6 +29,9 @@ function mapped() {
 	const line = fs.readFileSync('/proc/self/maps', 'utf8').split('\n').find((row) => /\/liblitekeel\.so[^/]*$/.test(row));
 	return line ? line.slice(line.indexOf('/')) : null;
 }
+
+/** Number of the layout that `packed.js` knows; the native side has the same. */
+const PROTOCOL = 1;
 
 function mismatch() {
 	return Object.assign(new Error(`${mapped()} is loaded in this process already, and it is another version of litekeel or was built without Node-API. Install the same version of every litekeel package and load one file in every host.`), { code: 'KEEL_VERSION_MISMATCH' });
@@ -45,6 +48,9 @@ function load() {
 	} catch (error) {
 		if (error.code === 'ERR_DLOPEN_DISABLED') error.message += '; start Node with --allow-addons to use litekeel under --permission';
 		throw error;
+	}
+	if (module.exports.protocol !== PROTOCOL) {
+		throw Object.assign(new Error(`${file} is another version of litekeel than ${__dirname}. Install the same version of every litekeel package.`), { code: 'KEEL_VERSION_MISMATCH' });
 	}
 	return Object.assign(module.exports, { library: file });
 }

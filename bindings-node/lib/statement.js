@@ -1,317 +1,440 @@
 'use strict';
 const core = require('./core');
-const bindAll = require('./bind');
-const { native } = core;
+const compiling = require('./compiled');
+const binder = require('./binder');
+const { mode, decoderFor, flagsOf } = require('./decoder');
+const StatementIterator = require('./iterator');
+const { I, F, B, native, field, flag, status, kind, tag, layout, dropExtras } = require('./packed');
 
-const FLAT = 0;
-const PLUCK = 1;
-const EXPAND = 2;
-const RAW = 3;
-/** Rows fetched per native call by `all`. */
-const CHUNK = 1024;
+const { PLUCK, EXPAND, RAW, FLAT } = mode;
+const { STATEMENT, PARAMETERS, ARGUMENTS, LIMIT, COLUMNS, FLAGS, STATUS, ROWS, SHAPE, CHANGES, STALE, FIRST } = field;
+const { FIRST_PARAMETER } = layout;
+const { bindArguments, bindMany, bindError, call } = binder;
+const { getRow, allRows, nextRows, runStatement } = native;
+const ROWID_CELL = field.ROWID / 2;
+const NO_LIMIT = 0x7fffffff;
 const MAX_ITERATORS = 65535;
-const records = new WeakMap();
+const BUSY = 'This database connection is busy executing a query';
+
+/** What keeps a statement off the short path: bits of `#obstacles`. */
+const NO_READER = 1;
+const LOCKED = 2;
+const BOUND = 4;
+/** Not kept for others, and with an effect on those that are. */
+const SCHEMA = 8;
+
 let making = null;
+let asReader;
+let asBound;
+let dispose;
 
-const recordOf = (statement) => {
-	const record = records.get(statement);
-	if (record === undefined) throw new TypeError('Illegal invocation');
-	return record;
-};
+/** Puts the arguments into the buffer; true if they were too many for it, and are bound already. */
+function write(compiled, args) {
+	if (bindArguments(compiled, args)) return false;
+	const { values } = binder;
+	binder.values = null;
+	bindMany(compiled, values);
+	return true;
+}
 
-const requireUnlocked = (record) => {
-	if (record.locked) throw new TypeError('This statement is busy executing a query');
-};
+const invoke = (fn) => (I[PARAMETERS] === 0 || I[ARGUMENTS] === 0 ? fn() : call(fn));
+
+function fail(state) {
+	if (I[STATUS] === status.UNBOUND) throw bindError();
+	if (I[STALE] === 1) compiling.flush(state);
+	throw core.failure();
+}
 
 class Statement {
+	#state;
+	#compiled;
+	#obstacles;
+	#flags;
+	/** How many columns are read; 0 for all. */
+	#columns = 0;
+	#mode = FLAT;
+	#decoder = null;
+
 	constructor() {
-		if (making === null) throw new TypeError('Statements can only be constructed by the db.prepare() method');
-		const record = making;
+		const compiled = making;
+		if (compiled === null) throw new TypeError('Statements can only be constructed by the db.prepare() method');
 		making = null;
-		records.set(this, record);
-		const fixed = (value) => ({ value, enumerable: true });
-		Object.defineProperties(this, {
-			reader: fixed(record.reader),
-			readonly: fixed(record.readonly),
-			source: fixed(record.source),
-			database: fixed(record.database),
-			busy: { get: () => record.locked, enumerable: true },
-		});
+		const { state } = compiled;
+		const reader = compiled.columns > 0;
+		this.#state = state;
+		this.#compiled = compiled;
+		this.#obstacles = (reader ? 0 : NO_READER) | (compiled.kind === kind.SCHEMA ? SCHEMA : 0);
+		this.#flags = flagsOf(FLAT, state.safeIntegers);
+		this.reader = reader;
+		this.readonly = compiled.readonly;
+		this.source = compiled.sql;
+		this.database = state.database;
+		this.busy = false;
 	}
 
-	run(...args) {
-		const record = recordOf(this);
-		const { state } = record;
-		begin(record, args, true);
-		const [before] = native.changesOf(state.token, false);
-		// One step: a statement that writes does all of its work in it, a SELECT stops at its first row.
-		execute(record, () => fetch(record, 1));
-		const [after, changes, lastInsertRowid] = native.changesOf(state.token, record.safe);
-		return { changes: after === before ? 0 : changes, lastInsertRowid };
+	run() {
+		const state = this.#state;
+		const compiled = this.#compiled;
+		if ((this.#obstacles & ~NO_READER) !== 0 || state.busy !== 0 || state.iterators !== 0 || compiled.taken || state.verbose !== null) {
+			return this.#slowly(this.#ready(arguments, true, false), arguments, () => this.#run());
+		}
+		if (arguments.length === 0 && compiled.parameters === 0) I[PARAMETERS] = 0;
+		else if (!this.#bind(compiled, arguments)) return this.run.apply(this, arguments);
+		I[STATEMENT] = compiled.id;
+		I[FLAGS] = this.#flags;
+		return this.#run();
 	}
 
-	get(...args) {
-		const record = recordOf(this);
-		requireReader(record);
-		begin(record, args, false);
-		return execute(record, () => {
-			const [row] = fetch(record, 1);
-			return row === null ? undefined : shape(record)(row);
-		});
+	get() {
+		const state = this.#state;
+		const compiled = this.#compiled;
+		if (this.#obstacles !== 0 || state.busy !== 0 || compiled.taken || state.verbose !== null) {
+			this.#requireReader();
+			return this.#slowly(this.#ready(arguments, false, false), arguments, () => this.#row(this.#compiled, invoke(getRow)));
+		}
+		const count = arguments.length;
+		if (count === 1 && typeof arguments[0] === 'number' && compiled.parameters === 1 && !compiled.named) {
+			const value = arguments[0];
+			F[FIRST_PARAMETER] = value;
+			if (value !== value) I[2 * FIRST_PARAMETER + 1] = tag.NULL;
+			I[PARAMETERS] = 1;
+			I[ARGUMENTS] = 0;
+			I[FIRST] = 0;
+		} else if (count === 0 && compiled.parameters === 0) {
+			I[PARAMETERS] = 0;
+		} else if (!this.#bind(compiled, arguments)) {
+			return this.get.apply(this, arguments);
+		}
+		I[STATEMENT] = compiled.id;
+		I[FLAGS] = this.#flags;
+		I[COLUMNS] = this.#columns;
+		return this.#row(compiled, invoke(getRow));
 	}
 
-	all(...args) {
-		const record = recordOf(this);
-		requireReader(record);
-		begin(record, args, false);
-		return execute(record, () => {
-			const out = [];
-			let toRow = null;
-			for (;;) {
-				const rows = fetch(record, CHUNK);
-				for (const row of rows) {
-					if (row === null) return out;
-					toRow = toRow || shape(record);
-					out.push(toRow(row));
-				}
-			}
-		});
+	all() {
+		const state = this.#state;
+		const compiled = this.#compiled;
+		if (this.#obstacles !== 0 || state.busy !== 0 || compiled.taken || state.verbose !== null) {
+			this.#requireReader();
+			return this.#slowly(this.#ready(arguments, false, false), arguments, () => this.#rows(this.#compiled));
+		}
+		if (arguments.length === 0 && compiled.parameters === 0) I[PARAMETERS] = 0;
+		else if (!this.#bind(compiled, arguments)) return this.all.apply(this, arguments);
+		I[STATEMENT] = compiled.id;
+		I[FLAGS] = this.#flags;
+		I[COLUMNS] = this.#columns;
+		return this.#rows(compiled);
 	}
 
-	iterate(...args) {
-		const record = recordOf(this);
-		requireReader(record);
-		const { state } = record;
-		begin(record, args, false, true);
-		record.locked = true;
+	iterate() {
+		this.#requireReader();
+		const state = this.#state;
+		let compiled = this.#ready(arguments, false, true);
+		const bound = (this.#obstacles & BOUND) !== 0;
+		if (!bound) {
+			const done = write(compiled, arguments);
+			// Getters of parameters may have done anything.
+			const still = this.#ready(arguments, false, true);
+			if (still !== compiled) return this.iterate.apply(this, arguments);
+			if (!done) this.#bindToStay(compiled);
+			compiled.taken = true;
+		}
+		this.#obstacles |= LOCKED;
+		this.busy = true;
 		state.iterators += 1;
-		return new StatementIterator(this, record);
+		const flags = this.#flags | (bound ? flag.KEEP : 0);
+		const schema = (this.#obstacles & SCHEMA) !== 0;
+		return new StatementIterator(this, state, compiled, this.#mode, flags, this.#columns, () => {
+			this.#obstacles &= ~LOCKED;
+			this.busy = false;
+			if (!bound) compiling.giveBack(compiled);
+			if (schema) compiling.flush(state);
+		});
 	}
 
-	bind(...args) {
-		const record = recordOf(this);
-		if (record.bound) throw new TypeError('The bind() method can only be invoked once per statement object');
-		core.requireNotBusy(record.state);
-		requireUnlocked(record);
-		bindArguments(record, args);
-		record.bound = true;
+	bind() {
+		if ((this.#obstacles & BOUND) !== 0) throw new TypeError('The bind() method can only be invoked once per statement object');
+		const state = this.#state;
+		core.requireNotBusy(state);
+		this.#requireUnlocked();
+		const given = this.#available();
+		// The values stay in the native statement, so nobody else may use it.
+		const compiled = given.owned ? given : compiling.compileOne(state, given.sql, true);
+		try {
+			const done = write(compiled, arguments);
+			core.requireNotBusy(state);
+			if (!done) this.#bindToStay(compiled);
+		} catch (error) {
+			if (compiled !== given) compiling.discard(compiled);
+			throw error;
+		}
+		if (compiled !== given) this.#compiled = compiling.own(this, compiled);
+		this.#obstacles |= BOUND;
 		return this;
 	}
 
-	pluck(...args) { return setMode(this, 'pluck', PLUCK, args); }
-	expand(...args) { return setMode(this, 'expand', EXPAND, args); }
-	raw(...args) { return setMode(this, 'raw', RAW, args); }
+	pluck(...args) { return this.#setMode('pluck', PLUCK, args); }
+	expand(...args) { return this.#setMode('expand', EXPAND, args); }
+	raw(...args) { return this.#setMode('raw', RAW, args); }
 
 	safeIntegers(...args) {
-		const record = recordOf(this);
-		if (record.state.busy !== 0) throw new TypeError('This database connection is busy executing a query');
-		requireUnlocked(record);
-		record.safe = flag(args);
+		if (this.#state.busy !== 0 && this.#state.open) throw new TypeError(BUSY);
+		this.#requireUnlocked();
+		this.#flags = flagsOf(this.#mode, on(args));
+		this.#decoder = null;
 		return this;
 	}
 
 	columns() {
-		const record = recordOf(this);
-		if (!record.reader) throw new TypeError('The columns() method is only for statements that return data');
-		core.requireNotBusy(record.state);
-		return native.columnsOf(record.handle, true).map(([name, column, table, database, type]) => ({ name, column, table, database, type }));
+		if ((this.#obstacles & NO_READER) !== 0) throw new TypeError('The columns() method is only for statements that return data');
+		core.requireNotBusy(this.#state);
+		// While it iterates, the statement in use answers.
+		const compiled = this.#compiled.id === -1 ? this.#available() : this.#compiled;
+		I[STATEMENT] = compiled.id;
+		return native.columnsOf().map(([name, column, table, database, type]) => ({ name, column, table, database, type }));
 	}
 
 	toString() {
-		const record = recordOf(this);
-		return record.bound && record.state.open ? native.expandedSql(record.handle) : record.source;
+		const compiled = this.#compiled;
+		if ((this.#obstacles & BOUND) === 0 || !this.#state.open || compiled.id === -1) return compiled.sql;
+		I[STATEMENT] = compiled.id;
+		return native.expandedSql();
+	}
+
+	#requireReader() {
+		if ((this.#obstacles & NO_READER) !== 0) throw new TypeError('This statement does not return data. Use run() instead');
+	}
+
+	#requireUnlocked() {
+		if ((this.#obstacles & LOCKED) !== 0) throw new TypeError('This statement is busy executing a query');
+	}
+
+	#setMode(name, wanted, args) {
+		if ((this.#obstacles & NO_READER) !== 0) throw new TypeError(`The ${name}() method is only for statements that return data`);
+		if (this.#state.busy !== 0 && this.#state.open) throw new TypeError(BUSY);
+		this.#requireUnlocked();
+		if (on(args)) this.#mode = wanted;
+		else if (this.#mode === wanted) this.#mode = FLAT;
+		this.#flags = flagsOf(this.#mode, (this.#flags & flag.SAFE) !== 0);
+		this.#columns = this.#mode === PLUCK ? 1 : 0;
+		this.#decoder = null;
+		return this;
+	}
+
+	/** The compiled statement, or another one if that is in use or gone. */
+	#available() {
+		let compiled = this.#compiled;
+		if (!compiled.taken) return compiled;
+		const { sql } = compiled;
+		const state = this.#state;
+		compiled = compiled.evicted ? compiling.compileOne(state, sql, true) : compiling.obtain(state, sql);
+		if (!compiled.kept) compiling.own(this, compiled);
+		this.#compiled = compiled;
+		return compiled;
+	}
+
+	/** Checks, in better-sqlite3's order, that the statement may run now. */
+	#ready(args, mutates, iterates) {
+		const state = this.#state;
+		core.requireNotBusy(state);
+		this.#requireUnlocked();
+		if (mutates) core.requireWritable(state);
+		if (iterates && state.iterators === MAX_ITERATORS) throw new RangeError('Too many active database iterators');
+		if ((this.#obstacles & BOUND) !== 0 && args.length > 0) throw new TypeError('This statement already has bound parameters');
+		return this.#available();
+	}
+
+	/** Puts the arguments into the buffer. False: something else has happened meanwhile, or they are too many. */
+	#bind(compiled, args) {
+		if (!bindArguments(compiled, args)) return false;
+		// Getters of parameters may have done anything.
+		return !compiled.taken && this.#state.busy === 0 && this.#obstacles < LOCKED;
+	}
+
+	#bindToStay(compiled) {
+		I[STATEMENT] = compiled.id;
+		I[FLAGS] = 0;
+		invoke(native.bindValues);
+		if (I[STATUS] !== status.DONE) fail(this.#state);
+	}
+
+	/** What the short path leaves out: `verbose`, values that stay bound, many values, effects on other statements. */
+	#slowly(compiled, args, execute) {
+		const state = this.#state;
+		const bound = (this.#obstacles & BOUND) !== 0;
+		let done = bound;
+		if (!bound) {
+			done = write(compiled, args);
+			core.requireNotBusy(state);
+			this.#requireUnlocked();
+			if (compiled.taken) return this.#slowly(this.#available(), args, execute);
+		}
+		compiled.taken = true;
+		try {
+			if (state.verbose !== null) {
+				if (!done) this.#bindToStay(compiled);
+				done = true;
+				core.log(state, compiled);
+			}
+			I[STATEMENT] = compiled.id;
+			I[FLAGS] = this.#flags | (done ? flag.BOUND : 0) | (bound ? flag.KEEP : 0);
+			I[COLUMNS] = this.#columns;
+			return execute();
+		} finally {
+			if (done && !bound && state.open) {
+				I[STATEMENT] = compiled.id;
+				I[FLAGS] = 0;
+				native.resetStatement();
+			}
+			compiling.giveBack(compiled);
+			if ((this.#obstacles & SCHEMA) !== 0) compiling.flush(state);
+		}
+	}
+
+	#run() {
+		invoke(runStatement);
+		if (I[STATUS] !== status.DONE) fail(this.#state);
+		return { changes: I[CHANGES], lastInsertRowid: (this.#flags & flag.SAFE) !== 0 ? B[ROWID_CELL] : F[ROWID_CELL] };
+	}
+
+	/** The row that a native call put into the buffer. */
+	#row(compiled, text) {
+		if (I[STATUS] !== status.ROW) {
+			if (I[STATUS] === status.DONE) return undefined;
+			fail(this.#state);
+		}
+		let decoder = this.#decoder;
+		if (decoder === null || decoder.shape !== I[SHAPE]) decoder = this.#decode(compiled);
+		return decoder.one(text === undefined ? '' : text);
+	}
+
+	#rows(compiled) {
+		I[LIMIT] = NO_LIMIT;
+		const out = [];
+		try {
+			let text = invoke(allRows);
+			for (;;) {
+				const outcome = I[STATUS];
+				if (outcome !== status.ROW && outcome !== status.DONE) break;
+				const count = I[ROWS];
+				if (count > 0) {
+					let decoder = this.#decoder;
+					if (decoder === null || decoder.shape !== I[SHAPE]) decoder = this.#decode(compiled);
+					decoder.many(text === undefined ? '' : text, out, out.length, count);
+				}
+				if (outcome === status.DONE) return out;
+				text = nextRows();
+			}
+		} catch (error) {
+			// Whatever went wrong outside of SQLite, the statement is to be left reset.
+			if (this.#state.open) {
+				I[STATEMENT] = compiled.id;
+				native.resetStatement();
+			}
+			throw error;
+		}
+		return fail(this.#state);
+	}
+
+	#decode(compiled) {
+		const decoder = decoderFor(compiled, this.#mode, (this.#flags & flag.SAFE) !== 0);
+		// The tables by which rows are grouped are looked at every time.
+		this.#decoder = this.#mode === EXPAND ? null : decoder;
+		return decoder;
+	}
+
+	static {
+		asReader = (statement) => { statement.#obstacles &= ~NO_READER; return statement; };
+		asBound = (statement) => { statement.#obstacles |= BOUND; return statement; };
+		dispose = (statement) => compiling.discard(statement.#compiled);
 	}
 }
 for (const name of Object.getOwnPropertyNames(Statement.prototype)) {
 	if (name !== 'constructor') Object.defineProperty(Statement.prototype, name, { enumerable: true });
 }
 
-const flag = (args) => {
+function on(args) {
 	if (args.length === 0) return true;
 	if (typeof args[0] !== 'boolean') throw new TypeError('Expected first argument to be a boolean');
 	return args[0];
-};
-
-function setMode(statement, name, mode, args) {
-	const record = recordOf(statement);
-	if (!record.reader) throw new TypeError(`The ${name}() method is only for statements that return data`);
-	if (record.state.busy !== 0) throw new TypeError('This database connection is busy executing a query');
-	requireUnlocked(record);
-	if (flag(args)) record.mode = mode;
-	else if (record.mode === mode) record.mode = FLAT;
-	return statement;
 }
 
-const requireReader = (record) => {
-	if (!record.reader) throw new TypeError('This statement does not return data. Use run() instead');
-};
-
-/** Checks, in better-sqlite3's order, that a statement may run now; then binds. */
-function begin(record, args, mutates, iterates = false) {
-	const { state } = record;
-	core.requireNotBusy(state);
-	requireUnlocked(record);
-	if (mutates) core.requireWritable(state);
-	if (iterates && state.iterators === MAX_ITERATORS) throw new RangeError('Too many active database iterators');
-	if (!record.bound) bindArguments(record, args);
-	else if (args.length > 0) throw new TypeError('This statement already has bound parameters');
-}
-
-function bindArguments(record, args) {
-	try {
-		bindAll(record.handle, record.parameters, record.named, args);
-	} catch (error) {
-		if (record.state.open) native.clearBindings(record.handle);
-		throw error;
-	}
-}
-
-function execute(record, body) {
-	try {
-		core.log(record.state, record.handle);
-		return body();
-	} finally {
-		finish(record);
-	}
-}
-
-/** Leaves the statement reset, and without the values that belong to one call. */
-function finish(record) {
-	if (!record.state.open) return;
-	native.resetStatement(record.handle);
-	if (!record.bound) native.clearBindings(record.handle);
-}
-
-/** Up to `limit` rows; `null` after the last one. */
-function fetch(record, limit) {
-	const rows = native.stepRow(record.handle, record.safe, limit);
-	if (typeof rows[rows.length - 1] === 'number') throw core.failure(record.state);
-	return rows;
-}
-
-/** How a row of values becomes what the caller asked for. The names are asked anew: a statement may be re-prepared. */
-function shape(record) {
-	switch (record.mode) {
-	case PLUCK: return (row) => row[0];
-	case RAW: return (row) => row;
-	case EXPAND: {
-		const columns = native.columnsOf(record.handle, true);
-		return (row) => {
-			const out = {};
-			for (let at = 0; at < row.length; ++at) {
-				const table = columns[at][2] === null ? '$' : columns[at][2];
-				if (!Object.prototype.hasOwnProperty.call(out, table)) out[table] = {};
-				out[table][columns[at][0]] = row[at];
-			}
-			return out;
-		};
-	}
-	default: {
-		const names = native.columnsOf(record.handle, false);
-		return (row) => {
-			const out = {};
-			for (let at = 0; at < row.length; ++at) out[names[at]] = row[at];
-			return out;
-		};
-	}
-	}
-}
-
-class StatementIterator {
-	#record;
-	#logged = false;
-
-	constructor(statement, record) {
-		this.#record = record;
-		Object.defineProperty(this, 'statement', { value: statement, enumerable: true });
-	}
-
-	next() {
-		const record = this.#record;
-		if (record === null) return { value: undefined, done: true };
-		if (record.state.busy !== 0) throw new TypeError('This database connection is busy executing a query');
-		try {
-			if (!this.#logged) {
-				this.#logged = true;
-				core.log(record.state, record.handle);
-			}
-			// One row per call: what the loop's body writes must show in the rows that follow.
-			const [row] = fetch(record, 1);
-			if (row !== null) return { value: shape(record)(row), done: false };
-		} catch (error) {
-			this.#end();
-			throw error;
-		}
-		return this.#end();
-	}
-
-	return() {
-		const record = this.#record;
-		if (record === null) return { value: undefined, done: true };
-		if (record.state.busy !== 0) throw new TypeError('This database connection is busy executing a query');
-		return this.#end();
-	}
-
-	#end() {
-		const record = this.#record;
-		this.#record = null;
-		record.locked = false;
-		record.state.iterators -= 1;
-		finish(record);
-		return { value: undefined, done: true };
-	}
-
-	[Symbol.iterator]() { return this; }
-}
-
-/** Compiles one statement of `sql`; exactly one must be there. */
-exports.prepare = (database, sql, persistent) => {
-	const state = core.state(database);
-	core.requireNotBusy(state);
-	state.busy += 1;
-	let prepared;
-	try {
-		prepared = core.check(native.prepareStatement(state.token, sql, 0, persistent));
-	} finally {
-		state.busy -= 1;
-	}
-	const [handle, next, columns, readonly, , parameters] = prepared;
-	if (handle === null) throw new RangeError('The supplied SQL string contains no statements');
-	if (next !== -1) throw new RangeError('The supplied SQL string contains more than one statement');
-	making = {
-		state, handle, database, source: sql, reader: columns > 0, readonly, parameters,
-		named: parameters.some((name) => name !== null),
-		safe: state.safeIntegers, mode: FLAT, bound: false, locked: false,
-	};
+function make(compiled) {
+	making = compiled;
 	return new Statement();
+}
+
+/** A statement that is discarded before anybody else can have it. */
+function makeBriefly(compiled) {
+	compiled.owned = true;
+	return make(compiled);
+}
+
+/** A statement of `sql`, which has to be exactly one. */
+exports.prepare = (state, sql) => {
+	if (state.busy !== 0) core.requireNotBusy(state);
+	const compiled = compiling.obtain(state, sql);
+	const statement = make(compiled);
+	if (!compiled.kept) compiling.own(statement, compiled);
+	return statement;
+};
+
+/** The rows of a pragma; one that gives none is still asked for them. */
+exports.pragma = (state, source, simple) => {
+	const statement = asReader(makeBriefly(compiling.compileOne(state, `PRAGMA ${source}`, false)));
+	try {
+		return simple ? statement.pluck().get() : statement.all();
+	} finally {
+		dispose(statement);
+	}
+};
+
+/** The rows of EXPLAIN, with every parameter left unbound (NULL). */
+exports.explain = (state, source) => {
+	core.requireNotBusy(state);
+	const statement = asBound(makeBriefly(compiling.compileOne(state, `EXPLAIN ${source}`, false)));
+	try {
+		return statement.all();
+	} finally {
+		dispose(statement);
+	}
 };
 
 /** Runs every statement of `sql`, one after the other. */
 exports.exec = (state, sql) => {
-	let from = 0;
-	while (from !== -1) {
-		const [handle, next] = core.check(native.prepareStatement(state.token, sql, from, false));
-		if (handle === null) return;
-		try {
-			core.log(state, handle);
-			let rows;
-			do {
-				rows = native.stepRow(handle, false, CHUNK);
-				if (typeof rows[rows.length - 1] === 'number') throw core.failure(state);
-			} while (rows[rows.length - 1] !== null);
-		} finally {
-			native.resetStatement(handle);
+	let stale = true;
+	try {
+		if (state.verbose !== null) {
+			execOneByOne(state, sql);
+			return;
 		}
-		from = next;
+		I[field.SCRATCH] = 3 * sql.length;
+		native.execScript(state.token, sql);
+		stale = I[STALE] === 1;
+		if (I[STATUS] !== status.DONE) throw core.failure();
+	} finally {
+		if (stale) compiling.flush(state);
 	}
 };
-/** The rows of EXPLAIN, with every parameter left unbound (NULL). */
-exports.explain = (database, source) => {
-	const statement = exports.prepare(database, `EXPLAIN ${source}`, false);
-	const record = recordOf(statement);
-	record.bound = true;
-	return statement.all();
-};
 
-/** A pragma that gives no rows is still asked for them. */
-exports.treatAsReader = (statement) => { recordOf(statement).reader = true; return statement; };
+function execOneByOne(state, sql) {
+	for (let from = 0; from !== -1;) {
+		const compiled = compiling.compile(state, sql, from, false);
+		if (compiled === null) return;
+		from = I[field.NEXT];
+		try {
+			core.log(state, compiled);
+			I[FLAGS] = 0;
+			I[LIMIT] = NO_LIMIT;
+			I[COLUMNS] = 1;
+			do {
+				I[STATEMENT] = compiled.id;
+				nextRows();
+				if (I[STATUS] === status.FAILED) throw core.failure();
+				dropExtras();
+			} while (I[STATUS] === status.ROW);
+		} finally {
+			compiling.discard(compiled);
+		}
+	}
+}

@@ -1,52 +1,75 @@
 'use strict';
 const core = require('./core');
-const { prepare } = require('./statement');
+const { compileOne, flush } = require('./compiled');
+const { I, native, field, status, kind } = require('./packed');
 
-const controls = new WeakMap();
+const { STATEMENT, STATUS, STALE, IN_TRANSACTION } = field;
+const { control, transactionState } = native;
+
 // The name better-sqlite3 gives it: `verbose` shows it, and tools filter their logs by it.
 const SAVEPOINT = '`\t_bs3.\t`';
+const SQL = {
+	default: 'BEGIN', deferred: 'BEGIN DEFERRED', immediate: 'BEGIN IMMEDIATE', exclusive: 'BEGIN EXCLUSIVE',
+	commit: 'COMMIT', rollback: 'ROLLBACK', savepoint: `SAVEPOINT ${SAVEPOINT}`, release: `RELEASE ${SAVEPOINT}`, rollbackTo: `ROLLBACK TO ${SAVEPOINT}`,
+};
+const KINDS = ['default', 'deferred', 'immediate', 'exclusive'];
 
-/** The control statements of a connection, compiled once. */
-function controlOf(db) {
-	let control = controls.get(db);
-	if (control === undefined) {
-		control = {
-			begin: { default: 'BEGIN', deferred: 'BEGIN DEFERRED', immediate: 'BEGIN IMMEDIATE', exclusive: 'BEGIN EXCLUSIVE' },
-			commit: 'COMMIT', rollback: 'ROLLBACK', savepoint: `SAVEPOINT ${SAVEPOINT}`, release: `RELEASE ${SAVEPOINT}`, rollbackTo: `ROLLBACK TO ${SAVEPOINT}`,
-		};
-		for (const key of Object.keys(control.begin)) control.begin[key] = prepare(db, control.begin[key], true);
-		for (const key of ['commit', 'rollback', 'savepoint', 'release', 'rollbackTo']) control[key] = prepare(db, control[key], true);
-		controls.set(db, control);
+/** The control statements of a connection, compiled once; they live as long as it does. */
+function controlsOf(state) {
+	if (state.controls === null) {
+		core.requireNotBusy(state);
+		const controls = {};
+		for (const name of Object.keys(SQL)) controls[name] = compileOne(state, SQL[name], true);
+		state.controls = controls;
 	}
-	return control;
+	return state.controls;
+}
+
+function run(state, compiled) {
+	if (state.busy !== 0 || state.iterators !== 0) core.requireWritable(state);
+	if (state.verbose !== null) core.log(state, compiled);
+	I[STATEMENT] = compiled.id;
+	control();
+	if (I[STATUS] !== status.DONE) {
+		if (I[STALE] === 1) flush(state);
+		throw core.failure();
+	}
+	if (compiled.kind === kind.SCHEMA) flush(state);
+}
+
+function inTransaction(state, controls) {
+	if (!state.open) return false;
+	I[STATEMENT] = controls.commit.id;
+	transactionState();
+	return I[IN_TRANSACTION] === 1;
 }
 
 /** `db.transaction(fn)`: `fn` inside a transaction, or inside a savepoint when one is open already. */
 module.exports = function transaction(fn) {
 	if (typeof fn !== 'function') throw new TypeError('Expected first argument to be a function');
-	core.state(this);
 	const db = this;
-	const control = controlOf(db);
+	const state = core.state(db);
+	const controls = controlsOf(state);
 	const wrap = (begin) => function sqliteTransaction(...args) {
-		const nested = db.inTransaction;
-		(nested ? control.savepoint : begin).run();
+		const nested = inTransaction(state, controls);
+		run(state, nested ? controls.savepoint : begin);
 		try {
 			const result = Reflect.apply(fn, this, args);
 			if (result && typeof result.then === 'function') throw new TypeError('Transaction function cannot return a promise');
-			(nested ? control.release : control.commit).run();
+			run(state, nested ? controls.release : controls.commit);
 			return result;
 		} catch (error) {
 			// SQLite may have rolled back by itself: then there is nothing to undo.
-			if (db.inTransaction) {
-				(nested ? control.rollbackTo : control.rollback).run();
-				if (nested) control.release.run();
+			if (inTransaction(state, controls)) {
+				run(state, nested ? controls.rollbackTo : controls.rollback);
+				if (nested) run(state, controls.release);
 			}
 			throw error;
 		}
 	};
 	const variants = {};
-	for (const kind of Object.keys(control.begin)) variants[kind] = { value: wrap(control.begin[kind]) };
+	for (const name of KINDS) variants[name] = { value: wrap(controls[name]) };
 	variants.database = { value: db, enumerable: true };
-	for (const kind of Object.keys(control.begin)) Object.defineProperties(variants[kind].value, variants);
+	for (const name of KINDS) Object.defineProperties(variants[name].value, variants);
 	return variants.default.value;
 };

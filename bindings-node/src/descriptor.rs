@@ -12,7 +12,6 @@ use crate::extension::{Call, connection_token, native_exports, value};
 
 native_exports! {
     c"openDescriptor" => open,
-    c"descriptorFault" => fault,
 }
 
 /// `(fd, journalFd, readonly, mustExist, timeoutMs)` → token, or `[code, message]`
@@ -49,14 +48,6 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
         sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_SQL_LENGTH, MAX_LENGTH);
         let no_answer = ptr::null_mut::<c_int>();
         sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_DEFENSIVE, 1 as c_int, no_answer);
-        connection_token(call.env, db, None)
+        connection_token(&call.environment(), db, None)
     }
-}
-
-/// `(token)` → what the latest SQLITE_CANTOPEN was about, or undefined
-unsafe fn fault(call: &Call) -> Option<sys::napi_value> {
-    let db = call.connection()?;
-    // SAFETY: open, and used by this thread alone.
-    let why = unsafe { descriptor::take_fault(db) }?;
-    Some(value::string(call.env, why.as_bytes()))
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
 
-use crate::extension::Token;
+use crate::token::Token;
 
 /// Set once the process ends: Node's environment may be gone, so nothing may call into it any more.
 static EXITING: AtomicBool = AtomicBool::new(false);
@@ -83,7 +83,7 @@ extern "C" fn close_all() {
         // SAFETY: a token removes itself before it is freed, and belongs to this very thread.
         let token = unsafe { &*(token as *const Token) };
         // `process.exit()` inside a function that SQLite called: that statement cannot be ended from within.
-        if token.stepping.get() == 0 {
+        if !token.is_running() {
             token.abandon();
         }
     }

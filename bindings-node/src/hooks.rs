@@ -73,6 +73,7 @@ impl Attachment for Registered {
 unsafe fn set(call: &Call) -> Option<sys::napi_value> {
     let db = call.connection()?;
     let token = call.token()?;
+    token.extended.set(true);
     let callback = |at: usize| {
         let function = value::reference(call.env, call.function(at)?)?;
         // SAFETY: reads who is calling.

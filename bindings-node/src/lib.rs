@@ -8,9 +8,11 @@ mod exit;
 mod extension;
 mod hooks;
 mod object;
+mod packed;
 mod reader;
 mod session;
 mod sharing;
+mod token;
 mod tuned;
 
 use napi::sys;
@@ -24,16 +26,18 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
     // SAFETY: resolves Node-API's functions in the running process; handles are those of the running call.
     unsafe {
         sys::setup();
-        direct::register(env, exports);
-        extension::register(env, exports);
-        tuned::register(env, exports);
-        descriptor::register(env, exports);
-        hooks::register(env, exports);
-        session::register(env, exports);
-        care::register(env, exports);
-        sharing::register(env, exports);
-        courier::register(env, exports);
-        reader::register(env, exports);
+        let Some(environment) = packed::create(env, exports) else { return exports };
+        packed::register(&environment, exports);
+        direct::register(&environment, exports);
+        extension::register(&environment, exports);
+        tuned::register(&environment, exports);
+        descriptor::register(&environment, exports);
+        hooks::register(&environment, exports);
+        session::register(&environment, exports);
+        care::register(&environment, exports);
+        sharing::register(&environment, exports);
+        courier::register(&environment, exports);
+        reader::register(&environment, exports);
     }
     exports
 }

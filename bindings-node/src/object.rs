@@ -95,12 +95,18 @@ pub(crate) fn holder(env: sys::napi_env, holder: &Holder) -> Object {
         .maybe(c"openedAt", holder.opened_at.as_deref())
 }
 
-/// `[code, name, message, hint, path, step]`; what is not known is empty
+/// `[code, name, message, hint, path, step]`; what is not known is empty. For BUSY also `[kind, waited ms, holders]`.
 pub(crate) fn failure(env: sys::napi_env, error: &Error) -> sys::napi_value {
     let path = error.path().map(|path| path.to_string_lossy()).unwrap_or_default();
     let texts = [error.name(), error.message(), error.hint(), &path, error.step().unwrap_or_default()];
     let mut items = vec![value::number(env, f64::from(error.code()))];
     items.extend(texts.map(|text| value::string(env, text.as_bytes())));
+    if let Some(busy) = error.busy() {
+        let holders: Vec<_> = busy.holders.iter().map(|one| holder(env, one).finish()).collect();
+        let kind = value::string(env, busy.kind.as_str().as_bytes());
+        let waited = value::number(env, busy.waited.as_millis() as f64);
+        items.push(list(env, &[kind, waited, list(env, &holders)]));
+    }
     list(env, &items)
 }
 

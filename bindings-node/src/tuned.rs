@@ -1,15 +1,17 @@
 //! litekeel's own open for JavaScript: the core opens and closes, `direct` runs the statements in between.
 
+use std::ffi::CStr;
 use std::ptr;
 use std::sync::Arc;
 
 use litekeel_core::settings::{Target, resolve};
-use litekeel_core::{CloseReport, Connection, Error, Options, Result, codes};
+use litekeel_core::{CloseReport, Connection, Error, Guard, Options, Result, codes, descriptor};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use crate::direct::MAX_LENGTH;
-use crate::extension::{Call, connection_token, native_exports, value};
+use crate::extension::{Call, native_exports, value};
+use crate::token::connection_token;
 
 native_exports! {
     c"openTuned" => open,
@@ -27,7 +29,7 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     // SAFETY: open; nobody but the token has it, and the token closes it through the core.
     unsafe {
         let readonly = value::number(call.env, f64::from(sqlite::sqlite3_db_readonly(db, c"main".as_ptr())));
-        let token = connection_token(call.env, db, Some(connection))?;
+        let token = connection_token(&call.environment(), db, Some(connection))?;
         Some(call.list(&[token, readonly, report]))
     }
 }
@@ -107,6 +109,31 @@ fn text(call: &Call, given: sys::napi_value) -> Option<String> {
 
 fn failure(call: &Call, error: &Error) -> sys::napi_value {
     crate::object::failure(call.env, error)
+}
+
+/// A statement's failure: as `failure` lists it when the core's connection is held, else `[code, message]`.
+pub(crate) fn statement_failure(
+    env: sys::napi_env,
+    db: *mut sqlite::sqlite3,
+    guard: Option<&Guard<'_>>,
+    rc: i32,
+) -> sys::napi_value {
+    // SAFETY: the connection is open during the call; the message is copied.
+    unsafe {
+        let code = if rc == sqlite::SQLITE_MISUSE { rc } else { sqlite::sqlite3_extended_errcode(db) };
+        match guard {
+            Some(guard) => crate::object::failure(env, &guard.fail(code)),
+            None => {
+                // SQLite's message cannot say what the descriptors' VFS found.
+                let fault = if code == sqlite::SQLITE_CANTOPEN { descriptor::take_fault(db) } else { None };
+                let message = match &fault {
+                    Some(fault) => fault.as_bytes(),
+                    None => CStr::from_ptr(sqlite::sqlite3_errmsg(db)).to_bytes(),
+                };
+                crate::object::list(env, &[value::number(env, f64::from(code)), value::string(env, message)])
+            }
+        }
+    }
 }
 
 fn strings<T: AsRef<str>>(call: &Call, texts: &[T]) -> sys::napi_value {

@@ -11,187 +11,53 @@ mod image;
 mod table;
 pub(crate) mod value;
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use litekeel_core::{CloseReport, Connection, Result};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-/// Marks externals as connections, so that another addon's external is refused instead of dereferenced.
-const CONNECTION: sys::napi_type_tag =
-    sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_6e6e_6563_7401 };
-
-/// What has to end before its connection closes.
-pub(crate) trait Attachment: Any {
-    /// Ends it; a second call does nothing.
-    fn release(&self);
-}
-
-/// Counts a call that may run JavaScript, for as long as it lives.
-pub(crate) struct Stepping<'a>(&'a Token);
-
-impl Drop for Stepping<'_> {
-    fn drop(&mut self) {
-        self.0.stepping.set(self.0.stepping.get() - 1);
-    }
-}
-
-/// A connection as JavaScript holds it, shared with its statements.
-pub(crate) struct Token {
-    db: Cell<*mut sqlite::sqlite3>,
-    /// The core's side of a tuned connection, which alone may close it.
-    tuned: RefCell<Option<Arc<Connection>>>,
-    /// Every statement that is not finalised, so that closing can do it.
-    pub(crate) statements: RefCell<HashMap<usize, Rc<Cell<*mut sqlite::sqlite3_stmt>>>>,
-    /// How many calls of SQLite's that may call back into JavaScript are running.
-    pub(crate) stepping: Cell<u32>,
-    attachments: RefCell<Vec<Rc<dyn Attachment>>>,
-}
-
-impl Token {
-    /// The open connection, or null.
-    pub(crate) fn db(&self) -> *mut sqlite::sqlite3 {
-        self.db.get()
-    }
-
-    /// Ends `attachment` before the connection closes.
-    pub(crate) fn attach(&self, attachment: Rc<dyn Attachment>) {
-        self.attachments.borrow_mut().push(attachment);
-    }
-
-    /// As `attach`, in the place of an earlier one of the same type.
-    pub(crate) fn attach_instead(&self, attachment: Rc<dyn Attachment>) {
-        let mut list = self.attachments.borrow_mut();
-        list.retain(|other| (**other).type_id() != (*attachment).type_id());
-        list.push(attachment);
-    }
-
-    /// Ends the attachments of one type.
-    pub(crate) fn end_attachments<T: Attachment>(&self) {
-        let ended: Vec<_> = {
-            let mut list = self.attachments.borrow_mut();
-            let (of_type, rest) = list.drain(..).partition(|one| (**one).type_id() == std::any::TypeId::of::<T>());
-            *list = rest;
-            of_type
-        };
-        ended.iter().for_each(|one| one.release());
-    }
-
-    /// Forgets an attachment that has ended.
-    pub(crate) fn detach_from<T: Attachment>(&self, attachment: &Rc<T>) {
-        // A connection that is closing has taken the list.
-        if let Ok(mut list) = self.attachments.try_borrow_mut() {
-            list.retain(|other| !ptr::addr_eq(Rc::as_ptr(other), Rc::as_ptr(attachment)));
-        }
-    }
-
-    /// Marks the connection as in a call that may run JavaScript.
-    pub(crate) fn enter(&self) -> Stepping<'_> {
-        self.stepping.set(self.stepping.get() + 1);
-        Stepping(self)
-    }
-
-    /// The core's side, if the connection has one.
-    pub(crate) fn core(&self) -> Option<Arc<Connection>> {
-        self.tuned.borrow().clone()
-    }
-
-    /// Finalises what is left and closes; what the core says of it if the connection is tuned. A second call does
-    /// nothing.
-    pub(crate) fn close(&self) -> Option<Result<CloseReport>> {
-        let db = self.detach()?;
-        if let Some(connection) = self.tuned.take() {
-            return Some(connection.close());
-        }
-        // SAFETY: open until here; its statements are gone, and `lib/` has ended its backups.
-        unsafe { sqlite::sqlite3_close(db) };
-        None
-    }
-
-    /// Closes what JavaScript forgot. The core warns of its own connections when they are dropped open, or at exit.
-    pub(crate) fn abandon(&self) {
-        if self.tuned.borrow().is_some() {
-            self.detach();
-        } else {
-            self.close();
-        }
-    }
-
-    /// Finalises what is left and gives the handle up, if that has not happened yet.
-    fn detach(&self) -> Option<*mut sqlite::sqlite3> {
-        let db = self.db.replace(ptr::null_mut());
-        if db.is_null() {
-            return None;
-        }
-        crate::exit::forget(self);
-        for attachment in self.attachments.take() {
-            attachment.release();
-        }
-        for (_, statement) in self.statements.borrow_mut().drain() {
-            // SAFETY: listed statements are live; the cell is emptied, so nobody uses it afterwards.
-            unsafe { sqlite::sqlite3_finalize(statement.replace(ptr::null_mut())) };
-        }
-        Some(db)
-    }
-}
-
-impl Drop for Token {
-    fn drop(&mut self) {
-        self.abandon();
-    }
-}
-
-/// Makes the JavaScript value that stands for a connection, which then closes at the latest when it is collected.
-///
-/// # Safety
-/// `db` is open (the handle of `tuned`, if given), belongs to the calling JavaScript thread, and nobody else closes it.
-pub(crate) unsafe fn connection_token(
-    env: sys::napi_env,
-    db: *mut sqlite::sqlite3,
-    tuned: Option<Arc<Connection>>,
-) -> Option<sys::napi_value> {
-    let is_tuned = tuned.is_some();
-    let token = Rc::into_raw(Rc::new(Token {
-        db: Cell::new(db),
-        tuned: RefCell::new(tuned),
-        statements: RefCell::default(),
-        stepping: Cell::new(0),
-        attachments: RefCell::default(),
-    }));
-    crate::exit::remember(token, is_tuned);
-    let mut value = ptr::null_mut();
-    // SAFETY: the external owns one count and gives it back in `free_token`.
-    unsafe {
-        let status =
-            sys::napi_create_external(env, token.cast_mut().cast(), Some(free_token), ptr::null_mut(), &mut value);
-        if status != sys::Status::napi_ok {
-            drop(Rc::from_raw(token));
-            return None;
-        }
-        sys::napi_type_tag_object(env, value, &CONNECTION);
-    }
-    Some(value)
-}
-
-unsafe extern "C" fn free_token(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: the count of `connection_token`; finalised once.
-    drop(unsafe { Rc::from_raw(data.cast_const().cast::<Token>()) });
-}
+use crate::packed::Environment;
+use crate::token::CONNECTION;
+pub(crate) use crate::token::{Attachment, Token, connection_token};
 
 /// The arguments of one call.
 pub(crate) struct Call {
     pub(crate) env: sys::napi_env,
     pub(crate) args: [sys::napi_value; 9],
+    environment: *const Environment,
 }
 
 impl Call {
+    /// # Safety
+    /// `info` belongs to the running call of a function that [`Environment::export`] made.
+    pub(crate) unsafe fn of(env: sys::napi_env, info: sys::napi_callback_info) -> Call {
+        let (mut args, mut data) = ([ptr::null_mut(); 9], ptr::null_mut());
+        let mut count = args.len();
+        // SAFETY: N-API fills missing arguments with undefined up to `count`.
+        unsafe { sys::napi_get_cb_info(env, info, &mut count, args.as_mut_ptr(), ptr::null_mut(), &mut data) };
+        Call { env, args, environment: data.cast_const().cast() }
+    }
+
+    /// What the connections of this JavaScript thread share.
+    pub(crate) fn environment(&self) -> Rc<Environment> {
+        // SAFETY: the data of every exported function is an `Rc`'s pointer, one count of which lives with the functions.
+        unsafe {
+            Rc::increment_strong_count(self.environment);
+            Rc::from_raw(self.environment)
+        }
+    }
+
+    /// The token of the open connection in the first argument; throws a TypeError otherwise.
+    pub(crate) fn open_token(&self) -> Option<Rc<Token>> {
+        self.token().filter(|token| !token.db().is_null()).or_else(|| {
+            value::throw_type(self.env, "The database connection is not open");
+            None
+        })
+    }
+
     /// The connection in the first argument, open or not.
     pub(crate) fn token(&self) -> Option<Rc<Token>> {
         let data = self.external(0, &CONNECTION)?.cast::<Token>().cast_const();
@@ -218,12 +84,7 @@ impl Call {
 
     /// The open connection in the first argument; throws a TypeError otherwise.
     pub(crate) fn connection(&self) -> Option<*mut sqlite::sqlite3> {
-        let db = self.token().map_or(ptr::null_mut(), |token| token.db());
-        if db.is_null() {
-            value::throw_type(self.env, "The database connection is not open");
-            return None;
-        }
-        Some(db)
+        self.open_token().map(|token| token.db())
     }
 
     pub(crate) fn flag(&self, at: usize) -> bool {
@@ -272,15 +133,7 @@ impl Call {
     }
 
     pub(crate) fn list(&self, items: &[sys::napi_value]) -> sys::napi_value {
-        let mut list = ptr::null_mut();
-        // SAFETY: handles of the running call.
-        unsafe {
-            sys::napi_create_array_with_length(self.env, items.len(), &mut list);
-            for (at, item) in items.iter().enumerate() {
-                sys::napi_set_element(self.env, list, at as u32, *item);
-            }
-        }
-        list
+        crate::object::list(self.env, items)
     }
 }
 
@@ -288,12 +141,8 @@ pub(crate) type Body = unsafe fn(&Call) -> Option<sys::napi_value>;
 
 /// The shell of every export: arguments out, panics caught.
 pub(crate) unsafe fn enter(env: sys::napi_env, info: sys::napi_callback_info, body: Body) -> sys::napi_value {
-    let mut call = Call { env, args: [ptr::null_mut(); 9] };
-    let mut count = call.args.len();
-    // SAFETY: N-API fills missing arguments with undefined up to `count`.
-    unsafe {
-        sys::napi_get_cb_info(env, info, &mut count, call.args.as_mut_ptr(), ptr::null_mut(), ptr::null_mut());
-    }
+    // SAFETY: called by N-API.
+    let call = unsafe { Call::of(env, info) };
     // SAFETY: the bodies take their arguments from `call` and check them.
     match catch_unwind(AssertUnwindSafe(|| unsafe { body(&call) })) {
         Ok(value) => value.unwrap_or(ptr::null_mut()),
@@ -310,20 +159,16 @@ macro_rules! native_exports {
         ///
         /// # Safety
         /// Called with the environment and exports object of the addon being loaded.
-        pub(crate) unsafe fn register(env: sys::napi_env, exports: sys::napi_value) {
+        pub(crate) unsafe fn register(environment: &$crate::packed::Environment, exports: napi::sys::napi_value) {
             $({
-                unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+                unsafe extern "C" fn shell(
+                    env: napi::sys::napi_env,
+                    info: napi::sys::napi_callback_info,
+                ) -> napi::sys::napi_value {
                     // SAFETY: called by N-API with a live environment.
                     unsafe { $crate::extension::enter(env, info, $body) }
                 }
-                let mut function = std::ptr::null_mut();
-                // SAFETY: names are static; handles belong to the running initialisation.
-                unsafe {
-                    sys::napi_create_function(
-                        env, $name.as_ptr(), $name.count_bytes() as isize, Some(shell), std::ptr::null_mut(), &mut function,
-                    );
-                    sys::napi_set_named_property(env, exports, $name.as_ptr(), function);
-                }
+                environment.export(exports, $name, shell);
             })+
         }
     };
@@ -348,9 +193,16 @@ fn flags(deterministic: bool, direct_only: bool) -> c_int {
         | (if direct_only { sqlite::SQLITE_DIRECTONLY } else { 0 })
 }
 
+/// The connection, which from now on may call JavaScript in the middle of a statement.
+fn extend(call: &Call) -> Option<*mut sqlite::sqlite3> {
+    let token = call.open_token()?;
+    token.extended.set(true);
+    Some(token.db())
+}
+
 /// `(token, name, arity, safeIntegers, deterministic, directOnly, fn)`
 unsafe fn define_function(call: &Call) -> Option<sys::napi_value> {
-    let db = call.connection()?;
+    let db = extend(call)?;
     let definition = function::Definition {
         name: call.text(1)?,
         arity: call.int(2),
@@ -365,7 +217,7 @@ unsafe fn define_function(call: &Call) -> Option<sys::napi_value> {
 
 /// `(token, name, arity, safeIntegers, flags, step, inverse | null, value, drop)`
 unsafe fn define_aggregate(call: &Call) -> Option<sys::napi_value> {
-    let db = call.connection()?;
+    let db = extend(call)?;
     let flag_bits = call.int(4);
     let definition = function::Definition {
         name: call.text(1)?,
@@ -381,7 +233,7 @@ unsafe fn define_aggregate(call: &Call) -> Option<sys::napi_value> {
 
 /// `(token, name, eponymous, factory)`
 unsafe fn define_table(call: &Call) -> Option<sys::napi_value> {
-    let db = call.connection()?;
+    let db = extend(call)?;
     let (name, factory) = (call.text(1)?, call.function(3)?);
     // SAFETY: the token says that `db` is open.
     unsafe { Some(call.outcome(table::register(call.env, db, &name, factory, call.flag(2)), db)) }
@@ -389,7 +241,7 @@ unsafe fn define_table(call: &Call) -> Option<sys::napi_value> {
 
 /// `(token, path, entryPoint | undefined)`
 unsafe fn load_extension(call: &Call) -> Option<sys::napi_value> {
-    let db = call.connection()?;
+    let db = extend(call)?;
     let path = call.text(1)?;
     let entry = value::c_string(call.env, call.args[2]);
     let mut message = ptr::null_mut();

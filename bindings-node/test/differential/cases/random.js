@@ -11,7 +11,7 @@ const generator = (state) => () => {
 	return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 };
 
-const SQL = ['SELECT * FROM t', 'SELECT a, b FROM t WHERE a > ?', 'SELECT :x AS x, @y AS y', 'INSERT INTO t VALUES (?, ?)', 'INSERT INTO t VALUES (:x, :y)', 'UPDATE t SET b = ? WHERE a = 1', 'DELETE FROM t WHERE a = ?', 'INSERT INTO t VALUES (1, 2) RETURNING *', 'SELECT count(*) FROM t', 'SELECT 1; SELECT 2', 'nonsense', '', 'SELECT a FROM t ORDER BY a LIMIT 2', "SELECT json('{')", 'SELECT t.a, u.a, 1 FROM t JOIN t u', 'CREATE TABLE IF NOT EXISTS v(a)', 'DROP TABLE IF EXISTS v', 'SELECT * FROM v', 'BEGIN', 'COMMIT', 'ROLLBACK', 'SELECT f(a) FROM t', 'ALTER TABLE v ADD COLUMN b', 'PRAGMA user_version', 'PRAGMA user_version = 7'];
+const SQL = ['SELECT * FROM t', 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 700) SELECT x, \'text \' || x AS y, \'\u65e5\' || x AS z FROM c', 'SELECT a, b FROM t WHERE a > ?', 'SELECT :x AS x, @y AS y', 'INSERT INTO t VALUES (?, ?)', 'INSERT INTO t VALUES (:x, :y)', 'UPDATE t SET b = ? WHERE a = 1', 'DELETE FROM t WHERE a = ?', 'INSERT INTO t VALUES (1, 2) RETURNING *', 'SELECT count(*) FROM t', 'SELECT 1; SELECT 2', 'nonsense', '', 'SELECT a FROM t ORDER BY a LIMIT 2', "SELECT json('{')", 'SELECT t.a, u.a, 1 FROM t JOIN t u', 'CREATE TABLE IF NOT EXISTS v(a)', 'DROP TABLE IF EXISTS v', 'SELECT * FROM v', 'BEGIN', 'COMMIT', 'ROLLBACK', 'SELECT f(a) FROM t', 'ALTER TABLE v ADD COLUMN b', 'PRAGMA user_version', 'PRAGMA user_version = 7'];
 
 const values = (random) => {
 	const pool = [0, 1, -1, 1.5, NaN, -0, 2 ** 53, 1n, -5n, 2n ** 63n, '', 'x', 'é', '日本😀', null, undefined, true, {}, [], [1], [1, 2], { x: 1 }, { x: 1, y: 2 }, { y: 'q', x: null }, Buffer.from('ab'), new Uint8Array(3), Symbol.iterator, new Date(5), () => 1, new Map(), 'y'.repeat(3000)];
@@ -26,7 +26,8 @@ for (let n = 0; n < sequences; n++) {
 		const args = () => Array.from({ length: Math.floor(random() * 4) }, () => values(random));
 		const db = new Database(':memory:');
 		db.exec("CREATE TABLE t(a, b); INSERT INTO t VALUES (1, 'x'), (2, NULL), (3.5, x'00')");
-		db.function('f', (a) => (a === 2 ? (() => { throw new Error('two'); })() : a));
+		// With a function in it, a connection works more cautiously: half of the sequences have none.
+		if (own % 2 === 0) db.function('f', (a) => (a === 2 ? (() => { throw new Error('two'); })() : a));
 		const statements = []; const iterators = [];
 		for (let step = 0; step < 25; step++) {
 			const kind = Math.floor(random() * 15);

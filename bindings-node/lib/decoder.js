@@ -1,0 +1,218 @@
+'use strict';
+// Cells into rows. A decoder for a list of columns starts out generic; once it has proved worth it, its code is
+// generated: an object literal of constant shape. Where code generation is forbidden it stays generic.
+const { I, F, extras, native, field, flag, tag, layout, dropExtras } = require('./packed');
+
+const FLAT = 0;
+const PLUCK = 1;
+const EXPAND = 2;
+const RAW = 3;
+exports.mode = { FLAT, PLUCK, EXPAND, RAW };
+
+/** Rows before code is generated: that costs as much as some hundred rows. */
+const WORTH_IT = 200;
+/** Wider rows gain nothing from being literals. */
+const MAX_GENERATED = 128;
+/** Column lists whose decoders are kept. */
+const MAX_SHAPES = 512;
+const FIRST = layout.FIRST_ROW;
+const { INT, LATIN, NULL, WIDE, BASE, MASK } = tag;
+
+// The texts being cut. Decoding runs no code of the user's, so nothing else decodes in between.
+let latin = '';
+let latinAt = 0;
+let wide = '';
+let wideAt = 0;
+
+/** A cell that is neither an integer, nor a double, nor Latin-1 text, nor null. */
+function rare(high, at) {
+	if (high === WIDE) {
+		const start = wideAt;
+		wideAt = start + I[2 * at];
+		return wide.substring(start, wideAt);
+	}
+	return extras[I[2 * at]];
+}
+
+function cell(at, safe) {
+	const high = I[2 * at + 1];
+	if (high === INT) return safe ? BigInt(I[2 * at]) : I[2 * at];
+	if (high === LATIN) {
+		const start = latinAt;
+		latinAt = start + I[2 * at];
+		return latin.substring(start, latinAt);
+	}
+	if (high === NULL) return null;
+	return (high & MASK) === BASE ? rare(high, at) : F[at];
+}
+
+let mayGenerate = true;
+
+/** The source of a literal: `row` gives the expression of a column's cell. */
+function literal(columns, mode, row) {
+	if (mode === RAW) return `[${columns.map((_, at) => row(at)).join(',')}]`;
+	const object = (names, value) => `{${names.map((name, at) => `${JSON.stringify(name)}:${value(at)}`).join(',')}}`;
+	if (mode === FLAT) return object(columns.map(([name]) => name), row);
+	const tables = new Map();
+	columns.forEach(([name, table], at) => {
+		if (!tables.has(table)) tables.set(table, new Map());
+		tables.get(table).set(name, at);
+	});
+	return object([...tables.keys()], (at) => {
+		const members = [...[...tables.values()][at]];
+		return object(members.map(([name]) => name), (member) => `v${members[member][1]}`);
+	});
+}
+
+function generate(columns, mode, safe) {
+	if (!mayGenerate || columns.length > MAX_GENERATED) return null;
+	// Assigning to `__proto__` is not what a literal does.
+	if (mode !== RAW && columns.some((names) => names.includes('__proto__'))) return null;
+	const expression = (place) => {
+		const at = place === '' ? 'p' : `(p+${place})`;
+		return `((h=I[2*${at}+1])===${INT}?${safe ? 'BigInt' : ''}(I[2*${at}]):h===${LATIN}?s.substring(o,o+=I[2*${at}]):h===${NULL}?null:(h&${MASK})===${BASE}?rare(h,${at}):F[${at}])`;
+	};
+	const column = (at) => expression(at === 0 ? '' : at);
+	// The texts follow each other in the order of the columns, which is the order of a literal's members.
+	const before = mode === EXPAND ? `const ${columns.map((_, at) => `v${at}=${column(at)}`).join(',')};` : '';
+	const row = literal(columns, mode, column);
+	const source = `'use strict';return{
+		one(s){let h=0,o=0;const p=${FIRST};${before}return ${row};},
+		many(s,out,at,n){let h=0,o=0;for(let p=${FIRST},end=p+n*${columns.length};p<end;p+=${columns.length}){${before}out[at++]=${row};}},
+	}`;
+	try {
+		return new Function('I', 'F', 'rare', source)(I, F, rare);
+	} catch {
+		mayGenerate = false;
+		return null;
+	}
+}
+
+/** Makes rows of one shape, in one mode. */
+class Decoder {
+	/** `columns`: `[name, table]` of each. */
+	constructor(shape, columns, mode, safe) {
+		this.shape = shape;
+		this.columns = columns;
+		this.width = mode === PLUCK ? 1 : columns.length;
+		this.mode = mode;
+		this.safe = safe;
+		this.seen = 0;
+		this.generated = null;
+	}
+
+	count(rows) {
+		this.seen += rows;
+		if (this.seen < WORTH_IT) return;
+		this.seen = -Infinity;
+		if (this.mode !== PLUCK) this.generated = generate(this.columns, this.mode, this.safe);
+	}
+
+	/** The row in the buffer, whose texts are in `text`. */
+	one(text) {
+		if (I[field.EXTRAS] !== 0) return this.withExtras(text);
+		if (this.generated !== null) return this.generated.one(text);
+		this.count(1);
+		latin = text;
+		latinAt = 0;
+		return this.row(FIRST);
+	}
+
+	/** Puts the rows in the buffer into `out`, from `at` on. */
+	many(text, out, at, count) {
+		if (this.generated === null) {
+			this.count(count);
+			if (this.generated === null) {
+				this.generic(text, out, at, count);
+				return;
+			}
+		}
+		if (I[field.WIDE] !== -1) openWide();
+		this.generated.many(text, out, at, count);
+		if (I[field.EXTRAS] !== 0) closeExtras();
+	}
+
+	withExtras(text) {
+		if (I[field.WIDE] !== -1) openWide();
+		latin = text;
+		latinAt = 0;
+		const row = this.generated !== null ? this.generated.one(text) : this.row(FIRST);
+		closeExtras();
+		return row;
+	}
+
+	generic(text, out, at, count) {
+		if (I[field.WIDE] !== -1) openWide();
+		latin = text;
+		latinAt = 0;
+		for (let row = 0; row < count; ++row) out[at + row] = this.row(FIRST + row * this.width);
+		latin = '';
+		if (I[field.EXTRAS] !== 0) closeExtras();
+	}
+
+	row(at) {
+		const { columns, mode, safe, width } = this;
+		if (mode === PLUCK) return cell(at, safe);
+		if (mode === RAW) {
+			const row = new Array(width);
+			for (let column = 0; column < width; ++column) row[column] = cell(at + column, safe);
+			return row;
+		}
+		const row = {};
+		for (let column = 0; column < width; ++column) {
+			const [name, table] = columns[column];
+			const value = cell(at + column, safe);
+			if (mode === FLAT) {
+				row[name] = value;
+				continue;
+			}
+			if (!Object.prototype.hasOwnProperty.call(row, table)) row[table] = {};
+			row[table][name] = value;
+		}
+		return row;
+	}
+}
+
+function openWide() {
+	wide = extras[I[field.WIDE]];
+	wideAt = 0;
+}
+
+function closeExtras() {
+	wide = '';
+	dropExtras();
+}
+
+/** Decoders by shape; a shape's own by mode and integers. */
+const shapes = new Map();
+
+function columnsOf(compiled, mode) {
+	if (mode === RAW || mode === PLUCK) return new Array(I[field.COLUMN_COUNT]).fill(['', '']);
+	I[field.STATEMENT] = compiled.id;
+	return native.columnsOf().map(([name, , table]) => [name, table === null ? '$' : table]);
+}
+
+/** The decoder for the rows that are in the buffer. */
+exports.decoderFor = (compiled, mode, safe) => {
+	const shape = I[field.SHAPE];
+	const slot = mode * 2 + (safe ? 1 : 0);
+	if (mode === EXPAND) {
+		// Tables are no part of the shape.
+		const known = compiled.expanding;
+		if (known !== null && known.slot === slot && known.shape === shape && known.reprepared === I[field.REPREPARED]) return known.decoder;
+		const decoder = new Decoder(shape, columnsOf(compiled, mode), mode, safe);
+		compiled.expanding = { slot, shape, reprepared: I[field.REPREPARED], decoder };
+		return decoder;
+	}
+	let decoders = shapes.get(shape);
+	if (decoders === undefined) {
+		if (shapes.size >= MAX_SHAPES) shapes.clear();
+		decoders = [];
+		shapes.set(shape, decoders);
+	}
+	if (decoders[slot] === undefined) decoders[slot] = new Decoder(shape, columnsOf(compiled, mode), mode, safe);
+	return decoders[slot];
+};
+
+/** The flags by which the native side knows what a mode needs. */
+exports.flagsOf = (mode, safe) => (safe ? flag.SAFE : 0) | (mode === FLAT || mode === EXPAND ? flag.NAMES : 0);

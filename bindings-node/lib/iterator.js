@@ -1,0 +1,122 @@
+'use strict';
+const core = require('./core');
+const { I, extras, native, field, status } = require('./packed');
+const { decoderFor, mode } = require('./decoder');
+const { flag } = require('./packed');
+
+const { STATEMENT, FLAGS, COLUMNS, LIMIT, STATUS, ROWS, SHAPE, FAILURE } = field;
+const { nextRows } = native;
+
+/** The most rows read ahead. */
+const MAX_AHEAD = 512;
+
+/**
+ * The rows of a statement, one by one. They are read ahead only where that cannot be observed, and never more of them
+ * than the consumer has taken already: a query without an end costs what was taken of it.
+ */
+class StatementIterator {
+	#state;
+	#compiled;
+	#mode;
+	#flags;
+	#columns;
+	#release;
+	#decoder = null;
+	#rows = [];
+	#at = 0;
+	#taken = 0;
+	#logged = false;
+	/** The native statement has ended, with this failure if it is not null. */
+	#ended = false;
+	#failure = null;
+
+	constructor(statement, state, compiled, rowMode, flags, columns, release) {
+		this.#state = state;
+		this.#compiled = compiled;
+		this.#mode = rowMode;
+		this.#flags = flags;
+		this.#columns = columns;
+		this.#release = release;
+		Object.defineProperty(this, 'statement', { value: statement, enumerable: true });
+	}
+
+	next() {
+		if (this.#state.busy !== 0 && this.#state.open) core.requireNotBusy(this.#state);
+		if (this.#at === this.#rows.length && !this.#fetch()) return { value: undefined, done: true };
+		this.#taken += 1;
+		return { value: this.#rows[this.#at++], done: false };
+	}
+
+	return() {
+		if (this.#release === null) return { value: undefined, done: true };
+		core.requireNotBusy(this.#state);
+		this.#end();
+		return { value: undefined, done: true };
+	}
+
+	[Symbol.iterator]() { return this; }
+
+	/** Reads more rows; false at the end. */
+	#fetch() {
+		const state = this.#state;
+		if (this.#release === null) return false;
+		if (this.#ended) {
+			const failure = this.#failure;
+			this.#end();
+			if (failure !== null) throw core.toError(failure);
+			return false;
+		}
+		try {
+			if (!this.#logged) {
+				this.#logged = true;
+				if (state.verbose !== null) core.log(state, this.#compiled);
+			}
+			I[STATEMENT] = this.#compiled.id;
+			I[FLAGS] = this.#flags;
+			I[COLUMNS] = this.#columns;
+			I[LIMIT] = state.prefetch && !state.unsafe ? Math.max(1, Math.min(this.#taken, MAX_AHEAD)) : 1;
+			this.#receive(nextRows());
+		} catch (error) {
+			this.#end();
+			throw error;
+		}
+		return this.#rows.length > 0 || this.#fetch();
+	}
+
+	#receive(text) {
+		const count = I[ROWS];
+		if (I[STATUS] !== status.ROW) {
+			this.#ended = true;
+			if (I[STATUS] === status.FAILED) this.#failure = extras[I[FAILURE]];
+		}
+		this.#at = 0;
+		if (count === 0) {
+			this.#rows = [];
+			return;
+		}
+		let decoder = this.#decoder;
+		if (decoder === null || decoder.shape !== I[SHAPE]) {
+			decoder = decoderFor(this.#compiled, this.#mode, (this.#flags & flag.SAFE) !== 0);
+			this.#decoder = this.#mode === mode.EXPAND ? null : decoder;
+		}
+		const rows = [];
+		decoder.many(text === undefined ? '' : text, rows, 0, count);
+		this.#rows = rows;
+	}
+
+	#end() {
+		const release = this.#release;
+		this.#release = null;
+		this.#rows = [];
+		this.#at = 0;
+		const state = this.#state;
+		state.iterators -= 1;
+		if (!this.#ended) {
+			I[STATEMENT] = this.#compiled.id;
+			I[FLAGS] = this.#flags;
+			native.resetStatement();
+		}
+		release();
+	}
+}
+module.exports = StatementIterator;

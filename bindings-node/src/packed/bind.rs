@@ -1,0 +1,226 @@
+//! Values into parameters.
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+use napi::sys;
+use rusqlite::ffi as sqlite;
+
+use super::Statement;
+use super::buffer::{self, field, flag, tag};
+use crate::extension::value;
+
+/// How many values a call takes as arguments of their own; the next argument is a list of all others.
+const OWN_ARGUMENTS: usize = 8;
+
+/// What the bound values point to; lives until the call ends.
+pub(super) struct Bound<'a> {
+    statement: &'a Statement<'a>,
+    scratch: Vec<u8>,
+    large: Vec<Vec<u8>>,
+    /// Whether SQLite has pointers into this, or into JavaScript's memory.
+    borrowed: bool,
+}
+
+impl Bound<'_> {
+    /// Takes the pointers back from SQLite; the statement must be reset.
+    #[inline]
+    pub(super) fn release(&mut self) {
+        if self.borrowed {
+            self.borrowed = false;
+            // SAFETY: the statement is live during the call.
+            unsafe { sqlite::sqlite3_clear_bindings(self.statement.slot.handle) };
+        }
+    }
+}
+
+impl Drop for Bound<'_> {
+    fn drop(&mut self) {
+        if self.borrowed {
+            // Only after a panic. SAFETY: as in `release`.
+            unsafe { sqlite::sqlite3_reset(self.statement.slot.handle) };
+            self.release();
+        }
+        if self.scratch.capacity() > 0 {
+            self.statement.environment.return_scratch(std::mem::take(&mut self.scratch));
+        }
+    }
+}
+
+/// Binds the parameters in the buffer, unless `flag::BOUND` says that it was done. `copy`: the values outlive the call.
+/// Otherwise SQLite borrows them, and `release` must be called before the call ends.
+///
+/// The error is SQLite's code, or −1 for a value of a type that SQLite does not have.
+///
+/// # Safety
+/// The statement is live and reset.
+#[inline]
+pub(super) unsafe fn bind<'a>(statement: &'a Statement<'a>, copy: bool) -> Result<Bound<'a>, c_int> {
+    let buffer = statement.environment.buffer;
+    let mut bound = Bound { statement, scratch: Vec::new(), large: Vec::new(), borrowed: false };
+    if buffer.get(field::FLAGS) & flag::BOUND != 0 {
+        return Ok(bound);
+    }
+    let count = (buffer.get(field::PARAMETERS) as usize).min(buffer::PARAMETERS);
+    if count == 0 {
+        return Ok(bound);
+    }
+    // JavaScript that runs in mid-statement may use the buffer and the scratch memory again.
+    let copy = copy || statement.token.extended.get();
+    let mut arguments = Arguments::default();
+    if buffer.get(field::ARGUMENTS) > 0 {
+        // SAFETY: the info of the running call.
+        unsafe { arguments.fetch(statement) };
+        bound.scratch = statement.environment.take_scratch();
+        bound.scratch.reserve(buffer.get(field::SCRATCH).max(0) as usize);
+    }
+    let handle = statement.slot.handle;
+    let first = buffer.get(field::FIRST) + 1;
+    let mut text = 0;
+    for at in 0..count {
+        let cell = buffer.parameter(at);
+        let (high, low) = ((cell >> 32) as u32, cell as u32);
+        let index = first + at as c_int;
+        // SAFETY: live; pointers are as long-lived as `destructor` says: to the end of the call, or copied at once.
+        let rc = unsafe {
+            if high & tag::MASK != tag::ALL {
+                sqlite::sqlite3_bind_double(handle, index, f64::from_bits(cell))
+            } else {
+                match high {
+                    tag::LATIN => {
+                        let length = (low as usize).min(buffer::TEXT_BYTES - text);
+                        let start = buffer.text().add(text);
+                        text += length;
+                        bound.borrowed |= !copy;
+                        bind_text(handle, index, start, length, copy)
+                    }
+                    tag::INT => sqlite::sqlite3_bind_int64(handle, index, i64::from(low as i32)),
+                    tag::EXTRA => bind_argument(&mut bound, arguments.next(), index, low as usize, copy),
+                    _ => sqlite::sqlite3_bind_null(handle, index),
+                }
+            }
+        };
+        if rc != sqlite::SQLITE_OK {
+            bound.borrowed = false;
+            // SAFETY: live.
+            unsafe { sqlite::sqlite3_clear_bindings(handle) };
+            return Err(rc);
+        }
+    }
+    Ok(bound)
+}
+
+#[inline(always)]
+unsafe fn bind_text(
+    handle: *mut sqlite::sqlite3_stmt,
+    index: c_int,
+    text: *const u8,
+    length: usize,
+    copy: bool,
+) -> c_int {
+    let destructor = if copy { sqlite::SQLITE_TRANSIENT() } else { sqlite::SQLITE_STATIC() };
+    // SAFETY: readable for `length`, for as long as the destructor says (callers).
+    unsafe {
+        sqlite::sqlite3_bind_text64(handle, index, text.cast(), length as u64, destructor, sqlite::SQLITE_UTF8 as u8)
+    }
+}
+
+/// Binds a value that came as an argument: a string, a BigInt or bytes. `room`: the most bytes of a string's UTF-8; 0
+/// when it is to be measured.
+unsafe fn bind_argument(
+    bound: &mut Bound<'_>,
+    argument: sys::napi_value,
+    index: c_int,
+    room: usize,
+    copy: bool,
+) -> c_int {
+    let env = bound.statement.environment.env;
+    let handle = bound.statement.slot.handle;
+    let mut kind = 0;
+    // SAFETY: a handle of the running call; see `bind` for the pointers. JavaScript cannot run before the call ends, or
+    // `copy` is set, so that it can neither move nor detach the bytes.
+    unsafe {
+        sys::napi_typeof(env, argument, &mut kind);
+        match kind {
+            sys::ValueType::napi_string if room > 0 && bound.scratch.len() + room <= bound.scratch.capacity() => {
+                let used = bound.scratch.len();
+                let start = bound.scratch.as_mut_ptr().add(used);
+                let mut length = 0;
+                // The room includes the NUL that N-API adds.
+                sys::napi_get_value_string_utf8(env, argument, start.cast(), room, &mut length);
+                bound.scratch.set_len(used + length);
+                bound.borrowed |= !copy;
+                bind_text(handle, index, start, length, copy)
+            }
+            sys::ValueType::napi_string => {
+                let Some(text) = value::utf8(env, argument) else { return sqlite::SQLITE_NOMEM };
+                bound.borrowed |= !copy;
+                let rc = bind_text(handle, index, text.as_ptr(), text.len(), copy);
+                if !copy {
+                    bound.large.push(text);
+                }
+                rc
+            }
+            sys::ValueType::napi_bigint => {
+                let (mut number, mut lossless) = (0, false);
+                sys::napi_get_value_bigint_int64(env, argument, &mut number, &mut lossless);
+                if lossless { sqlite::sqlite3_bind_int64(handle, index, number) } else { sqlite::SQLITE_TOOBIG }
+            }
+            _ => match value::bytes(env, argument) {
+                Some(blob) => {
+                    let data = if blob.is_empty() { c"".as_ptr().cast::<c_void>() } else { blob.as_ptr().cast() };
+                    let destructor = if copy { sqlite::SQLITE_TRANSIENT() } else { sqlite::SQLITE_STATIC() };
+                    bound.borrowed |= !copy;
+                    sqlite::sqlite3_bind_blob64(handle, index, data, blob.len() as u64, destructor)
+                }
+                None => -1,
+            },
+        }
+    }
+}
+
+/// The values that came as arguments, in order.
+struct Arguments {
+    env: sys::napi_env,
+    values: [sys::napi_value; OWN_ARGUMENTS + 1],
+    used: usize,
+}
+
+impl Default for Arguments {
+    #[inline]
+    fn default() -> Arguments {
+        Arguments { env: ptr::null_mut(), values: [ptr::null_mut(); OWN_ARGUMENTS + 1], used: 0 }
+    }
+}
+
+impl Arguments {
+    unsafe fn fetch(&mut self, statement: &Statement<'_>) {
+        self.env = statement.environment.env;
+        let mut count = self.values.len();
+        // SAFETY: the info of the running call; missing arguments become undefined.
+        unsafe {
+            sys::napi_get_cb_info(
+                self.env,
+                statement.info,
+                &mut count,
+                self.values.as_mut_ptr(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            );
+        }
+    }
+
+    fn next(&mut self) -> sys::napi_value {
+        let at = self.used;
+        self.used += 1;
+        if at < OWN_ARGUMENTS {
+            return self.values[at];
+        }
+        let mut value = ptr::null_mut();
+        // SAFETY: anything but a list leaves the handle null, which `napi_typeof` refuses.
+        unsafe {
+            sys::napi_get_element(self.env, self.values[OWN_ARGUMENTS], (at - OWN_ARGUMENTS) as u32, &mut value);
+        }
+        value
+    }
+}
