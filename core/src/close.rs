@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::explain::{Access, beside};
 use crate::report::{CloseReport, ClosingCheckpoint};
 use crate::settings::Id;
-use crate::{raw, registry, sqlite};
+use crate::{raw, registry, sqlite, users};
 
 /// How long the checkpoint at close waits for readers, in milliseconds.
 const CHECKPOINT_PATIENCE: i32 = 250;
@@ -171,9 +171,26 @@ fn why_wal_remains(connection: &Connection, report: &CloseReport, persist: bool)
     } else if connection.identity.access == Access::Read {
         "the last connection was opened read-only and may not remove it".to_owned()
     } else {
-        "another process uses the database".to_owned()
+        match connection.path().and_then(users::users) {
+            Some(users) if !users.is_empty() => other_processes(&users),
+            // Known not to be: nobody has a lock.
+            Some(_) => match report.warnings.iter().find_map(|warning| warning.strip_prefix("checkpoint: ")) {
+                Some(failure) => format!("the checkpoint failed ({failure})"),
+                None => "the checkpoint did not finish".to_owned(),
+            },
+            None => "another process uses the database".to_owned(),
+        }
     };
     format!("{cause}; no data is lost: the next connection reads it")
+}
+
+fn other_processes(users: &[users::User]) -> String {
+    let mut names: Vec<String> =
+        users.iter().take(3).map(|user| format!("pid {} ({})", user.pid, user.command)).collect();
+    if users.len() > 3 {
+        names.push(format!("{} more", users.len() - 3));
+    }
+    format!("other processes use the database: {}", names.join(", "))
 }
 
 /// A connection that is dropped without close is closed all the same, with a warning.

@@ -65,6 +65,36 @@ fn a_remaining_wal_is_explained() {
 }
 
 #[test]
+fn keeps_it_open() {
+    if !common::is_child("keeps_it_open") {
+        return;
+    }
+    let db = open(&std::env::var("URL").unwrap()).unwrap();
+    println!("{}", get(&db, "SELECT count(*) FROM sqlite_schema"));
+    std::thread::sleep(std::time::Duration::from_secs(60));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn another_process_that_keeps_the_wal_is_named() {
+    use std::io::{BufRead, BufReader};
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    let mut other = common::child("keeps_it_open", &[("URL", &dir.url("a.db"))])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(other.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.ends_with('1')), "it did not open");
+    let report = db.close().unwrap();
+    let pid = format!("pid {}", other.id());
+    assert!(!report.wal_removed && report.why.contains(&pid) && report.why.contains("keeps_it_open"), "{report:?}");
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+#[test]
 fn an_orphan_wal_is_kept_and_refused_or_set_aside() {
     let dir = Dir::new();
     let db = open(&dir.url("a.db?close_checkpoint=none&persist_wal=1")).unwrap();
