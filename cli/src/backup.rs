@@ -1,6 +1,6 @@
 //! `litekeel backup` and `litekeel restore`: a consistent copy of a live database, in either direction.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::database::{Database, Fingerprint};
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::progress::Progress;
+use crate::progress::{Progress, Waiting};
 use crate::terminal::{Terminal, Tone, bytes, time};
 
 #[derive(Args)]
@@ -77,7 +77,7 @@ impl Restore {
     pub fn run(&self, out: Terminal, err: Terminal) -> Result<Exit> {
         // A damaged copy must not replace anything.
         if !self.how.no_check {
-            check(&Database::of(Some(&self.source))?)?;
+            check(&Database::of(Some(&self.source))?, err)?;
         }
         copy("restore", &self.source, &as_destination(&self.url)?, &self.how, out, err)
     }
@@ -124,7 +124,7 @@ fn copy(label: &'static str, from: &str, to: &str, how: &How, out: Terminal, err
     };
     opened.close(&source)?;
     if !how.no_check {
-        check(&destination)?;
+        check(&destination, err)?;
     }
     let outcome = Outcome {
         source: source.path.display().to_string(),
@@ -198,18 +198,27 @@ impl Source {
 }
 
 /// Reads every page.
-fn check(database: &Database) -> Result<()> {
+fn check(database: &Database, err: Terminal) -> Result<()> {
     let db = database.inspect()?;
-    let complaint: rusqlite::Result<String> =
-        db.lock()?.sqlite().pragma_query_value(None, "quick_check", |row| row.get(0));
+    let mut waiting = Waiting::new("checking the copy", err);
+    let said = interrupt::ends(
+        &db,
+        |time| waiting.show(time),
+        || -> Result<String> {
+            let guard = db.lock()?;
+            let asked = guard.sqlite().pragma_query_value(None, "quick_check", |row| row.get(0));
+            asked.map_err(|error| match error.sqlite_error() {
+                Some(cause) => guard.fail(cause.extended_code),
+                None => Error::new(sqlite::SQLITE_ERROR, error.to_string()),
+            })
+        },
+    );
+    drop(waiting);
     db.close()?;
-    let said = match complaint {
-        Ok(said) if said == "ok" => return Ok(()),
-        Ok(said) => said,
-        Err(error) => error.to_string(),
-    };
-    let place: &PathBuf = &database.path;
-    Err(Error::new(sqlite::SQLITE_CORRUPT, format!("{}: quick_check: {said}", place.display()))
-        .with_hint("litekeel doctor says more; restore another copy")
-        .with_path(place))
+    match said? {
+        said if said == "ok" => Ok(()),
+        said => Err(Error::new(sqlite::SQLITE_CORRUPT, format!("{}: quick_check: {said}", database.path.display()))
+            .with_hint("litekeel doctor says more; use another copy")
+            .with_path(&database.path)),
+    }
 }

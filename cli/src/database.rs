@@ -54,6 +54,14 @@ impl Database {
         Fingerprint { database, wal: self.wal_bytes() }
     }
 
+    /// Opens to look only, and gives up at once where that would mean to wait.
+    pub fn glance(&self) -> Result<Arc<Connection>> {
+        let mut options = Options::new();
+        options.inspect = true;
+        options.set("busy_timeout", "20ms")?;
+        self.open_with(options)
+    }
+
     /// Opens to look only.
     pub fn inspect(&self) -> Result<Arc<Connection>> {
         let mut options = Options::new();

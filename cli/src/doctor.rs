@@ -66,9 +66,9 @@ enum Depth {
 }
 
 impl Doctor {
-    pub fn run(&self, out: Terminal) -> Result<Exit> {
+    pub fn run(&self, out: Terminal, err: Terminal) -> Result<Exit> {
         let database = Database::of(self.url.as_deref())?;
-        let (findings, settings) = self.examine(&database);
+        let (findings, settings) = self.examine(&database, err);
         if interrupt::asked() {
             return Ok(Exit::Interrupted);
         }
@@ -97,7 +97,7 @@ impl Doctor {
         Ok(if bad { Exit::Problem } else { Exit::Fine })
     }
 
-    fn examine(&self, database: &Database) -> (Vec<Finding>, Vec<settings::Line>) {
+    fn examine(&self, database: &Database, err: Terminal) -> (Vec<Finding>, Vec<settings::Line>) {
         let resolved = &database.resolved;
         let mut findings = hazards::hazards(&database.path, &resolved.settings);
         findings.extend(resolved.warnings.iter().map(|text| Finding::new("url", Level::Warning, text, "")));
@@ -112,7 +112,7 @@ impl Doctor {
         if findings[0].check == "file" && findings[0].level == Level::Problem {
             return (findings, lines);
         }
-        match content::examine(database, depth) {
+        match content::examine(database, depth, err) {
             Ok(content) => {
                 findings.extend(content.findings);
                 lines = content.settings;

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use litekeel_core::Connection;
+
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn ask(_: libc::c_int) {
@@ -29,6 +31,27 @@ pub fn install() {
 /// Whether to stop.
 pub fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
+}
+
+/// Works on a connection; Ctrl-C makes its running statement fail. `meanwhile` hears every now and then for how long it
+/// has been going on.
+pub fn ends<T>(db: &Connection, mut meanwhile: impl FnMut(Duration) + Send, work: impl FnOnce() -> T) -> T {
+    let (done, began) = (AtomicBool::new(false), Instant::now());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                if asked() {
+                    db.interrupt();
+                }
+                meanwhile(began.elapsed());
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        // A panic must not leave the other thread waiting for the end.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        done.store(true, Ordering::Relaxed);
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Sleeps, and returns early, with `false`, when asked to stop.

@@ -66,7 +66,7 @@ fn version() -> &'static str {
 fn run(command: &Command) -> Result<Exit> {
     let out = Terminal::out(command.color);
     match &command.verb {
-        Verb::Doctor(doctor) => doctor.run(out),
+        Verb::Doctor(doctor) => doctor.run(out, Terminal::err(command.color)),
         Verb::Who(who) => who.run(out),
         Verb::Checkpoint(checkpoint) => checkpoint.run(out),
         Verb::Backup(backup) => backup.run(out, Terminal::err(command.color)),

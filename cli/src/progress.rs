@@ -1,4 +1,4 @@
-//! A progress bar on a terminal; nothing elsewhere.
+//! How far something is, on a terminal; nothing elsewhere.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -35,6 +35,39 @@ impl Progress {
 
 impl Drop for Progress {
     /// What comes next begins on a clean line.
+    fn drop(&mut self) {
+        if self.drawn.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// Says that something takes long whose end nobody knows.
+pub struct Waiting {
+    label: &'static str,
+    terminal: Terminal,
+    drawn: Option<Instant>,
+}
+
+/// What takes less is not worth a line.
+const LONG: Duration = Duration::from_millis(500);
+
+impl Waiting {
+    pub fn new(label: &'static str, err: Terminal) -> Waiting {
+        Waiting { label, terminal: err, drawn: None }
+    }
+
+    /// It has been going on for so long.
+    pub fn show(&mut self, elapsed: Duration) {
+        let recently = self.drawn.is_some_and(|drawn| drawn.elapsed() < EVERY);
+        if self.terminal.live && elapsed >= LONG && !recently {
+            self.drawn = Some(Instant::now());
+            let _ = write!(std::io::stderr(), "\r{}: {} (Ctrl-C ends it)\x1b[K", self.label, time(elapsed));
+        }
+    }
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
         if self.drawn.is_some() {
             let _ = write!(std::io::stderr(), "\r\x1b[K");

@@ -62,7 +62,7 @@ pub fn look(database: &Database) -> Option<Wal> {
     if !database.beside("-shm").exists() {
         return None;
     }
-    let db = database.inspect().ok()?;
+    let db = database.glance().ok()?;
     let pins = db.pins().ok().flatten();
     let _ = db.close();
     pins.map(Wal::from)

@@ -62,7 +62,7 @@ const LARGE_WAL: u64 = 256 << 20;
 
 /// Every check of the path, in the order in which a person would look. A path without a file ends the list early.
 pub fn hazards(path: &Path, settings: &Settings) -> Vec<Finding> {
-    let mut found = vec![file(path)];
+    let mut found = vec![file(path, settings)];
     if found[0].level == Level::Problem {
         found.extend(orphaned(path));
         return found;
@@ -87,7 +87,7 @@ pub fn size_text(bytes: u64) -> String {
     }
 }
 
-fn file(path: &Path) -> Finding {
+fn file(path: &Path, settings: &Settings) -> Finding {
     let check = "file";
     let place = path.display();
     let meta = match fs::metadata(path) {
@@ -121,7 +121,8 @@ fn file(path: &Path) -> Finding {
         let remedy = "give this user permission to read it, or run as its owner";
         return Finding::new(check, Level::Problem, format!("{place} may not be read ({})", describe(path)), remedy);
     }
-    if let Some(finding) = (!may(path, libc::W_OK)).then(|| on_disk(path)).flatten() {
+    let reads = settings.word(Id::Mode) == "ro";
+    if let Some(finding) = (!reads && !may(path, libc::W_OK)).then(|| on_disk(path)).flatten() {
         return Finding::new(check, Level::Warning, format!("{place}: {}", finding.why), finding.hint);
     }
     if meta.len() == 0 {

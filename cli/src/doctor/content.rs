@@ -1,8 +1,5 @@
 //! What a database says about itself: its header, its pages, and how they fit the settings.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use litekeel_core::hazards::{Finding, Level};
 use litekeel_core::settings::{Id, Settings};
 use litekeel_core::{Connection, Error, Result};
@@ -11,7 +8,8 @@ use rusqlite::Connection as Sqlite;
 use super::{Depth, settings};
 use crate::database::Database;
 use crate::interrupt;
-use crate::terminal::bytes;
+use crate::progress::Waiting;
+use crate::terminal::{Terminal, bytes};
 
 /// How many complaints of an integrity check are shown.
 const COMPLAINTS: usize = 5;
@@ -25,12 +23,12 @@ pub struct Content {
 ///
 /// # Errors
 /// Those of open. What goes wrong afterwards is a finding.
-pub fn examine(database: &Database, depth: Depth) -> Result<Content> {
+pub fn examine(database: &Database, depth: Depth, err: Terminal) -> Result<Content> {
     let mut before = database.fingerprint();
     loop {
         let db = database.inspect()?;
         let lines = db.report().rows.iter().map(settings::Line::from).collect();
-        let findings = look(&db, &database.resolved.settings, depth);
+        let findings = look(&db, &database.resolved.settings, depth, err);
         db.close()?;
         // Without a -wal the file was read as one that nobody changes. If somebody opened it meanwhile, what was seen
         // may be a mixture, and it is read again, in company now.
@@ -43,22 +41,11 @@ pub fn examine(database: &Database, depth: Depth) -> Result<Content> {
     }
 }
 
-fn look(db: &Connection, wanted: &Settings, depth: Depth) -> Vec<Finding> {
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        // A check of a large file takes minutes: Ctrl-C ends it.
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                if interrupt::asked() {
-                    db.interrupt();
-                }
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        });
-        let found = checks(db, wanted, depth);
-        done.store(true, Ordering::Relaxed);
-        found.unwrap_or_else(|error| vec![super::failed("open", &error)])
-    })
+fn look(db: &Connection, wanted: &Settings, depth: Depth, err: Terminal) -> Vec<Finding> {
+    let mut waiting = Waiting::new("reading the content", err);
+    let found = interrupt::ends(db, |time| waiting.show(time), || checks(db, wanted, depth));
+    drop(waiting);
+    found.unwrap_or_else(|error| vec![super::failed("open", &error)])
 }
 
 fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Finding>> {

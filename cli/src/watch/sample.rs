@@ -81,7 +81,11 @@ impl Record {
         let wal = sample.presence.as_ref().and_then(|presence| presence.wal.as_ref());
         let moved = wal.map(|wal| (wal.frames, wal.checkpointed));
         self.checkpoints += u64::from(match (self.moved, moved) {
-            (Some((frames, done)), Some((frames_now, done_now))) => done_now > done || frames_now < frames,
+            // The log began anew: what was missing has been moved, and perhaps some of the new one too.
+            (Some((frames, done)), Some((frames_now, done_now))) if frames_now < frames => {
+                done < frames || done_now > 0
+            }
+            (Some((_, done)), Some((_, done_now))) => done_now > done,
             _ => self.wal.last().is_some_and(|last| size < *last),
         });
         self.moved = moved;
