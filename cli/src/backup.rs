@@ -1,15 +1,14 @@
 //! `litekeel backup` and `litekeel restore`: a consistent copy of a live database, in either direction.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use litekeel_core::settings::Id;
-use litekeel_core::{Connection, Error, Result, codes, sqlite};
+use litekeel_core::{Error, Result, codes, sqlite};
 use serde::Serialize;
 
-use crate::database::{Database, Fingerprint};
+use crate::database::{Database, Fingerprint, Opened};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::progress::{Progress, Waiting};
@@ -165,7 +164,7 @@ fn untouched(path: &Path) -> String {
 
 /// The database that is read.
 struct Source {
-    db: Arc<Connection>,
+    db: Opened,
     /// Set when it is read without locks: nobody may have changed it meanwhile.
     unlocked: Option<Fingerprint>,
 }

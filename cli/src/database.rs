@@ -1,11 +1,12 @@
 //! What every command does first: understand the URL, and open the database without leaving a trace.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use litekeel_core::settings::{Resolved, Target, resolve};
-use litekeel_core::{Connection, Error, Options, Result, codes};
+use litekeel_core::{CloseReport, Connection, Error, Options, Result, codes};
 
 /// A URL that names a file.
 pub struct Database {
@@ -20,6 +21,31 @@ pub struct Fingerprint {
     database: Option<(u64, SystemTime)>,
     /// `None` when there is no `-wal`.
     pub wal: Option<u64>,
+}
+
+/// An open connection; closed when it goes out of scope, on every way out.
+pub struct Opened(Arc<Connection>);
+
+impl Opened {
+    /// Closes now, for who wants to know how it went.
+    pub fn close(self) -> Result<CloseReport> {
+        self.0.close()
+    }
+}
+
+impl Deref for Opened {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        // Closing again gives the same report. What fails here failed after something that is reported already.
+        let _ = self.0.close();
+    }
 }
 
 impl Database {
@@ -55,7 +81,7 @@ impl Database {
     }
 
     /// Opens to look only, and gives up at once where that would mean to wait.
-    pub fn glance(&self) -> Result<Arc<Connection>> {
+    pub fn glance(&self) -> Result<Opened> {
         let mut options = Options::new();
         options.inspect = true;
         options.set("busy_timeout", "20ms")?;
@@ -63,14 +89,14 @@ impl Database {
     }
 
     /// Opens to look only.
-    pub fn inspect(&self) -> Result<Arc<Connection>> {
+    pub fn inspect(&self) -> Result<Opened> {
         let mut options = Options::new();
         options.inspect = true;
         self.open_with(options)
     }
 
     /// Opens a database that exists to work on it, without converting it to another journal mode.
-    pub fn work(&self, settings: &[(&str, &str)]) -> Result<Arc<Connection>> {
+    pub fn work(&self, settings: &[(&str, &str)]) -> Result<Opened> {
         let looked = self.inspect()?;
         let journal = looked.report().row("journal_mode").map(|row| row.value.clone()).unwrap_or_default();
         looked.close()?;
@@ -83,8 +109,8 @@ impl Database {
         self.open_with(options)
     }
 
-    fn open_with(&self, mut options: Options) -> Result<Arc<Connection>> {
+    fn open_with(&self, mut options: Options) -> Result<Opened> {
         options.opened_at = Some("litekeel (command)".to_owned());
-        Connection::open(self.url.as_deref(), &options)
+        Connection::open(self.url.as_deref(), &options).map(Opened)
     }
 }

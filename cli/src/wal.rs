@@ -63,9 +63,7 @@ pub fn look(database: &Database) -> Option<Wal> {
         return None;
     }
     let db = database.glance().ok()?;
-    let pins = db.pins().ok().flatten();
-    let _ = db.close();
-    pins.map(Wal::from)
+    db.pins().ok().flatten().map(Wal::from)
 }
 
 impl Wal {

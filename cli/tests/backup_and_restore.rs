@@ -56,6 +56,12 @@ fn nothing_that_exists_is_replaced_unasked() {
     assert_eq!(ran.status, 0, "{ran:?}");
     drop(reader);
     assert_eq!(rows(&dir, "b.db"), 10);
+    // Pages of another size cannot replace those of a WAL database in place.
+    dir.database("p.db?page_size=8192", 5);
+    let ran = dir.litekeel(&["restore", "a.db", "p.db", "--overwrite"]);
+    assert!(ran.status == 3 && ran.err.contains("pages of 8192 bytes"), "{ran:?}");
+    assert!(!ran.err.contains("dropped without close"), "{ran:?}");
+    assert_eq!(rows(&dir, "p.db"), 5);
     // Of itself there is no copy, by whatever name.
     let ran = dir.litekeel(&["backup", "a.db", "./a.db", "--overwrite"]);
     assert!(ran.status != 0 && ran.err.contains("itself"), "{ran:?}");

@@ -174,6 +174,7 @@ fn copy(
             sqlite::SQLITE_BUSY | sqlite::SQLITE_LOCKED if moved.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(1));
             }
+            sqlite::SQLITE_READONLY if let Some(error) = other_page_size(source, to, rc) => return Err(error),
             _ => return Err(source.past_deadline(rc).unwrap_or_else(|| to.fail(rc, STEP))),
         }
         let stop = progress(copied, total.into());
@@ -195,6 +196,21 @@ fn copy(
         sqlite::SQLITE_OK => Ok(report),
         rc => Err(to.fail(rc, STEP)),
     }
+}
+
+/// A database in WAL mode cannot change its page size; SQLite says READONLY to that.
+fn other_page_size(source: &Guard<'_>, to: &Opening, rc: i32) -> Option<Error> {
+    // SAFETY: the guard holds the source, and nobody else has the destination.
+    let size = |db| unsafe { raw::text(db, c"PRAGMA page_size") }.ok().flatten();
+    let (from, into) = (size(source.raw())?, size(to.raw)?);
+    let path = to.path.as_deref().filter(|_| from != into)?;
+    let text = format!(
+        "{} has pages of {into} bytes and the source pages of {from}: in WAL mode a page size never changes",
+        path.display()
+    );
+    let hint =
+        "with nobody using it, convert it (PRAGMA journal_mode=delete) or move it and its -wal away, then try again";
+    Some(Error::new(rc, text).with_hint(hint).with_path(path).with_step(STEP))
 }
 
 /// Takes away the file that the failed backup created. It was rolled back to nothing; with content it is somebody else's.

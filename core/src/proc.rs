@@ -41,10 +41,13 @@ fn parse(line: &str) -> Option<PosixLock> {
     Some(PosixLock { pid: u32::try_from(pid).unwrap_or(0), exclusive, ino, start, end })
 }
 
-/// The command line with blanks between the arguments; empty when it may not be read.
+/// The command line with blanks between the arguments; empty when it may not be read. It stands in messages: what a
+/// terminal would obey, a line end or an escape, becomes a blank too.
 pub(crate) fn command(pid: u32) -> String {
     let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&raw).split('\0').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    let text = String::from_utf8_lossy(&raw);
+    let words = text.split(char::is_control).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// `running`, `sleeping`, `stopped` or `zombie`; empty when unknown.
