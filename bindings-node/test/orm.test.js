@@ -26,6 +26,8 @@ function roundTrip(name, { project = ecosystem.directory, script = path.join('or
 
 roundTrip('drizzle', { majors: [20, 24] });
 roundTrip('drizzle 1', { project: ecosystem.next, script: 'drizzle-1/drizzle.mjs', majors: [20, 24] });
+roundTrip('drizzle-async', { majors: [20, 24] });
+roundTrip('drizzle-async 1', { project: ecosystem.next, script: 'drizzle-1/drizzle-async.mjs' });
 roundTrip('migrate');
 roundTrip('drizzle-kit');
 roundTrip('drizzle-kit 1', { project: ecosystem.next, script: 'orm/drizzle-kit.mjs' });

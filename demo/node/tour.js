@@ -63,6 +63,16 @@ const [status] = await ended;
 if (status !== 0) throw new Error(`the other process ended with status ${status}`);
 say(`both are there:        ${await pages()}`);
 
+heading('An asynchronous transaction that fails half-way');
+const moving = db.transaction(async (tx) => {
+	tx.insert(page).values({ siteId: 2, path: '/draft', title: 'Draft' }).run();
+	await new Promise((resolve) => { setTimeout(resolve, 20); });
+	throw new Error('the mail server did not answer');
+});
+say(`meanwhile:  ${await pages()}; what it wrote is its own until it commits`);
+await moving.catch((error) => say(`it failed:  ${error.message}`));
+say(`afterwards: ${await pages()}; nothing of it is left`);
+
 heading('A site goes, and its pages with it');
 const [{ n }] = db.select({ n: count() }).from(page).where(eq(page.siteId, 1)).all();
 db.delete(site).where(eq(site.name, 'example.org')).run();

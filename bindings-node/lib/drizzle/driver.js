@@ -27,8 +27,8 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 		}
 
 		/** `fn(tx)` on a connection of its own: what runs beside it never joins its transaction. Rolled back when it rejects. */
-		transactionAsync(fn) {
-			return this.$client.transactionAsync((connection) => fn(construct(connection, this.$config, AsyncTransaction)));
+		transactionAsync(fn, options) {
+			return this.$client.transactionAsync((connection) => fn(construct(connection, this.$config, AsyncTransaction)), options);
 		}
 	}
 	Object.defineProperty(LitekeelDatabase, entityKind, { value: 'BetterSQLite3Database' });

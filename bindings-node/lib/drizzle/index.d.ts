@@ -14,7 +14,7 @@ export declare class LitekeelDatabase<TSchema extends Schema = Record<string, ne
 	 * `fn(tx)` on a connection of its own: what runs beside it never joins its transaction. Committed when the promise
 	 * resolves, rolled back when it rejects. `transaction(async (tx) => …)` is the same.
 	 */
-	transactionAsync<T>(fn: (tx: AsyncTransaction<TSchema>) => Promise<T> | T): Promise<T>;
+	transactionAsync<T>(fn: (tx: AsyncTransaction<TSchema>) => Promise<T> | T, options?: { signal?: AbortSignal | undefined }): Promise<T>;
 }
 
 /** What the function of an asynchronous transaction gets. Transactions in it are savepoints. */

@@ -1,0 +1,8 @@
+import { count, sql } from 'drizzle-orm';
+import { drizzle } from 'litekeel/drizzle';
+import { assertOnLitekeel } from '../orm/on-litekeel.mjs';
+import { asynchronousTransactions } from '../orm/scenario-async.mjs';
+import { page, relations } from './schema.mjs';
+
+await asynchronousTransactions(drizzle('file:async.db?busy_timeout=500', { relations }), { page, count, sql });
+assertOnLitekeel();
