@@ -3,6 +3,8 @@
 mod content;
 mod settings;
 
+use std::time::Duration;
+
 use clap::Args;
 use litekeel_core::hazards::{self, Finding, Level};
 use litekeel_core::{Error, Result, codes};
@@ -11,7 +13,7 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::terminal::{Terminal, Tone};
+use crate::terminal::{Terminal, Tone, command, cut, time};
 use crate::wal::Wal;
 use crate::who;
 
@@ -74,6 +76,7 @@ impl Doctor {
         }
         let presence = who::presence(&database).ok();
         let mut findings = findings;
+        findings.extend(presence.iter().flat_map(|presence| presence.holders.iter().filter_map(stopped)));
         findings.extend(presence.as_ref().and_then(|presence| pins(presence.wal.as_ref()?)));
         let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Fine);
         if self.json {
@@ -123,6 +126,19 @@ impl Doctor {
         }
         (findings, lines)
     }
+}
+
+/// Whoever is stopped never gives its lock back.
+fn stopped(holder: &who::Held) -> Option<Finding> {
+    let what = match (holder.state.as_str(), holder.role.as_str()) {
+        ("stopped", "reader" | "shared") => "a read lock",
+        ("stopped", _) => "the write lock",
+        _ => return None,
+    };
+    let since = holder.since_ms.map_or(String::new(), |ms| format!(" for {}", time(Duration::from_millis(ms))));
+    let (pid, command) = (holder.pid, cut(&command(&holder.command), 40));
+    let text = format!("pid {pid} ({command}) holds {what} and is stopped by a signal{since}");
+    Some(Finding::new("holders", Level::Problem, text, format!("resume it (kill -CONT {pid}) or end it")))
 }
 
 /// Frames that a reader keeps from being recycled are ordinary while they are few.

@@ -147,6 +147,12 @@ fn who_names_the_writer_the_stopped_and_the_idle() {
     let stopped =
         || dir.litekeel(&["who", "a.db"]).out.lines().any(|line| line.contains("writer") && line.contains("stopped"));
     assert!((0..100).any(|_| stopped()));
+    let ran = dir.litekeel(&["doctor", "a.db"]);
+    let remedy = format!("kill -CONT {}", writer.0.id());
+    assert!(
+        ran.status == 1 && ran.out.contains("holds the write lock and is stopped") && ran.out.contains(&remedy),
+        "{ran:?}"
+    );
     let text = dir.litekeel(&["who", "a.db"]).out;
     assert!(text.lines().any(|line| line.contains("idle") && line.contains(&idle.0.id().to_string())), "{text}");
     // A closed database has nobody.
