@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::explain::{Access, beside};
 use crate::report::{CloseReport, ClosingCheckpoint};
 use crate::settings::Id;
+use crate::wait::Waiting;
 use crate::{raw, registry, sqlite, users};
 
 /// How long the checkpoint at close waits for readers, in milliseconds.
@@ -32,6 +33,14 @@ pub(crate) fn close(connection: &Connection) -> Result<CloseReport> {
         return Ok(CloseReport { owners_left: owners, ..CloseReport::default() });
     }
     Ok(close_locked(connection, state))
+}
+
+/// Leaves the busy handler to a handle that lives on, without its place in line.
+fn forget(waiting: Option<Box<Waiting>>) {
+    if let Some(waiting) = &waiting {
+        waiting.end_call(sqlite::SQLITE_TXN_NONE);
+    }
+    std::mem::forget(waiting);
 }
 
 /// In a forked child SQLite's bookkeeping is a copy of the parent's: closing would touch the parent's files.
@@ -76,7 +85,7 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
                 report.warnings.push("an open blob or backup keeps the connection alive".into());
             }
             // The busy handler's state must outlive a handle that others' statements still use.
-            std::mem::forget(state.waiting.take());
+            forget(state.waiting.take());
         } else {
             state.waiting = None;
         }
@@ -223,7 +232,7 @@ pub(crate) fn on_drop(connection: &mut Connection) {
         let waiting = state.waiting.take();
         if in_use {
             // Others' statements keep the handle, and with it the busy handler, alive.
-            std::mem::forget(waiting);
+            forget(waiting);
         }
     }
     if let Some(handle) = handle {

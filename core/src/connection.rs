@@ -1,15 +1,16 @@
 //! One connection: serialised, interruptible, closed once.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{RefCell, RefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::activity::{Activity, Execution, this_thread};
 use crate::close;
 use crate::codes;
 use crate::deadline::{Progress, Running};
-use crate::error::{Busy, BusyKind, Error, Result};
+use crate::error::{Error, Result};
 use crate::events::Subscribers;
 use crate::explain::{self, Access, Subject};
 use crate::registry::{self, FileId, OpenHandle};
@@ -18,7 +19,7 @@ use crate::settings::{Id, Options, Resolved, Settings, resolve};
 use crate::statement::Kept;
 use crate::stream::Streams;
 use crate::wait::Waiting;
-use crate::{fork, open, process, shutdown, sqlite};
+use crate::{fork, open, process, shutdown, sqlite, transaction};
 
 /// A connection to one database, safe to use from any thread.
 ///
@@ -30,8 +31,9 @@ pub struct Connection {
     /// Held by `interrupt` and, for the moment of closing, by `close`: an interrupt must never reach freed memory
     /// and never wait for a running query.
     pub(crate) interruptible: Mutex<Raw>,
-    /// The thread inside [`lock`](Connection::lock), so that a callback's second call is refused instead of waiting for itself.
-    user: AtomicUsize,
+    /// What it is doing, for other threads; also which thread is inside [`lock`](Connection::lock), so that a
+    /// callback's second call is refused instead of waiting for itself.
+    pub(crate) activity: Arc<Activity>,
     generation: u32,
     shared: AtomicBool,
     pub(crate) owners: AtomicUsize,
@@ -168,19 +170,36 @@ impl Guard<'_> {
         let raw = self.raw();
         // SAFETY: this guard's own handle.
         let error = unsafe { self.connection.fail(raw, rc, "") };
-        if rc & 0xff != sqlite::SQLITE_BUSY {
-            return error;
+        let interrupted = self.state.waiting.as_ref().is_some_and(|waiting| waiting.was_interrupted());
+        self.take_waited();
+        if rc & 0xff == sqlite::SQLITE_BUSY && interrupted {
+            // SQLite says BUSY for a wait that an interrupt has ended.
+            return Error::new(sqlite::SQLITE_INTERRUPT, format!("interrupted; {}", error.message()));
         }
-        let waited = self.take_waited();
-        let kind = error.busy().map_or(BusyKind::Timeout, |busy| busy.kind);
-        let error = if kind == BusyKind::Upgrade {
-            error.with_hint("start transactions that write with BEGIN IMMEDIATE; roll this one back and try again")
-        } else {
-            error
-        };
-        let mut busy = error.busy().cloned().unwrap_or_else(|| Busy::new(kind, waited));
-        (busy.kind, busy.waited) = (kind, waited);
-        error.with_busy(busy)
+        error
+    }
+
+    /// Notes for other threads that `statement` is being run, until the result is dropped; and where others of this
+    /// process wait for the write lock that it is going to need, waits behind them. Before the first step.
+    ///
+    /// # Safety
+    /// `statement` is a live statement of this connection, and stays one until the result is dropped.
+    pub unsafe fn executing(&self, statement: *mut sqlite::sqlite3_stmt) -> Execution<'_> {
+        let db = self.raw();
+        // SAFETY: the caller's promise; this thread holds the connection.
+        unsafe {
+            let writes = sqlite::sqlite3_stmt_readonly(statement) == 0;
+            let execution = Execution::begin(&self.connection.activity, db, statement, writes);
+            if let Some(waiting) = &self.state.waiting {
+                waiting.begin_statement();
+                if writes {
+                    // Of the statements that control a transaction only BEGIN IMMEDIATE and BEGIN EXCLUSIVE write.
+                    let sql = std::ffi::CStr::from_ptr(sqlite::sqlite3_sql(statement));
+                    waiting.before_write(transaction::is_begin(sql.to_bytes()));
+                }
+            }
+            execution
+        }
     }
 
     /// Whether a transaction is open.
@@ -220,14 +239,14 @@ impl Guard<'_> {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         self.roll_back_if_shared();
-        self.connection.user.store(0, Ordering::Relaxed);
+        // SAFETY: the connection is open and ours while the guard lives.
+        let transaction = unsafe { sqlite::sqlite3_txn_state(self.raw(), std::ptr::null()) };
+        self.connection.activity.settle(transaction);
+        if let Some(event) = self.state.waiting.as_ref().and_then(|waiting| waiting.end_call(transaction)) {
+            self.connection.emit(event);
+        }
+        self.connection.activity.set_user(0);
     }
-}
-
-/// A number that no other live thread has: the address of a thread-local.
-fn this_thread() -> usize {
-    thread_local!(static MARK: Cell<u8> = const { Cell::new(0) });
-    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
 }
 
 impl Connection {
@@ -266,7 +285,7 @@ impl Connection {
     /// As for [`adopt`](Connection::adopt).
     pub(crate) unsafe fn assemble(
         raw: *mut sqlite::sqlite3,
-        waiting: Option<Box<Waiting>>,
+        mut waiting: Option<Box<Waiting>>,
         identity: Identity,
     ) -> Arc<Connection> {
         let id = registry::next_id();
@@ -283,6 +302,12 @@ impl Connection {
             tuned: identity.resolved.is_some(),
         };
         let strict = identity.strict;
+        let subscribers = Arc::<Subscribers>::default();
+        let activity = waiting.as_ref().map_or_else(|| Arc::new(Activity::new()), |waiting| waiting.activity.clone());
+        if let (Some(waiting), Some(file), Some(path)) = (&mut waiting, identity.file, &identity.path) {
+            let wal = identity.resolved.as_ref().is_some_and(|r| r.settings.word(Id::JournalMode) == "wal");
+            waiting.join(file, path.clone(), id, wal, subscribers.clone());
+        }
         let connection = Arc::new(Connection {
             id,
             state: Mutex::new(State {
@@ -296,12 +321,12 @@ impl Connection {
                 progress: Box::default(),
             }),
             interruptible: Mutex::new(Raw(raw)),
-            user: AtomicUsize::new(0),
+            activity,
             generation: fork::generation(),
             shared: AtomicBool::new(identity.share_key.is_some()),
             owners: AtomicUsize::new(1),
             identity,
-            subscribers: Arc::default(),
+            subscribers,
         });
         registry::add(handle, strict, &connection);
         connection
@@ -315,7 +340,7 @@ impl Connection {
     pub fn lock(&self) -> Result<Guard<'_>> {
         self.check_process()?;
         let me = this_thread();
-        if self.user.load(Ordering::Relaxed) == me {
+        if self.activity.user() == me {
             return Err(Error::new(sqlite::SQLITE_MISUSE, "this connection is busy with a call of this very thread")
                 .with_hint("a callback may not use the connection that called it: open another one"));
         }
@@ -330,14 +355,17 @@ impl Connection {
         if state.closed.is_some() {
             return Err(self.closed_error());
         }
-        self.user.store(me, Ordering::Relaxed);
+        self.activity.set_user(me);
+        if let Some(waiting) = &state.waiting {
+            waiting.begin_call();
+        }
         let _running = state.progress.begin(state.raw.0);
         Ok(Guard { state, connection: self, _running, _events: Flush(&self.subscribers) })
     }
 
     /// Whether this very thread is inside [`lock`](Connection::lock).
     pub(crate) fn is_used_by_this_thread(&self) -> bool {
-        self.user.load(Ordering::Relaxed) == this_thread()
+        self.activity.user() == this_thread()
     }
 
     fn closed_error(&self) -> Error {
@@ -495,8 +523,11 @@ impl Connection {
     /// # Safety
     /// `raw` is this connection's handle, and the caller holds its [`Guard`] (or is its only user).
     pub unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: &'static str) -> Error {
-        let subject =
-            Subject { raw, path: self.path(), access: self.identity.access, path_note: None, id: Some(self.id) };
+        let subject = Subject {
+            activity: Some(&self.activity),
+            id: Some(self.id),
+            ..Subject::of(raw, self.path(), self.identity.access)
+        };
         let error = explain::explain(&subject, rc);
         if doing.is_empty() { error } else { error.with_step(doing) }
     }
@@ -504,6 +535,14 @@ impl Connection {
     /// Everyone who holds a lock on the database, this connection excepted; `None` where the system does not tell.
     pub fn holders(&self) -> Option<Vec<crate::error::Holder>> {
         crate::holders::holders(self.path()?, Some(self.id))
+    }
+
+    /// Marks the open transaction as one that goes on while this thread does something else, as an asynchronous
+    /// transaction of an event loop does; `false` takes the mark away. While it is marked, another connection of this
+    /// thread to the same file that would have to wait for it fails at once: waiting would keep the thread from ending
+    /// the transaction. Call it on the thread that drives the connection.
+    pub fn set_async_transaction(&self, on: bool) {
+        self.activity.mark_async(on);
     }
 
     /// The timeout the settings ask for, in milliseconds.

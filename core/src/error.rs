@@ -90,14 +90,18 @@ pub struct Holder {
     pub role: &'static str,
     /// The command line, empty when it may not be read.
     pub command: String,
-    /// `running`, `sleeping`, `stopped`, `zombie`; empty when unknown.
+    /// `running`, `sleeping`, `stopped`, `zombie`; empty when unknown. For a connection of this process `running` while
+    /// it is in a call, `idle` between two calls of a transaction.
     pub state: &'static str,
-    /// For how long, as far as known: since the process stopped, or since the statement began.
+    /// For how long, as far as known: since the process was stopped; for a connection of this process, since it has the
+    /// lock.
     pub since: Option<Duration>,
-    /// For a connection of this process: the SQL that holds the lock.
+    /// For a connection of this process: the running statement, or the latest one of its transaction.
     pub sql: Option<String>,
     /// For a connection of this process: where it was opened.
     pub opened_at: Option<String>,
+    /// The connection's open transaction was last used by the thread that asks, which therefore waits in vain.
+    pub by_this_thread: bool,
 }
 
 impl Error {

@@ -13,7 +13,9 @@ mod notadb;
 mod readonly;
 
 use std::path::Path;
+use std::time::Duration;
 
+use crate::activity::Activity;
 use crate::error::{Error, sqlite_name};
 use crate::{raw, sqlite};
 
@@ -42,6 +44,17 @@ pub(crate) struct Subject<'a> {
     pub path_note: Option<&'a str>,
     /// The connection's id, so that it is not named as the one in its own way.
     pub id: Option<u64>,
+    /// What the connection is doing.
+    pub activity: Option<&'a Activity>,
+    /// The journal mode was to be changed, and has been waited for for so long.
+    pub conversion: Option<Duration>,
+}
+
+impl<'a> Subject<'a> {
+    /// A connection of which no more is known.
+    pub(crate) fn of(raw: *mut sqlite::sqlite3, path: Option<&'a Path>, access: Access) -> Subject<'a> {
+        Subject { raw, path, access, path_note: None, id: None, activity: None, conversion: None }
+    }
 }
 
 /// One family's finding: why, and what to do.
@@ -62,7 +75,7 @@ impl Finding {
 pub(crate) fn explain(subject: &Subject<'_>, rc: i32) -> Error {
     // SAFETY: the subject's handle is null or open, and the caller holds its lock.
     let (message, errno) = unsafe { raw::last_failure(subject.raw, rc) };
-    let busy = (rc & 0xff == sqlite::SQLITE_BUSY).then(|| busy::data(subject, rc, subject.id));
+    let busy = (rc & 0xff == sqlite::SQLITE_BUSY).then(|| busy::data(subject, rc));
     let finding = match rc & 0xff {
         sqlite::SQLITE_CANTOPEN => Some(cantopen::find(subject, rc, errno)),
         sqlite::SQLITE_READONLY => Some(readonly::find(subject, rc)),
@@ -71,7 +84,7 @@ pub(crate) fn explain(subject: &Subject<'_>, rc: i32) -> Error {
         sqlite::SQLITE_CORRUPT => Some(corrupt::find(subject, rc)),
         sqlite::SQLITE_FULL => Some(io::full(subject, errno)),
         sqlite::SQLITE_IOERR => Some(io::find(subject, rc, errno)),
-        sqlite::SQLITE_BUSY | sqlite::SQLITE_PROTOCOL => Some(busy::find(subject, rc, busy.as_ref())),
+        sqlite::SQLITE_BUSY | sqlite::SQLITE_PROTOCOL => Some(busy::find(rc, busy.as_ref())),
         _ => None,
     };
     let offset = if subject.raw.is_null() {
@@ -85,7 +98,8 @@ pub(crate) fn explain(subject: &Subject<'_>, rc: i32) -> Error {
         Some(found) => {
             let name = sqlite_name(rc).unwrap_or("SQLITE_UNKNOWN");
             let place = subject.path.map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
-            Error::new(rc, format!("{message} ({name}): {place}: {}", found.why)).with_hint(found.hint)
+            let waited = busy.as_ref().map_or_else(String::new, busy::waited);
+            Error::new(rc, format!("{message} ({name}{waited}): {place}: {}", found.why)).with_hint(found.hint)
         }
     };
     if error.hint().is_empty() {

@@ -8,7 +8,7 @@ use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use crate::{codes, descriptor, events, ownership, process, registry, shutdown, sqlite, wal};
+use crate::{codes, descriptor, events, line, ownership, process, registry, shutdown, sqlite, wal};
 
 /// Set in a child that was forked after [`arm`].
 static GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -81,6 +81,7 @@ static OURS: &[&dyn Forkable] = &[
     &process::CONFIGURED,
     &registry::CREATING,
     &registry::ENTRIES,
+    &line::LINES,
     events::PROCESS_LIST,
     &wal::SEEN,
     &codes::NAMES,

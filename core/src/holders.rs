@@ -4,12 +4,12 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
-use crate::connection::Connection;
 use crate::error::Holder;
 use crate::explain::beside;
 use crate::open::target::file_id;
-use crate::{proc, raw, registry, sqlite};
+use crate::{proc, registry};
 
 /// The first lock byte of the database file; RESERVED is the next one, then 510 SHARED bytes.
 const PENDING: u64 = 0x4000_0000;
@@ -55,17 +55,28 @@ pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
     let inodes: Vec<u64> = [Some(database), shm].into_iter().flatten().collect();
     let me = std::process::id();
     let mut found: Vec<Holder> = Vec::new();
+    let mut mine: Vec<&'static str> = Vec::new();
     for lock in proc::posix_locks(&inodes)? {
         for role in ranks(&lock, database) {
             let known = found.iter().any(|holder| holder.pid == lock.pid && holder.role == role);
-            if known || lock.pid == me || (role == "shared" && shm.is_some()) {
+            if known || (role == "shared" && shm.is_some()) {
+                continue;
+            }
+            if lock.pid == me {
+                mine.push(role);
                 continue;
             }
             found.push(of_process(lock.pid, role));
         }
     }
-    found.extend(own(path, except));
-    found.sort_by_key(|holder| holder.role == "reader" || holder.role == "shared");
+    let own = own(path, except);
+    if mine.iter().any(|role| blocks(role)) && !own.iter().any(|(holder, _)| blocks(holder.role)) {
+        // The kernel says that this process holds it, and no connection of ours has noted a statement: a raw handle.
+        let role = mine.into_iter().find(|role| blocks(role)).unwrap_or_default();
+        found.push(Holder { pid: me, role, command: THIS_PROCESS.to_owned(), state: "running", ..Holder::default() });
+    }
+    found.extend(own.into_iter().filter(|(_, asks)| !asks).map(|(holder, _)| holder));
+    found.sort_by_key(|holder| !blocks(holder.role));
     Some(found)
 }
 
@@ -80,61 +91,68 @@ pub(crate) fn write_locked_here(path: &Path) -> Option<bool> {
     Some(locks.iter().any(|lock| lock.pid == me && ranks(lock, database).iter().any(writes)))
 }
 
+const THIS_PROCESS: &str = "this process";
+
+/// Whether a lock of this kind is in a writer's way; a reader's is not, in WAL mode.
+fn blocks(role: &str) -> bool {
+    role != "reader" && role != "shared"
+}
+
+/// Those of the holders that are in a writer's way: readers are not while there is a writer.
+pub(crate) fn blocking(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
+    let mut found = holders(path, except)?;
+    if found.iter().any(|holder| blocks(holder.role)) {
+        found.retain(|holder| blocks(holder.role));
+    }
+    Some(found)
+}
+
+/// Whether a connection in WAL mode is closing as the last one: it has locked the whole database file, without first
+/// reserving it as a rollback journal's commit does, while it still has its WAL-index.
+pub(crate) fn is_closing(path: &Path) -> bool {
+    let Some(database) = file_id(path).map(|file| file.ino) else { return false };
+    let Ok(shm) = std::fs::metadata(beside(path, "-shm")).map(|meta| meta.ino()) else { return false };
+    let locks = proc::posix_locks(&[database, shm]).unwrap_or_default();
+    let holds = |pid: u32, ino: u64, byte: u64, exclusive: bool| {
+        let mut own = locks.iter().filter(|lock| lock.pid == pid && lock.ino == ino);
+        own.any(|lock| lock.start <= byte && byte <= lock.end && (lock.exclusive || !exclusive))
+    };
+    locks.iter().any(|lock| {
+        holds(lock.pid, database, PENDING + 2, true)
+            && !holds(lock.pid, database, PENDING + 1, true)
+            && holds(lock.pid, shm, 128, false)
+    })
+}
+
 /// A process as a holder: its command and its state.
 pub(crate) fn of_process(pid: u32, role: &'static str) -> Holder {
     let (command, state) = match pid {
         0 => ("in another PID namespace".to_owned(), ""),
         pid => (proc::command(pid), proc::state(pid)),
     };
-    Holder { pid, role, command, state, ..Holder::default() }
+    let since = if state == "stopped" { proc::idle_for(pid) } else { None };
+    Holder { pid, role, command, state, since, ..Holder::default() }
 }
 
-/// This process's connections with a transaction open. The kernel's table has one row for all of them, so they are
-/// asked one by one; one that is in the middle of a call is named without its SQL.
-fn own(path: &Path, except: Option<u64>) -> Vec<Holder> {
+/// This process's connections that hold a lock, and whether it is the one that asks. The kernel's table has one row for
+/// all of them, so each is asked for what its thread has noted.
+fn own(path: &Path, except: Option<u64>) -> Vec<(Holder, bool)> {
     let Some(file) = file_id(path) else { return Vec::new() };
-    let same =
-        registry::live().into_iter().filter(|(handle, ..)| handle.file == Some(file) && Some(handle.id) != except);
-    same.filter_map(|(handle, _, connection)| {
-        let connection = connection.upgrade()?;
-        let (role, sql) = own_role(&connection)?;
-        Some(Holder {
+    let looks = registry::on_file(file).into_iter().filter_map(|(handle, activity)| {
+        let look = activity.look()?;
+        let holder = Holder {
             pid: std::process::id(),
-            role,
-            command: "this process".to_owned(),
-            state: "running",
-            since: None,
-            sql,
+            role: look.role,
+            command: THIS_PROCESS.to_owned(),
+            state: look.state,
+            since: look.since,
+            sql: look.sql,
             opened_at: (!handle.opened_at.is_empty()).then_some(handle.opened_at),
-        })
-    })
-    .collect()
-}
-
-fn own_role(connection: &Connection) -> Option<(&'static str, Option<String>)> {
-    let Ok(state) = connection.state.try_lock() else {
-        return Some(("in a call", None));
-    };
-    if state.closed.is_some() {
-        return None;
-    }
-    let db = state.raw.0;
-    // SAFETY: the connection is not closed, and its lock is held; the statements' texts are SQLite's while it is.
-    unsafe {
-        let role = match sqlite::sqlite3_txn_state(db, std::ptr::null()) {
-            sqlite::SQLITE_TXN_WRITE => "writer",
-            sqlite::SQLITE_TXN_READ => "reader",
-            _ => return None,
+            by_this_thread: look.by_this_thread,
         };
-        let mut statement = sqlite::sqlite3_next_stmt(db, std::ptr::null_mut());
-        while !statement.is_null() {
-            if sqlite::sqlite3_stmt_busy(statement) != 0 {
-                return Some((role, raw::owned(sqlite::sqlite3_sql(statement))));
-            }
-            statement = sqlite::sqlite3_next_stmt(db, statement);
-        }
-        Some((role, None))
-    }
+        Some((holder, Some(handle.id) == except))
+    });
+    looks.collect()
 }
 
 /// One sentence about a holder, for messages.
@@ -144,12 +162,26 @@ pub(crate) fn describe(holder: &Holder) -> String {
         "writer" | "reserved" | "exclusive" | "pending" => "write lock held".to_owned(),
         role => format!("{role}: held"),
     };
-    if holder.pid == std::process::id() {
-        let at = holder.opened_at.as_ref().map_or(String::new(), |at| format!(" opened at {at}"));
-        let sql = holder.sql.as_ref().map_or(" with an open transaction".to_owned(), |sql| format!(" running: {sql}"));
-        return format!("{what} by another connection of this process{at}{sql}");
+    let time = holder.since.map_or_else(String::new, |since| format!(" for {}", age(since)));
+    if holder.pid != std::process::id() {
+        let state = match holder.state {
+            "stopped" => format!(", stopped by a signal{time}"),
+            "zombie" => ", a zombie".to_owned(),
+            _ => String::new(),
+        };
+        return format!("{what} by pid {} ({}){state}", holder.pid, holder.command);
     }
-    let state = if holder.state == "stopped" { ", stopped by a signal" } else { "" };
-    let zombie = if holder.state == "zombie" { ", a zombie" } else { "" };
-    format!("{what} by pid {} ({}){state}{zombie}", holder.pid, holder.command)
+    let whose = if holder.by_this_thread { "of this very thread" } else { "of this process" };
+    let at = holder.opened_at.as_ref().map_or(String::new(), |at| format!(" opened at {at}"));
+    let doing = match (&holder.sql, holder.state) {
+        (Some(sql), "running") => format!(", running: {sql}"),
+        (Some(sql), _) => format!(", in a transaction whose latest statement was: {sql}"),
+        (None, "running") => String::new(),
+        (None, _) => ", in an open transaction".to_owned(),
+    };
+    format!("{what}{time} by another connection {whose}{at}{doing}")
+}
+
+fn age(age: Duration) -> String {
+    if age < Duration::from_secs(10) { format!("{:.1} s", age.as_secs_f64()) } else { format!("{} s", age.as_secs()) }
 }

@@ -2,7 +2,9 @@
 //!
 //! A URL passes through the modules in this order: `source` → [`url`] → [`settings`] → `open` → [`connection`] → `close`.
 
+pub mod activity;
 pub mod backup;
+pub mod busy_timeout;
 mod close;
 pub mod codes;
 pub mod connection;
@@ -18,6 +20,7 @@ pub mod fork;
 pub mod hazards;
 pub mod health;
 pub mod holders;
+mod line;
 mod open;
 mod orphan;
 mod ownership;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::packed::{Packed, Table};
 use crate::statement::{Lifetime, Statement, nul_terminated};
 use crate::transaction;
-use crate::{sqlite, wal};
+use crate::{busy_timeout, sqlite, wal};
 
 impl Connection {
     /// Runs a script of statements as written; it stops at the first error, and what ran before stays.
@@ -89,6 +89,9 @@ impl Connection {
 }
 
 fn query_locked(guard: &Guard<'_>, sql: &str, parameters: Option<Table<'_>>) -> Result<Packed> {
+    if let Some(ms) = guard.busy_timeout_pragma(sql)? {
+        return Ok(busy_timeout::row(ms));
+    }
     let statement = Statement::only(guard, sql)?;
     if parameters.is_none_or(|table| table.rows() < 2) {
         return run(guard, &statement, parameters);
@@ -156,7 +159,9 @@ impl Guard<'_> {
                     .with_hint("leave COMMIT, END and ROLLBACK out of it, or run it with exec")
                     .with_offset(at as i32));
             }
-            if let Some(statement) = statement {
+            // SQLite has replaced our busy handler while it compiled the pragma; asking puts it back.
+            let done = self.busy_timeout_pragma(&sql[at..next])?.is_some();
+            if let Some(statement) = statement.filter(|_| !done) {
                 while statement.step()? {}
             }
             at = next;

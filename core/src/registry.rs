@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
+use crate::activity::Activity;
 use crate::codes;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
@@ -48,6 +49,7 @@ pub(crate) struct Entry {
     opened: Instant,
     strict: bool,
     connection: Weak<Connection>,
+    activity: Arc<Activity>,
     /// The process that opened it, as [`fork::generation`] counts: a child inherits the table, but no connection.
     generation: u32,
 }
@@ -67,10 +69,11 @@ pub(crate) fn next_id() -> u64 {
 /// Adds a connection. `strict`: leaving it open is a failure of the process (`profile=test`).
 pub(crate) fn add(handle: OpenHandle, strict: bool, connection: &Arc<Connection>) {
     crate::exit::arm();
+    let activity = connection.activity.clone();
     let connection = Arc::downgrade(connection);
     entries().insert(
         handle.id,
-        Entry { handle, opened: Instant::now(), strict, connection, generation: fork::generation() },
+        Entry { handle, opened: Instant::now(), strict, connection, activity, generation: fork::generation() },
     );
 }
 
@@ -117,6 +120,18 @@ pub(crate) fn live() -> Vec<(OpenHandle, bool, Weak<Connection>)> {
     let entries = entries();
     let own = entries.values().rev().filter(|entry| entry.is_own());
     own.map(|entry| (entry.view(), entry.strict, entry.connection.clone())).collect()
+}
+
+/// What the connections of this process to `file` are doing, in the order in which they were opened.
+pub(crate) fn on_file(file: FileId) -> Vec<(OpenHandle, Arc<Activity>)> {
+    let entries = entries();
+    let same = entries.values().filter(|entry| entry.is_own() && entry.handle.file == Some(file));
+    same.map(|entry| (entry.view(), entry.activity.clone())).collect()
+}
+
+/// Whether another connection to `file` has a transaction in the way that this very thread leaves open on purpose.
+pub(crate) fn is_blocked_by_this_thread(file: FileId, except: u64, wal: bool) -> bool {
+    on_file(file).iter().any(|(handle, activity)| handle.id != except && activity.blocks_this_thread(wal))
 }
 
 /// Checks that every connection of the process is closed.

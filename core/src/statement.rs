@@ -1,8 +1,10 @@
 //! A prepared statement on a connection that this thread holds: compiled or taken from the connection's few kept ones,
 //! bound from packed parameters, stepped into packed rows.
 
+use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_int};
 
+use crate::activity::Execution;
 use crate::codes;
 use crate::connection::Guard;
 use crate::error::{Error, Result};
@@ -58,6 +60,8 @@ pub(crate) enum Lifetime {
 pub(crate) struct Statement<'a> {
     guard: &'a Guard<'a>,
     raw: *mut sqlite::sqlite3_stmt,
+    /// While it runs. Ends before the statement does.
+    execution: RefCell<Option<Execution<'a>>>,
     /// The text under which it is kept when it is dropped.
     keep: Option<&'a str>,
 }
@@ -67,6 +71,7 @@ impl Drop for Statement<'_> {
         if self.raw.is_null() {
             return;
         }
+        self.execution.take();
         // SAFETY: prepared on the guarded connection. Resetting repeats an error that has been reported; without its
         // bindings it refers to no bytes of the caller's.
         unsafe {
@@ -105,13 +110,13 @@ impl<'a> Statement<'a> {
             });
         }
         let next = tail as usize - text.as_ptr() as usize;
-        Ok(((!raw.is_null()).then_some(Statement { guard, raw, keep: None }), next))
+        Ok(((!raw.is_null()).then_some(Statement { guard, raw, execution: RefCell::default(), keep: None }), next))
     }
 
     /// The one statement of a text, compiled unless it has been kept.
     pub(crate) fn only(guard: &'a Guard<'a>, sql: &'a str) -> Result<Statement<'a>> {
         if let Some(raw) = guard.kept().take(sql) {
-            return Ok(Statement { guard, raw, keep: Some(sql) });
+            return Ok(Statement { guard, raw, execution: RefCell::default(), keep: Some(sql) });
         }
         let keep = sql.len() <= KEPT_TEXT && transaction::is_data(sql.as_bytes());
         let flags = if keep { sqlite::SQLITE_PREPARE_PERSISTENT } else { 0 };
@@ -139,7 +144,7 @@ impl<'a> Statement<'a> {
     /// `raw` came from [`into_raw`](Statement::into_raw) on the connection that `guard` holds, and has not been
     /// finalized.
     pub(crate) unsafe fn again(guard: &'a Guard<'a>, raw: *mut sqlite::sqlite3_stmt) -> Statement<'a> {
-        Statement { guard, raw, keep: None }
+        Statement { guard, raw, execution: RefCell::default(), keep: None }
     }
 
     /// The same, finalized instead of kept when it is dropped.
@@ -150,6 +155,7 @@ impl<'a> Statement<'a> {
 
     /// Gives up the ownership.
     pub(crate) fn into_raw(mut self) -> *mut sqlite::sqlite3_stmt {
+        self.execution.take();
         std::mem::replace(&mut self.raw, std::ptr::null_mut())
     }
 
@@ -234,6 +240,10 @@ impl<'a> Statement<'a> {
 
     /// One step; whether the statement stands on a row.
     pub(crate) fn step(&self) -> Result<bool> {
+        self.execution.borrow_mut().get_or_insert_with(|| {
+            // SAFETY: a live statement of this guard's, which ends the note before itself.
+            unsafe { self.guard.executing(self.raw) }
+        });
         // SAFETY: a live statement on a connection that this thread holds.
         match unsafe { sqlite::sqlite3_step(self.raw) } {
             sqlite::SQLITE_ROW => Ok(true),
@@ -244,6 +254,7 @@ impl<'a> Statement<'a> {
 
     /// Ends a run, so that the next one can be bound.
     pub(crate) fn reset(&self) {
+        self.execution.take();
         // SAFETY: as in `step`; a failure has been reported by the step.
         unsafe { sqlite::sqlite3_reset(self.raw) };
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::busy_timeout;
 use crate::codes;
 use crate::connection::{Connection, Guard};
 use crate::error::{Error, Result};
@@ -69,6 +70,11 @@ impl Connection {
         if parameters.is_some_and(|table| table.rows() > 1) {
             return Err(Error::new(codes::ARGUMENT, "several rows of parameters give their rows all at once")
                 .with_hint("pass batch_bytes 0, or one row of parameters"));
+        }
+        if let Some(ms) = guard.busy_timeout_pragma(sql)? {
+            let ended =
+                Stream { connection: self.clone(), number: None, batch_bytes: 0, changes_before: 0, failure: None };
+            return Ok((busy_timeout::row(ms), ended));
         }
         let statement = Statement::only(&guard, sql)?.not_kept();
         // SAFETY: the guard keeps the connection open.

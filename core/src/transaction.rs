@@ -1,5 +1,5 @@
-//! How a transaction begins, which statements end one, and which are about rows alone. SQLite tells a writer from a
-//! reader, but not a COMMIT from either.
+//! How a transaction begins, which statements end one, and which are about rows alone; which one is a PRAGMA. SQLite
+//! tells a writer from a reader, but not a COMMIT from either.
 
 use crate::connection::Connection;
 use crate::explain::Access;
@@ -42,6 +42,47 @@ impl Connection {
             "exclusive" => "BEGIN EXCLUSIVE",
             _ => "BEGIN DEFERRED",
         }
+    }
+}
+
+/// Whether the statement is a BEGIN.
+pub(crate) fn is_begin(sql: &[u8]) -> bool {
+    Words(sql).next().is_some_and(|word| word.eq_ignore_ascii_case(b"BEGIN"))
+}
+
+/// The parts of a PRAGMA statement.
+pub(crate) struct PragmaText<'a> {
+    name: &'a [u8],
+    /// What is assigned, without blanks around it.
+    pub value: Option<&'a [u8]>,
+}
+
+impl<'a> PragmaText<'a> {
+    /// Takes `PRAGMA [schema.]name [= value | (value)]` apart; `None` for any other statement.
+    pub(crate) fn parse(sql: &'a [u8]) -> Option<PragmaText<'a>> {
+        let mut words = Words(sql);
+        if !words.next()?.eq_ignore_ascii_case(b"PRAGMA") {
+            return None;
+        }
+        let rest = skip_space(words.0);
+        // A comment at the end, which no name and no number contains.
+        let comment = rest.windows(2).position(|pair| pair == b"--" || pair == b"/*").unwrap_or(rest.len());
+        let rest = rest[..comment].trim_ascii_end();
+        let rest = rest.strip_suffix(b";").unwrap_or(rest);
+        let end = rest.iter().position(|byte| matches!(byte, b'=' | b'(')).unwrap_or(rest.len());
+        let (target, value) = rest.split_at(end);
+        let name = target.rsplit(|byte| *byte == b'.').next()?.trim_ascii();
+        let name = name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or(name);
+        let value = match value {
+            [b'=', value @ ..] => Some(value.trim_ascii()),
+            [b'(', value @ ..] => Some(value.trim_ascii().strip_suffix(b")").unwrap_or(value).trim_ascii()),
+            _ => None,
+        };
+        Some(PragmaText { name, value })
+    }
+
+    pub(crate) fn is(&self, name: &[u8]) -> bool {
+        self.name.eq_ignore_ascii_case(name)
     }
 }
 

@@ -4,64 +4,109 @@ use std::time::Duration;
 
 use super::{Finding, Subject};
 use crate::error::{Busy, BusyKind};
-use crate::{holders, sqlite};
+use crate::open::target::file_id;
+use crate::transaction::PragmaText;
+use crate::{holders, registry, sqlite};
+
+const BEGIN_IMMEDIATE: &str = "start transactions that write with BEGIN IMMEDIATE; roll this one back and try again";
 
 /// The situation behind a BUSY code.
-pub(crate) fn kind(subject: &Subject<'_>, rc: i32) -> BusyKind {
-    match rc {
-        sqlite::SQLITE_BUSY_SNAPSHOT => BusyKind::Upgrade,
-        sqlite::SQLITE_BUSY_RECOVERY => BusyKind::Recovery,
+fn kind(subject: &Subject<'_>, rc: i32) -> BusyKind {
+    let statement = subject.activity.and_then(|activity| activity.running());
+    let reads = !subject.raw.is_null()
+        // SAFETY: the subject's handle is open, and the caller holds its lock.
+        && unsafe { sqlite::sqlite3_txn_state(subject.raw, std::ptr::null()) } == sqlite::SQLITE_TXN_READ;
+    if subject.conversion.is_some()
+        || statement
+            .is_some_and(|sql| PragmaText::parse(sql.as_bytes()).is_some_and(|pragma| pragma.is(b"journal_mode")))
+    {
+        BusyKind::WalConversion
+    } else if rc == sqlite::SQLITE_BUSY_SNAPSHOT || (reads && rc == sqlite::SQLITE_BUSY) {
         // SQLite does not call the busy handler for a connection that already reads: waiting could be a deadlock.
-        // SAFETY: the subject's handle is null or open, and the caller holds its lock.
-        _ if !subject.raw.is_null()
-            && unsafe { sqlite::sqlite3_txn_state(subject.raw, std::ptr::null()) } == sqlite::SQLITE_TXN_READ =>
-        {
-            BusyKind::Upgrade
-        }
-        _ => BusyKind::Timeout,
+        BusyKind::Upgrade
+    } else if rc == sqlite::SQLITE_BUSY_RECOVERY {
+        BusyKind::Recovery
+    } else {
+        BusyKind::Timeout
     }
 }
 
-/// Kind and holders, as data.
-pub(crate) fn data(subject: &Subject<'_>, rc: i32, except: Option<u64>) -> Busy {
+/// Kind, waiting time and holders, as data.
+pub(super) fn data(subject: &Subject<'_>, rc: i32) -> Busy {
     let mut busy = Busy::new(kind(subject, rc), Duration::ZERO);
-    busy.holders = subject.path.and_then(|path| holders::holders(path, except)).unwrap_or_default();
-    // Readers are in nobody's way while there is a writer.
-    let plain = |role: &str| role == "reader" || role == "shared";
-    if busy.holders.iter().any(|holder| !plain(holder.role)) {
-        busy.holders.retain(|holder| !plain(holder.role));
+    busy.holders = subject.path.and_then(|path| holders::blocking(path, subject.id)).unwrap_or_default();
+    busy.waited = match (subject.conversion, busy.kind, subject.activity) {
+        (Some(waited), ..) => waited,
+        (None, BusyKind::Upgrade, _) | (.., None) => Duration::ZERO,
+        (.., Some(activity)) => activity.waited(),
+    };
+    if busy.kind == BusyKind::Timeout {
+        let file = subject.path.and_then(file_id);
+        let own = |id| file.is_some_and(|file| registry::is_blocked_by_this_thread(file, id, true));
+        if subject.id.is_some_and(own) {
+            busy.kind = BusyKind::OwnAsyncTransaction;
+        } else if busy.holders.iter().any(|holder| holder.role == "recoverer") {
+            busy.kind = BusyKind::Recovery;
+        } else if subject.path.is_some_and(holders::is_closing) {
+            busy.kind = BusyKind::CloseInProgress;
+        }
     }
     busy
 }
 
+/// For the message: how long it was waited.
+pub(super) fn waited(busy: &Busy) -> String {
+    match busy.waited.as_millis() {
+        0 => String::new(),
+        waited => format!(", waited {waited} ms"),
+    }
+}
+
 /// The reason and the remedy.
-pub(super) fn find(subject: &Subject<'_>, rc: i32, busy: Option<&Busy>) -> Finding {
-    let who = match busy.map(|busy| busy.holders.as_slice()) {
-        Some(holders) if !holders.is_empty() => {
-            holders.iter().take(4).map(holders::describe).collect::<Vec<_>>().join("; ")
-        }
-        _ => "no holder found: already gone, or in another PID namespace".to_owned(),
-    };
-    if rc == sqlite::SQLITE_PROTOCOL {
+pub(super) fn find(rc: i32, busy: Option<&Busy>) -> Finding {
+    let Some(busy) = busy else {
         return Finding::new(
             "the race for the WAL's locks was lost too often",
             "try again; if it stays so, find the process that hangs",
         );
-    }
-    match kind(subject, rc) {
-        BusyKind::Upgrade if rc == sqlite::SQLITE_BUSY_SNAPSHOT => Finding::new(
-            "another connection has written since this transaction began to read",
-            "start transactions that write with BEGIN IMMEDIATE; roll this one back and try again",
-        ),
+    };
+    let who = if busy.holders.is_empty() {
+        "no holder found: already gone, or in another PID namespace".to_owned()
+    } else {
+        busy.holders.iter().take(4).map(holders::describe).collect::<Vec<_>>().join("; ")
+    };
+    let stopped = busy.holders.iter().any(|holder| holder.state == "stopped");
+    let mut finding = match busy.kind {
+        BusyKind::Upgrade if rc == sqlite::SQLITE_BUSY_SNAPSHOT => {
+            Finding::new("another connection has written since this transaction began to read", BEGIN_IMMEDIATE)
+        }
         BusyKind::Upgrade => Finding::new(
             format!("a transaction that reads wants to write, and SQLite refuses without waiting; {who}"),
-            "start transactions that write with BEGIN IMMEDIATE; roll this one back and try again",
+            BEGIN_IMMEDIATE,
         ),
         BusyKind::Recovery => Finding::new(
             format!("another process is recovering the WAL after a crash; {who}"),
             "try again; if it stays so, find the process that recovers",
         ),
-        _ if who.contains("stopped by a signal") => Finding::new(who, "resume or kill the stopped process"),
-        _ => Finding::new(who, "shorten the other's transaction, or raise busy_timeout"),
+        BusyKind::WalConversion => Finding::new(
+            format!("the journal mode can only be changed while nobody else uses the database; {who}"),
+            "try again when the others are idle, or raise busy_timeout",
+        ),
+        BusyKind::CloseInProgress => Finding::new(
+            format!("the last connection is closing and moves the WAL into the database; {who}"),
+            "try again; if it stays so, find the process that closes",
+        ),
+        BusyKind::OwnAsyncTransaction => Finding::new(
+            format!("this thread has a transaction open, which it cannot end while it waits; {who}"),
+            "finish that transaction first, or write through its own connection",
+        ),
+        BusyKind::Timeout if busy.holders.iter().any(|holder| holder.by_this_thread) => {
+            Finding::new(who, "end that transaction first: this thread cannot do so while it waits")
+        }
+        BusyKind::Timeout => Finding::new(who, "shorten the other's transaction, or raise busy_timeout"),
+    };
+    if stopped && !matches!(busy.kind, BusyKind::Upgrade | BusyKind::OwnAsyncTransaction) {
+        finding.hint = "resume or kill the stopped process".to_owned();
     }
+    finding
 }

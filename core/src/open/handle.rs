@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::time::Duration;
 
 use super::inspect::{self, Look};
 use crate::error::{Error, Result};
@@ -27,14 +28,20 @@ pub(crate) struct Opening {
 impl Opening {
     /// SQLite's failure, explained, with the step that failed.
     pub(crate) fn fail(&self, rc: i32, step: &'static str) -> Error {
-        let subject = Subject {
-            raw: self.raw,
-            path: self.path.as_deref(),
-            access: self.access,
+        explain(&self.subject(), rc).with_step(step)
+    }
+
+    /// A failure to change the journal mode, which SQLite refuses without waiting: we have waited for so long.
+    pub(crate) fn fail_conversion(&self, rc: i32, step: &'static str, waited: Duration) -> Error {
+        explain(&Subject { conversion: Some(waited), ..self.subject() }, rc).with_step(step)
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
             path_note: self.path_note,
-            id: None,
-        };
-        explain(&subject, rc).with_step(step)
+            activity: self.waiting.as_ref().map(|waiting| &*waiting.activity),
+            ..Subject::of(self.raw, self.path.as_deref(), self.access)
+        }
     }
 
     /// Runs a statement; the first column of its first row.

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Opening;
-use crate::error::{Busy, BusyKind, Result};
+use crate::error::Result;
 use crate::settings::{Id, Settings};
 use crate::{raw, sqlite};
 
@@ -34,7 +34,7 @@ pub(super) fn set(opening: &Opening, settings: &Settings) -> Result<()> {
             Err(rc) if rc & 0xff == sqlite::SQLITE_BUSY => {
                 let waited = began.elapsed();
                 if waited >= patience {
-                    return Err(opening.fail(rc, STEP).with_busy(Busy::new(BusyKind::WalConversion, waited)));
+                    return Err(opening.fail_conversion(rc, STEP, waited));
                 }
                 let jitter = u64::from(waited.subsec_nanos() ^ std::process::id()) % 1000;
                 std::thread::sleep((pause + pause.mul_f64(jitter as f64 / 1000.0)).min(patience - waited));
