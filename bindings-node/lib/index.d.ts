@@ -168,6 +168,11 @@ declare namespace Database {
 		nofollow?: boolean | undefined;
 		/** Permission bits of a database that is created: `0o600`. */
 		fileMode?: number | string | undefined;
+		/**
+		 * Signals that close the connection before they end the process. In force while no other listener of the signal is
+		 * installed: the application's own decides when the process ends. Main thread only.
+		 */
+		shutdownOn?: Array<'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGQUIT' | 'SIGUSR2' | 'SIGBREAK'> | undefined;
 		/** Extensions to load: paths, or paths with the name of an entry point. */
 		extensions?: Array<string | { path: string; entryPoint?: string | undefined }> | undefined;
 	}

@@ -3,6 +3,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const core = require('./core');
 const { KeelError, check } = require('./keel-error');
+const shutdown = require('./shutdown');
 const { native } = core;
 
 /** An option's value as the URL's query would spell it. */
@@ -60,7 +61,8 @@ function texts(url, options) {
  * nothing of the URL's parameters.
  */
 function databaseFile(url, options) {
-	const [file] = check(native.locateTuned(url ?? null, texts(url, options)));
+	const { extensions, shutdownOn, ...settings } = checked(options);
+	const [file] = check(native.locateTuned(url ?? null, texts(url, settings)));
 	if (file === '') return ':memory:';
 	fs.mkdirSync(path.dirname(file), { recursive: true });
 	return file;
@@ -80,10 +82,11 @@ module.exports = (Database, describe) => {
 
 	/** Opens what the URL, the environment's DATABASE_URL or the default names: tuned, verified, closed with a report. */
 	function open(url, options) {
-		const { extensions, ...settings } = checked(options);
+		const { extensions, shutdownOn, ...settings } = checked(options);
+		const signals = shutdown.signals(shutdownOn);
 		const libraries = extensionList(extensions);
 		const given = ['opened_at', caller(open), ...texts(url, settings)];
-		return load(wrap(check(native.openTuned(url ?? null, given)), { extensions: libraries }), libraries);
+		return shutdown.watch(load(wrap(check(native.openTuned(url ?? null, given)), { extensions: libraries }), libraries), signals);
 	}
 
 	for (const [name, value] of Object.entries({ open, databaseFile, KeelError })) {
