@@ -45,11 +45,11 @@ pub enum Cell<'a> {
     Blob(&'a [u8]),
 }
 
-/// Builds a packed table.
-#[derive(Default)]
+/// Builds a packed table: header, names and cells grow in place, the bytes of texts and blobs follow at the end.
 pub struct Encoder {
     columns: usize,
-    cells: Vec<(u32, u32, u64)>,
+    /// Header, names and cells; the payload of a text or blob counts from the first byte of `heap` until the end.
+    words: Vec<u64>,
     heap: Vec<u8>,
     flags: u32,
     /// Rows changed.
@@ -58,15 +58,47 @@ pub struct Encoder {
     pub last_rowid: i64,
 }
 
+/// The beginning of a table: its header and column names.
+#[derive(Clone)]
+pub(crate) struct Names {
+    columns: usize,
+    words: Vec<u64>,
+    heap: Vec<u8>,
+}
+
+fn pair(low: u32, high: u32) -> u64 {
+    let (low, high) = (u64::from(low), u64::from(high));
+    if cfg!(target_endian = "little") { low | high << 32 } else { low << 32 | high }
+}
+
+fn low(word: u64) -> u32 {
+    (if cfg!(target_endian = "little") { word } else { word >> 32 }) as u32
+}
+
 impl Encoder {
     /// A table with these column names.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a [u8]>) -> Encoder {
-        let mut encoder = Encoder::default();
+        let (mut words, heap) = spare::take();
+        words.resize(HEADER / 8, 0);
+        let mut encoder = Encoder { columns: 0, words, heap, flags: 0, changes: 0, last_rowid: 0 };
         for name in names {
             encoder.push(Cell::Text(name));
             encoder.columns += 1;
         }
         encoder
+    }
+
+    /// A table that begins as `names`, an encoder without rows, does.
+    pub(crate) fn like(names: &Names) -> Encoder {
+        let (mut words, mut heap) = spare::take();
+        words.extend_from_slice(&names.words);
+        heap.extend_from_slice(&names.heap);
+        Encoder { columns: names.columns, words, heap, flags: 0, changes: 0, last_rowid: 0 }
+    }
+
+    /// The beginning of this table, before its first row, for tables of the same columns.
+    pub(crate) fn names(&self) -> Names {
+        Names { columns: self.columns, words: self.words.clone(), heap: self.heap.clone() }
     }
 
     /// Marks the rows as parameters that are bound by name.
@@ -77,40 +109,44 @@ impl Encoder {
     }
 
     /// Appends the next cell, row by row.
+    #[inline]
     pub fn push(&mut self, cell: Cell<'_>) {
-        let heap = |heap: &mut Vec<u8>, kind: u32, bytes: &[u8]| {
-            let at = heap.len() as u64;
-            heap.extend_from_slice(bytes);
-            (kind, bytes.len() as u32, at)
-        };
-        let cell = match cell {
+        let (kind, size, payload) = match cell {
             Cell::Null => (5, 0, 0),
             Cell::Int(value) => (1, 0, value as u64),
             Cell::Float(value) => (2, 0, value.to_bits()),
-            Cell::Text(bytes) => heap(&mut self.heap, 3, bytes),
-            Cell::Blob(bytes) => heap(&mut self.heap, 4, bytes),
+            Cell::Text(bytes) => (3, bytes.len() as u32, self.keep(bytes)),
+            Cell::Blob(bytes) => (4, bytes.len() as u32, self.keep(bytes)),
         };
-        self.cells.push(cell);
+        self.words.extend_from_slice(&[pair(kind, size), payload]);
+    }
+
+    #[inline]
+    fn keep(&mut self, bytes: &[u8]) -> u64 {
+        let at = self.heap.len() as u64;
+        self.heap.extend_from_slice(bytes);
+        at
     }
 
     /// How many bytes the finished buffer will have.
     pub fn size(&self) -> usize {
-        HEADER + self.cells.len() * CELL + self.heap.len()
+        self.words.len() * 8 + self.heap.len()
     }
 
     /// The finished buffer.
-    pub fn finish(self) -> Packed {
-        let rows = (self.cells.len() - self.columns).checked_div(self.columns).unwrap_or(0);
-        let heap_at = HEADER + self.cells.len() * CELL;
+    pub fn finish(mut self) -> Packed {
+        let cells = (self.words.len() - HEADER / 8) / 2;
+        let rows = (cells - self.columns).checked_div(self.columns).unwrap_or(0);
+        let heap_at = self.words.len() * 8;
         let length = heap_at + self.heap.len();
-        let mut words = Vec::with_capacity(length.div_ceil(8));
-        let pair = |low: u32, high: u32| {
-            let mut bytes = [0; 8];
-            bytes[..4].copy_from_slice(&low.to_ne_bytes());
-            bytes[4..].copy_from_slice(&high.to_ne_bytes());
-            u64::from_ne_bytes(bytes)
-        };
-        words.extend([
+        if !self.heap.is_empty() {
+            for cell in self.words[HEADER / 8..].chunks_exact_mut(2) {
+                if matches!(low(cell[0]), 3 | 4) {
+                    cell[1] += heap_at as u64;
+                }
+            }
+        }
+        self.words[..HEADER / 8].copy_from_slice(&[
             pair(MAGIC, VERSION),
             pair(self.flags, self.columns as u32),
             rows as u64,
@@ -120,16 +156,55 @@ impl Encoder {
             (HEADER + self.columns * CELL) as u64,
             length as u64,
         ]);
-        for (kind, size, payload) in self.cells {
-            words.push(pair(kind, size));
-            words.push(if matches!(kind, 3 | 4) { payload + heap_at as u64 } else { payload });
+        let (whole, rest) = self.heap.as_chunks::<8>();
+        self.words.reserve(whole.len() + 1);
+        self.words.extend(whole.iter().map(|chunk| u64::from_ne_bytes(*chunk)));
+        if !rest.is_empty() {
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            self.words.push(u64::from_ne_bytes(last));
         }
-        for chunk in self.heap.chunks(8) {
-            let mut bytes = [0; 8];
-            bytes[..chunk.len()].copy_from_slice(chunk);
-            words.push(u64::from_ne_bytes(bytes));
+        spare::keep_heap(self.heap);
+        // A small table that is kept for long does not keep a large one's memory with it.
+        if self.words.capacity() > 512 && self.words.capacity() / 4 > self.words.len() {
+            let exact = self.words.clone();
+            spare::keep_words(std::mem::replace(&mut self.words, exact));
         }
-        Packed { words, length }
+        Packed { words: self.words, length }
+    }
+}
+
+/// The buffers of this thread's latest table: the next one is often of the same size.
+mod spare {
+    use std::cell::Cell;
+
+    /// What a thread keeps at most of each, in bytes.
+    const LIMIT: usize = 1 << 20;
+
+    struct Spare {
+        words: Cell<Vec<u64>>,
+        heap: Cell<Vec<u8>>,
+    }
+
+    thread_local!(static SPARE: Spare = const { Spare { words: Cell::new(Vec::new()), heap: Cell::new(Vec::new()) } });
+
+    pub(super) fn take() -> (Vec<u64>, Vec<u8>) {
+        // A thread that is ending has none.
+        SPARE.try_with(|spare| (spare.words.take(), spare.heap.take())).unwrap_or_default()
+    }
+
+    pub(super) fn keep_words(mut words: Vec<u64>) {
+        if words.capacity() * 8 <= LIMIT {
+            words.clear();
+            let _ = SPARE.try_with(|spare| spare.words.set(words));
+        }
+    }
+
+    pub(super) fn keep_heap(mut heap: Vec<u8>) {
+        if heap.capacity() <= LIMIT {
+            heap.clear();
+            let _ = SPARE.try_with(|spare| spare.heap.set(heap));
+        }
     }
 }
 
@@ -138,6 +213,12 @@ impl Encoder {
 pub struct Packed {
     words: Vec<u64>,
     length: usize,
+}
+
+impl Drop for Packed {
+    fn drop(&mut self) {
+        spare::keep_words(std::mem::take(&mut self.words));
+    }
 }
 
 impl Packed {
@@ -196,13 +277,14 @@ impl<'a> Table<'a> {
         if columns == 0 && table.u64(16) > 0 {
             return Err(bad("rows without columns"));
         }
-        let all = (0..columns).map(|i| table.u64(40) + i * 16).chain((0..cells).map(|i| table.u64(48) + i * 16));
-        for at in all {
+        for (at, count) in [(table.u64(40), columns), (table.u64(48), cells)] {
             let at = at as usize;
-            let (kind, size, payload) = (table.u32(at), u64::from(table.u32(at + 4)), table.u64(at + 8));
-            let inside = payload.checked_add(size).is_some_and(|end| end <= bytes.len() as u64);
-            if !(1..=5).contains(&kind) || (matches!(kind, 3 | 4) && !inside) {
-                return Err(bad("a cell has an unknown type or ends outside the buffer"));
+            for cell in bytes[at..at + count as usize * CELL].as_chunks::<CELL>().0 {
+                let (kind, size, payload) = fields(cell);
+                let inside = payload.checked_add(size.into()).is_some_and(|end| end <= bytes.len() as u64);
+                if !(1..=5).contains(&kind) || (matches!(kind, 3 | 4) && !inside) {
+                    return Err(bad("a cell has an unknown type or ends outside the buffer"));
+                }
             }
         }
         Ok(table)
@@ -259,9 +341,10 @@ impl<'a> Table<'a> {
     }
 
     fn at(&self, at: usize) -> Cell<'a> {
-        let payload = self.u64(at + 8);
-        let bytes = || &self.bytes[payload as usize..payload as usize + self.u32(at + 4) as usize];
-        match self.u32(at) {
+        let Some(cell) = self.bytes[at..].first_chunk::<CELL>() else { return Cell::Null };
+        let (kind, size, payload) = fields(cell);
+        let bytes = || &self.bytes[payload as usize..payload as usize + size as usize];
+        match kind {
             1 => Cell::Int(payload as i64),
             2 => Cell::Float(f64::from_bits(payload)),
             3 => Cell::Text(bytes()),
@@ -269,6 +352,13 @@ impl<'a> Table<'a> {
             _ => Cell::Null,
         }
     }
+}
+
+/// A cell's type, length and payload.
+fn fields(cell: &[u8; CELL]) -> (u32, u32, u64) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *cell;
+    let word = u32::from_ne_bytes;
+    (word([a, b, c, d]), word([e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p]))
 }
 
 #[cfg(test)]

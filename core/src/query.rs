@@ -7,7 +7,7 @@ use crate::codes;
 use crate::connection::{Connection, Guard};
 use crate::error::{Error, Result};
 use crate::packed::{Packed, Table};
-use crate::statement::{Lifetime, Statement, nul_terminated};
+use crate::statement::{Lifetime, Places, Statement, nul_terminated};
 use crate::transaction;
 use crate::{busy_timeout, sqlite, wal};
 
@@ -88,22 +88,23 @@ impl Connection {
     }
 }
 
+#[inline(always)]
 fn query_locked(guard: &Guard<'_>, sql: &str, parameters: Option<Table<'_>>) -> Result<Packed> {
     if let Some(ms) = guard.busy_timeout_pragma(sql)? {
         return Ok(busy_timeout::row(ms));
     }
-    let statement = Statement::only(guard, sql)?;
+    let mut statement = Statement::only(guard, sql)?;
     if parameters.is_none_or(|table| table.rows() < 2) {
-        return run(guard, &statement, parameters);
+        return run(guard, &mut statement, parameters);
     }
     let undo = if guard.in_transaction() { "ROLLBACK TO litekeel_query; RELEASE litekeel_query" } else { "ROLLBACK" };
-    guard.script("SAVEPOINT litekeel_query", Transactions::Allowed)?;
-    let mut done = run(guard, &statement, parameters);
+    Statement::own(guard, "SAVEPOINT litekeel_query")?.step()?;
+    let mut done = run(guard, &mut statement, parameters);
     drop(statement);
     if done.is_ok() && guard.in_transaction() {
         // Releasing the outermost savepoint commits, and a commit can fail: on a deferred foreign key, on a lock. The
         // transaction stays open then.
-        done = done.and_then(|rows| guard.script("RELEASE litekeel_query", Transactions::Allowed).map(|()| rows));
+        done = done.and_then(|rows| Statement::own(guard, "RELEASE litekeel_query")?.step().map(|_| rows));
     }
     if done.is_err() {
         guard.undo(undo);
@@ -112,13 +113,17 @@ fn query_locked(guard: &Guard<'_>, sql: &str, parameters: Option<Table<'_>>) -> 
 }
 
 /// Runs the statement for each row of parameters, or once without; all rows in one table.
-fn run(guard: &Guard<'_>, statement: &Statement<'_>, parameters: Option<Table<'_>>) -> Result<Packed> {
+#[inline(always)]
+fn run(guard: &Guard<'_>, statement: &mut Statement<'_>, parameters: Option<Table<'_>>) -> Result<Packed> {
     // SAFETY: the guard keeps the connection open.
     let before = unsafe { sqlite::sqlite3_total_changes64(guard.raw()) };
     let table = parameters.filter(|table| table.columns() > 0);
-    let places = table.map(|table| statement.places(table)).transpose()?.unwrap_or_default();
+    let places = table.map_or(Ok(Places::InOrder), |table| statement.places(table))?;
     let mut out = None;
     for row in 0..table.map_or(1, |table| table.rows()) {
+        if row > 0 {
+            statement.reset();
+        }
         if let Some(table) = table {
             statement.bind(table, row, &places, Lifetime::Call)?;
         }
@@ -129,7 +134,6 @@ fn run(guard: &Guard<'_>, statement: &Statement<'_>, parameters: Option<Table<'_
             statement.read(columns, out);
             on_row = statement.step()?;
         }
-        statement.reset();
     }
     let mut out = out.unwrap_or_else(|| statement.header());
     // SAFETY: the guard keeps the connection open.

@@ -8,7 +8,7 @@ use crate::activity::Execution;
 use crate::codes;
 use crate::connection::Guard;
 use crate::error::{Error, Result};
-use crate::packed::{Cell, Encoder, Table};
+use crate::packed::{Cell, Encoder, Names, Table};
 use crate::{sqlite, transaction};
 
 /// How many compiled statements a connection keeps.
@@ -20,29 +20,39 @@ const KEPT_TEXT: usize = 16 * 1024;
 ///
 /// SQLite compiles a kept statement anew when the schema, the authorizer, a collation or a flag of the connection has
 /// changed, so nothing here goes stale; only the column names have to be asked for after the first step.
+// Boxed: an entry goes out and in again with every call.
+#[allow(clippy::vec_box)]
 #[derive(Default)]
-pub(crate) struct Kept(Vec<(Box<str>, *mut sqlite::sqlite3_stmt)>);
+pub(crate) struct Kept(Vec<Box<Entry>>);
+
+/// A statement that is kept, or that will be.
+struct Entry {
+    sql: Box<str>,
+    raw: *mut sqlite::sqlite3_stmt,
+    /// The column names, and how often the statement had been compiled anew when they were read.
+    names: Option<(c_int, Names)>,
+}
 
 impl Kept {
-    fn take(&mut self, sql: &str) -> Option<*mut sqlite::sqlite3_stmt> {
-        let at = self.0.iter().rposition(|(text, _)| **text == *sql)?;
-        Some(self.0.remove(at).1)
+    fn take(&mut self, sql: &str) -> Option<Box<Entry>> {
+        let at = self.0.iter().rposition(|entry| *entry.sql == *sql)?;
+        Some(self.0.remove(at))
     }
 
-    fn put(&mut self, sql: &str, raw: *mut sqlite::sqlite3_stmt) {
+    fn put(&mut self, entry: Box<Entry>) {
         if self.0.len() == KEPT {
-            let (_, oldest) = self.0.remove(0);
+            let oldest = self.0.remove(0);
             // SAFETY: kept statements are this list's alone; the caller holds their connection.
-            unsafe { sqlite::sqlite3_finalize(oldest) };
+            unsafe { sqlite::sqlite3_finalize(oldest.raw) };
         }
-        self.0.push((sql.into(), raw));
+        self.0.push(entry);
     }
 
     /// Finalizes all of them; the caller holds their connection.
     pub(crate) fn clear(&mut self) {
-        for (_, raw) in self.0.drain(..) {
+        for entry in self.0.drain(..) {
             // SAFETY: as in `put`.
-            unsafe { sqlite::sqlite3_finalize(raw) };
+            unsafe { sqlite::sqlite3_finalize(entry.raw) };
         }
     }
 }
@@ -56,14 +66,20 @@ pub(crate) enum Lifetime {
     Binding,
 }
 
+/// Which parameter each column of a packed table is bound to.
+pub(crate) enum Places {
+    InOrder,
+    Named(Vec<c_int>),
+}
+
 /// A statement of the user's, dropped before the guard is.
 pub(crate) struct Statement<'a> {
     guard: &'a Guard<'a>,
     raw: *mut sqlite::sqlite3_stmt,
     /// While it runs. Ends before the statement does.
     execution: RefCell<Option<Execution<'a>>>,
-    /// The text under which it is kept when it is dropped.
-    keep: Option<&'a str>,
+    /// As what it is kept when it is dropped.
+    keep: Option<Box<Entry>>,
 }
 
 impl Drop for Statement<'_> {
@@ -75,10 +91,10 @@ impl Drop for Statement<'_> {
         // SAFETY: prepared on the guarded connection. Resetting repeats an error that has been reported; without its
         // bindings it refers to no bytes of the caller's.
         unsafe {
-            match self.keep {
-                Some(sql) if sqlite::sqlite3_reset(self.raw) == sqlite::SQLITE_OK => {
+            match self.keep.take() {
+                Some(entry) if sqlite::sqlite3_reset(self.raw) == sqlite::SQLITE_OK => {
                     sqlite::sqlite3_clear_bindings(self.raw);
-                    self.guard.kept().put(sql, self.raw);
+                    self.guard.kept().put(entry);
                 }
                 _ => {
                     sqlite::sqlite3_finalize(self.raw);
@@ -114,11 +130,23 @@ impl<'a> Statement<'a> {
     }
 
     /// The one statement of a text, compiled unless it has been kept.
-    pub(crate) fn only(guard: &'a Guard<'a>, sql: &'a str) -> Result<Statement<'a>> {
-        if let Some(raw) = guard.kept().take(sql) {
-            return Ok(Statement { guard, raw, execution: RefCell::default(), keep: Some(sql) });
+    pub(crate) fn only(guard: &'a Guard<'a>, sql: &str) -> Result<Statement<'a>> {
+        if let Some(entry) = guard.kept().take(sql) {
+            return Ok(Statement { guard, raw: entry.raw, execution: RefCell::default(), keep: Some(entry) });
         }
         let keep = sql.len() <= KEPT_TEXT && transaction::is_data(sql.as_bytes());
+        Statement::one(guard, sql, keep)
+    }
+
+    /// A statement of litekeel's own, kept like the user's.
+    pub(crate) fn own(guard: &'a Guard<'a>, sql: &'static str) -> Result<Statement<'a>> {
+        if let Some(entry) = guard.kept().take(sql) {
+            return Ok(Statement { guard, raw: entry.raw, execution: RefCell::default(), keep: Some(entry) });
+        }
+        Statement::one(guard, sql, true)
+    }
+
+    fn one(guard: &'a Guard<'a>, sql: &str, keep: bool) -> Result<Statement<'a>> {
         let flags = if keep { sqlite::SQLITE_PREPARE_PERSISTENT } else { 0 };
         let text = nul_terminated(sql)?;
         let mut only: Option<Statement<'a>> = None;
@@ -134,7 +162,7 @@ impl<'a> Statement<'a> {
             at = next;
         }
         let mut only = only.ok_or_else(|| Error::new(codes::ARGUMENT, "the SQL holds no statement"))?;
-        only.keep = keep.then_some(sql);
+        only.keep = keep.then(|| Box::new(Entry { sql: sql.into(), raw: only.raw, names: None }));
         Ok(only)
     }
 
@@ -160,25 +188,40 @@ impl<'a> Statement<'a> {
     }
 
     /// The number of columns; right after the first step, since a kept statement may be compiled anew in it.
+    #[inline(always)]
     pub(crate) fn columns(&self) -> c_int {
         // SAFETY: a live statement of the guarded connection.
         unsafe { sqlite::sqlite3_column_count(self.raw) }
     }
 
     /// An empty table with this statement's column names.
-    pub(crate) fn header(&self) -> Encoder {
-        // SAFETY: a live statement; the names live until it is prepared anew or finalized, and are copied at once. NULL
-        // means that memory ran out.
-        Encoder::new((0..self.columns()).map(|column| unsafe {
-            let name = sqlite::sqlite3_column_name(self.raw, column);
+    pub(crate) fn header(&mut self) -> Encoder {
+        let raw = self.raw;
+        // SAFETY: a live statement of the guarded connection.
+        let compiled = unsafe { sqlite::sqlite3_stmt_status(raw, sqlite::SQLITE_STMTSTATUS_REPREPARE, 0) };
+        let kept = self.keep.as_mut().map(|entry| &mut entry.names);
+        if let Some(Some((then, names))) = &kept
+            && *then == compiled
+        {
+            return Encoder::like(names);
+        }
+        // SAFETY: as above; the names live until it is prepared anew or finalized, and are copied at once. NULL means that
+        // memory ran out.
+        let encoder = Encoder::new((0..self.columns()).map(|column| unsafe {
+            let name = sqlite::sqlite3_column_name(raw, column);
             if name.is_null() { &[][..] } else { CStr::from_ptr(name).to_bytes() }
-        }))
+        }));
+        if let Some(entry) = &mut self.keep {
+            entry.names = Some((compiled, encoder.names()));
+        }
+        encoder
     }
 
     /// Which parameter each column of the table is bound to.
-    pub(crate) fn places(&self, table: Table<'_>) -> Result<Vec<c_int>> {
+    pub(crate) fn places(&self, table: Table<'_>) -> Result<Places> {
         if table.is_named() {
-            return (0..table.columns()).map(|column| self.index(table.name(column))).collect();
+            let places: Result<_> = (0..table.columns()).map(|column| self.index(table.name(column))).collect();
+            return places.map(Places::Named);
         }
         // SAFETY: a live statement.
         let wanted = unsafe { sqlite::sqlite3_bind_parameter_count(self.raw) } as usize;
@@ -188,16 +231,21 @@ impl<'a> Statement<'a> {
                 format!("the statement takes {wanted} parameters, {} were given", table.columns()),
             ));
         }
-        Ok((1..=wanted as c_int).collect())
+        Ok(Places::InOrder)
     }
 
     /// Binds one row of parameters.
-    pub(crate) fn bind(&self, table: Table<'_>, row: usize, places: &[c_int], lifetime: Lifetime) -> Result<()> {
+    #[inline(always)]
+    pub(crate) fn bind(&self, table: Table<'_>, row: usize, places: &Places, lifetime: Lifetime) -> Result<()> {
         let bytes = match lifetime {
             Lifetime::Call => sqlite::SQLITE_STATIC(),
             Lifetime::Binding => sqlite::SQLITE_TRANSIENT(),
         };
-        for (column, &index) in places.iter().enumerate() {
+        for column in 0..table.columns() {
+            let index = match places {
+                Places::InOrder => column as c_int + 1,
+                Places::Named(places) => places[column],
+            };
             // SAFETY: the bytes live for as long as `lifetime` says.
             let rc = unsafe {
                 match table.cell(row, column) {
@@ -239,6 +287,7 @@ impl<'a> Statement<'a> {
     }
 
     /// One step; whether the statement stands on a row.
+    #[inline(always)]
     pub(crate) fn step(&self) -> Result<bool> {
         self.execution.borrow_mut().get_or_insert_with(|| {
             // SAFETY: a live statement of this guard's, which ends the note before itself.
@@ -253,6 +302,7 @@ impl<'a> Statement<'a> {
     }
 
     /// Ends a run, so that the next one can be bound.
+    #[inline(always)]
     pub(crate) fn reset(&self) {
         self.execution.take();
         // SAFETY: as in `step`; a failure has been reported by the step.
@@ -260,6 +310,7 @@ impl<'a> Statement<'a> {
     }
 
     /// Appends the row that the statement stands on.
+    #[inline(always)]
     pub(crate) fn read(&self, columns: c_int, out: &mut Encoder) {
         for column in 0..columns {
             // SAFETY: the statement stands on a row of so many columns. The value is used by this thread, which holds the

@@ -114,7 +114,7 @@ impl Stream {
         rows.map(Some)
     }
 
-    fn fill(&mut self, guard: &Guard<'_>, statement: Statement<'_>) -> Result<Packed> {
+    fn fill(&mut self, guard: &Guard<'_>, mut statement: Statement<'_>) -> Result<Packed> {
         let mut on_row = statement.step()?;
         let columns = statement.columns();
         let mut out = statement.header();

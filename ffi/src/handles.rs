@@ -57,39 +57,41 @@ impl Object {
 
 struct Slot {
     generation: u32,
+    /// Of this process alone: without it, a small forged number could be the live generation of a slot.
+    secret: u32,
     object: Option<Object>,
 }
 
 struct Slots {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// Without it, a small forged number could be the live generation of a slot.
-    secret: Option<RandomState>,
+    random: Option<RandomState>,
 }
 
 impl Slots {
-    /// A secret of the process for each slot.
-    fn mask(&mut self, index: usize) -> u32 {
-        self.secret.get_or_insert_with(RandomState::new).hash_one(index) as u32
+    fn add(&mut self) -> u32 {
+        let index = self.slots.len();
+        let secret = self.random.get_or_insert_with(RandomState::new).hash_one(index) as u32;
+        self.slots.push(Slot { generation: 1, secret, object: None });
+        index as u32
     }
 
-    /// The slot that a token names, and whether it is of the slot's generation.
+    /// The slot that a token names, if it is of the slot's generation.
     fn find(&mut self, token: *const c_void) -> Option<(usize, &mut Slot)> {
         let token = token as usize as u64;
         let index = ((token & 0xffff_ffff) as usize).wrapping_sub(1);
-        let generation = (token >> 32) as u32 ^ self.mask(index);
         let slot = self.slots.get_mut(index)?;
-        (slot.generation == generation).then_some((index, slot))
+        ((token >> 32) as u32 == slot.generation ^ slot.secret).then_some((index, slot))
     }
 }
 
 /// Watched over every fork: a child that another thread's lock were copied into could never look up a handle again, not
 /// even to be told KEEL_E_FORKED.
-static SLOTS: ForkMutex<Slots> = ForkMutex::new(Slots { slots: Vec::new(), free: Vec::new(), secret: None });
+static SLOTS: ForkMutex<Slots> = ForkMutex::new(Slots { slots: Vec::new(), free: Vec::new(), random: None });
 
 fn slots() -> MutexGuard<'static, Slots> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
-    if !WATCHED.swap(true, Ordering::AcqRel) {
+    if !WATCHED.load(Ordering::Acquire) && !WATCHED.swap(true, Ordering::AcqRel) {
         fork::watch(&SLOTS);
     }
     SLOTS.lock()
@@ -98,20 +100,24 @@ fn slots() -> MutexGuard<'static, Slots> {
 /// Hands out a token for the object.
 pub(crate) fn give(object: Object) -> *mut c_void {
     let mut table = slots();
-    let index = table.free.pop().unwrap_or_else(|| {
-        table.slots.push(Slot { generation: 1, object: None });
-        (table.slots.len() - 1) as u32
-    });
-    let mask = table.mask(index as usize);
+    let index = match table.free.pop() {
+        Some(index) => index,
+        None => table.add(),
+    };
     let slot = &mut table.slots[index as usize];
     slot.object = Some(object);
-    let shown = slot.generation ^ mask;
+    let shown = slot.generation ^ slot.secret;
     ((u64::from(shown) << 32) | (u64::from(index) + 1)) as usize as *mut c_void
 }
 
 /// The object of a token.
 pub(crate) fn get(token: *const c_void) -> Option<Object> {
     slots().find(token)?.1.object.clone()
+}
+
+/// A short look at the object of a token, which must not wait for anything.
+pub(crate) fn look<T>(token: *const c_void, at: impl FnOnce(&Object) -> Option<T>) -> Option<T> {
+    at(slots().find(token)?.1.object.as_ref()?)
 }
 
 /// Ends a token of the wanted kind; from now on it is stale.

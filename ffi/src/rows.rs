@@ -9,7 +9,7 @@ use litekeel_core::{Error, Stream};
 
 use crate::boundary::{run, value};
 use crate::error::keel_error;
-use crate::handles::{Object, get, refused, take};
+use crate::handles::{Object, get, look, refused, take};
 
 /// A packed result. Whole results are immutable and readable from any thread; one that is read in batches belongs to
 /// one thread at a time.
@@ -21,21 +21,31 @@ pub const KEEL_ROW: i32 = 100;
 pub const KEEL_DONE: i32 = 101;
 
 /// What a token for rows stands for.
-pub(crate) struct Rows(Mutex<Batch>);
+pub(crate) enum Rows {
+    Whole(Packed),
+    Batches(Mutex<Batch>),
+}
 
-struct Batch {
+pub(crate) struct Batch {
     packed: Packed,
-    /// `None` for a whole result.
-    stream: Option<Stream>,
+    stream: Stream,
 }
 
 impl Rows {
     pub(crate) fn whole(packed: Packed) -> Object {
-        Object::Rows(Arc::new(Rows(Mutex::new(Batch { packed, stream: None }))))
+        Object::Rows(Arc::new(Rows::Whole(packed)))
     }
 
     pub(crate) fn stream(packed: Packed, stream: Stream) -> Object {
-        Object::Rows(Arc::new(Rows(Mutex::new(Batch { packed, stream: Some(stream) }))))
+        Object::Rows(Arc::new(Rows::Batches(Mutex::new(Batch { packed, stream }))))
+    }
+
+    fn data(&self) -> (*const c_void, usize) {
+        let address = |packed: &Packed| (packed.bytes().as_ptr().cast(), packed.bytes().len());
+        match self {
+            Rows::Whole(packed) => address(packed),
+            Rows::Batches(batch) => address(&batch.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).packed),
+        }
     }
 }
 
@@ -54,10 +64,11 @@ fn of(rows: *const keel_rows) -> Result<Arc<Rows>, Error> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_rows_data(rows: *const keel_rows, length: *mut usize) -> *const c_void {
     let (data, size) = value((std::ptr::null(), 0), || {
-        let Ok(rows) = of(rows) else { return (std::ptr::null(), 0) };
-        let batch = rows.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let bytes = batch.packed.bytes();
-        (bytes.as_ptr().cast(), bytes.len())
+        let whole = look(rows.cast(), |object| match object {
+            Object::Rows(rows) if matches!(**rows, Rows::Whole(_)) => Some(rows.data()),
+            _ => None,
+        });
+        whole.unwrap_or_else(|| of(rows).map_or((std::ptr::null(), 0), |rows| rows.data()))
     });
     if !length.is_null() {
         // SAFETY: writable by the caller's promise.
@@ -76,9 +87,9 @@ pub unsafe extern "C" fn keel_rows_data(rows: *const keel_rows, length: *mut usi
 pub unsafe extern "C" fn keel_rows_next(rows: *mut keel_rows, err: *mut *mut keel_error) -> i32 {
     run(err, || {
         let rows = of(rows)?;
-        let mut batch = rows.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let Some(stream) = &mut batch.stream else { return Ok(KEEL_DONE) };
-        match stream.next_batch()? {
+        let Rows::Batches(batch) = &*rows else { return Ok(KEEL_DONE) };
+        let mut batch = batch.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match batch.stream.next_batch()? {
             Some(packed) => {
                 let more = packed.table().rows() > 0;
                 batch.packed = packed;
