@@ -166,6 +166,8 @@ declare namespace Database {
 		allowedRoots?: string | string[] | undefined;
 		/** Follow no symbolic link. */
 		nofollow?: boolean | undefined;
+		/** Look only: nothing is created, written or removed, not even the `-wal` and `-shm`. */
+		inspect?: boolean | undefined;
 		/** Permission bits of a database that is created: `0o600`. */
 		fileMode?: number | string | undefined;
 		/**

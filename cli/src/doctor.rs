@@ -72,6 +72,7 @@ impl Doctor {
         let database = Database::of(self.url.as_deref())?;
         let (findings, settings) = self.examine(&database, err);
         if interrupt::asked() {
+            eprintln!("{} nothing was decided", err.paint(Tone::Warning, "stopped:"));
             return Ok(Exit::Interrupted);
         }
         let presence = who::presence(&database).ok();

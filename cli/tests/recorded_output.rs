@@ -155,6 +155,18 @@ fn check(test: &str, name: &str, least: usize) {
 }
 
 #[test]
+fn only_numbers_may_differ() {
+    let shown = "done a → b: 1.5 MB in 12 ms, quick_check: ok";
+    assert_eq!(essence(shown), essence("done a → b: 900 kB in 3.1 s, quick_check: ok"));
+    for other in ["done a → c: 1.5 MB in 12 ms, quick_check: ok", "done a → b: 1.5 MB in 12 ms", "done a → b: much"]
+    {
+        assert_ne!(essence(shown), essence(other));
+    }
+    assert_ne!(essences("✓ pages 1\n  → vacuum"), essences("✓ pages 1"));
+    assert_eq!(essences("✓ space        1 GB free\n  → nothing"), essences("! space        1 kB free"));
+}
+
+#[test]
 fn in_the_readme() {
     check("in_the_readme", "README.md", 2);
 }

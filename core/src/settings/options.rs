@@ -26,7 +26,7 @@ pub struct Options {
     pub opened_at: Option<String>,
 }
 
-const CALL_ONLY: &[(&str, &str)] = &[
+pub(super) const CALL_ONLY: &[(&str, &str)] = &[
     ("base_dir", "the directory that relative paths start from; default: the working directory"),
     ("env", "ignore: do not look at the environment's DATABASE_URL"),
     ("allowed_roots", "directories, separated by the system's path separator, under which the file must lie"),

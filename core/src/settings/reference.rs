@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::options::CALL_ONLY;
 use super::profiles::PROFILES;
 use super::table::{Id, TABLE};
 
@@ -20,6 +21,10 @@ pub fn reference_page() -> String {
         };
         // Writing to a String cannot fail.
         let _ = writeln!(page, "| `{}` | {} | {} | {}.{later} |", row.key, row.allowed(), row.default, row.help);
+    }
+    page.push_str("\n## Options of the call only\n\n| option | what it does |\n|---|---|\n");
+    for (key, help) in CALL_ONLY {
+        let _ = writeln!(page, "| `{key}` | {help} |");
     }
     page.push_str("\n## Profiles\n\n| setting |");
     for profile in PROFILES {
