@@ -11,7 +11,7 @@ use crate::explain::{Access, beside};
 use crate::report::{CloseReport, ClosingCheckpoint};
 use crate::settings::Id;
 use crate::wait::Waiting;
-use crate::{raw, registry, sqlite, users};
+use crate::{checkpointer, raw, registry, sqlite, users};
 
 /// How long the checkpoint at close waits for readers, in milliseconds.
 const CHECKPOINT_PATIENCE: i32 = 250;
@@ -59,6 +59,9 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
     state.progress.remove(db);
     state.kept.get_mut().clear();
     state.streams.get_mut().clear();
+    if let Some(watch) = &connection.identity.watch {
+        checkpointer::leave(watch);
+    }
     // SAFETY: the handle is open, and this thread holds its lock.
     unsafe {
         if sqlite::sqlite3_get_autocommit(db) == 0 {
@@ -223,6 +226,9 @@ pub(crate) fn on_drop(connection: &mut Connection) {
     state.view = None;
     state.kept.get_mut().clear();
     state.streams.get_mut().clear();
+    if let Some(watch) = &connection.identity.watch {
+        checkpointer::leave(watch);
+    }
     let db = state.raw.0;
     state.progress.remove(db);
     // SAFETY: nobody else has the connection any more. `close_v2` lets statements of others live on.

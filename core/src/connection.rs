@@ -19,7 +19,8 @@ use crate::settings::{Id, Options, Resolved, Settings, resolve};
 use crate::statement::Kept;
 use crate::stream::Streams;
 use crate::wait::Waiting;
-use crate::{fork, open, process, shutdown, sqlite, transaction};
+use crate::watch::Watch;
+use crate::{fork, health, open, process, shim, shutdown, sqlite, transaction};
 
 /// A connection to one database, safe to use from any thread.
 ///
@@ -53,6 +54,8 @@ pub(crate) struct Identity {
     /// Set when it was opened with `share=1`: by this it is found.
     pub share_key: Option<FileId>,
     pub strict: bool,
+    /// What its file does; `None` in memory and on a VFS without shared memory.
+    pub watch: Option<Arc<Watch>>,
 }
 
 pub(crate) struct State {
@@ -245,6 +248,7 @@ impl Drop for Guard<'_> {
         if let Some(event) = self.state.waiting.as_ref().and_then(|waiting| waiting.end_call(transaction)) {
             self.connection.emit(event);
         }
+        self.connection.subscribers.guard(false);
         self.connection.activity.set_user(0);
     }
 }
@@ -265,6 +269,8 @@ impl Connection {
     pub unsafe fn adopt(raw: *mut sqlite::sqlite3, info: PlainInfo) -> Arc<Connection> {
         process::initialise();
         let file = info.path.as_deref().and_then(open::target::file_id);
+        // SAFETY: the caller's promise.
+        let watch = info.path.as_deref().and_then(|path| unsafe { shim::install(raw, path) });
         let identity = Identity {
             path: info.path,
             file,
@@ -274,6 +280,7 @@ impl Connection {
             resolved: None,
             share_key: None,
             strict: false,
+            watch,
         };
         // SAFETY: the caller's promise.
         unsafe { Connection::assemble(raw, None, identity) }
@@ -302,7 +309,7 @@ impl Connection {
             tuned: identity.resolved.is_some(),
         };
         let strict = identity.strict;
-        let subscribers = Arc::<Subscribers>::default();
+        let subscribers = identity.watch.as_ref().map(|watch| watch.subscribers.clone()).unwrap_or_default();
         let activity = waiting.as_ref().map_or_else(|| Arc::new(Activity::new()), |waiting| waiting.activity.clone());
         if let (Some(waiting), Some(file), Some(path)) = (&mut waiting, identity.file, &identity.path) {
             let wal = identity.resolved.as_ref().is_some_and(|r| r.settings.word(Id::JournalMode) == "wal");
@@ -356,6 +363,7 @@ impl Connection {
             return Err(self.closed_error());
         }
         self.activity.set_user(me);
+        self.subscribers.guard(true);
         if let Some(waiting) = &state.waiting {
             waiting.begin_call();
         }
@@ -523,6 +531,9 @@ impl Connection {
     /// # Safety
     /// `raw` is this connection's handle, and the caller holds its [`Guard`] (or is its only user).
     pub unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: &'static str) -> Error {
+        if let Some(error) = health::refusal(self, rc) {
+            return if doing.is_empty() { error } else { error.with_step(doing) };
+        }
         let subject = Subject {
             activity: Some(&self.activity),
             id: Some(self.id),

@@ -4,8 +4,9 @@
 //! is a host that drives the raw handle: there the event comes from inside SQLite's call.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::fork::ForkMutex;
 
@@ -64,6 +65,8 @@ pub(crate) struct Subscribers {
     /// Events that came up while the connection was locked; its guard delivers them.
     waiting: ForkMutex<Vec<Event>>,
     has_waiting: AtomicUsize,
+    /// Whether a thread holds the connection.
+    guarded: AtomicBool,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -72,6 +75,7 @@ static PROCESS: Subscribers = Subscribers {
     list: ForkMutex::new(Vec::new()),
     waiting: ForkMutex::new(Vec::new()),
     has_waiting: AtomicUsize::new(0),
+    guarded: AtomicBool::new(false),
 };
 
 /// The process's list, which a forked child goes on using.
@@ -127,6 +131,20 @@ impl Subscribers {
         self.has_waiting.store(1, Ordering::Release);
     }
 
+    /// The connection has been locked, or is about to be given back.
+    pub(crate) fn guard(&self, held: bool) {
+        self.guarded.store(held, Ordering::Release);
+    }
+
+    /// Delivers from inside a call of SQLite's on the connection: when the call is over, if that can be known.
+    pub(crate) fn tell_inside(&self, event: Event) {
+        if self.guarded.load(Ordering::Acquire) {
+            self.keep(event);
+        } else {
+            self.deliver(&event);
+        }
+    }
+
     /// Delivers what was kept.
     pub(crate) fn flush(&self) {
         if self.has_waiting.load(Ordering::Acquire) == 0 {
@@ -153,6 +171,15 @@ pub fn unsubscribe(id: u64) {
 pub(crate) fn tell(event: &Event) {
     if PROCESS.any() {
         PROCESS.call(event);
+    }
+}
+
+/// Tells the subscribers of several connections to one file, and those of the process once.
+pub(crate) fn tell_users(all: &[Arc<Subscribers>], event: Event, path: &Path) {
+    let event = named(event, Some(path));
+    all.iter().filter(|subscribers| subscribers.any()).for_each(|subscribers| subscribers.call(&event));
+    if PROCESS.any() {
+        PROCESS.call(&event);
     }
 }
 
@@ -184,7 +211,7 @@ impl crate::Connection {
 }
 
 /// Puts the database first: subscribers of the process hear about all of them.
-pub(crate) fn named(mut event: Event, path: Option<&std::path::Path>) -> Event {
+pub(crate) fn named(mut event: Event, path: Option<&Path>) -> Event {
     let place = path.map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
     event.fields.insert(0, ("database", Value::Text(place)));
     event

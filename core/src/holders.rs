@@ -91,7 +91,7 @@ pub(crate) fn write_locked_here(path: &Path) -> Option<bool> {
     Some(locks.iter().any(|lock| lock.pid == me && ranks(lock, database).iter().any(writes)))
 }
 
-const THIS_PROCESS: &str = "this process";
+pub(crate) const THIS_PROCESS: &str = "this process";
 
 /// Whether a lock of this kind is in a writer's way; a reader's is not, in WAL mode.
 fn blocks(role: &str) -> bool {

@@ -5,6 +5,7 @@
 pub mod activity;
 pub mod backup;
 pub mod busy_timeout;
+mod checkpointer;
 mod close;
 pub mod codes;
 pub mod connection;
@@ -32,6 +33,7 @@ mod raw;
 pub mod registry;
 pub mod report;
 pub mod settings;
+mod shim;
 pub mod shutdown;
 mod statement;
 mod stream;
@@ -42,6 +44,8 @@ mod verify;
 pub mod wait;
 pub mod wal;
 mod wal_index;
+mod wal_log;
+mod watch;
 
 pub use connection::{Connection, Guard};
 pub use deadline::ProgressFn;

@@ -12,17 +12,20 @@ mod pragmas;
 mod probe;
 pub(crate) mod target;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::checkpointer::Wish;
 use crate::codes;
 use crate::connection::{Connection, Identity};
 use crate::error::{Error, Result};
+use crate::events::Event;
 use crate::explain::Access;
 use crate::registry;
 use crate::report::OpenReport;
 use crate::settings::{Id, Options, Origin, Resolved, Settings, Target, Value};
-use crate::{copies, foreign, process, shutdown, verify};
+use crate::{checkpointer, copies, events, foreign, process, shutdown, verify};
 use inspect::Look;
 
 pub(crate) use handle::Opening;
@@ -167,6 +170,17 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
     let file = opening.path.as_deref().and_then(target::file_id);
     report.path = opening.path.clone();
     report.elapsed = began.elapsed();
+    if report.recovered_frames > 0 {
+        events::tell_users(
+            &[],
+            Event::new("recovered").int("frames", report.recovered_frames as i64),
+            opening.path.as_deref().unwrap_or(Path::new(":memory:")),
+        );
+    }
+    let watch = opening.watch.take();
+    if let (Some(watch), Some(wish)) = (&watch, wish(settings, &report)) {
+        checkpointer::join(watch, wish);
+    }
     let (raw, waiting, path) = opening.into_parts();
     let identity = Identity {
         share_key: if shared { file } else { None },
@@ -177,6 +191,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         report,
         strict: settings.word(Id::Profile) == "test",
         resolved: Some(resolved),
+        watch,
     };
     // SAFETY: the handle is open, and `into_parts` gave up its ownership.
     let connection = unsafe { Connection::assemble(raw, waiting, identity) };
@@ -186,4 +201,22 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         return Err(error.with_step("open"));
     }
     Ok(connection)
+}
+
+/// What is to be done for the WAL beside SQLite's own checkpoints; `None` for nothing.
+fn wish(settings: &Settings, report: &OpenReport) -> Option<Wish> {
+    let checkpoint = settings.word(Id::Checkpoint);
+    let wal_max = settings.int(Id::WalMax).unwrap_or(0);
+    let background = checkpoint == "background";
+    let idle = background || checkpoint.contains("idle");
+    if !(idle || wal_max > 0) || report.row("journal_mode").is_none_or(|row| row.value != "wal") {
+        return None;
+    }
+    Some(Wish {
+        background,
+        idle,
+        pages: settings.int(Id::WalAutocheckpoint).unwrap_or(0),
+        wal_max,
+        refuse: settings.word(Id::WalMaxAction) == "error",
+    })
 }

@@ -60,6 +60,18 @@ pub(crate) fn owns(inodes: &[u64]) -> bool {
     descriptors().values().any(|(file, _)| inodes.contains(&file.ino))
 }
 
+/// Runs `look` on a descriptor that this copy of SQLite has of the inode; `None` without one. It is not closed meanwhile.
+pub(crate) fn with_descriptor<T>(inode: u64, look: impl FnOnce(c_int) -> T) -> Option<T> {
+    let all = descriptors();
+    let fd = all.iter().find(|(_, (file, _))| file.ino == inode).map(|(fd, _)| *fd)?;
+    Some(look(fd))
+}
+
+/// Whether this copy of SQLite opened the descriptor.
+pub(crate) fn is_ours(fd: c_int) -> bool {
+    descriptors().contains_key(&fd)
+}
+
 /// Whether the process that forked this one had the file open in this copy of SQLite at the fork.
 pub(crate) fn inherited(file: FileId) -> bool {
     let now = fork::generation();

@@ -12,8 +12,9 @@ use crate::error::{Holder, Result};
 use crate::events::Event;
 use crate::explain::beside;
 use crate::fork::ForkMutex;
+use crate::open::target::file_id;
 use crate::wal_index::{READ_LOCK, READERS, WalIndex, mapping};
-use crate::{holders, proc, raw, sqlite};
+use crate::{holders, proc, raw, registry, sqlite};
 
 /// The state of the WAL at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,18 +136,39 @@ pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
         let frame = if slot == 0 { 0 } else { mark.min(index.frames) };
         for lock in locks.iter().filter(|lock| !lock.exclusive && lock.start <= byte && byte <= lock.end) {
             let frames = i64::from(index.frames) - i64::from(frame);
-            found.push(Pin {
-                holder: holders::of_process(lock.pid, "reader"),
-                frame: frame.into(),
-                frames,
-                bytes: index.bytes(frames),
-                since: None,
-            });
+            let pin = |holder, since| Pin { holder, frame: frame.into(), frames, bytes: index.bytes(frames), since };
+            let own = if lock.pid == std::process::id() { own(path, slot) } else { Vec::new() };
+            if own.is_empty() {
+                found.push(pin(holders::of_process(lock.pid, "reader"), None));
+            }
+            found.extend(own.into_iter().map(|holder| pin(holder.0, Some(holder.1))));
         }
     }
     found.sort_by_key(|pin| pin.frame);
     first_seen(inode, &mut found);
     Some(Pins { status: status(index, path), pins: found })
+}
+
+/// This process's connections that read at a mark, and for how long. The kernel's table has one row for all of them.
+fn own(path: &Path, slot: usize) -> Vec<(Holder, Duration)> {
+    let file = file_id(path);
+    let same = registry::live().into_iter().filter(|(handle, ..)| handle.file == file);
+    same.filter_map(|(handle, _, connection)| {
+        let connection = connection.upgrade()?;
+        let (reads, since) = connection.identity.watch.as_ref()?.reading()?;
+        let look = connection.activity.look();
+        let holder = Holder {
+            role: "reader",
+            command: holders::THIS_PROCESS.to_owned(),
+            state: look.as_ref().map_or("running", |look| look.state),
+            since: Some(since),
+            sql: look.and_then(|look| look.sql),
+            opened_at: (!handle.opened_at.is_empty()).then_some(handle.opened_at),
+            ..holders::of_process(std::process::id(), "reader")
+        };
+        (reads == slot).then_some((holder, since))
+    })
+    .collect()
 }
 
 /// The event of a checkpoint.
@@ -166,6 +188,49 @@ pub(crate) fn checkpointed(mode: c_int, frames: i64, done: i64, took: Duration) 
 
 /// By inode, process and frame.
 pub(crate) static SEEN: ForkMutex<BTreeMap<(u64, u32, i64), Instant>> = ForkMutex::new(BTreeMap::new());
+/// The event of a WAL that has outgrown its cap.
+pub(crate) fn stalled(index: &WalIndex, path: &Path, wal_max: i64) -> Event {
+    let found = pins(index, path).unwrap_or_else(|| Pins { status: status(index, path), pins: Vec::new() });
+    let mut event = Event::new("wal_stalled")
+        .int("bytes", found.status.bytes)
+        .int("wal_max", wal_max)
+        .int("frames", found.status.frames)
+        .int("checkpointed", found.status.checkpointed);
+    if let Some(pin) = found.pins.first() {
+        event = event
+            .int("pid", pin.holder.pid.into())
+            .text("command", pin.holder.command.clone())
+            .text("state", pin.holder.state)
+            .int("frame", pin.frame)
+            .int("since_ms", pin.since.unwrap_or_default().as_millis() as i64)
+            .text("sql", pin.holder.sql.clone().unwrap_or_default())
+            .text("opened_at", pin.holder.opened_at.clone().unwrap_or_default());
+    }
+    let sentences: Vec<String> = found.pins.iter().map(Pin::describe).collect();
+    event.text("pins", if sentences.is_empty() { "no reader found".to_owned() } else { sentences.join("; ") })
+}
+
+impl Pin {
+    /// One sentence for people.
+    pub fn describe(&self) -> String {
+        let who = match (&self.holder.sql, &self.holder.opened_at) {
+            _ if self.holder.pid != std::process::id() => format!("pid {} ({})", self.holder.pid, self.holder.command),
+            (sql, at) => format!(
+                "this process{}{}",
+                at.as_ref().map_or(String::new(), |at| format!(", opened at {at}")),
+                sql.as_ref().map_or(String::new(), |sql| format!(", running: {sql}"))
+            ),
+        };
+        let state = if self.holder.state == "stopped" { ", stopped by a signal" } else { "" };
+        let since = self.since.map_or(String::new(), |since| format!("; for {:.0} s", since.as_secs_f64()));
+        format!(
+            "{who}{state} pins frame {}; {} frames ({:.1} MB) cannot be recycled{since}",
+            self.frame,
+            self.frames,
+            self.bytes as f64 / 1e6
+        )
+    }
+}
 
 /// Fills in for how long this process has seen each pin where it is. The kernel does not know when a lock was taken.
 fn first_seen(inode: u64, pins: &mut [Pin]) {
@@ -175,6 +240,7 @@ fn first_seen(inode: u64, pins: &mut [Pin]) {
     });
     let now = Instant::now();
     for pin in pins {
-        pin.since = Some(now - *seen.entry((inode, pin.holder.pid, pin.frame)).or_insert(now));
+        let first = now - *seen.entry((inode, pin.holder.pid, pin.frame)).or_insert(now);
+        pin.since.get_or_insert(first);
     }
 }

@@ -13,7 +13,7 @@ pub(crate) const READERS: usize = 5;
 pub(crate) const READ_LOCK: u64 = 123;
 
 /// What SQLite maps at a time.
-const REGION: i32 = 32 * 1024;
+pub(crate) const REGION: i32 = 32 * 1024;
 /// A read mark that nobody uses.
 const UNUSED: u32 = 0xffff_ffff;
 

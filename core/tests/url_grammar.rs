@@ -92,7 +92,7 @@ fn refusals_and_their_hints() {
         ("file:~/a.db", "UNEXPANDED", "./~/"),
         ("sqlite://~/a.db", "UNEXPANDED", "./~/"),
         ("file:a.db\r\n", "CONTROL_CHARACTER", "CRLF"),
-        ("file:a?checkpoint=auto+idle", "NOT_YET", "remove"),
+        ("file:a?checkpoint=auto+idle&wal_autocheckpoint=0", "CONFLICT", "wal_autocheckpoint"),
         ("postgres://u:secret@h/d", "UNSUPPORTED_SCHEME", "another database"),
         ("postgresql://h/d", "UNSUPPORTED_SCHEME", "another database"),
         ("mysql://h/d", "UNSUPPORTED_SCHEME", "another database"),
@@ -167,9 +167,15 @@ fn refusals_and_their_hints() {
         ("file:a?journal_size_limit=-2", "INVALID_VALUE", ""),
         ("file:a?profile=fast", "INVALID_VALUE", "production"),
         ("file:a?txlock=none", "INVALID_VALUE", "immediate"),
-        ("file:a?wal_max=16MiB", "NOT_YET", "remove"),
+        ("file:a?wal_max=16MiB&checkpoint=external", "CONFLICT", "checkpoint"),
+        ("file:a?wal_max=16MiB&journal_mode=delete", "CONFLICT", "journal_mode"),
+        ("file:a?wal_max=16MiB&mode=ro", "CONFLICT", "wal_max"),
+        ("file:a?wal_max=16MiB&locking_mode=exclusive", "CONFLICT", "locking_mode"),
+        (":memory:?wal_max=16MiB", "CONFLICT", "wal_max"),
+        ("file:a?wal_max_action=error", "CONFLICT", "wal_max=64MiB"),
+        ("file:a?checkpoint=idle&wal_autocheckpoint=1000", "CONFLICT", "wal_autocheckpoint"),
         ("file:a?replication=litestream", "NOT_YET", "remove"),
-        ("file:a?checkpoint=background", "NOT_YET", "remove"),
+        ("file:a?checkpoint=background&wal_autocheckpoint=0", "CONFLICT", "wal_autocheckpoint"),
         ("file:a?foreign_sqlite=perhaps", "INVALID_VALUE", "refuse"),
         ("file:a?mode=ro&journal_mode=wal", "CONFLICT", "mode"),
         ("file:a?mode=ro&page_size=4096", "CONFLICT", "page_size"),
@@ -321,4 +327,25 @@ fn sqlite_itself_understands_the_same_path() {
         }
     }
     std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn who_checkpoints_follows_from_what_was_asked_for() {
+    for (url, checkpoint, pages) in [
+        ("file:a", "auto+idle", 1000),
+        ("file:a?wal_autocheckpoint=0", "manual", 0),
+        ("file:a?checkpoint=manual", "manual", 0),
+        ("file:a?checkpoint=idle", "idle", 0),
+        ("file:a?profile=write-heavy", "background", 10000),
+        ("file:a?profile=litestream", "external", 0),
+        ("file:a?profile=litestream&wal_autocheckpoint=500", "auto", 500),
+        ("file:a?profile=durable&wal_max=16MiB", "auto", 1000),
+    ] {
+        let settings = resolve(Some(url), &Options::new()).unwrap().settings;
+        assert_eq!(
+            (settings.word(Id::Checkpoint), settings.int(Id::WalAutocheckpoint)),
+            (checkpoint, Some(pages)),
+            "{url}"
+        );
+    }
 }

@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::inspect::{self, Look};
@@ -11,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::explain::{Access, Subject, explain};
 use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::wait::Waiting;
-use crate::{codes, raw, sqlite};
+use crate::watch::Watch;
+use crate::{codes, raw, shim, sqlite};
 
 /// The name under which `cache=shared` databases in memory find each other.
 const SHARED_MEMORY: &str = "file:/litekeel?vfs=memdb";
@@ -21,6 +23,7 @@ pub(crate) struct Opening {
     pub raw: *mut sqlite::sqlite3,
     pub path: Option<PathBuf>,
     pub access: Access,
+    pub watch: Option<Arc<Watch>>,
     waiting: Option<Box<Waiting>>,
     path_note: Option<&'static str>,
 }
@@ -137,6 +140,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: Look)
         raw: ptr::null_mut(),
         path: path.map(Path::to_owned),
         access,
+        watch: None,
         waiting: None,
         path_note: resolved
             .triple_slash
@@ -145,7 +149,14 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: Look)
     let vfs = vfs.as_ref().map_or(ptr::null(), |vfs| vfs.as_ptr());
     // SAFETY: NUL-terminated strings that outlive the call; SQLite sets the handle even when it fails.
     let rc = unsafe { sqlite::sqlite3_open_v2(name.as_ptr(), &mut opening.raw, flags, vfs) };
-    if rc != sqlite::SQLITE_OK { Err(opening.fail(rc, "open")) } else { Ok(opening) }
+    if rc != sqlite::SQLITE_OK {
+        return Err(opening.fail(rc, "open"));
+    }
+    if let Some(path) = path {
+        // SAFETY: the handle is open and nobody else has it yet.
+        opening.watch = unsafe { shim::install(opening.raw, path) };
+    }
+    Ok(opening)
 }
 
 /// What only a URI can tell SQLite.

@@ -43,7 +43,8 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         if wal && asked(settings, Id::JournalMode) {
             return Err(conflict(settings, Id::Mode, Id::JournalMode, "a database in memory has no WAL"));
         }
-        for id in [Id::MmapSize, Id::Checkpoint, Id::CloseCheckpoint, Id::Immutable, Id::WalAutocheckpoint] {
+        for id in [Id::MmapSize, Id::Checkpoint, Id::WalMax, Id::CloseCheckpoint, Id::Immutable, Id::WalAutocheckpoint]
+        {
             if asked(settings, id) {
                 return Err(conflict(settings, Id::Mode, id, "a database in memory has no file"));
             }
@@ -73,12 +74,7 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
             "DEFENSIVE keeps SQLite from turning the journal off",
         ));
     }
-    if settings.int(Id::WalAutocheckpoint) == Some(0)
-        && settings.word(Id::Checkpoint) == "auto"
-        && asked(settings, Id::Checkpoint)
-    {
-        return Err(conflict(settings, Id::WalAutocheckpoint, Id::Checkpoint, "auto is SQLite's automatic checkpoint"));
-    }
+    checkpoints(settings, read_only, memory)?;
     if !settings.bool(Id::Unsafe) {
         let journal = matches!(settings.word(Id::JournalMode), "memory" | "off") && !memory;
         let id = match () {
@@ -91,4 +87,84 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Who moves the WAL, and whether the other settings let him.
+fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result<()> {
+    let asked = |s: &Settings, id: Id| s.is_explicit(id) && s.get(id).is_some();
+    let who = settings.word(Id::Checkpoint);
+    let at_commit = matches!(who, "auto" | "auto+idle" | "background");
+    let none = matches!(who, "external" | "manual");
+    if asked(settings, Id::WalMaxAction) && settings.int(Id::WalMax).unwrap_or(0) == 0 {
+        return Err(Error::new(
+            codes::CONFLICT,
+            "wal_max_action says what happens at four times wal_max, which is not set",
+        )
+        .with_hint("add wal_max=64MiB or so, or remove wal_max_action"));
+    }
+    if memory {
+        return Ok(());
+    }
+    if read_only {
+        for id in [Id::Checkpoint, Id::WalMax] {
+            if asked(settings, id) && !(id == Id::Checkpoint && none) {
+                return Err(conflict(settings, Id::Mode, id, "a reader does not checkpoint"));
+            }
+            if settings.get(id).is_some() && !asked(settings, id) {
+                settings.skip(id, "opened read-only");
+            }
+        }
+        return Ok(());
+    }
+    let capped = settings.int(Id::WalMax).unwrap_or(0) > 0;
+    if capped && who == "external" {
+        return Err(conflict(settings, Id::WalMax, Id::Checkpoint, "the WAL is another program's to checkpoint"));
+    }
+    let needs_wal = if capped {
+        Some(Id::WalMax)
+    } else if asked(settings, Id::Checkpoint) && !none && who != "auto" {
+        Some(Id::Checkpoint)
+    } else {
+        None
+    };
+    if let Some(id) = needs_wal {
+        if !matches!(settings.word(Id::JournalMode), "wal" | "") {
+            return Err(conflict(settings, id, Id::JournalMode, "only a WAL is checkpointed"));
+        }
+        if settings.word(Id::LockingMode) == "exclusive" {
+            return Err(conflict(
+                settings,
+                id,
+                Id::LockingMode,
+                "no second connection can checkpoint an exclusive one's WAL",
+            ));
+        }
+    }
+    match settings.int(Id::WalAutocheckpoint) {
+        Some(0) if at_commit && asked(settings, Id::Checkpoint) => {
+            Err(conflict(settings, Id::WalAutocheckpoint, Id::Checkpoint, "0 pages mean no checkpoint at commits"))
+        }
+        // Whoever asks for no checkpoints at commits gets none from a profile either.
+        Some(0) if at_commit => {
+            settings.set(Id::Checkpoint, Value::Word("manual"), settings.origin(Id::WalAutocheckpoint));
+            Ok(())
+        }
+        Some(pages) if pages > 0 && !at_commit && !who.is_empty() => {
+            if asked(settings, Id::WalAutocheckpoint) && asked(settings, Id::Checkpoint) {
+                return Err(conflict(
+                    settings,
+                    Id::Checkpoint,
+                    Id::WalAutocheckpoint,
+                    "that is SQLite's checkpoint at commits",
+                ));
+            }
+            if asked(settings, Id::WalAutocheckpoint) {
+                settings.set(Id::Checkpoint, Value::Word("auto"), settings.origin(Id::WalAutocheckpoint));
+            } else {
+                settings.set(Id::WalAutocheckpoint, Value::Int(0), settings.origin(Id::Checkpoint));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }

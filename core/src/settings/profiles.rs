@@ -39,7 +39,20 @@ macro_rules! profile {
 
 /// Every profile; the first is the default.
 pub static PROFILES: &[Profile] = &[
-    profile!("production", "normal", "5000", "-64000", "0", "1000", "64MiB", "memory", "auto", "truncate", "off", ""),
+    profile!(
+        "production",
+        "normal",
+        "5000",
+        "-64000",
+        "0",
+        "1000",
+        "64MiB",
+        "memory",
+        "auto+idle",
+        "truncate",
+        "off",
+        ""
+    ),
     profile!(
         "read-heavy",
         "normal",
@@ -49,7 +62,7 @@ pub static PROFILES: &[Profile] = &[
         "1000",
         "64MiB",
         "memory",
-        "auto",
+        "auto+idle",
         "truncate",
         "off",
         ""
@@ -63,7 +76,7 @@ pub static PROFILES: &[Profile] = &[
         "10000",
         "256MiB",
         "memory",
-        "auto",
+        "background",
         "truncate",
         "off",
         "synchronous=off: a power loss can lose or damage data; add &synchronous=normal to be safe against it"

@@ -138,9 +138,9 @@ settings! {
     Dqs "dqs" Kind::Bool, "off", Config, "take double-quoted text as a string";
     Attach "attach" Kind::Word(&["none", "existing", "any"]), "existing", Config, "which files ATTACH opens";
     Mkdir "mkdir" Kind::Bool, "", Target, "create missing directories (on for rwc)";
-    Checkpoint "checkpoint" Kind::Word(&["auto", "auto+idle", "idle", "background", "external", "manual"]), "auto", Life, "who moves the WAL into the database", not_yet &["auto+idle", "idle", "background"];
-    WalMax "wal_max" int(0, 1 << 53, Unit::Bytes), "", Life, "a cap on the WAL's size", not_yet &["*"];
-    WalMaxAction "wal_max_action" Kind::Word(&["warn", "error"]), "", Life, "what happens at four times wal_max", not_yet &["*"];
+    Checkpoint "checkpoint" Kind::Word(&["auto", "auto+idle", "idle", "background", "external", "manual"]), "auto", Life, "who moves the WAL into the database";
+    WalMax "wal_max" int(0, 1 << 53, Unit::Bytes), "", Life, "a cap on the WAL's size, kept by emptying it at a commit; 0: none";
+    WalMaxAction "wal_max_action" Kind::Word(&["warn", "error"]), "warn", Life, "at four times wal_max: an event, or refuse write transactions too";
     CloseCheckpoint "close_checkpoint" Kind::Word(&["none", "passive", "truncate"]), "truncate", Life, "the checkpoint at close";
     PersistWal "persist_wal" Kind::Bool, "off", Life, "keep the -wal file after the last close";
     Optimize "optimize" Kind::Word(&["close", "open", "off"]), "close", Life, "when PRAGMA optimize runs";
