@@ -59,11 +59,11 @@ export interface Settings {
 	attach?: 'none' | 'existing' | 'any' | undefined;
 	/** create missing directories (on for rwc). */
 	mkdir?: Switch | undefined;
-	/** who moves the WAL into the database. Refused by this version: auto+idle, idle, background. Default: auto. */
+	/** who moves the WAL into the database. Default: auto. */
 	checkpoint?: 'auto' | 'idle' | 'background' | 'external' | 'manual' | undefined;
-	/** a cap on the WAL's size. Refused by this version. Takes a whole number from 0 to 9007199254740992 bytes; KiB, MiB, GiB may follow. */
+	/** a cap on the WAL's size, kept by emptying it at a commit; 0: none. Takes a whole number from 0 to 9007199254740992 bytes; KiB, MiB, GiB may follow. */
 	walMax?: number | string | undefined;
-	/** what happens at four times wal_max. Refused by this version. */
+	/** at four times wal_max: an event, or refuse write transactions too. Default: warn. */
 	walMaxAction?: 'warn' | 'error' | undefined;
 	/** the checkpoint at close. Default: truncate. */
 	closeCheckpoint?: 'none' | 'passive' | 'truncate' | undefined;

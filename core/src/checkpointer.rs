@@ -5,6 +5,7 @@
 //! when nobody writes (`idle`), and keeping it under a cap (`wal_max`). TRUNCATE and RESTART keep every writer out while
 //! they wait for readers, so they wait for at most [`PATIENCE`], and only when there is nothing left to move.
 
+use std::ffi::CString;
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
@@ -35,6 +36,7 @@ const STALLED_EVERY: u64 = 10_000;
 pub(crate) struct File {
     id: FileId,
     pub(crate) path: PathBuf,
+    vfs: Option<CString>,
     users: Mutex<Vec<Weak<Watch>>>,
     /// Held while the file's connection is used.
     log: Mutex<Option<Log>>,
@@ -109,6 +111,8 @@ pub(crate) struct Wish {
     pub pages: i64,
     pub wal_max: i64,
     pub refuse: bool,
+    /// The VFS that was asked for by name.
+    pub vfs: Option<CString>,
 }
 
 /// Takes care of the connection's WAL until [`leave`].
@@ -117,7 +121,7 @@ pub(crate) fn join(watch: &Arc<Watch>, wish: Wish) {
     let file = match inner.files.iter().find(|file| file.id == watch.database) {
         Some(file) => file.clone(),
         None => {
-            let file = Arc::new(File::new(watch));
+            let file = Arc::new(File::new(watch, wish.vfs));
             inner.files.push(file.clone());
             file
         }
@@ -190,10 +194,11 @@ pub(crate) fn committed(care: &Care, index: &WalIndex) {
 }
 
 impl File {
-    fn new(watch: &Watch) -> File {
+    fn new(watch: &Watch, vfs: Option<CString>) -> File {
         File {
             id: watch.database,
             path: watch.path.clone(),
+            vfs,
             users: Mutex::default(),
             log: Mutex::default(),
             running: Mutex::default(),
@@ -263,7 +268,7 @@ impl File {
     /// The file's connection, opened if need be.
     fn connect<'a>(&self, log: &'a mut Option<Log>) -> Option<&'a Log> {
         if log.is_none() && !self.ended.load(Ordering::Acquire) {
-            match Log::open(&self.path, self.id) {
+            match Log::open(&self.path, self.id, self.vfs.as_deref()) {
                 Ok(opened) => {
                     locked(&self.running).store(opened.raw(), Ordering::Release);
                     *log = Some(opened);

@@ -218,5 +218,6 @@ fn wish(settings: &Settings, report: &OpenReport) -> Option<Wish> {
         pages: settings.int(Id::WalAutocheckpoint).unwrap_or(0),
         wal_max,
         refuse: settings.word(Id::WalMaxAction) == "error",
+        vfs: settings.text(Id::Vfs).and_then(|name| std::ffi::CString::new(name).ok()),
     })
 }

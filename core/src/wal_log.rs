@@ -1,6 +1,6 @@
 //! A connection for nothing but checkpoints: a busy timeout of its own, and no part in anybody's transaction.
 
-use std::ffi::{CString, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -21,7 +21,7 @@ impl Log {
     pub(crate) const TRUNCATE: c_int = sqlite::SQLITE_CHECKPOINT_TRUNCATE;
 
     /// Opens the database at `path`, if that is still the file that is meant.
-    pub(crate) fn open(path: &Path, file: FileId) -> Result<Log, String> {
+    pub(crate) fn open(path: &Path, file: FileId, vfs: Option<&CStr>) -> Result<Log, String> {
         let moved = || format!("{} is no longer the file that was opened", path.display());
         if file_id(path) != Some(file) {
             return Err(moved());
@@ -31,7 +31,7 @@ impl Log {
         let mut db = std::ptr::null_mut();
         // SAFETY: a NUL-terminated name; the handle is owned by the log, which closes it on every path.
         unsafe {
-            let rc = sqlite::sqlite3_open_v2(name.as_ptr(), &mut db, flags, std::ptr::null());
+            let rc = sqlite::sqlite3_open_v2(name.as_ptr(), &mut db, flags, vfs.map_or(std::ptr::null(), CStr::as_ptr));
             let log = Log(db);
             if rc != sqlite::SQLITE_OK {
                 return Err(raw::last_failure(db, rc).0);
