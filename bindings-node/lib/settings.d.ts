@@ -60,7 +60,7 @@ export interface Settings {
 	/** create missing directories (on for rwc). */
 	mkdir?: Switch | undefined;
 	/** who moves the WAL into the database. Default: auto. */
-	checkpoint?: 'auto' | 'idle' | 'background' | 'external' | 'manual' | undefined;
+	checkpoint?: 'auto' | 'auto+idle' | 'idle' | 'background' | 'external' | 'manual' | undefined;
 	/** a cap on the WAL's size, kept by emptying it at a commit; 0: none. Takes a whole number from 0 to 9007199254740992 bytes; KiB, MiB, GiB may follow. */
 	walMax?: number | string | undefined;
 	/** at four times wal_max: an event, or refuse write transactions too. Default: warn. */

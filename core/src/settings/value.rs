@@ -87,10 +87,7 @@ impl Setting {
     pub fn allowed(&self) -> String {
         match self.kind {
             Kind::Bool => "one of 1 0 true false on off yes no".to_owned(),
-            Kind::Word(words) => {
-                let words: Vec<_> = words.iter().copied().filter(|word| *word != "auto+idle").collect();
-                format!("one of {}", words.join(" "))
-            }
+            Kind::Word(words) => format!("one of {}", words.join(" ")),
             Kind::Text => "a text".to_owned(),
             Kind::CacheSize => "a number other than 0: −KiB, pages, or bytes with KiB, MiB, GiB".to_owned(),
             Kind::Int { min, max, unit } => {
