@@ -12,7 +12,7 @@ const prepare = require('../../bindings-node/test/prepare');
 const root = path.join(__dirname, '..', '..');
 const flags = process.argv.slice(2).filter((one) => one.startsWith('--'));
 const only = process.argv.slice(2).filter((one) => !one.startsWith('--'));
-const [rounds, stretch] = flags.includes('--quick') ? [7, 8] : [21, 25];
+const [rounds, stretch] = flags.includes('--quick') ? [21, 3] : [41, 10];
 const library = path.resolve(process.env.LITEKEEL_LIBRARY || path.join(root, 'target', 'release', 'liblitekeel.so'));
 if (!fs.existsSync(library)) throw new Error(`${library} is missing: make, or set LITEKEEL_LIBRARY`);
 
