@@ -12,8 +12,8 @@ const SOURCES = path.join(__dirname, 'types');
 const CONFIG = { strict: true, noEmit: true, skipLibCheck: false, exactOptionalPropertyTypes: true, noPropertyAccessFromIndexSignature: true, types: ['node'], target: 'es2022' };
 
 /** Checks `files` (name → source) in a directory beside the installed packages; returns what the compiler says. */
-function check(t, files, options) {
-	const directory = fs.mkdtempSync(path.join(ecosystem.directory, 'types-'));
+function check(t, files, options, project = ecosystem.directory) {
+	const directory = fs.mkdtempSync(path.join(project, 'types-'));
 	t.after(() => fs.rmSync(directory, { recursive: true }));
 	for (const [name, source] of Object.entries(files)) fs.writeFileSync(path.join(directory, name), source);
 	fs.writeFileSync(path.join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...CONFIG, ...options }, files: Object.keys(files) }));
@@ -36,6 +36,17 @@ test('a bundler\'s resolution finds them too', (t) => {
 test('litekeel\'s objects are assignable to @types/better-sqlite3', (t) => {
 	assert.strictEqual(check(t, { 'assignable.cts': source('assignable.ts') }, { module: 'node16' }), '');
 });
+
+const DRIZZLE = { skipLibCheck: true, exactOptionalPropertyTypes: false, noPropertyAccessFromIndexSignature: false };
+
+for (const module of ['mts', 'cts']) {
+	test(`Drizzle 0.45 on litekeel/drizzle type-checks (${module})`, (t) => {
+		assert.strictEqual(check(t, { [`drizzle.${module}`]: source('drizzle.ts') }, { ...DRIZZLE, module: 'nodenext' }), '');
+	});
+	test(`Drizzle 1 on litekeel/drizzle/1 type-checks (${module})`, (t) => {
+		assert.strictEqual(check(t, { [`drizzle.${module}`]: source('drizzle-1.ts') }, { ...DRIZZLE, module: 'nodenext' }, ecosystem.next), '');
+	});
+}
 
 test('the compiler does refuse what is wrong', (t) => {
 	assert.match(check(t, { 'wrong.mts': "import { open } from 'litekeel'; open(5);" }, { module: 'node16' }), /error TS2345/);

@@ -109,18 +109,19 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 		if (!asked || client.inTransaction || client.pragma('foreign_keys', { simple: true }) === 0) return upstream(db, config);
 		const before = client.prepare('SELECT total_changes()').pluck().get();
 		client.pragma('foreign_keys = OFF');
+		let outcome;
 		try {
-			upstream(db, config);
+			outcome = upstream(db, config);
 		} finally {
 			client.pragma('foreign_keys = ON');
 		}
-		if (client.prepare('SELECT total_changes()').pluck().get() === before) return undefined;
+		if (client.prepare('SELECT total_changes()').pluck().get() === before) return outcome;
 		const broken = client.pragma('foreign_key_check');
 		if (broken.length > 0) {
 			const { table, parent } = broken[0];
 			throw Object.assign(new Error(`The migrations are applied, and ${broken.length} rows refer to rows that are not there, the first of them from ${table} to ${parent}: PRAGMA foreign_key_check lists them`), { violations: broken });
 		}
-		return undefined;
+		return outcome;
 	}
 
 	return { drizzle, migrate, LitekeelDatabase };

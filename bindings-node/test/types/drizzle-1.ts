@@ -1,0 +1,22 @@
+import { defineRelations } from 'drizzle-orm';
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import Database = require('litekeel');
+import { drizzle, migrate, type LitekeelDatabase } from 'litekeel/drizzle/1';
+
+const site = sqliteTable('site', { id: integer('id').primaryKey(), name: text('name').notNull() });
+const page = sqliteTable('page', { id: integer('id').primaryKey(), siteId: integer('site_id').notNull() });
+const relations = defineRelations({ site, page }, (r) => ({ site: { pages: r.many.page() }, page: { site: r.one.site({ from: r.page.siteId, to: r.site.id }) } }));
+
+const db: LitekeelDatabase<typeof relations> = drizzle(Database.open('file:a.db'), { relations });
+migrate(db, { migrationsFolder: 'migrations' });
+const names: Promise<string[]> = db.query.site.findMany({ with: { pages: true } }).then((all) => all.map((one) => one.name + one.pages.length));
+const changes: number = db.insert(site).values({ name: 'a' }).run().changes;
+const sync: number = db.transaction((tx) => tx.select().from(site).all().length);
+const later: Promise<number> = db.transactionAsync(async (tx) => {
+	if (tx.select().from(page).all().length > 5) tx.rollback();
+	return 5;
+});
+// @ts-expect-error a column that does not exist
+db.insert(site).values({ title: 'a' });
+
+export { names, changes, sync, later };

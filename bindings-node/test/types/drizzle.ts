@@ -1,0 +1,30 @@
+import { eq, relations } from 'drizzle-orm';
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import Database = require('litekeel');
+import { drizzle, migrate, type AsyncTransaction, type LitekeelDatabase } from 'litekeel/drizzle';
+
+const site = sqliteTable('site', { id: integer('id').primaryKey(), name: text('name').notNull() });
+const page = sqliteTable('page', { id: integer('id').primaryKey(), siteId: integer('site_id').notNull() });
+const siteRelations = relations(site, ({ many }) => ({ pages: many(page) }));
+const pageRelations = relations(page, ({ one }) => ({ site: one(site, { fields: [page.siteId], references: [site.id] }) }));
+const schema = { site, page, siteRelations, pageRelations };
+
+const db: LitekeelDatabase<typeof schema> = drizzle(Database.open('file:a.db'), { schema });
+const others = [drizzle(), drizzle('file:a.db', { schema }), drizzle({ client: new Database(':memory:') }), drizzle({ connection: { url: 'file:a.db', profile: 'durable' } })];
+migrate(db, { migrationsFolder: 'migrations' });
+const names: string[] = db.query.site.findMany({ with: { pages: true } }).sync().map((one) => one.name + one.pages.length);
+const changes: number = db.insert(site).values({ name: 'a' }).run().changes;
+const sync: number = db.transaction((tx) => tx.select().from(site).where(eq(site.id, 1)).all().length);
+const later: Promise<number> = db.transactionAsync(async (tx: AsyncTransaction<typeof schema>) => {
+	await tx.transactionAsync(async (inner) => inner.delete(page).run());
+	if (tx.query.site.findMany().sync().length > 5) tx.rollback();
+	return 5;
+});
+const alsoLater: Promise<string> = db.transaction(async (tx) => String(tx.select().from(site).all().length));
+const closed: boolean = db.$client.close().open;
+// @ts-expect-error a column that does not exist
+db.insert(site).values({ title: 'a' });
+// @ts-expect-error an option that does not exist
+drizzle({ connection: { url: 'file:a.db', nonsense: 1 } });
+
+export { others, names, changes, sync, later, alsoLater, closed };
