@@ -2,19 +2,26 @@
 CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
-BINDIR = $(DESTDIR)$(PREFIX)/bin
-LIBDIR = $(DESTDIR)$(PREFIX)/lib
-INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
+# Where the installed files are at run time; DESTDIR goes in front of them when they are copied.
+prefix = $(abspath $(PREFIX))
+BINDIR ?= $(prefix)/bin
+LIBDIR ?= $(prefix)/lib
+INCLUDEDIR ?= $(prefix)/include
+SHAREDIR ?= $(prefix)/share/litekeel
+# Whether programs carry the path of the library: by default where the loader does not look by itself.
+RPATH ?= $(if $(filter /usr/lib /usr/lib64 /usr/lib/%-linux-gnu /lib /lib64,$(LIBDIR)),no,yes)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 # A directory with another sqlite3.c to build against, for example one generated with --update-limit.
 SQLITE3_DIR ?=
-BUILD = $(if $(SQLITE3_DIR),target/with-sqlite,target)/release
+# The cargo profile: `fast` links quickly.
+PROFILE ?= release
+BUILD = $(if $(SQLITE3_DIR),target/with-sqlite,target)/$(PROFILE)
 OBJECT = $(BUILD)/liblitekeel.so
 
 .PHONY: all requirements demo test bench check header install uninstall clean
 
 all:
-	$(if $(SQLITE3_DIR),scripts/with-sqlite $(SQLITE3_DIR)) $(CARGO) build --release
+	$(if $(SQLITE3_DIR),scripts/with-sqlite $(SQLITE3_DIR)) $(CARGO) build --profile $(PROFILE)
 
 demo: all
 	demo/run
@@ -26,12 +33,14 @@ test: requirements check
 	$(CARGO) test --workspace
 	$(CARGO) build --profile fast
 	scripts/test-install
+	scripts/test-downstream
 	scripts/test-node
 
 # `make bench BENCH=--quick` measures shortly and writes nothing.
 BENCH ?= --write
 bench: all
 	bench/open
+	bench/c/run
 	node bench/node/run.js $(BENCH)
 
 check:
@@ -45,20 +54,21 @@ header:
 	if command -v node >/dev/null; then node bindings-node/settings-types.js; fi
 
 install: all
-	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel
-	install -m 755 $(BUILD)/litekeel $(BINDIR)/litekeel
-	install -m 755 $(OBJECT) $(LIBDIR)/liblitekeel.so.$(VERSION)
-	ln -sf liblitekeel.so.$(VERSION) $(LIBDIR)/liblitekeel.so.0
-	ln -sf liblitekeel.so.0 $(LIBDIR)/liblitekeel.so
-	install -m 644 $(BUILD)/liblitekeel.a $(LIBDIR)/liblitekeel.a
-	install -m 644 include/litekeel.h $(INCLUDEDIR)/litekeel.h
-	install -m 644 $$(scripts/sqlite-include)/sqlite3.h $$(scripts/sqlite-include)/sqlite3ext.h $(INCLUDEDIR)/litekeel/
-	sed -e 's|@PREFIX@|$(abspath $(PREFIX))|' -e 's|@VERSION@|$(VERSION)|' packaging/litekeel.pc.in > $(LIBDIR)/pkgconfig/litekeel.pc
-	install -m 644 packaging/litekeel-config.cmake $(LIBDIR)/cmake/litekeel/litekeel-config.cmake
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel $(SHAREDIR))
+	install -m 755 $(BUILD)/litekeel $(DESTDIR)$(BINDIR)/litekeel
+	install -m 755 $(OBJECT) $(DESTDIR)$(LIBDIR)/liblitekeel.so.$(VERSION)
+	ln -sf liblitekeel.so.$(VERSION) $(DESTDIR)$(LIBDIR)/liblitekeel.so.0
+	ln -sf liblitekeel.so.0 $(DESTDIR)$(LIBDIR)/liblitekeel.so
+	install -m 644 $(BUILD)/liblitekeel.a $(DESTDIR)$(LIBDIR)/liblitekeel.a
+	install -m 644 include/litekeel.h $(DESTDIR)$(INCLUDEDIR)/litekeel.h
+	install -m 644 $$(scripts/sqlite-include)/sqlite3.h $$(scripts/sqlite-include)/sqlite3ext.h $(DESTDIR)$(INCLUDEDIR)/litekeel/
+	install -m 644 include/litekeel.symbols $(DESTDIR)$(SHAREDIR)/litekeel.symbols
+	scripts/package-files $(VERSION) $(prefix) $(LIBDIR) $(INCLUDEDIR) $(RPATH) $(DESTDIR)$(LIBDIR)
 
 uninstall:
-	rm -f $(BINDIR)/litekeel $(LIBDIR)/liblitekeel.so* $(LIBDIR)/liblitekeel.a $(LIBDIR)/pkgconfig/litekeel.pc $(INCLUDEDIR)/litekeel.h
-	rm -rf $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,liblitekeel.so liblitekeel.so.0 liblitekeel.so.$(VERSION) liblitekeel.a pkgconfig/litekeel.pc)
+	rm -f $(DESTDIR)$(BINDIR)/litekeel $(DESTDIR)$(INCLUDEDIR)/litekeel.h
+	rm -rf $(addprefix $(DESTDIR),$(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel $(SHAREDIR))
 
 clean:
 	$(CARGO) clean

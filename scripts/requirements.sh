@@ -3,7 +3,7 @@
 # a missing host language or checker fails in CI only, and is named loudly elsewhere.
 set -euo pipefail
 required=(cargo:rustup cc:build-essential pkg-config:pkg-config)
-optional=(python3:python3 node:nodejs npm:npm valgrind:valgrind tmux:tmux go:golang java:default-jdk-headless mvn:maven)
+optional=(python3:python3 node:nodejs npm:npm valgrind:valgrind cmake:cmake tmux:tmux go:golang java:default-jdk-headless mvn:maven)
 status=0
 for pair in "${required[@]}"; do
     command -v "${pair%%:*}" >/dev/null && continue

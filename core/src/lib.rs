@@ -8,6 +8,7 @@ pub mod busy_timeout;
 mod checkpointer;
 mod close;
 pub mod codes;
+mod compile_options;
 pub mod connection;
 mod copies;
 mod deadline;

@@ -60,6 +60,8 @@ fn configure() {
         let logged = sqlite::sqlite3_config(sqlite::SQLITE_CONFIG_LOG, log, std::ptr::null_mut::<c_void>());
         // A file name is a file name: no host turns URIs on for the others. Where we need one, the open flag says so.
         let uri = sqlite::sqlite3_config(sqlite::SQLITE_CONFIG_URI, 0 as c_int);
+        // Statistics cost a global lock for each allocation.
+        sqlite::sqlite3_config(sqlite::SQLITE_CONFIG_MEMSTATUS, 0 as c_int);
         let ready = sqlite::sqlite3_initialize();
         // The books of descriptors come after, so that they see these too.
         crate::descriptor::install();

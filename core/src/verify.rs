@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::codes;
 use crate::error::{Error, Result};
 use crate::explain::{Access, describe as owner, may, on_disk};
 use crate::open::target::{Prepared, not_writable};
 use crate::open::{Opening, as_sqlite, read_switch, sqlite_version};
 use crate::report::{OpenReport, Row};
 use crate::settings::{Id, Settings, Step, TABLE, Value};
+use crate::{codes, compile_options};
 use crate::{raw, sqlite};
 
 const STEP: &str = "verify";
@@ -147,6 +147,14 @@ pub(crate) fn describe(opening: &Opening, settings: &Settings, report: &mut Open
     report.fact("sqlite_version", sqlite_version());
     // SAFETY: a static string.
     report.fact("sqlite_source_id", unsafe { raw::owned(sqlite::sqlite3_sourceid()) }.unwrap_or_default());
+    let differences = compile_options::differences();
+    report.fact("sqlite_build", if differences.is_empty() { "litekeel" } else { "other" });
+    if !differences.is_empty() {
+        report.warnings.push(format!(
+            "this SQLite was not compiled as litekeel compiles it ({differences}): build with its LIBSQLITE3_FLAGS \
+             (docs/building.md)"
+        ));
+    }
     let extensions = read_switch(opening, sqlite::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION);
     report.fact("load_extension", if extensions { "1" } else { "0" });
     if let Some(name) = report.file_system.clone() {
