@@ -142,6 +142,11 @@ typedef struct keel_options keel_options;
 typedef struct keel_rows keel_rows;
 
 /**
+ * Hears an event: its name (NUL-terminated) and its fields as one packed row, both valid during the call.
+ */
+typedef void (*keel_event_fn)(void *ctx, const char *name, const void *fields, size_t len);
+
+/**
  * Hears the pages done and the pages in all after each step of a backup, on the thread that called; not 0 stops it.
  * It must not use the connection.
  */
@@ -156,6 +161,43 @@ typedef void (*keel_log)(void *ctx, int32_t code, const char *message, size_t le
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * Who holds a lock on the database now, the connection itself excepted: packed rows as for keel_error_holders, writers
+ * first. No row for a database in memory.
+ *
+ * # Safety
+ * `out` and `err` are NULL or writable.
+ */
+int32_t keel_holders(keel_db *db,
+                     keel_rows **out,
+                     keel_error **err);
+
+/**
+ * How the connection and its database are: packed rows of name, value, hint. First the checks `database_file`,
+ * `wal_file`, `locks` and `second_sqlite`, each "good", "bad" or "unknown"; `latched` with the code for which the
+ * connection refuses to write, if it does; `wal_frames`, `wal_checkpointed`, `wal_bytes` and `page_size` as numbers; a
+ * `pin` for each reader of the WAL; then the hazards of the path. The hint says what it means and what to do.
+ *
+ * # Safety
+ * `out` and `err` are NULL or writable.
+ */
+int32_t keel_diagnose(keel_db *db,
+                      keel_rows **out,
+                      keel_error **err);
+
+/**
+ * Sends the events of this connection and of its file to `listener`, instead of to the one set for this handle before;
+ * NULL ends it, as the end of the handle does. Called on the thread that caused the event, or on litekeel's own for
+ * what happens in the background; it must not call in. When this returns, the listener set before may still be running
+ * on another thread. The events and their fields are listed in docs/events.md.
+ *
+ * # Safety
+ * `listener` may be called with `ctx`, on any thread, until it is replaced.
+ */
+int32_t keel_on_event(keel_db *db,
+                      keel_event_fn listener,
+                      void *ctx);
 
 /**
  * Opens the database that `url` names; NULL takes DATABASE_URL, then file:data/sqlite.db.

@@ -26,6 +26,13 @@ fn batches_deadlines_backups_the_log_and_what_errors_tell() {
 }
 
 #[test]
+fn who_holds_it_how_it_is_and_what_happens() {
+    let dir = object::scratch("care");
+    run(Command::new(object::compile("care", &dir)).current_dir(&dir));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
 fn valgrind_finds_nothing() {
     let dir = object::scratch("valgrind");
     if Command::new("valgrind").arg("--version").output().is_err() {
@@ -33,7 +40,7 @@ fn valgrind_finds_nothing() {
         eprintln!("SKIPPED: valgrind is not installed");
         return;
     }
-    for (program, argument) in [("abi", "2000"), ("calls", "")] {
+    for (program, argument) in [("abi", "2000"), ("calls", ""), ("care", "")] {
         let program = object::compile(program, &dir);
         run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(program).arg(argument).current_dir(&dir));
     }

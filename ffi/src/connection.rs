@@ -107,7 +107,10 @@ fn end(db: *mut keel_db) -> Result<i32, Error> {
     // In a forked child the token stays what it is there: the parent's.
     of(db)?;
     match take(db.cast(), |object| matches!(object, Object::Db(_))) {
-        Some(Object::Db(connection)) => connection.close().map(|_| 0),
+        Some(Object::Db(connection)) => {
+            crate::care::forget(db);
+            connection.close().map(|_| 0)
+        }
         _ if matches!(get(db.cast()), Some(Object::Loan(_))) => {
             Err(refused("connection").with_hint("it is borrowed: whoever opened the connection closes it"))
         }

@@ -3,6 +3,7 @@
 #![allow(non_camel_case_types)]
 
 mod boundary;
+mod care;
 mod connection;
 mod error;
 mod handles;
@@ -17,6 +18,7 @@ mod version;
 
 #[cfg(feature = "panic-injection")]
 pub use boundary::injected;
+pub use care::*;
 pub use connection::*;
 pub use error::*;
 pub use options::*;
