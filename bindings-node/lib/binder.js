@@ -209,6 +209,7 @@ function polluted() {
  * Puts `args` into the buffer for the statement's parameters. False: they do not fit, and are in `exports.values`.
  */
 function bindArguments(compiled, args) {
+	if (compiled.state.convert !== null) args = compiled.state.convert(args);
 	begin();
 	const count = compiled.parameters;
 	if (!compiled.named && args.length === count && count <= PARAMETERS) {

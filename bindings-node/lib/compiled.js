@@ -1,6 +1,7 @@
 'use strict';
 // Compiled statements, and those of a connection that are kept for the next one who asks for the same SQL.
 const core = require('./core');
+const foreignKeys = require('./foreign-keys');
 const { I, native, field, kind } = require('./packed');
 
 /** How many statements a connection keeps, and how much SQL in all (in characters). */
@@ -64,6 +65,7 @@ function compile(state, sql, from, persistent) {
 	if (I[field.FAILURE] !== -1) throw core.failure();
 	if (I[field.STATEMENT] === -1) return null;
 	const compiled = new Compiled(state, sql);
+	if (compiled.kind !== kind.ROWS && foreignKeys.mentionsForeignKeys(sql)) foreignKeys.warn(state, from === 0 ? sql : Buffer.from(sql).subarray(from).toString());
 	// Its rows may change what an iterator reads next.
 	if (!compiled.readonly && compiled.columns > 0) state.prefetch = false;
 	return compiled;

@@ -30,6 +30,12 @@ const core = module.exports = {
 			iterators: 0,
 			unsafe: false,
 			safeIntegers: false,
+			/** Milliseconds for each execution of what is prepared from now on; 0 is no limit. */
+			timeout: 0,
+			/** Turns arguments of further types into such that SQLite has; null if there are none. */
+			convert: null,
+			/** What transactions begin with, if not as better-sqlite3's. */
+			txlock: null,
 			verbose: null,
 			backups: new Set(),
 			/** What is to be called before the connection closes. */
@@ -110,6 +116,27 @@ const core = module.exports = {
 		} finally {
 			state.busy -= 1;
 		}
+	},
+
+	/** Runs `fn`, which ends with SQLITE_INTERRUPT after so many milliseconds. */
+	limited(ms, fn) {
+		if (ms === 0) return fn();
+		let failure;
+		native.beginLimit(ms);
+		try {
+			return fn();
+		} catch (error) {
+			failure = error;
+			throw error;
+		} finally {
+			if (native.endLimit() && failure?.code === 'SQLITE_INTERRUPT') failure.message = `interrupted: the statement took longer than its timeout of ${ms} ms`;
+		}
+	},
+
+	/** A number of milliseconds from the user; 0 is no limit. */
+	timeout(ms) {
+		if (!Number.isInteger(ms) || ms < 0 || ms > 0x7fffffff) throw new TypeError('Expected the timeout to be a whole number of milliseconds');
+		return ms;
 	},
 
 	close(state) {

@@ -2,6 +2,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const core = require('./core');
+const convert = require('./convert');
 const statements = require('./statement');
 const { flush } = require('./compiled');
 const { boolean } = require('./extension/options');
@@ -45,6 +46,7 @@ function Database(given, options) {
 	if (fd === null && journalFd !== undefined) throw new TypeError('The "journalFd" option can only be used when opening a database from a file descriptor');
 	if (journalFd !== undefined && !(Number.isInteger(journalFd) && journalFd >= 0 && journalFd <= MAX_TIMEOUT)) throw new TypeError('Expected the "journalFd" option to be a non-negative 32-bit integer');
 	if (nativeBinding != null && typeof nativeBinding !== 'string' && typeof nativeBinding !== 'object') throw new TypeError('Expected the "nativeBinding" option to be a string or addon object');
+	const conversion = convert(options);
 	if (fd === null && !memory && !filename.startsWith('file:') && !fs.existsSync(path.dirname(filename))) {
 		throw new TypeError('Cannot open database because the directory does not exist');
 	}
@@ -60,7 +62,7 @@ function Database(given, options) {
 			throw error;
 		}
 	}
-	core.attach(this, token, { verbose: verbose || null });
+	core.attach(this, token, { convert: conversion, verbose: verbose || null });
 	describe(this, { name: given, readonly, memory });
 }
 
@@ -91,6 +93,12 @@ const methods = {
 		const simple = boolean(options, 'simple');
 		const state = core.state(this);
 		core.requireWritable(state);
+		// SQLite's own pragma knows nothing of a fair wait: it would read 0, and end it.
+		const timeout = state.tuned ? core.check(native.busyTimeoutPragma(state.token, `PRAGMA ${source}`)) : undefined;
+		if (timeout !== undefined) {
+			const value = state.safeIntegers ? BigInt(timeout) : timeout;
+			return simple ? value : [{ timeout: value }];
+		}
 		return statements.pragma(state, source, simple);
 	},
 

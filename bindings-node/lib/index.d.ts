@@ -95,6 +95,8 @@ interface DatabaseInstance {
 	checkpoint(mode?: 'noop' | 'passive' | 'full' | 'restart' | 'truncate'): { frames: number; checkpointed: number };
 	/** Makes the running statement fail with SQLITE_INTERRUPT. */
 	interrupt(): this;
+	/** Limits each execution of what is prepared from now on, and of `exec`, to so many milliseconds. 0: no limit. */
+	defaultTimeout(ms: number): this;
 	/** A borrowed `keel_db *` for an FFI of this process, valid until `close()`; its receiver must not release it. */
 	readonly handle: bigint;
 	/** A `keel_db *` that its receiver ends with `keel_release`. The connection is shared from now on. */
@@ -152,6 +154,10 @@ declare namespace Database {
 		verbose?: ((message?: unknown, ...additionalArgs: unknown[]) => void) | null | undefined;
 		/** With a file descriptor as the first argument: that of the file `<database>-journal`. */
 		journalFd?: number | undefined;
+		/** Bind `true` and `false` as 1 and 0 (default: they are refused). */
+		bindBooleans?: boolean | undefined;
+		/** Bind dates as ISO 8601 or as an integer since 1970 (default: they are refused). */
+		bindDates?: 'text' | 'seconds' | 'milliseconds' | undefined;
 		/** Checked as in better-sqlite3, then ignored: the library is in the platform's package. */
 		nativeBinding?: string | object | null | undefined;
 	}
@@ -175,6 +181,10 @@ declare namespace Database {
 		 * installed: the application's own decides when the process ends. Main thread only.
 		 */
 		shutdownOn?: Array<'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGQUIT' | 'SIGUSR2' | 'SIGBREAK'> | undefined;
+		/** Bind `true` and `false` as 1 and 0 (default: they are refused). */
+		bindBooleans?: boolean | undefined;
+		/** Bind dates as ISO 8601 or as an integer since 1970 (default: they are refused). */
+		bindDates?: 'text' | 'seconds' | 'milliseconds' | undefined;
 		/** Extensions to load: paths, or paths with the name of an entry point. */
 		extensions?: Array<string | { path: string; entryPoint?: string | undefined }> | undefined;
 	}
@@ -318,6 +328,9 @@ declare namespace Database {
 		bind(...params: BindParameters): this;
 		columns(): ColumnDefinition[];
 		safeIntegers(on?: boolean): this;
+		/** Limits each execution to so many milliseconds; it then fails with SQLITE_INTERRUPT. 0: no limit. */
+		timeout(ms: number): this;
+		[Symbol.dispose](): void;
 		/** The SQL, with the values of `bind` in it. */
 		toString(): string;
 	}
@@ -326,6 +339,7 @@ declare namespace Database {
 
 	interface StatementIterator<Result> extends IterableIterator<Result> {
 		readonly statement: StatementOf<any[], Result>;
+		[Symbol.dispose](): void;
 	}
 
 	interface Transaction<F extends Fn = Fn> {

@@ -3,6 +3,7 @@ const core = require('./core');
 const { I, extras, native, field, status } = require('./packed');
 const { decoderFor, mode } = require('./decoder');
 const { flag } = require('./packed');
+const diagnostics = require('./diagnostics');
 
 const { STATEMENT, FLAGS, COLUMNS, LIMIT, STATUS, ROWS, SHAPE, FAILURE } = field;
 const { nextRows } = native;
@@ -29,8 +30,14 @@ class StatementIterator {
 	/** The native statement has ended, with this failure if it is not null. */
 	#ended = false;
 	#failure = null;
+	/** Milliseconds for each fetch. */
+	#timeout;
+	/** For diagnostics: the SQL once somebody listens, and how long SQLite has worked, in nanoseconds. */
+	#sql = null;
+	#took = 0n;
 
-	constructor(statement, state, compiled, rowMode, flags, columns, release) {
+	constructor(statement, state, compiled, rowMode, flags, columns, release, timeout) {
+		this.#timeout = timeout;
 		this.#state = state;
 		this.#compiled = compiled;
 		this.#mode = rowMode;
@@ -70,17 +77,27 @@ class StatementIterator {
 			if (!this.#logged) {
 				this.#logged = true;
 				if (state.verbose !== null) core.log(state, this.#compiled);
+				if (diagnostics.channel.hasSubscribers) this.#sql = diagnostics.expanded(this.#compiled);
 			}
 			I[STATEMENT] = this.#compiled.id;
 			I[FLAGS] = this.#flags;
 			I[COLUMNS] = this.#columns;
 			I[LIMIT] = state.prefetch && !state.unsafe ? Math.max(1, Math.min(this.#taken, MAX_AHEAD)) : 1;
-			this.#receive(nextRows());
+			const began = this.#sql === null ? 0n : process.hrtime.bigint();
+			this.#receive(this.#timeout === 0 ? nextRows() : core.limited(this.#timeout, () => this.#timed()));
+			if (this.#sql !== null) this.#took += process.hrtime.bigint() - began;
 		} catch (error) {
 			this.#end();
 			throw error;
 		}
 		return this.#rows.length > 0 || this.#fetch();
+	}
+
+	/** A failure is needed at once, for what it says of the limit. */
+	#timed() {
+		const text = nextRows();
+		if (I[STATUS] === status.FAILED && I[ROWS] === 0) throw core.failure();
+		return text;
 	}
 
 	#receive(text) {
@@ -117,6 +134,10 @@ class StatementIterator {
 			native.resetStatement();
 		}
 		release();
+		if (this.#sql !== null) diagnostics.publish(state, this.#sql, this.#took);
 	}
+}
+if (typeof Symbol.dispose === 'symbol') {
+	Object.defineProperty(StatementIterator.prototype, Symbol.dispose, { value() { this.return(); }, writable: true, configurable: true });
 }
 module.exports = StatementIterator;

@@ -1,6 +1,7 @@
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
+const convert = require('./convert');
 const core = require('./core');
 const { KeelError, check } = require('./keel-error');
 const shutdown = require('./shutdown');
@@ -61,7 +62,7 @@ function texts(url, options) {
  * nothing of the URL's parameters.
  */
 function databaseFile(url, options) {
-	const { extensions, shutdownOn, ...settings } = checked(options);
+	const { extensions, shutdownOn, bindBooleans, bindDates, ...settings } = checked(options);
 	const [file] = check(native.locateTuned(url ?? null, texts(url, settings)));
 	if (file === '') return ':memory:';
 	fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -74,7 +75,7 @@ module.exports = (Database, describe) => {
 		const report = openReport(found);
 		const db = Object.create(Database.prototype);
 		let closing = null;
-		core.attach(db, token, { verbose: null, closed: (result) => { closing = closeReport(result); }, ...rest });
+		core.attach(db, token, { tuned: true, txlock: txlockOf(report, readonly === 1), closed: (result) => { closing = closeReport(result); }, ...rest });
 		describe(db, { name: report.path ?? ':memory:', readonly: readonly === 1, memory: report.path === null });
 		Object.defineProperties(db, { report: { value: report }, closeReport: { get: () => closing } });
 		return db;
@@ -82,11 +83,11 @@ module.exports = (Database, describe) => {
 
 	/** Opens what the URL, the environment's DATABASE_URL or the default names: tuned, verified, closed with a report. */
 	function open(url, options) {
-		const { extensions, shutdownOn, ...settings } = checked(options);
+		const { extensions, shutdownOn, bindBooleans, bindDates, ...settings } = checked(options);
+		const rest = { extensions: extensionList(extensions), convert: convert({ bindBooleans: bindBooleans ?? false, bindDates }) };
 		const signals = shutdown.signals(shutdownOn);
-		const libraries = extensionList(extensions);
 		const given = ['opened_at', caller(open), ...texts(url, settings)];
-		return shutdown.watch(load(wrap(check(native.openTuned(url ?? null, given)), { extensions: libraries }), libraries), signals);
+		return shutdown.watch(load(wrap(check(native.openTuned(url ?? null, given)), rest), rest.extensions), signals);
 	}
 
 	for (const [name, value] of Object.entries({ open, databaseFile, KeelError })) {
@@ -94,6 +95,15 @@ module.exports = (Database, describe) => {
 	}
 	return { wrap, load };
 };
+
+/** What `transaction()` begins with: a reader has nothing to lock. */
+function txlockOf(report, readonly) {
+	const row = report.rows.find(({ name }) => name === 'txlock');
+	if (row === undefined || row.value === '') return null;
+	const explicit = row.source === 'url' || row.source === 'option';
+	if (!explicit && (readonly || report.query_only === '1')) return null;
+	return { name: row.value, explicit };
+}
 
 /** `extensions: ['path', { path, entryPoint }]` */
 function extensionList(given) {

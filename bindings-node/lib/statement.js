@@ -1,9 +1,11 @@
 'use strict';
 const core = require('./core');
 const compiling = require('./compiled');
+const { mentionsForeignKeys } = require('./foreign-keys');
 const binder = require('./binder');
 const { mode, decoderFor, flagsOf } = require('./decoder');
 const StatementIterator = require('./iterator');
+const { channel, observe } = require('./diagnostics');
 const { I, F, B, native, field, flag, status, kind, tag, layout, dropExtras } = require('./packed');
 
 const { PLUCK, EXPAND, RAW, FLAT } = mode;
@@ -22,6 +24,8 @@ const LOCKED = 2;
 const BOUND = 4;
 /** Not kept for others, and with an effect on those that are. */
 const SCHEMA = 8;
+const TIMED = 16;
+const DISPOSED = 32;
 
 let making = null;
 let asReader;
@@ -54,6 +58,8 @@ class Statement {
 	#columns = 0;
 	#mode = FLAT;
 	#decoder = null;
+	/** Milliseconds for each execution. */
+	#timeout;
 
 	constructor() {
 		const compiled = making;
@@ -65,6 +71,8 @@ class Statement {
 		this.#compiled = compiled;
 		this.#obstacles = (reader ? 0 : NO_READER) | (compiled.kind === kind.SCHEMA ? SCHEMA : 0);
 		this.#flags = flagsOf(FLAT, state.safeIntegers);
+		this.#timeout = state.timeout;
+		if (state.timeout !== 0) this.#obstacles |= TIMED;
 		this.reader = reader;
 		this.readonly = compiled.readonly;
 		this.source = compiled.sql;
@@ -75,7 +83,7 @@ class Statement {
 	run() {
 		const state = this.#state;
 		const compiled = this.#compiled;
-		if ((this.#obstacles & ~NO_READER) !== 0 || state.busy !== 0 || state.iterators !== 0 || compiled.taken || state.verbose !== null) {
+		if ((this.#obstacles & ~NO_READER) !== 0 || state.busy !== 0 || state.iterators !== 0 || compiled.taken || state.verbose !== null || channel.hasSubscribers) {
 			return this.#slowly(this.#ready(arguments, true, false), arguments, () => this.#run());
 		}
 		if (arguments.length === 0 && compiled.parameters === 0) I[PARAMETERS] = 0;
@@ -88,7 +96,7 @@ class Statement {
 	get() {
 		const state = this.#state;
 		const compiled = this.#compiled;
-		if (this.#obstacles !== 0 || state.busy !== 0 || compiled.taken || state.verbose !== null) {
+		if (this.#obstacles !== 0 || state.busy !== 0 || compiled.taken || state.verbose !== null || channel.hasSubscribers) {
 			this.#requireReader();
 			return this.#slowly(this.#ready(arguments, false, false), arguments, () => this.#row(this.#compiled, invoke(getRow)));
 		}
@@ -114,7 +122,7 @@ class Statement {
 	all() {
 		const state = this.#state;
 		const compiled = this.#compiled;
-		if (this.#obstacles !== 0 || state.busy !== 0 || compiled.taken || state.verbose !== null) {
+		if (this.#obstacles !== 0 || state.busy !== 0 || compiled.taken || state.verbose !== null || channel.hasSubscribers) {
 			this.#requireReader();
 			return this.#slowly(this.#ready(arguments, false, false), arguments, () => this.#rows(this.#compiled));
 		}
@@ -149,7 +157,7 @@ class Statement {
 			this.busy = false;
 			if (!bound) compiling.giveBack(compiled);
 			if (schema) compiling.flush(state);
-		});
+		}, this.#timeout);
 	}
 
 	bind() {
@@ -185,9 +193,20 @@ class Statement {
 		return this;
 	}
 
+	/** Limits each execution to so many milliseconds; it then fails with SQLITE_INTERRUPT. 0: no limit. */
+	timeout(ms) {
+		const limit = core.timeout(ms);
+		this.#requireUnlocked();
+		this.#timeout = limit;
+		if (limit === 0) this.#obstacles &= ~TIMED;
+		else this.#obstacles |= TIMED;
+		return this;
+	}
+
 	columns() {
 		if ((this.#obstacles & NO_READER) !== 0) throw new TypeError('The columns() method is only for statements that return data');
 		core.requireNotBusy(this.#state);
+		this.#requireUndisposed();
 		// While it iterates, the statement in use answers.
 		const compiled = this.#compiled.id === -1 ? this.#available() : this.#compiled;
 		I[STATEMENT] = compiled.id;
@@ -209,6 +228,10 @@ class Statement {
 		if ((this.#obstacles & LOCKED) !== 0) throw new TypeError('This statement is busy executing a query');
 	}
 
+	#requireUndisposed() {
+		if ((this.#obstacles & DISPOSED) !== 0) throw new TypeError('The statement has been disposed');
+	}
+
 	#setMode(name, wanted, args) {
 		if ((this.#obstacles & NO_READER) !== 0) throw new TypeError(`The ${name}() method is only for statements that return data`);
 		if (this.#state.busy !== 0 && this.#state.open) throw new TypeError(BUSY);
@@ -223,6 +246,7 @@ class Statement {
 
 	/** The compiled statement, or another one if that is in use or gone. */
 	#available() {
+		this.#requireUndisposed();
 		let compiled = this.#compiled;
 		if (!compiled.taken) return compiled;
 		const { sql } = compiled;
@@ -271,15 +295,19 @@ class Statement {
 		}
 		compiled.taken = true;
 		try {
-			if (state.verbose !== null) {
+			const observed = channel.hasSubscribers;
+			if (state.verbose !== null || observed) {
 				if (!done) this.#bindToStay(compiled);
 				done = true;
-				core.log(state, compiled);
+				if (state.verbose !== null) core.log(state, compiled);
 			}
-			I[STATEMENT] = compiled.id;
-			I[FLAGS] = this.#flags | (done ? flag.BOUND : 0) | (bound ? flag.KEEP : 0);
-			I[COLUMNS] = this.#columns;
-			return execute();
+			const run = () => core.limited(this.#timeout, () => {
+				I[STATEMENT] = compiled.id;
+				I[FLAGS] = this.#flags | (done ? flag.BOUND : 0) | (bound ? flag.KEEP : 0);
+				I[COLUMNS] = this.#columns;
+				return execute();
+			});
+			return observed ? observe(state, compiled, run) : run();
 		} finally {
 			if (done && !bound && state.open) {
 				I[STATEMENT] = compiled.id;
@@ -343,14 +371,25 @@ class Statement {
 		return decoder;
 	}
 
+	#dispose() {
+		this.#requireUnlocked();
+		if ((this.#obstacles & DISPOSED) !== 0) return;
+		this.#obstacles |= DISPOSED;
+		if (this.#compiled.owned) compiling.discard(this.#compiled);
+	}
+
 	static {
 		asReader = (statement) => { statement.#obstacles &= ~NO_READER; return statement; };
 		asBound = (statement) => { statement.#obstacles |= BOUND; return statement; };
 		dispose = (statement) => compiling.discard(statement.#compiled);
+		if (typeof Symbol.dispose === 'symbol') {
+			Object.defineProperty(Statement.prototype, Symbol.dispose, { value() { this.#dispose(); }, writable: true, configurable: true });
+		}
 	}
 }
 for (const name of Object.getOwnPropertyNames(Statement.prototype)) {
-	if (name !== 'constructor') Object.defineProperty(Statement.prototype, name, { enumerable: true });
+	// What better-sqlite3 does not have is not listed.
+	if (name !== 'constructor' && name !== 'timeout') Object.defineProperty(Statement.prototype, name, { enumerable: true });
 }
 
 function on(args) {
@@ -404,14 +443,17 @@ exports.explain = (state, source) => {
 exports.exec = (state, sql) => {
 	let stale = true;
 	try {
-		if (state.verbose !== null) {
-			execOneByOne(state, sql);
-			return;
-		}
-		I[field.SCRATCH] = 3 * sql.length;
-		native.execScript(state.token, sql);
-		stale = I[STALE] === 1;
-		if (I[STATUS] !== status.DONE) throw core.failure();
+		core.limited(state.timeout, () => {
+			// Statement by statement where somebody wants to see each of them.
+			if (state.verbose !== null || channel.hasSubscribers || mentionsForeignKeys(sql)) {
+				execOneByOne(state, sql);
+				return;
+			}
+			I[field.SCRATCH] = 3 * sql.length;
+			native.execScript(state.token, sql);
+			stale = I[STALE] === 1;
+			if (I[STATUS] !== status.DONE) throw core.failure();
+		});
 	} finally {
 		if (stale) compiling.flush(state);
 	}
@@ -422,8 +464,7 @@ function execOneByOne(state, sql) {
 		const compiled = compiling.compile(state, sql, from, false);
 		if (compiled === null) return;
 		from = I[field.NEXT];
-		try {
-			core.log(state, compiled);
+		const run = () => {
 			I[FLAGS] = 0;
 			I[LIMIT] = NO_LIMIT;
 			I[COLUMNS] = 1;
@@ -433,6 +474,11 @@ function execOneByOne(state, sql) {
 				if (I[STATUS] === status.FAILED) throw core.failure();
 				dropExtras();
 			} while (I[STATUS] === status.ROW);
+		};
+		try {
+			if (state.verbose !== null) core.log(state, compiled);
+			if (channel.hasSubscribers) observe(state, compiled, run);
+			else run();
 		} finally {
 			compiling.discard(compiled);
 		}

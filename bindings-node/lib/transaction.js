@@ -1,6 +1,7 @@
 'use strict';
 const core = require('./core');
 const { compileOne, flush } = require('./compiled');
+const { channel, observe } = require('./diagnostics');
 const { I, native, field, status, kind } = require('./packed');
 
 const { STATEMENT, STATUS, STALE, IN_TRANSACTION } = field;
@@ -28,6 +29,14 @@ function controlsOf(state) {
 function run(state, compiled) {
 	if (state.busy !== 0 || state.iterators !== 0) core.requireWritable(state);
 	if (state.verbose !== null) core.log(state, compiled);
+	if (channel.hasSubscribers) {
+		observe(state, compiled, () => execute(state, compiled));
+		return;
+	}
+	execute(state, compiled);
+}
+
+function execute(state, compiled) {
 	I[STATEMENT] = compiled.id;
 	control();
 	if (I[STATUS] !== status.DONE) {
@@ -42,6 +51,12 @@ function inTransaction(state, controls) {
 	I[STATEMENT] = controls.commit.id;
 	transactionState();
 	return I[IN_TRANSACTION] === 1;
+}
+
+/** What a variant begins with. A `txlock` that was asked for replaces even an explicit "deferred". */
+function lockOf({ txlock }, name) {
+	if (txlock === null || (name !== 'default' && !(name === 'deferred' && txlock.explicit))) return name;
+	return txlock.name;
 }
 
 /** `db.transaction(fn)`: `fn` inside a transaction, or inside a savepoint when one is open already. */
@@ -68,7 +83,7 @@ module.exports = function transaction(fn) {
 		}
 	};
 	const variants = {};
-	for (const name of KINDS) variants[name] = { value: wrap(controls[name]) };
+	for (const name of KINDS) variants[name] = { value: wrap(controls[lockOf(state, name)]) };
 	variants.database = { value: db, enumerable: true };
 	for (const name of KINDS) Object.defineProperties(variants[name].value, variants);
 	return variants.default.value;

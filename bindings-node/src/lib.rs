@@ -14,6 +14,7 @@ mod session;
 mod sharing;
 mod token;
 mod tuned;
+mod watch;
 
 use napi::sys;
 
@@ -38,6 +39,7 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
         sharing::register(&environment, exports);
         courier::register(&environment, exports);
         reader::register(&environment, exports);
+        watch::register(&environment, exports);
     }
     exports
 }

@@ -16,6 +16,8 @@ native_exports! {
     c"retainHandle" => retain,
     c"adoptHandle" => adopt,
     c"openAssistant" => assistant,
+    c"markAsynchronous" => mark_asynchronous,
+    c"busyTimeoutPragma" => busy_timeout_pragma,
 }
 
 /// A token that others use until the connection closes.
@@ -84,5 +86,22 @@ fn hand_over(call: &Call, connection: std::sync::Arc<litekeel_core::Connection>)
         let readonly = value::number(call.env, f64::from(sqlite::sqlite3_db_readonly(db, c"main".as_ptr())));
         let token = connection_token(&call.environment(), db, Some(connection))?;
         Some(call.list(&[token, readonly, report]))
+    }
+}
+
+/// `(token, on)`: its transaction goes on while this thread does something else, which must not wait for it.
+unsafe fn mark_asynchronous(call: &Call) -> Option<sys::napi_value> {
+    call.core()?.set_async_transaction(call.flag(1));
+    None
+}
+
+/// `(token, sql)` → the timeout in milliseconds if that is what the pragma is about, else undefined; or an error
+unsafe fn busy_timeout_pragma(call: &Call) -> Option<sys::napi_value> {
+    let core = call.core()?;
+    let sql = call.text(1)?;
+    let answer = core.lock().and_then(|guard| guard.busy_timeout_pragma(&sql.to_string_lossy()));
+    match answer {
+        Ok(timeout) => timeout.map(|ms| value::number(call.env, f64::from(ms))),
+        Err(error) => Some(object::failure(call.env, &error)),
     }
 }

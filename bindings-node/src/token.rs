@@ -60,6 +60,8 @@ impl Token {
         let running = self.enter();
         let out = body(guard.as_ref());
         drop(running);
+        // On a shared connection no transaction stays open behind a call, and whoever began one is told.
+        guard.map_or(Ok(()), Guard::settle)?;
         Ok(out)
     }
 
@@ -189,6 +191,8 @@ pub(crate) unsafe fn connection_token(
         attachments: RefCell::default(),
     }));
     crate::exit::remember(token, is_tuned);
+    // SAFETY: made above.
+    crate::watch::install(env, unsafe { &*token });
     let mut value = ptr::null_mut();
     // SAFETY: the external owns one count and gives it back in `free_token`.
     unsafe {

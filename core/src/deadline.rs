@@ -24,8 +24,18 @@ pub type ProgressFn = Arc<dyn Fn() -> bool + Send + Sync>;
 thread_local!(static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) });
 
 /// Whether the deadline of the call that this thread is in has passed.
-pub(crate) fn passed() -> bool {
+pub fn passed() -> bool {
     UNTIL.get().is_some_and(|until| Instant::now() >= until)
+}
+
+/// Gives what this thread does from now on at most so long, over several calls, until it is dropped. A deadline that is
+/// set already stays if it comes earlier. Only connections that have a timeout or a progress hook look at it while they
+/// run; those with `busy=fair` while they wait.
+pub fn limit(timeout: Duration) -> Running {
+    let outer = UNTIL.get();
+    let own = Instant::now() + timeout;
+    UNTIL.set(Some(outer.map_or(own, |outer| outer.min(own))));
+    Running(outer)
 }
 
 /// What a connection's progress handler asks. Boxed by the connection: its address is SQLite's context.
@@ -37,7 +47,7 @@ pub(crate) struct Progress {
 }
 
 /// Puts the deadline of an outer call back when it is dropped.
-pub(crate) struct Running(Option<Instant>);
+pub struct Running(Option<Instant>);
 
 impl Progress {
     /// Begins a call: `None` when no timeout is set.
@@ -47,10 +57,7 @@ impl Progress {
         }
         // The application may have set a handler of its own on the raw handle since; the promised deadline goes first.
         self.install(raw);
-        let outer = UNTIL.get();
-        let own = Instant::now() + self.timeout.get();
-        UNTIL.set(Some(outer.map_or(own, |outer| outer.min(own))));
-        Some(Running(outer))
+        Some(limit(self.timeout.get()))
     }
 
     /// Takes the handler away before the connection closes: others' statements may keep its handle alive.

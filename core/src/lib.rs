@@ -11,7 +11,7 @@ pub mod codes;
 mod compile_options;
 pub mod connection;
 mod copies;
-mod deadline;
+pub mod deadline;
 pub mod descriptor;
 pub mod error;
 pub mod events;

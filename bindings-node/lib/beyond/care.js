@@ -27,6 +27,11 @@ module.exports = ({ core }) => {
 				core.requireIdle(state);
 				return check(native.checkpoint(state.token, MODES[mode]));
 			},
+			/** Limits each execution of what is prepared from now on, and of `exec`, to so many milliseconds. 0: no limit. */
+			defaultTimeout(ms) {
+				core.state(this).timeout = core.timeout(ms);
+				return this;
+			},
 			/** Makes the running statement fail with SQLITE_INTERRUPT. */
 			interrupt() {
 				const state = core.state(this);

@@ -48,7 +48,7 @@ module.exports = ({ core, courier }) => {
 		core.requireOpen(state);
 		const raw = boolean(options, 'raw');
 		const safeIntegers = boolean(options, 'safeIntegers', state.safeIntegers);
-		const [values, names] = parameters(params);
+		const [values, names] = parameters(state.convert === null || params === undefined ? params : state.convert(Array.isArray(params) ? params : [params]));
 		signal?.throwIfAborted();
 		const own = readers(state);
 		let stop;

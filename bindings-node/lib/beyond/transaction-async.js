@@ -45,11 +45,12 @@ module.exports = ({ core, door }) => {
 
 	async function run(db, state, fn, signal) {
 		core.requireOpen(state);
-		const tx = door.load(door.wrap(check(native.openAssistant(state.token, 'transactionAsync', false)), {}), state.extensions ?? []);
+		const tx = door.load(door.wrap(check(native.openAssistant(state.token, 'transactionAsync', false)), { convert: state.convert }), state.extensions ?? []);
 		const end = () => { state.endings.delete(end); abandon(tx); };
 		state.endings.add(end);
 		try {
 			await begin(tx, db, signal);
+			native.markAsynchronous(core.state(tx).token, true);
 			const result = await fn(tx);
 			signal?.throwIfAborted();
 			if (!tx.open) throw new TypeError('The database connection is not open');
