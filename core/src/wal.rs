@@ -124,10 +124,18 @@ fn status(index: &WalIndex, path: &Path) -> WalStatus {
     }
 }
 
+/// How often the table of locks is read for one report.
+const LOOKS: u32 = 3;
+
 /// Every reader of the WAL at `path`, whose index has been read already.
 pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
     let inode = std::fs::metadata(beside(path, "-shm")).ok()?.ino();
-    let locks = proc::posix_locks(&[inode])?;
+    // The table is not read at one moment, and a lock that is held may be missing from it. One that was there is reported.
+    let mut locks = Vec::new();
+    for _ in 0..LOOKS {
+        let seen = proc::posix_locks(&[inode])?;
+        locks.extend(seen.into_iter().filter(|lock| !locks.contains(lock)).collect::<Vec<_>>());
+    }
     let mut found = Vec::new();
     for slot in 0..READERS {
         let byte = READ_LOCK + slot as u64;
