@@ -20,7 +20,14 @@ declare class SqliteErrorClass extends Error {
 	code: string;
 	constructor(message: string, code: string);
 }
-interface SqliteErrorClass extends Explained {}
+interface SqliteErrorClass extends Explained {
+	/** For SQLITE_BUSY of a tuned connection: why there was no lock. */
+	kind?: 'timeout' | 'upgrade' | 'recovery' | 'wal_conversion' | 'close_in_progress' | 'own_async_transaction';
+	/** How long it was waited for. */
+	waitedMs?: number;
+	/** Who had it; `null` where the system does not tell. */
+	holders?: Database.Holder[] | null;
+}
 
 declare class KeelErrorClass extends Error {
 	/** Which rule was broken: `KEEL_UNKNOWN_PARAM`. */

@@ -51,14 +51,23 @@ try {
 }
 
 heading('Another process writes 500 pages in one transaction');
-const writer = fork(path.join(here, 'writer.js'), ['500', '400']);
+const writer = fork(path.join(here, 'writer.js'), ['500', '700']);
 const ended = once(writer, 'exit');
 await once(writer, 'message');
 let from = performance.now();
 say(`reading goes on:       ${await pages()}, as committed, in ${milliseconds(from)}`);
+const impatient = open('file:data/deep/app.db?busy_timeout=50');
+try {
+	impatient.exec('DELETE FROM page');
+} catch (error) {
+	if (error.code !== 'SQLITE_BUSY') throw error;
+	const [{ pid, role }] = error.holders;
+	say(`one that gives up:     after ${error.waitedMs} ms it names the ${role}, process ${pid === writer.pid ? `${pid}, the other one` : pid}`);
+}
+impatient.close();
 from = performance.now();
 db.insert(page).values({ siteId: 2, path: '/news', title: 'News' }).run();
-say(`a second writer waits: ${milliseconds(from)}, then wrote; nothing failed`);
+say(`one that waits:        ${milliseconds(from)}, then it wrote; nothing failed`);
 const [status] = await ended;
 if (status !== 0) throw new Error(`the other process ended with status ${status}`);
 say(`both are there:        ${await pages()}`);

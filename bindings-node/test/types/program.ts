@@ -22,7 +22,7 @@ try {
 	open('postgres://host/db');
 } catch (error) {
 	if (error instanceof KeelError) console.error(error.code, error.hint, error.path);
-	if (error instanceof SqliteError) console.error(error.code, error.hint);
+	if (error instanceof SqliteError) console.error(error.code, error.hint, error.kind === 'timeout', error.waitedMs, error.holders?.map(({ pid, command }) => `${pid} ${command}`));
 }
 
 // @ts-expect-error a profile that does not exist
