@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::codes;
 use crate::connection::{Connection, State};
 use crate::error::{Error, Result};
+use crate::events::{self, Event};
 use crate::explain::{Access, beside};
 use crate::report::{CloseReport, ClosingCheckpoint};
 use crate::settings::Id;
@@ -21,6 +22,7 @@ pub(crate) fn close(connection: &Connection) -> Result<CloseReport> {
     if connection.is_forked() {
         return Ok(discarded());
     }
+    connection.check_not_inside()?;
     let state = connection
         .state
         .lock()
@@ -210,7 +212,8 @@ pub(crate) fn on_drop(connection: &mut Connection) {
     if connection.is_forked() {
         // Everything that hangs on the handle is a copy of the parent's, locks included: it is left alone.
         if let Ok(state) = connection.state.get_mut() {
-            std::mem::forget((state.view.take(), state.waiting.take()));
+            let statements = (state.kept.take(), state.streams.take());
+            std::mem::forget((state.view.take(), state.waiting.take(), statements));
         }
         return;
     }
@@ -243,5 +246,9 @@ pub(crate) fn on_drop(connection: &mut Connection) {
     }
     if let Some(handle) = handle {
         eprintln!("litekeel: a connection was dropped without close: {}", handle.describe());
+        let leak = Event::new("leak")
+            .text("opened_at", handle.opened_at.as_str())
+            .int("age_ms", handle.age.as_millis().try_into().unwrap_or(i64::MAX));
+        events::tell(&events::named(leak, handle.path.as_deref()));
     }
 }

@@ -347,10 +347,7 @@ impl Connection {
     pub fn lock(&self) -> Result<Guard<'_>> {
         self.check_process()?;
         let me = this_thread();
-        if self.activity.user() == me {
-            return Err(Error::new(sqlite::SQLITE_MISUSE, "this connection is busy with a call of this very thread")
-                .with_hint("a callback may not use the connection that called it: open another one"));
-        }
+        self.check_not_inside()?;
         let state =
             self.state.lock().map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked"))?;
         if shutdown::begun() {
@@ -369,6 +366,16 @@ impl Connection {
         }
         let _running = state.progress.begin(state.raw.0);
         Ok(Guard { state, connection: self, _running, _events: Flush(&self.subscribers) })
+    }
+
+    /// # Errors
+    /// `SQLITE_MISUSE` when this very thread is in a call on the connection: in a callback, which would wait for itself.
+    pub fn check_not_inside(&self) -> Result<()> {
+        if self.is_used_by_this_thread() {
+            return Err(Error::new(sqlite::SQLITE_MISUSE, "this connection is busy with a call of this very thread")
+                .with_hint("a callback may not use the connection that called it: open another one"));
+        }
+        Ok(())
     }
 
     /// Whether this very thread is inside [`lock`](Connection::lock).
@@ -411,7 +418,8 @@ impl Connection {
     /// same report.
     ///
     /// # Errors
-    /// `KEEL_PANIC` when the lock is poisoned and the connection could not be examined; SQLite's own failure to close.
+    /// `SQLITE_MISUSE` in a callback of the connection; `KEEL_PANIC` when the lock is poisoned and the connection could
+    /// not be examined; SQLite's own failure to close.
     pub fn close(&self) -> Result<CloseReport> {
         close::close(self)
     }

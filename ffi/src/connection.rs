@@ -105,7 +105,8 @@ pub unsafe extern "C" fn keel_sibling(db: *mut keel_db, out: *mut *mut keel_db, 
 
 fn end(db: *mut keel_db) -> Result<i32, Error> {
     // In a forked child the token stays what it is there: the parent's.
-    of(db)?;
+    // In a callback of the connection's it stays usable, since it cannot be closed there.
+    of(db)?.check_not_inside()?;
     match take(db.cast(), |object| matches!(object, Object::Db(_))) {
         Some(Object::Db(connection)) => {
             crate::care::forget(db);
