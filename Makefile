@@ -18,7 +18,7 @@ PROFILE ?= release
 BUILD = $(if $(SQLITE3_DIR),target/with-sqlite,target)/$(PROFILE)
 OBJECT = $(BUILD)/liblitekeel.so
 
-.PHONY: all requirements demo test bench check header install uninstall clean
+.PHONY: all requirements demo test bench bench-contention check header install uninstall clean
 
 all:
 	$(if $(SQLITE3_DIR),scripts/with-sqlite $(SQLITE3_DIR)) $(CARGO) build --profile $(PROFILE)
@@ -42,6 +42,10 @@ bench: all
 	bench/open
 	bench/c/run
 	node bench/node/run.js $(BENCH)
+
+# Needs a quiet machine, and takes two minutes.
+bench-contention:
+	bench/contention/run
 
 check:
 	$(CARGO) fmt --check

@@ -40,6 +40,8 @@ pub struct Waiting {
     interrupted: Cell<bool>,
     /// The call has run a statement that writes.
     wrote: Cell<bool>,
+    /// The latest wait ended in a refusal.
+    refused: Cell<bool>,
     /// The longest wait of the call, and who was found in the way.
     longest: Cell<Duration>,
     found: RefCell<Option<String>>,
@@ -70,6 +72,7 @@ impl Waiting {
             attempts: Cell::new(0),
             interrupted: Cell::new(false),
             wrote: Cell::new(false),
+            refused: Cell::new(false),
             longest: Cell::new(Duration::ZERO),
             found: RefCell::new(None),
         })
@@ -137,11 +140,10 @@ impl Waiting {
         if longest < LONG {
             return None;
         }
-        let refused = !self.activity.waited().is_zero() || self.interrupted.get();
         Some(
             Event::new("busy_wait")
                 .int("waited_ms", longest.as_millis() as i64)
-                .text("outcome", if refused { "refused" } else { "granted" })
+                .text("outcome", if self.refused.get() { "refused" } else { "granted" })
                 .text("holders", self.found.take().unwrap_or_default()),
         )
     }
@@ -221,10 +223,12 @@ impl Waiting {
         let began = self.began.get().unwrap_or_else(Instant::now);
         let waited = began.elapsed();
         self.longest.set(self.longest.get().max(waited));
+        self.refused.set(false);
         let timeout = self.timeout();
         let interrupted = self.interrupted.get() || self.is_given_up();
         if interrupted || waited >= timeout || self.waits_for_itself() {
             self.interrupted.set(interrupted);
+            self.refused.set(true);
             self.activity.set_waited(waited);
             self.activity.gives_up();
             if let Some(queue) = &self.queue {
