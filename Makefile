@@ -31,6 +31,7 @@ requirements:
 
 test: requirements check
 	$(CARGO) test --workspace
+	$(CARGO) test -p litekeel-ffi --features panic-injection
 	$(CARGO) build --profile fast
 	scripts/test-install
 	scripts/test-downstream

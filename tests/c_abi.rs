@@ -33,6 +33,13 @@ fn who_holds_it_how_it_is_and_what_happens() {
 }
 
 #[test]
+fn every_argument_may_be_rubbish() {
+    let dir = object::scratch("arguments");
+    run(Command::new(object::compile("arguments", &dir)).current_dir(&dir));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
 fn valgrind_finds_nothing() {
     let dir = object::scratch("valgrind");
     if Command::new("valgrind").arg("--version").output().is_err() {
@@ -40,7 +47,7 @@ fn valgrind_finds_nothing() {
         eprintln!("SKIPPED: valgrind is not installed");
         return;
     }
-    for (program, argument) in [("abi", "2000"), ("calls", ""), ("care", "")] {
+    for (program, argument) in [("abi", "2000"), ("calls", ""), ("care", ""), ("arguments", "small")] {
         let program = object::compile(program, &dir);
         run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(program).arg(argument).current_dir(&dir));
     }

@@ -36,6 +36,9 @@ fn prefix(dir: &Path) {
     let template = std::fs::read_to_string(root.join("packaging/litekeel.pc.in")).unwrap();
     let filled = template
         .replace("@PREFIX@", &dir.join("prefix").display().to_string())
+        .replace("@LIBDIR@", "${prefix}/lib")
+        .replace("@INCLUDEDIR@", "${prefix}/include")
+        .replace("@RPATH@", "-Wl,-rpath,${libdir}")
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"));
     std::fs::write(lib.join("pkgconfig/litekeel.pc"), filled).unwrap();
 }

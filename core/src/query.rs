@@ -154,7 +154,7 @@ enum Transactions {
 impl Guard<'_> {
     /// Runs every statement of a script and drops their rows.
     fn script(&self, sql: &str, transactions: Transactions) -> Result<()> {
-        let text = nul_terminated(sql)?;
+        let text = nul_terminated(self, sql)?;
         let mut at = 0;
         while at < sql.len() {
             let (statement, next) = Statement::prepare(self, &text, at)?;

@@ -148,7 +148,7 @@ impl<'a> Statement<'a> {
 
     fn one(guard: &'a Guard<'a>, sql: &str, keep: bool) -> Result<Statement<'a>> {
         let flags = if keep { sqlite::SQLITE_PREPARE_PERSISTENT } else { 0 };
-        let text = nul_terminated(sql)?;
+        let text = nul_terminated(guard, sql)?;
         let mut only: Option<Statement<'a>> = None;
         let mut at = 0;
         while at < sql.len() {
@@ -333,8 +333,14 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// The text for SQLite, which would take a NUL for its end.
-pub(crate) fn nul_terminated(sql: &str) -> Result<CString> {
+/// The text for SQLite, which would take a NUL for its end. Nothing is copied that SQLite would refuse for its length.
+pub(crate) fn nul_terminated(guard: &Guard<'_>, sql: &str) -> Result<CString> {
+    // SAFETY: the guard keeps the connection open; a negative value only asks.
+    let limit = unsafe { sqlite::sqlite3_limit(guard.raw(), sqlite::SQLITE_LIMIT_SQL_LENGTH, -1) };
+    if sql.len() > limit as usize {
+        let text = format!("the SQL is {} bytes long; SQLite takes {limit}", sql.len());
+        return Err(Error::new(sqlite::SQLITE_TOOBIG, text).with_hint("pass data as parameters, and a script in parts"));
+    }
     CString::new(sql).map_err(|error| {
         Error::new(codes::ARGUMENT, format!("the SQL has a NUL at byte {}", error.nul_position()))
             .with_hint("pass binary data as a parameter")

@@ -9,6 +9,9 @@ use std::path::Path;
 use crate::codes;
 use crate::error::{Error, Result};
 
+/// No path and no parameters need more; what is longer is a mistake, and is not copied into messages.
+const LONGEST: usize = 1 << 16;
+
 /// A URL or path taken apart; nothing is resolved against a directory yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
@@ -106,6 +109,10 @@ pub fn parse(input: &str) -> Result<Url> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_in(input: &str, base: &Path) -> Result<Url> {
+    if input.len() > LONGEST {
+        // Not shown: it is no URL.
+        return Err(Error::new(codes::PATH_TOO_LONG, format!("the database URL is {} bytes long", input.len())));
+    }
     check_text(input)?;
     if input == ":memory:" {
         return Ok(Url { location: Location::Memory, pairs: vec![], warnings: vec![], triple_slash: false });

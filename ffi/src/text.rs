@@ -26,7 +26,7 @@ pub(crate) unsafe fn utf8<'a>(text: *const c_char, length: usize, what: &str) ->
     };
     std::str::from_utf8(bytes).map_err(|error| {
         Error::new(codes::INVALID_UTF8, format!("{what} is not UTF-8 at byte {}", error.valid_up_to()))
-            .with_offset(error.valid_up_to() as i32)
+            .with_offset(i32::try_from(error.valid_up_to()).unwrap_or(-1))
     })
 }
 

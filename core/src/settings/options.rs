@@ -47,6 +47,11 @@ impl Options {
     /// # Errors
     /// `KEEL_UNKNOWN_PARAM`, `KEEL_INVALID_VALUE`, `KEEL_NOT_YET`.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        // What is longer is a mistake, and is not copied into messages.
+        if key.len().max(value.len()) > 1 << 16 {
+            let text = format!("an option of {} bytes with a value of {} bytes", key.len(), value.len());
+            return Err(Error::new(codes::INVALID_VALUE, text));
+        }
         let invalid = |takes: &str| {
             Error::new(codes::INVALID_VALUE, format!("{key}={value} is not possible"))
                 .with_hint(format!("{key} takes {takes}"))

@@ -1,5 +1,6 @@
 //! URL, environment, profile and options → the target and every setting.
 
+use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 
 use super::profiles::PROFILES;
@@ -139,25 +140,29 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
     })
 }
 
-fn source(argument: Option<&str>, options: &Options, warnings: &mut Vec<String>) -> Result<(String, UrlSource)> {
+fn source<'a>(
+    argument: Option<&'a str>,
+    options: &Options,
+    warnings: &mut Vec<String>,
+) -> Result<(Cow<'a, str>, UrlSource)> {
     if let Some(text) = argument {
         if text.is_empty() {
             return Err(Error::new(codes::EMPTY_URL, "the database URL is the empty string").with_hint(
                 "leave the argument out for DATABASE_URL or the default, or name a file: file:data/app.db",
             ));
         }
-        return Ok((text.to_owned(), UrlSource::Argument));
+        return Ok((text.into(), UrlSource::Argument));
     }
     match std::env::var("DATABASE_URL") {
         _ if options.ignore_env => {}
-        Ok(text) if !text.trim().is_empty() => return Ok((text, UrlSource::Env)),
+        Ok(text) if !text.trim().is_empty() => return Ok((text.into(), UrlSource::Env)),
         Ok(_) => warnings.push(format!("DATABASE_URL is set but blank; {DEFAULT_URL} is used")),
         Err(std::env::VarError::NotUnicode(_)) => {
             return Err(Error::new(codes::INVALID_UTF8, "the environment's DATABASE_URL is not UTF-8"));
         }
         Err(std::env::VarError::NotPresent) => {}
     }
-    Ok((DEFAULT_URL.to_owned(), UrlSource::Default))
+    Ok((DEFAULT_URL.into(), UrlSource::Default))
 }
 
 /// An option may take rights away from what the URL grants, never add some.
