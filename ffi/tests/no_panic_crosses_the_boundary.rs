@@ -73,6 +73,9 @@ entries! {
     code keel_checkpoint(w, err) keel_checkpoint(w.db, 0, null_mut(), null_mut(), err);
     code keel_backup(w, err) keel_backup(w.db, SQL, KEEL_NUL, 0, None, null_mut(), err);
     code keel_set_log(w, err) keel_set_log(None, null_mut());
+    code keel_holders(w, err) keel_holders(w.db, &mut null_mut(), err);
+    code keel_diagnose(w, err) keel_diagnose(w.db, &mut null_mut(), err);
+    code keel_on_event(w, err) keel_on_event(w.db, None, null_mut());
     code keel_report(w, err) keel_report(w.db, &mut null_mut(), err);
     code keel_shutdown_on(w, err) keel_shutdown_on(null(), 0, -1, err);
     code keel_assert_no_leaks(w, err) keel_assert_no_leaks(err);
