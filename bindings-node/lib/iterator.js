@@ -57,7 +57,8 @@ class StatementIterator {
 	return() {
 		if (this.#release === null) return { value: undefined, done: true };
 		core.requireNotBusy(this.#state);
-		this.#end();
+		const failure = this.#end();
+		if (failure !== null) throw core.toError(failure);
 		return { value: undefined, done: true };
 	}
 
@@ -121,6 +122,7 @@ class StatementIterator {
 		this.#rows = rows;
 	}
 
+	/** What went wrong while a statement that changes rows was left before its end, or null. */
 	#end() {
 		const release = this.#release;
 		this.#release = null;
@@ -128,13 +130,16 @@ class StatementIterator {
 		this.#at = 0;
 		const state = this.#state;
 		state.iterators -= 1;
+		let failure = null;
 		if (!this.#ended) {
 			I[STATEMENT] = this.#compiled.id;
 			I[FLAGS] = this.#flags;
 			native.resetStatement();
+			if (I[STATUS] === status.FAILED) failure = extras[I[FAILURE]];
 		}
 		release();
 		if (this.#sql !== null) diagnostics.publish(state, this.#sql, this.#took);
+		return failure;
 	}
 }
 if (typeof Symbol.dispose === 'symbol') {

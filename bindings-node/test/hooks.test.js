@@ -22,6 +22,20 @@ test('onUpdate names each row, in every kind of call', () => {
 	db.close();
 });
 
+test('a hook on the commit may use another connection, and the row stays as it was', () => {
+	const other = new Database(':memory:').exec("CREATE TABLE u(x, y, z); INSERT INTO u VALUES (7, 'another text', 9)");
+	const db = open();
+	const read = () => { other.prepare('SELECT * FROM u').get(); };
+	db.onCommit(read).onUpdate(read);
+	const insert = db.prepare("INSERT INTO t VALUES (NULL, 'abc'), (NULL, 'd') RETURNING b, a");
+	assert.deepStrictEqual(insert.get(), { b: 'abc', a: 1 });
+	assert.deepStrictEqual(insert.all(), [{ b: 'abc', a: 3 }, { b: 'd', a: 4 }]);
+	for (const row of insert.iterate()) { assert.deepStrictEqual(row, { b: 'abc', a: 5 }); break; }
+	assert.deepStrictEqual(rows(db).map(([a]) => a), [1, 2, 3, 4, 5, 6]);
+	db.close();
+	other.close();
+});
+
 test('rowids are bigints where integers are', () => {
 	const db = open().defaultSafeIntegers();
 	let rowid;

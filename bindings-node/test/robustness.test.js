@@ -80,6 +80,20 @@ for (const major of runtimes.majors) {
 	});
 }
 
+test('a RETURNING row whose commit fails is no result', () => {
+	// SQLite commits when the statement is reset, after the row was read; better-sqlite3's get() returns that row.
+	const Database = require('../lib');
+	const db = new Database(':memory:');
+	db.exec('CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p DEFERRABLE INITIALLY DEFERRED)');
+	const insert = db.prepare('INSERT INTO c VALUES (5) RETURNING p');
+	const leave = () => { for (const row of insert.iterate()) { assert.deepStrictEqual(row, { p: 5 }); break; } };
+	for (const use of [() => insert.get(), () => insert.all(), () => insert.run(), () => [...insert.iterate()], leave]) {
+		assert.throws(use, { code: 'SQLITE_CONSTRAINT_FOREIGNKEY' });
+		assert.strictEqual(db.prepare('SELECT count(*) FROM c').pluck().get(), 0);
+	}
+	db.close();
+});
+
 test('Bun loads the module', () => {
 	const { status, stdout, stderr } = spawnSync(runtimes.bun, ['-e', `const D = require(${module_}); const db = new D(':memory:'); db.function('f', (a) => a + 1); console.log(JSON.stringify(db.prepare('SELECT f(1) AS a, ? AS b').all('x')))`], { encoding: 'utf8' });
 	assert.strictEqual(status, 0, stderr);

@@ -157,9 +157,15 @@ unsafe fn bind_values(statement: &Statement<'_>) -> sys::napi_value {
 
 /// Ends the execution; the values stay bound with `flag::KEEP`.
 unsafe fn reset(statement: &Statement<'_>) -> sys::napi_value {
-    // SAFETY: the statement is live. The code repeats that of the latest step, which has been reported.
+    // SAFETY: the statement is live.
     unsafe {
-        sqlite::sqlite3_reset(statement.slot.handle);
+        // Leaving a statement that changes rows before its end commits them, and that can fail.
+        let rc = sqlite::sqlite3_reset(statement.slot.handle);
+        if rc == sqlite::SQLITE_OK {
+            statement.environment.buffer.set(field::STATUS, status::DONE);
+        } else if !statement.thrown() {
+            statement.fail(rc);
+        }
         if !statement.environment.keeps_values() {
             sqlite::sqlite3_clear_bindings(statement.slot.handle);
         }

@@ -80,13 +80,32 @@ pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
             let columns = fetch.describe(statement);
             let mut chunk = statement.environment.take_chunk();
             let env = statement.environment.env;
-            let made = encode::row(env, handle, columns, fetch.safe_integers, buffer.rows(), &mut chunk);
-            sqlite::sqlite3_reset(handle);
-            if made {
-                out = statement.environment.deliver(&mut chunk, None);
+            // Resetting commits, and a hook on the commit may use the buffer.
+            let extended = statement.token.extended.get();
+            let mut aside = vec![0u64; if extended { columns as usize } else { 0 }];
+            let cells = if extended { aside.as_mut_ptr() } else { buffer.rows() };
+            let made = encode::row(env, handle, columns, fetch.safe_integers, cells, &mut chunk);
+            let reset = sqlite::sqlite3_reset(handle);
+            if !made || statement.thrown() {
+                statement.environment.return_chunk(chunk);
+                bound.release();
+                return ptr::null_mut();
             }
-            buffer.set(field::STATUS, status::ROW);
-            buffer.set(field::ROWS, 1);
+            if extended {
+                fetch.describe(statement);
+                ptr::copy_nonoverlapping(aside.as_ptr(), buffer.rows(), aside.len());
+                buffer.set(field::WIDE, -1);
+                buffer.set(field::FAILURE, -1);
+            }
+            if reset == sqlite::SQLITE_OK {
+                out = statement.environment.deliver(&mut chunk, None);
+                buffer.set(field::STATUS, status::ROW);
+                buffer.set(field::ROWS, 1);
+            } else {
+                // What it changed (`… RETURNING`) could not be committed: the row is not there.
+                statement.fail(reset);
+                tell_rollback(statement, inside);
+            }
             statement.environment.return_chunk(chunk);
         } else {
             buffer.set(field::STATUS, status::DONE);
