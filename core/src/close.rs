@@ -95,8 +95,9 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
             state.waiting = None;
         }
         registry::remove(connection.id);
-        report.wal_bytes_left = wal_size().unwrap_or(0);
-        report.wal_removed = wal_before.is_some() && wal_size().is_none();
+        let wal_after = wal_size();
+        report.wal_bytes_left = wal_after.unwrap_or(0);
+        report.wal_removed = wal_before.is_some() && wal_after.is_none();
         if wal_before.is_some() && !report.wal_removed {
             report.why = why_wal_remains(connection, &report, persist);
         }

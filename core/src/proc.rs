@@ -48,7 +48,7 @@ const ONE_PIECE: usize = 3500;
 /// The table of locks, in as few pieces as the kernel gives: `fs::read_to_string` begins with a few bytes.
 fn table() -> io::Result<String> {
     let mut file = fs::File::open("/proc/locks")?;
-    let (mut text, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+    let (mut text, mut piece) = (Vec::new(), [0; 8192]);
     loop {
         match file.read(&mut piece)? {
             0 => return Ok(String::from_utf8_lossy(&text).into_owned()),

@@ -15,6 +15,19 @@ unsafe extern "C" {
 /// # Safety
 /// `db` is an open connection used by this thread alone.
 pub(crate) unsafe fn text(db: *mut sqlite::sqlite3, sql: &CStr) -> Result<Option<String>, c_int> {
+    // SAFETY: the caller's promise.
+    unsafe { with_text(db, sql, Ok) }
+}
+
+/// As [`text`], and what `then` makes of it while the statement, and with it its read transaction, is still open.
+///
+/// # Safety
+/// As for [`text`].
+pub(crate) unsafe fn with_text<T>(
+    db: *mut sqlite::sqlite3,
+    sql: &CStr,
+    then: impl FnOnce(Option<String>) -> Result<T, c_int>,
+) -> Result<T, c_int> {
     let mut statement = ptr::null_mut();
     // SAFETY: `sql` is NUL-terminated; the statement is finalized below on every path.
     unsafe {
@@ -22,15 +35,16 @@ pub(crate) unsafe fn text(db: *mut sqlite::sqlite3, sql: &CStr) -> Result<Option
         if rc != sqlite::SQLITE_OK {
             return Err(rc);
         }
-        let rc = sqlite::sqlite3_step(statement);
-        let value =
-            if rc == sqlite::SQLITE_ROW { owned(sqlite::sqlite3_column_text(statement, 0).cast()) } else { None };
+        let made = match sqlite::sqlite3_step(statement) {
+            sqlite::SQLITE_ROW => then(owned(sqlite::sqlite3_column_text(statement, 0).cast())),
+            sqlite::SQLITE_DONE => then(None),
+            rc => Err(rc),
+        };
         // A pragma acts when it is stepped, and its failure may only show at the end.
         let finalized = sqlite::sqlite3_finalize(statement);
-        match rc {
-            sqlite::SQLITE_ROW | sqlite::SQLITE_DONE if finalized == sqlite::SQLITE_OK => Ok(value),
-            sqlite::SQLITE_ROW | sqlite::SQLITE_DONE => Err(finalized),
-            rc => Err(rc),
+        match made {
+            Ok(_) if finalized != sqlite::SQLITE_OK => Err(finalized),
+            made => made,
         }
     }
 }

@@ -25,8 +25,6 @@ pub(crate) fn verify(
     if let (Some(path), true) = (&opening.path, opening.access != Access::Read) {
         writable(opening, path)?;
     }
-    // One read transaction for all of them: each would take and give back the locks on its own.
-    opening.run("BEGIN".to_owned(), STEP)?;
     for row in TABLE {
         let value = settings.get(row.id);
         let mut line = Row {
@@ -37,7 +35,7 @@ pub(crate) fn verify(
         };
         match row.step {
             Step::Pragma | Step::Create => {
-                let has = opening.run(format!("PRAGMA {}", row.key), STEP)?;
+                let has = read_back(opening, row.id)?;
                 line.value = has.clone().unwrap_or_default();
                 // A database in memory has no answer to some of them.
                 if let (Some(value), Some(has)) = (value, has) {
@@ -60,7 +58,19 @@ pub(crate) fn verify(
         }
         report.rows.push(line);
     }
-    opening.run("COMMIT".to_owned(), STEP).map(drop)
+    Ok(())
+}
+
+/// What a pragma is now, as SQLite says: when it was set, by a switch, or asked.
+fn read_back(opening: &Opening, id: Id) -> Result<Option<String>> {
+    if let Some((_, answer)) = opening.answers.borrow().iter().rfind(|(other, _)| *other == id) {
+        return Ok(answer.clone());
+    }
+    if id == Id::ForeignKeys {
+        let on = read_switch(opening, sqlite::SQLITE_DBCONFIG_ENABLE_FKEY);
+        return Ok(Some(i32::from(on).to_string()));
+    }
+    opening.run(format!("PRAGMA {}", id.key()), STEP)
 }
 
 fn compare(opening: &Opening, id: Id, value: &Value, has: &str) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The handle while it is being opened: `sqlite3_open_v2`, and closing again when a later step fails.
 
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ pub(crate) struct Opening {
     pub access: Access,
     pub watch: Option<Arc<Watch>>,
     waiting: Option<Box<Waiting>>,
+    /// What SQLite answered when it was set.
+    pub(crate) answers: RefCell<Vec<(Id, Option<String>)>>,
     path_note: Option<&'static str>,
 }
 
@@ -142,6 +145,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: Look)
         access,
         watch: None,
         waiting: None,
+        answers: RefCell::default(),
         path_note: resolved
             .triple_slash
             .then_some("sqlite:///x is the absolute path /x; for a relative file write sqlite:x"),

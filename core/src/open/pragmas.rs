@@ -11,6 +11,9 @@ use crate::sqlite;
 /// Set on their own, before or after the others.
 const ORDERED: &[Id] = &[Id::JournalMode, Id::LockingMode, Id::ForeignKeys, Id::RecursiveTriggers, Id::QueryOnly];
 
+/// Setting them answers with what is in force from then on, so that verification need not ask again.
+const ANSWERED: &[Id] = &[Id::JournalSizeLimit, Id::MmapSize, Id::LockingMode];
+
 /// The number by which SQLite knows a setting's word, or the value itself: what the pragma takes and reads back.
 pub(crate) fn as_sqlite(id: Id, value: &Value) -> String {
     match (id.setting().kind, value) {
@@ -30,7 +33,11 @@ fn set(opening: &Opening, settings: &Settings, id: Id, step: &'static str) -> Re
         (Id::SecureDelete, Value::Word(word)) => (*word).to_owned(),
         (_, value) => as_sqlite(id, value),
     };
-    opening.run(format!("PRAGMA {}={value}", id.key()), step).map(drop)
+    let answer = opening.run(format!("PRAGMA {}={value}", id.key()), step)?;
+    if ANSWERED.contains(&id) {
+        opening.answers.borrow_mut().push((id, answer));
+    }
+    Ok(())
 }
 
 const CREATE: &[Id] = &[Id::PageSize, Id::AutoVacuum, Id::ApplicationId];

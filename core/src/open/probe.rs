@@ -3,22 +3,32 @@
 
 use super::Opening;
 use crate::error::Result;
+use crate::settings::Id;
 use crate::{raw, sqlite};
 
 const STEP: &str = "probe";
 
-/// Reads the schema; returns whether the database is new, that is, has no page yet.
+/// Reads the schema; returns whether the database is new, that is, has no page yet. One read transaction serves all that
+/// needs one: each costs a pair of system calls.
 pub(super) fn probe(opening: &mut Opening) -> Result<bool> {
+    let raw = opening.raw;
     // SAFETY: the handle is open and nobody else has it yet.
     let read = unsafe {
-        // One read transaction for both.
-        raw::text(opening.raw, c"BEGIN")
-            .and_then(|_| raw::text(opening.raw, c"SELECT count(*) FROM sqlite_schema"))
-            .and_then(|_| raw::text(opening.raw, c"PRAGMA page_count"))
-            .and_then(|pages| raw::text(opening.raw, c"COMMIT").map(|_| pages))
+        raw::with_text(raw, c"SELECT count(*) FROM sqlite_schema", |tables| {
+            // Where a table is, there are pages.
+            let pages = if tables.as_deref() == Some("0") { raw::text(raw, c"PRAGMA page_count")? } else { None };
+            Ok((pages, raw::text(raw, c"PRAGMA application_id")?))
+        })
     };
     match read {
-        Ok(pages) => Ok(pages.as_deref() == Some("0")),
+        Ok((pages, application)) => {
+            let new = pages.as_deref() == Some("0");
+            if !new {
+                // Of a database that exists it is never set.
+                opening.answers.get_mut().push((Id::ApplicationId, application));
+            }
+            Ok(new)
+        }
         Err(rc) => Err(opening.fail(if rc == 0 { sqlite::SQLITE_ERROR } else { rc }, STEP)),
     }
 }

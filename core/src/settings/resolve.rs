@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
 
-use super::profiles::PROFILES;
+use super::profiles::{PROFILES, Profile};
 use super::table::{Id, TABLE};
 use super::{Options, Origin, Settings, Value, conflicts, dialects};
 use crate::codes;
@@ -64,6 +65,23 @@ pub struct Resolved {
     pub triple_slash: bool,
 }
 
+/// The built-in settings with those of a profile, read once in the life of the process.
+fn of_profile(index: usize) -> Result<Settings> {
+    static READ: LazyLock<Vec<Result<Settings>>> = LazyLock::new(|| PROFILES.iter().map(read).collect());
+    fn read(profile: &Profile) -> Result<Settings> {
+        let mut settings =
+            Settings { values: vec![(None, Origin::BuiltIn); TABLE.len()], overrides: vec![], skipped: vec![] };
+        for row in TABLE.iter().filter(|row| !row.default.is_empty()) {
+            settings.set(row.id, row.parse(row.default)?, Origin::BuiltIn);
+        }
+        for (id, value) in profile.values {
+            settings.set(*id, id.setting().parse(value)?, Origin::Profile);
+        }
+        Ok(settings)
+    }
+    READ[index].clone()
+}
+
 /// Resolves the source of the URL, its grammar, its parameters and their precedence:
 /// built-in < profile < URL < options of the call. Touches no file but to look for a bare path with a `?`.
 ///
@@ -80,17 +98,11 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
         let id = Id::from_key(key).ok_or_else(|| dialects::unknown(key, value))?;
         from_url.push((id, id.setting().parse(value)?));
     }
-    let mut settings =
-        Settings { values: vec![(None, Origin::BuiltIn); TABLE.len()], overrides: vec![], skipped: vec![] };
-    for row in TABLE.iter().filter(|row| !row.default.is_empty()) {
-        settings.set(row.id, row.parse(row.default)?, Origin::BuiltIn);
-    }
     let named = |values: &[(Id, Value)]| values.iter().find(|(id, _)| *id == Id::Profile).map(|(_, v)| v.to_string());
     let name = named(&options.values).or_else(|| named(&from_url));
-    let profile = PROFILES.iter().find(|p| Some(p.name) == name.as_deref()).unwrap_or(&PROFILES[0]);
-    for (id, value) in profile.values {
-        settings.set(*id, id.setting().parse(value)?, Origin::Profile);
-    }
+    let profile = PROFILES.iter().position(|p| Some(p.name) == name.as_deref()).unwrap_or(0);
+    let mut settings = of_profile(profile)?;
+    let profile = &PROFILES[profile];
     for (id, value) in from_url {
         settings.set(id, value, Origin::Url);
     }
