@@ -122,14 +122,14 @@ fn run(guard: &Guard<'_>, statement: &mut Statement<'_>, parameters: Option<Tabl
     let mut out = None;
     for row in 0..table.map_or(1, |table| table.rows()) {
         if row > 0 {
-            statement.reset();
+            statement.rewind();
         }
         if let Some(table) = table {
             statement.bind(table, row, &places, Lifetime::Call)?;
         }
         let mut on_row = statement.step()?;
-        let columns = statement.columns();
         let out = out.get_or_insert_with(|| statement.header());
+        let columns = if on_row { statement.columns() } else { 0 };
         while on_row {
             statement.read(columns, out);
             on_row = statement.step()?;

@@ -301,10 +301,9 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// Ends a run, so that the next one can be bound.
+    /// Makes it ready for the next row of parameters; the call goes on, and with it the note of what runs.
     #[inline(always)]
-    pub(crate) fn reset(&self) {
-        self.execution.take();
+    pub(crate) fn rewind(&self) {
         // SAFETY: as in `step`; a failure has been reported by the step.
         unsafe { sqlite::sqlite3_reset(self.raw) };
     }

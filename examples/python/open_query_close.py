@@ -2,7 +2,8 @@
 
 import ctypes
 import os
-import struct
+
+from packed import decode, encode
 
 keel = ctypes.CDLL(os.environ.get("LITEKEEL_LIBRARY", "liblitekeel.so.0"))
 NUL = ctypes.c_size_t(-1)
@@ -18,35 +19,26 @@ def check(code, error):
         raise RuntimeError(f"{message.decode()} ({hint.decode()})")
 
 
-def query(db, sql):
-    """All rows of a statement as tuples, from one flat buffer."""
+def query(db, sql, parameters=()):
+    """All rows of a statement as tuples, from one flat buffer; it runs once for each row of parameters."""
     rows, error, size = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_size_t()
-    code = keel.keel_query(db, sql.encode(), NUL, None, ctypes.c_size_t(0), ctypes.c_uint64(0), ctypes.byref(rows), ctypes.byref(error))
+    packed = encode(parameters) if parameters else None
+    code = keel.keel_query(
+        db, sql.encode(), NUL, packed, ctypes.c_size_t(len(packed or b"")), ctypes.c_uint64(0),
+        ctypes.byref(rows), ctypes.byref(error),
+    )
     check(code, error)
     data = keel.keel_rows_data(rows, ctypes.byref(size))
     table = ctypes.string_at(data, size.value)
     keel.keel_rows_free(rows)
-    (columns, count), cells = struct.unpack_from("=IQ", table, 12), struct.unpack_from("=Q", table, 48)[0]
-
-    def cell(at):
-        kind, length, bits = struct.unpack_from("=IIq", table, at)
-        if kind == 1:
-            return bits
-        if kind == 2:
-            return struct.unpack_from("=d", table, at + 8)[0]
-        if kind == 5:
-            return None
-        raw = table[bits : bits + length]
-        return raw.decode() if kind == 3 else raw
-
-    return [tuple(cell(cells + (row * columns + column) * 16) for column in range(columns)) for row in range(count)]
+    return decode(table)
 
 
 def main():
     db, error = ctypes.c_void_p(), ctypes.c_void_p()
     check(keel.keel_open(b"file:python-data/app.db", NUL, ctypes.byref(db), ctypes.byref(error)), error)
     query(db, "CREATE TABLE IF NOT EXISTS visit(who TEXT, at REAL, note BLOB)")
-    query(db, "INSERT INTO visit VALUES('Ada', 1843.5, x'00ff'), ('Grace', NULL, NULL)")
+    query(db, "INSERT INTO visit VALUES(?, ?, ?)", [("Ada", 1843.5, b"\0\xff"), ("Grace", None, None)])
     for row in query(db, "SELECT rowid, who, at, note FROM visit"):
         print("python:", row)
     try:
