@@ -8,7 +8,7 @@ use litekeel_core::settings::Id;
 use litekeel_core::{Error, Result, codes, sqlite};
 use serde::Serialize;
 
-use crate::database::{Database, Fingerprint, Opened};
+use crate::database::{Database, Opened};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::progress::{Progress, Waiting};
@@ -96,32 +96,43 @@ fn as_destination(url: &str) -> Result<String> {
 
 fn copy(label: &'static str, from: &str, to: &str, how: &How, out: Terminal, err: Terminal) -> Result<Exit> {
     let (source, destination) = (Database::of(Some(from))?, Database::of(Some(to))?);
-    if !how.overwrite && std::fs::symlink_metadata(&destination.path).is_ok() {
+    let is_new = std::fs::symlink_metadata(&destination.path).is_err();
+    if !how.overwrite && !is_new {
         let text = format!("{} exists already", destination.path.display());
         return Err(Error::new(codes::CONFLICT, text)
             .with_hint("name another file, or say --overwrite to replace its content")
             .with_path(&destination.path));
     }
-    let opened = Source::open(&source)?;
+    let opened = reading(&source)?;
     let page_size: i64 =
-        opened.db.lock()?.sqlite().pragma_query_value(None, "page_size", |row| row.get(0)).unwrap_or(4096);
+        opened.lock()?.sqlite().pragma_query_value(None, "page_size", |row| row.get(0)).unwrap_or(4096);
     let began = Instant::now();
     let mut progress = Progress::new(label, err);
-    let copied = opened.db.backup(to, how.pages, |done, total| {
+    let copied = opened.backup(to, how.pages, |done, total| {
         progress.show((done * page_size) as u64, (total * page_size) as u64);
-        interrupt::asked() || how.pause > 0 && !interrupt::sleep(Duration::from_millis(how.pause))
+        !opened.saw_one_state()
+            || interrupt::asked()
+            || how.pause > 0 && !interrupt::sleep(Duration::from_millis(how.pause))
     });
     drop(progress);
     let report = match copied {
         Ok(report) => report,
         Err(error) if error.code() & 0xff == sqlite::SQLITE_INTERRUPT && interrupt::asked() => {
-            opened.db.close()?;
+            opened.close()?;
             eprintln!("{} {}", err.paint(Tone::Warning, "stopped:"), untouched(&destination.path));
             return Ok(Exit::Interrupted);
         }
+        Err(_) if !opened.saw_one_state() => return Err(changed(&source.path)),
         Err(error) => return Err(error),
     };
-    opened.close(&source)?;
+    if !opened.saw_one_state() {
+        // Written during the very last step.
+        if is_new {
+            let _ = std::fs::remove_file(&destination.path);
+        }
+        return Err(changed(&source.path));
+    }
+    opened.close()?;
     if !how.no_check {
         check(&destination, err)?;
     }
@@ -162,38 +173,19 @@ fn untouched(path: &Path) -> String {
     }
 }
 
-/// The database that is read.
-struct Source {
-    db: Opened,
-    /// Set when it is read without locks: nobody may have changed it meanwhile.
-    unlocked: Option<Fingerprint>,
+/// The database to read: as an ordinary connection, which keeps others from changing what is being read; in a directory
+/// that may not be written, without a trace.
+fn reading(database: &Database) -> Result<Opened> {
+    match database.work(&[("optimize", "off")]) {
+        Err(error) if error.code() == codes::FILE_NOT_WRITABLE => database.inspect(),
+        other => other,
+    }
 }
 
-impl Source {
-    /// As an ordinary connection, which keeps writers from changing what is being read; on a directory that may not be
-    /// written, without a trace.
-    fn open(database: &Database) -> Result<Source> {
-        let before = database.fingerprint();
-        match database.work(&[("optimize", "off")]) {
-            Ok(db) => Ok(Source { db, unlocked: None }),
-            Err(error) if error.code() == codes::FILE_NOT_WRITABLE => {
-                Ok(Source { db: database.inspect()?, unlocked: Some(before) })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn close(self, database: &Database) -> Result<()> {
-        self.db.close()?;
-        match self.unlocked {
-            Some(before) if before != database.fingerprint() => Err(Error::new(
-                codes::IO,
-                format!("{} was changed while it was read without locks", database.path.display()),
-            )
-            .with_hint("try again: the copy may be a mixture; run as a user who may write the directory")),
-            _ => Ok(()),
-        }
-    }
+fn changed(path: &Path) -> Error {
+    Error::new(sqlite::SQLITE_BUSY, format!("{} was written while it was read without locks", path.display()))
+        .with_hint("what was read may be a mixture: try again")
+        .with_path(path)
 }
 
 /// Reads every page.
@@ -213,7 +205,11 @@ fn check(database: &Database, err: Terminal) -> Result<()> {
         },
     );
     drop(waiting);
+    let trusted = db.saw_one_state();
     db.close()?;
+    if !trusted {
+        return Err(changed(&database.path));
+    }
     match said? {
         said if said == "ok" => Ok(()),
         said => Err(Error::new(sqlite::SQLITE_CORRUPT, format!("{}: quick_check: {said}", database.path.display()))

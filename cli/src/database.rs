@@ -3,7 +3,6 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use litekeel_core::settings::{Resolved, Target, resolve};
 use litekeel_core::{CloseReport, Connection, Error, Options, Result, codes};
@@ -13,14 +12,6 @@ pub struct Database {
     pub path: PathBuf,
     pub resolved: Resolved,
     url: Option<String>,
-}
-
-/// The size and time of the database, and the size of its `-wal` if there is one.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Fingerprint {
-    database: Option<(u64, SystemTime)>,
-    /// `None` when there is no `-wal`.
-    pub wal: Option<u64>,
 }
 
 /// An open connection; closed when it goes out of scope, on every way out.
@@ -72,12 +63,6 @@ impl Database {
     /// The size of the `-wal`; `None` when there is none.
     pub fn wal_bytes(&self) -> Option<u64> {
         std::fs::metadata(self.beside("-wal")).ok().map(|meta| meta.len())
-    }
-
-    /// What changes when somebody writes.
-    pub fn fingerprint(&self) -> Fingerprint {
-        let database = std::fs::metadata(&self.path).ok().and_then(|meta| Some((meta.len(), meta.modified().ok()?)));
-        Fingerprint { database, wal: self.wal_bytes() }
     }
 
     /// Opens to look only, and gives up at once where that would mean to wait.

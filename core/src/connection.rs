@@ -13,6 +13,7 @@ use crate::deadline::{Progress, Running};
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
 use crate::explain::{self, Access, Subject};
+use crate::open::inspect::Stamp;
 use crate::registry::{self, FileId, OpenHandle};
 use crate::report::{CloseReport, OpenReport};
 use crate::settings::{Id, Options, Resolved, Settings, resolve};
@@ -56,6 +57,8 @@ pub(crate) struct Identity {
     pub strict: bool,
     /// What its file does; `None` in memory and on a VFS without shared memory.
     pub watch: Option<Arc<Watch>>,
+    /// The state of the file when it began to be read without locks.
+    pub inspected: Option<Stamp>,
 }
 
 pub(crate) struct State {
@@ -280,6 +283,7 @@ impl Connection {
             resolved: None,
             share_key: None,
             strict: false,
+            inspected: None,
             watch,
         };
         // SAFETY: the caller's promise.
@@ -438,6 +442,12 @@ impl Connection {
             self.interrupt();
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Whether all that this connection has read so far is of one state of the database. Locks see to that; only one that
+    /// inspects a database nobody has open reads without them, and learns here whether somebody has written meanwhile.
+    pub fn saw_one_state(&self) -> bool {
+        self.identity.inspected.as_ref().is_none_or(Stamp::is_unchanged)
     }
 
     /// What open found and did.

@@ -6,7 +6,7 @@
 pub(crate) mod filesystem;
 mod handle;
 mod hardening;
-mod inspect;
+pub(crate) mod inspect;
 mod journal;
 mod pragmas;
 mod probe;
@@ -25,7 +25,7 @@ use crate::explain::Access;
 use crate::registry;
 use crate::report::OpenReport;
 use crate::settings::{Id, Options, Origin, Resolved, Settings, Target, Value};
-use crate::{checkpointer, copies, events, foreign, process, shutdown, verify};
+use crate::{checkpointer, copies, events, foreign, ownership, process, shutdown, verify};
 use inspect::Look;
 
 pub(crate) use handle::Opening;
@@ -36,7 +36,8 @@ pub(crate) use pragmas::as_sqlite;
 pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Connection>> {
     if options.inspect {
         inspect::tighten(&mut resolved);
-        return open_new(resolved, options, false);
+        let Target::File(path) = resolved.target.clone() else { return open_new(resolved, options, false) };
+        return inspect::patiently(&path, || open_new(resolved.clone(), options, false));
     }
     if !resolved.settings.bool(Id::Share) {
         return open_new(resolved, options, false);
@@ -135,6 +136,8 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
     if let Target::File(path) = &resolved.target {
         report.warnings.extend(foreign::check(path, other_copies).map_err(|e| e.with_step("foreign_sqlite"))?);
     }
+    let _look_only = options.inspect.then(ownership::create_nothing);
+    let before = inspect::Stamp::of(&resolved);
     let (mut opening, look) = match options.inspect {
         true => handle::inspect(&resolved, options, access)?,
         false => (handle::open(&resolved, options, access)?, Look::Plain),
@@ -177,6 +180,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
             opening.path.as_deref().unwrap_or(Path::new(":memory:")),
         );
     }
+    let inspected = (look == Look::Immutable).then_some(before).flatten();
     let watch = opening.watch.take();
     if let (Some(watch), Some(wish)) = (&watch, wish(settings, &report)) {
         checkpointer::join(watch, wish);
@@ -192,6 +196,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         strict: settings.word(Id::Profile) == "test",
         resolved: Some(resolved),
         watch,
+        inspected,
     };
     // SAFETY: the handle is open, and `into_parts` gave up its ownership.
     let connection = unsafe { Connection::assemble(raw, waiting, identity) };
@@ -209,6 +214,10 @@ fn wish(settings: &Settings, report: &OpenReport) -> Option<Wish> {
     let wal_max = settings.int(Id::WalMax).unwrap_or(0);
     let background = checkpoint == "background";
     let idle = background || checkpoint.contains("idle");
+    // A reader moves nothing, and has nobody else do so.
+    if settings.word(Id::Mode) == "ro" {
+        return None;
+    }
     if !(idle || wal_max > 0) || report.row("journal_mode").is_none_or(|row| row.value != "wal") {
         return None;
     }

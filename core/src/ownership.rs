@@ -3,6 +3,7 @@
 //! The kernel's table tells that this process holds a lock, not which copy of SQLite took it. A lock on a file that this
 //! copy has no descriptor of belongs to another copy. ATTACH and raw `sqlite3_open` on our symbols pass through here too.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int};
 use std::sync::MutexGuard;
@@ -89,7 +90,26 @@ fn file_of(stat: &libc::stat) -> FileId {
     FileId { dev: stat.st_dev as u64, ino: stat.st_ino as u64 }
 }
 
+thread_local! {
+    static CREATE_NOTHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, SQLite creates no file on this thread: what is not there cannot be opened.
+pub(crate) struct CreateNothing(());
+
+pub(crate) fn create_nothing() -> CreateNothing {
+    CREATE_NOTHING.set(true);
+    CreateNothing(())
+}
+
+impl Drop for CreateNothing {
+    fn drop(&mut self) {
+        CREATE_NOTHING.set(false);
+    }
+}
+
 unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    let flags = if CREATE_NOTHING.get() { flags & !libc::O_CREAT } else { flags };
     // SAFETY: stored by `install` before this function could be called; the arguments are passed on unchanged.
     let fd = unsafe { std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire))(path, flags, mode) };
     if fd >= 0 {

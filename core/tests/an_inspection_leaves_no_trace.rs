@@ -120,3 +120,56 @@ fn what_cannot_be_seen_without_a_trace_is_refused() {
     assert_eq!(listing(dir.path()), before);
     db.close().unwrap();
 }
+
+#[test]
+fn a_database_that_is_opened_and_closed_all_the_time_is_seen_whole() {
+    const NAME: &str = "a_database_that_is_opened_and_closed_all_the_time_is_seen_whole";
+    let url = std::env::var("URL").unwrap_or_default();
+    if is_child(NAME) {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(3);
+        while std::time::Instant::now() < until {
+            let db = open(&url).unwrap();
+            for _ in 0..3 {
+                exec(&db, "INSERT INTO t VALUES(1, hex(randomblob(300)))");
+            }
+            db.close().unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(3));
+        }
+        return;
+    }
+    let dir = Dir::new();
+    let url = dir.url("a.db");
+    let db = open(&url).unwrap();
+    // Large enough that somebody writes while it is read.
+    let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) \
+                INSERT INTO t SELECT i, hex(randomblob(300)) FROM n";
+    exec(&db, &format!("CREATE TABLE t(a, b); CREATE INDEX i ON t(b); {rows}"));
+    db.close().unwrap();
+    let mut writer = child(NAME, &[("URL", &url)]).spawn().unwrap();
+    let (mut whole, mut again, mut restless) = (0, 0, 0);
+    while writer.try_wait().unwrap().is_none() {
+        let db = match inspect(&url) {
+            Ok(db) => db,
+            // It says so, and does not call it damage.
+            Err(error) if error.code() == litekeel_core::sqlite::SQLITE_BUSY => {
+                restless += 1;
+                continue;
+            }
+            Err(error) => panic!("{error:?}"),
+        };
+        let check = db.lock().unwrap().sqlite().query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
+        if db.saw_one_state() {
+            assert_eq!(check.unwrap(), "ok");
+            whole += 1;
+        } else {
+            again += 1;
+        }
+        db.close().unwrap();
+    }
+    println!("{whole} looks whole, {again} to be taken again, {restless} given up");
+    assert!(writer.wait().unwrap().success() && whole > 5, "{whole} {again} {restless}");
+    // The inspections have not created a file that nobody removes.
+    let db = open(&url).unwrap();
+    db.close().unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}

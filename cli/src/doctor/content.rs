@@ -2,7 +2,7 @@
 
 use litekeel_core::hazards::{Finding, Level};
 use litekeel_core::settings::{Id, Settings};
-use litekeel_core::{Connection, Error, Result};
+use litekeel_core::{Connection, Error, Result, sqlite};
 use rusqlite::Connection as Sqlite;
 
 use super::{Depth, settings};
@@ -19,26 +19,27 @@ pub struct Content {
     pub settings: Vec<settings::Line>,
 }
 
+/// So often the content is read again when somebody wrote it meanwhile.
+const ATTEMPTS: usize = 20;
+
 /// Opens the database to look only, and looks.
 ///
 /// # Errors
 /// Those of open. What goes wrong afterwards is a finding.
 pub fn examine(database: &Database, depth: Depth, err: Terminal) -> Result<Content> {
-    let mut before = database.fingerprint();
-    loop {
+    for _ in 0..ATTEMPTS {
         let db = database.inspect()?;
-        let lines = db.report().rows.iter().map(settings::Line::from).collect();
+        let settings = db.report().rows.iter().map(settings::Line::from).collect();
         let findings = look(&db, &database.resolved.settings, depth, err);
+        // A database that nobody had open is read without locks; what was seen may be a mixture then.
+        let trusted = db.saw_one_state() || interrupt::asked();
         db.close()?;
-        // Without a -wal the file was read as one that nobody changes. If somebody opened it meanwhile, what was seen
-        // may be a mixture, and it is read again, in company now.
-        let after = database.fingerprint();
-        if before.wal.is_none() && before != after && !interrupt::asked() {
-            before = after;
-            continue;
+        if trusted {
+            return Ok(Content { findings, settings });
         }
-        return Ok(Content { findings, settings: lines });
     }
+    Err(Error::new(sqlite::SQLITE_BUSY, "the database was written each time it was read")
+        .with_hint("it is opened and closed too often to be looked at without a trace: try again"))
 }
 
 fn look(db: &Connection, wanted: &Settings, depth: Depth, err: Terminal) -> Vec<Finding> {
@@ -57,7 +58,7 @@ fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Findin
     let sqlite = guard.sqlite();
     let explain = |error: rusqlite::Error| match error.sqlite_error() {
         Some(cause) => guard.fail(cause.extended_code),
-        None => Error::new(litekeel_core::sqlite::SQLITE_ERROR, error.to_string()),
+        None => Error::new(sqlite::SQLITE_ERROR, error.to_string()),
     };
     found.push(journal_mode(&journal, wanted));
     found.extend(header(sqlite, wanted).map_err(explain)?);

@@ -4,9 +4,13 @@
 //! mark into the `-shm`, and as the last one to leave may not remove them again. So a database in WAL mode is read
 //! through the `-shm` that is there, mapped read-only, or, when nobody has it open and there is no `-wal`, as immutable.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Opening;
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::explain::beside;
 use crate::report::OpenReport;
@@ -24,6 +28,9 @@ const SKIPPED: &[Id] = &[
     Id::Mkdir,
     Id::LockingMode,
     Id::PersistWal,
+    Id::Checkpoint,
+    Id::WalMax,
+    Id::WalMaxAction,
 ];
 
 /// The parameter for SQLite that keeps it from leaving a trace.
@@ -45,6 +52,116 @@ impl Look {
             Look::Plain => "",
         }
     }
+}
+
+/// A change that is younger may have the time stamp of the one before it: the kernel's clock for files ticks.
+const TICK: Duration = Duration::from_millis(20);
+/// An opening or closing process passes through states that look like faults; a fault stays as it is for so long.
+const SETTLED: Duration = Duration::from_millis(100);
+/// After this time a database that is opened and closed all the time is given up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What changes in the database file when somebody writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    path: PathBuf,
+    size: u64,
+    inode: u64,
+    modified: SystemTime,
+    /// The last change is old enough for the next one to show.
+    old: bool,
+}
+
+impl Stamp {
+    pub(super) fn of(resolved: &Resolved) -> Option<Stamp> {
+        match &resolved.target {
+            Target::File(path) => Stamp::at(path),
+            Target::Memory => None,
+        }
+    }
+
+    fn at(path: &Path) -> Option<Stamp> {
+        let meta = std::fs::metadata(path).ok()?;
+        let modified = meta.modified().ok()?;
+        // A time in the future is no younger than the next one either.
+        let old = SystemTime::now().duration_since(modified).map_or(true, |age| age > TICK);
+        Some(Stamp { path: path.to_owned(), size: meta.len(), inode: meta.ino(), modified, old })
+    }
+
+    /// Nobody has written the file since.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        let now = Stamp::at(&self.path);
+        self.old && now.is_some_and(|now| (now.size, now.inode, now.modified) == (self.size, self.inode, self.modified))
+    }
+}
+
+/// Opens until what was read in opening is of one state of the database, and until what looks like a fault has stayed.
+///
+/// # Errors
+/// That of the last attempt; `SQLITE_BUSY` when the database never came to rest.
+pub(super) fn patiently(path: &Path, attempt: impl Fn() -> Result<Arc<Connection>>) -> Result<Arc<Connection>> {
+    let began = Instant::now();
+    let mut fault: Option<(Instant, i32)> = None;
+    loop {
+        let before = around(path);
+        let outcome = attempt();
+        let over = began.elapsed() > PATIENCE;
+        match outcome {
+            Ok(connection) if connection.saw_one_state() => return Ok(connection),
+            Ok(connection) => {
+                connection.close()?;
+                fault = None;
+                if over {
+                    return Err(restless(path));
+                }
+            }
+            Err(error) => {
+                let passing = matches!(
+                    error.code() & 0xff,
+                    sqlite::SQLITE_CANTOPEN
+                        | sqlite::SQLITE_READONLY
+                        | sqlite::SQLITE_CORRUPT
+                        | sqlite::SQLITE_NOTADB
+                        | sqlite::SQLITE_PROTOCOL
+                        | sqlite::SQLITE_IOERR
+                ) && error.code() > 0
+                    && before.main.is_some();
+                let same = before.main.as_ref().is_some_and(|stamp| stamp.old) && around(path) == before;
+                let since = match fault {
+                    Some((since, code)) if code == error.code() && same => since,
+                    _ => Instant::now(),
+                };
+                fault = Some((since, error.code()));
+                if !passing || over || since.elapsed() >= SETTLED {
+                    return Err(error);
+                }
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The database and what lies beside it.
+#[derive(PartialEq)]
+struct Around {
+    main: Option<Stamp>,
+    wal: Option<u64>,
+    shm: bool,
+}
+
+fn around(path: &Path) -> Around {
+    Around {
+        main: Stamp::at(path),
+        wal: std::fs::metadata(beside(path, "-wal")).ok().map(|meta| meta.len()),
+        shm: std::fs::metadata(beside(path, "-shm")).is_ok(),
+    }
+}
+
+fn restless(path: &Path) -> Error {
+    let text = format!("{} is opened, written and closed all the time", path.display());
+    Error::new(sqlite::SQLITE_BUSY, text)
+        .with_hint("it cannot be looked at without a trace now: try again, or look while a process has it open")
+        .with_path(path)
 }
 
 /// Read-only, and without the settings that would change the file.
