@@ -3,7 +3,7 @@
 const { I, F, bytes, native, field, status, tag, layout } = require('./packed');
 
 const { FIRST_PARAMETER, PARAMETERS, TEXT, TEXT_BYTES } = layout;
-const { NULL, INT, LATIN, EXTRA } = tag;
+const { NULL, INT, LATIN, EXTRA, ASCII } = tag;
 const hasOwn = Object.prototype.hasOwnProperty;
 const isView = ArrayBuffer.isView;
 
@@ -11,6 +11,10 @@ const isView = ArrayBuffer.isView;
 const SHORT = 40;
 /** The native side measures longer strings instead of reserving for the worst case. */
 const MEASURED = 1 << 16;
+/** V8 13 (Node 24 and 25) takes four times as long to encode a long text as to find out that it is ASCII, and copy it. */
+const SLOW_UTF8 = typeof Bun === 'undefined' && /^13\./.test(process.versions.v8);
+const LONG = 512;
+const LONGEST = 1 << 24;
 /** Calls with one plain object before its reader is generated. */
 const WORTH_IT = 200;
 const MAX_GENERATED = 128;
@@ -89,6 +93,12 @@ function writeText(text, at) {
 		}
 	}
 	external.push(text);
+	if (SLOW_UTF8 && length >= LONG && length < LONGEST && Buffer.byteLength(text) === length) {
+		scratch += length + 1;
+		I[2 * at] = length + 1;
+		I[2 * at + 1] = ASCII;
+		return;
+	}
 	const room = length < MEASURED ? 3 * length + 1 : 0;
 	scratch += room;
 	I[2 * at] = room;
@@ -216,10 +226,20 @@ function bindArguments(compiled, args) {
 		let at = 0;
 		for (; at < count; ++at) {
 			const value = args[at];
-			const type = typeof value;
-			if (type === 'object' && value !== null && !isView(value)) break;
-			if (type !== 'number' && type !== 'string') checkValueOfArgument(value);
-			write(value, FIRST_PARAMETER + at);
+			const cell = FIRST_PARAMETER + at;
+			if (typeof value === 'number') {
+				F[cell] = value;
+				// A NaN could look like any tag.
+				if (value !== value) I[2 * cell + 1] = NULL;
+			} else if (typeof value === 'string') {
+				writeText(value, cell);
+			} else if (value === null || value === undefined) {
+				I[2 * cell + 1] = NULL;
+			} else {
+				if (typeof value === 'object' && !isView(value)) break;
+				checkValueOfArgument(value);
+				write(value, cell);
+			}
 		}
 		if (at === count) {
 			finish(count);

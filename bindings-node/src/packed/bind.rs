@@ -91,11 +91,12 @@ pub(super) unsafe fn bind<'a>(statement: &'a Statement<'a>, copy: bool) -> Resul
                         let length = (low as usize).min(buffer::TEXT_BYTES - text);
                         let start = buffer.text().add(text);
                         text += length;
-                        bound.borrowed |= !copy;
+                        // Stays readable while the environment lives, and is bound anew before the next execution.
                         bind_text(handle, index, start, length, copy)
                     }
                     tag::INT => sqlite::sqlite3_bind_int64(handle, index, i64::from(low as i32)),
                     tag::EXTRA => bind_argument(&mut bound, arguments.next(), index, low as usize, copy),
+                    tag::ASCII => bind_ascii(&mut bound, arguments.next(), index, low as usize, copy),
                     _ => sqlite::sqlite3_bind_null(handle, index),
                 }
             }
@@ -122,6 +123,24 @@ unsafe fn bind_text(
     // SAFETY: readable for `length`, for as long as the destructor says (callers).
     unsafe {
         sqlite::sqlite3_bind_text64(handle, index, text.cast(), length as u64, destructor, sqlite::SQLITE_UTF8 as u8)
+    }
+}
+
+/// Binds a string of ASCII; `room` is its length and one more.
+unsafe fn bind_ascii(bound: &mut Bound<'_>, text: sys::napi_value, index: c_int, room: usize, copy: bool) -> c_int {
+    let used = bound.scratch.len();
+    if used + room > bound.scratch.capacity() {
+        return sqlite::SQLITE_NOMEM;
+    }
+    let mut length = 0;
+    // SAFETY: the scratch has `room` more bytes, which include the NUL that N-API adds; they stay until the call ends.
+    unsafe {
+        let start = bound.scratch.as_mut_ptr().add(used);
+        let env = bound.statement.environment.env;
+        sys::napi_get_value_string_latin1(env, text, start.cast(), room, &mut length);
+        bound.scratch.set_len(used + length);
+        bound.borrowed |= !copy;
+        bind_text(bound.statement.slot.handle, index, start, length, copy)
     }
 }
 

@@ -95,7 +95,9 @@ pub(crate) mod tag {
     pub(crate) const WIDE: u32 = BASE | 4;
     /// An index into the extras; of a parameter: the next argument.
     pub(crate) const EXTRA: u32 = BASE | 5;
-    /// Tags differ in these bits only.
+    /// A parameter: the next argument, a string of ASCII.
+    pub(crate) const ASCII: u32 = BASE | 6;
+    /// Tags have these bits in common.
     pub(crate) const MASK: u32 = 0xFFFF_FFF8;
     pub(crate) const ALL: u32 = BASE;
 }
