@@ -115,7 +115,8 @@ function own(statement, compiled) {
 
 function keep(compiled) {
 	const { state, sql } = compiled;
-	if (sql.length > MAX_KEPT_TEXT / 4) return false;
+	// Whoever else uses the connection may change what the SQL means.
+	if (state.exposed || sql.length > MAX_KEPT_TEXT / 4) return false;
 	const earlier = state.kept.get(sql);
 	if (earlier !== undefined) forget(earlier);
 	state.kept.set(sql, compiled);

@@ -45,6 +45,8 @@ const core = module.exports = {
 			keptText: 0,
 			/** Iterators may read ahead: nothing can change what they would read in between. */
 			prefetch: true,
+			/** Other hosts of the process can use the connection, in between of any two native calls. */
+			exposed: false,
 			weak: null,
 			controls: null,
 			database: db,
@@ -80,6 +82,12 @@ const core = module.exports = {
 	extended(state) {
 		state.prefetch = false;
 		require('./compiled').flush(state);
+	},
+
+	/** Called before other hosts of the process can get hold of a connection. */
+	exposed(state) {
+		core.extended(state);
+		state.exposed = true;
 	},
 
 	/**

@@ -151,25 +151,33 @@ class Decoder {
 	}
 
 	row(at) {
-		const { columns, mode, safe, width } = this;
-		if (mode === PLUCK) return cell(at, safe);
-		if (mode === RAW) {
-			const row = new Array(width);
-			for (let column = 0; column < width; ++column) row[column] = cell(at + column, safe);
-			return row;
-		}
+		const { safe, width } = this;
+		const values = new Array(width);
+		for (let column = 0; column < width; ++column) values[column] = cell(at + column, safe);
+		return this.fromValue(values);
+	}
+
+	/** The row of a list of values. */
+	fromValue(values) {
+		const { columns, mode } = this;
+		if (mode === RAW) return values;
+		if (mode === PLUCK) return values[0];
 		const row = {};
-		for (let column = 0; column < width; ++column) {
+		for (let column = 0; column < values.length; ++column) {
 			const [name, table] = columns[column];
-			const value = cell(at + column, safe);
 			if (mode === FLAT) {
-				row[name] = value;
+				row[name] = values[column];
 				continue;
 			}
 			if (!Object.prototype.hasOwnProperty.call(row, table)) row[table] = {};
-			row[table][name] = value;
+			row[table][name] = values[column];
 		}
 		return row;
+	}
+
+	/** The rows of lists of values. */
+	fromValues(rows) {
+		return rows.map((values) => this.fromValue(values));
 	}
 }
 

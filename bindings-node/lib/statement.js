@@ -337,6 +337,7 @@ class Statement {
 	}
 
 	#rows(compiled) {
+		if (this.#state.exposed) return this.#rowsAtOnce(compiled);
 		I[LIMIT] = NO_LIMIT;
 		const out = [];
 		try {
@@ -362,6 +363,14 @@ class Statement {
 			throw error;
 		}
 		return fail(this.#state);
+	}
+
+	/** Nobody else who uses the connection comes in between. */
+	#rowsAtOnce(compiled) {
+		I[COLUMNS] = 0;
+		const rows = invoke(native.allValues);
+		if (I[STATUS] !== status.DONE) fail(this.#state);
+		return rows.length === 0 ? rows : this.#decode(compiled).fromValues(rows);
 	}
 
 	#decode(compiled) {

@@ -13,7 +13,7 @@ module.exports = ({ core, door }) => {
 				if (state.handle === undefined) {
 					state.handle = native.lendHandle(state.token);
 					// Others may prepare, write and register on the connection from now on.
-					core.extended(state);
+					core.exposed(state);
 				}
 				return state.handle;
 			},
@@ -21,7 +21,7 @@ module.exports = ({ core, door }) => {
 			retainHandle() {
 				const state = core.state(this);
 				core.requireIdle(state);
-				core.extended(state);
+				core.exposed(state);
 				return check(native.retainHandle(state.token));
 			},
 		},
@@ -29,7 +29,7 @@ module.exports = ({ core, door }) => {
 			/** The connection of a `keel_db *` of this process, shared from now on. `close()` ends this owner's part. */
 			fromHandle(handle) {
 				if (typeof handle !== 'bigint') throw new TypeError('Expected first argument to be a bigint');
-				return door.wrap(check(native.adoptHandle(handle)), {});
+				return door.wrap(check(native.adoptHandle(handle)), { exposed: true, prefetch: false });
 			},
 		},
 	};

@@ -1,5 +1,6 @@
 //! SQLite values to JavaScript and back, for callbacks that SQLite makes into JavaScript.
 
+use std::cell::RefCell;
 use std::ffi::{CString, c_int, c_void};
 use std::ptr;
 
@@ -17,8 +18,11 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// `None` when the environment can no longer run JavaScript.
+    /// `None` when the environment can no longer run JavaScript, or not in this thread.
     pub(crate) fn open(env: sys::napi_env) -> Option<Scope> {
+        if !is_here(env) {
+            return None;
+        }
         let mut scope = ptr::null_mut();
         // SAFETY: `env` is the environment of the JavaScript thread that runs the statement.
         let status = unsafe { sys::napi_open_handle_scope(env, &mut scope) };
@@ -33,8 +37,33 @@ impl Drop for Scope {
     }
 }
 
+thread_local! {
+    /// The environments of this thread.
+    static HERE: RefCell<Vec<sys::napi_env>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Makes this thread the one that runs the environment's JavaScript.
+pub(crate) fn settle_here(env: sys::napi_env) {
+    HERE.with_borrow_mut(|here| here.push(env));
+}
+
+/// The environment has ended.
+pub(crate) fn leave(env: sys::napi_env) {
+    let _ = HERE.try_with(|here| here.borrow_mut().retain(|other| *other != env));
+}
+
+/// Whether this thread runs the environment's JavaScript: another host of the process may use a connection, on a thread
+/// of its own, that has functions of JavaScript's.
+fn is_here(env: sys::napi_env) -> bool {
+    // At exit, thread-locals are gone before the last connections are.
+    HERE.try_with(|here| here.borrow().contains(&env)).unwrap_or(false)
+}
+
 /// Whether a JavaScript exception waits: no JavaScript may be called until it has been delivered.
 pub(crate) fn exception_pending(env: sys::napi_env) -> bool {
+    if !is_here(env) {
+        return true;
+    }
     let mut pending = false;
     // SAFETY: plain query on a live environment.
     let status = unsafe { sys::napi_is_exception_pending(env, &mut pending) };
@@ -163,8 +192,10 @@ pub(crate) fn release(env: sys::napi_env, reference: sys::napi_ref) {
 /// # Safety
 /// `context` belongs to the callback that is running.
 pub(crate) unsafe fn fail(context: *mut sqlite::sqlite3_context) {
-    // SAFETY: SQLite copies the empty text.
-    unsafe { sqlite::sqlite3_result_error(context, c"".as_ptr(), 0) }
+    // Seen by those only who run on another thread.
+    let message = c"a function of JavaScript's runs in its own thread only";
+    // SAFETY: SQLite copies the text.
+    unsafe { sqlite::sqlite3_result_error(context, message.as_ptr(), -1) }
 }
 
 /// Makes `value` the result of the callback. False: an exception naming `origin` is pending.

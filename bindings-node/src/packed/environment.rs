@@ -100,13 +100,15 @@ pub(crate) unsafe fn create(env: sys::napi_env, exports: sys::napi_value) -> Opt
         // One count for the functions' data, given back when the environment ends.
         let data = Rc::into_raw(environment.clone());
         sys::napi_set_instance_data(env, data.cast_mut().cast(), Some(end), ptr::null_mut());
+        value::settle_here(env);
         Some(environment)
     }
 }
 
-unsafe extern "C" fn end(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+unsafe extern "C" fn end(env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
     // SAFETY: the count of `create`; finalised once, when no JavaScript runs any more.
     drop(unsafe { Rc::from_raw(data.cast_const().cast::<Environment>()) });
+    value::leave(env);
 }
 
 impl Environment {

@@ -122,6 +122,7 @@ packed_exports! {
     c"getRow" => step::get,
     c"allRows" => step::all,
     c"nextRows" => step::next,
+    c"allValues" => step::values,
     c"runStatement" => step::run,
     c"control" => step::control,
     c"resetStatement" => reset,

@@ -9,6 +9,7 @@ use super::Statement;
 use super::bind::bind;
 use super::buffer::{self, field, flag, status};
 use super::encode;
+use crate::extension::value;
 
 /// What one call fetches.
 struct Fetch {
@@ -202,8 +203,75 @@ pub(super) unsafe fn next(statement: &Statement<'_>) -> sys::napi_value {
         if outcome == status::FAILED {
             tell_rollback(statement, inside);
         }
+        if outcome == status::ROW && refused_to_share(statement) {
+            end(handle, keep);
+            return ptr::null_mut();
+        }
         out
     }
+}
+
+/// Reports that a connection with several owners keeps no statement open between calls.
+fn refused_to_share(statement: &Statement<'_>) -> bool {
+    let Some(connection) = statement.token.core().filter(|connection| connection.is_shared()) else { return false };
+    if let Err(error) = connection.require_sole_owner("iterating") {
+        let failure = crate::object::failure(statement.environment.env, &error.with_hint("use all()"));
+        statement.environment.fail(failure);
+    }
+    true
+}
+
+/// Binds, then fetches all rows in this one call, as a list of lists: the connection may have other users, who come in
+/// between two calls. Integers are BigInts with `flag::SAFE`.
+pub(super) unsafe fn values(statement: &Statement<'_>) -> sys::napi_value {
+    let env = statement.environment.env;
+    let buffer = statement.environment.buffer;
+    let handle = statement.slot.handle;
+    let fetch = Fetch::of(statement);
+    let keep = statement.environment.keeps_values();
+    buffer.set(field::WIDE, -1);
+    buffer.set(field::FAILURE, -1);
+    let mut list = ptr::null_mut();
+    // SAFETY: the statement is live and reset; a row is read before the next step.
+    unsafe {
+        if let Err(rc) = bind(statement, true) {
+            statement.environment.unbound(rc);
+            return ptr::null_mut();
+        }
+        let inside = sqlite::sqlite3_get_autocommit(statement.db()) == 0;
+        sys::napi_create_array(env, &mut list);
+        let mut count = 0;
+        loop {
+            let rc = sqlite::sqlite3_step(handle);
+            let Some(_scope) = value::Scope::open(env).filter(|_| !statement.thrown()) else { break };
+            if rc != sqlite::SQLITE_ROW {
+                buffer.set(field::STATUS, status::DONE);
+                if rc != sqlite::SQLITE_DONE {
+                    statement.fail(rc);
+                    end(handle, keep);
+                    tell_rollback(statement, inside);
+                    return ptr::null_mut();
+                }
+                break;
+            }
+            if count == 0 {
+                fetch.describe(statement);
+            }
+            let mut row = ptr::null_mut();
+            sys::napi_create_array(env, &mut row);
+            for at in 0..sqlite::sqlite3_column_count(handle) {
+                let cell = value::to_js(env, sqlite::sqlite3_column_value(handle, at), fetch.safe_integers);
+                if cell.is_null() {
+                    break;
+                }
+                sys::napi_set_element(env, row, at as u32, cell);
+            }
+            sys::napi_set_element(env, list, count, row);
+            count += 1;
+        }
+        end(handle, keep);
+    }
+    list
 }
 
 /// Runs for the effect. `field::CHANGES` and `field::ROWID` say what it was.
