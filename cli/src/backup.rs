@@ -173,9 +173,12 @@ fn untouched(path: &Path) -> String {
     }
 }
 
-/// The database to read: as an ordinary connection, which keeps others from changing what is being read; in a directory
-/// that may not be written, without a trace.
+/// The database to read: as an ordinary connection, which keeps others from changing what is being read; without a trace
+/// in a directory that may not be written, or by a URL that only reads.
 fn reading(database: &Database) -> Result<Opened> {
+    if database.resolved.settings.word(Id::Mode) == "ro" {
+        return database.inspect();
+    }
     match database.work(&[("optimize", "off")]) {
         Err(error) if error.code() == codes::FILE_NOT_WRITABLE => database.inspect(),
         other => other,

@@ -31,6 +31,10 @@ fn a_live_database_there_and_back() {
     assert_eq!(rows(&dir, "copies/b.db"), 1001);
     drop(writer);
 
+    // A URL that only reads is enough.
+    let ran = dir.litekeel(&["backup", "file:a.db?mode=ro", "reader.db"]);
+    assert_eq!((ran.status, rows(&dir, "reader.db")), (0, 1001), "{ran:?}");
+
     // The application's own URL may carry its settings.
     let ran = dir.litekeel(&["restore", "copies/b.db", "file:new/c.db?profile=durable&cache_size=64MiB"]);
     assert!(ran.status == 0 && ran.out.contains("quick_check: ok"), "{ran:?}");
