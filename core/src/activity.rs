@@ -71,6 +71,8 @@ pub(crate) struct Look {
     /// The running statement, or the latest one of the transaction.
     pub sql: Option<String>,
     pub since: Option<Duration>,
+    /// A write transaction is open: it holds the lock, it does not merely run a statement that may.
+    pub certain: bool,
     /// The open transaction was last used by the thread that asks.
     pub by_this_thread: bool,
 }
@@ -259,6 +261,7 @@ impl Activity {
             state: if self.user() != 0 { "running" } else { "idle" },
             sql: record.text().or_else(|| (!record.last.is_empty()).then(|| record.last.clone())),
             since: since.map(|since| now().saturating_sub(since)),
+            certain: transaction == sqlite::SQLITE_TXN_WRITE,
             by_this_thread: transaction != sqlite::SQLITE_TXN_NONE && record.thread == this_thread(),
         })
     }

@@ -70,12 +70,13 @@ pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
         }
     }
     let own = own(path, except);
-    if mine.iter().any(|role| blocks(role)) && !own.iter().any(|(holder, _)| blocks(holder.role)) {
+    let is_known = own.iter().any(|(holder, asks, certain)| blocks(holder.role) && (*certain || !asks));
+    if mine.iter().any(|role| blocks(role)) && !is_known {
         // The kernel says that this process holds it, and no connection of ours has noted a statement: a raw handle.
         let role = mine.into_iter().find(|role| blocks(role)).unwrap_or_default();
         found.push(Holder { pid: me, role, command: THIS_PROCESS.to_owned(), state: "running", ..Holder::default() });
     }
-    found.extend(own.into_iter().filter(|(_, asks)| !asks).map(|(holder, _)| holder));
+    found.extend(own.into_iter().filter(|(_, asks, _)| !asks).map(|(holder, ..)| holder));
     found.sort_by_key(|holder| !blocks(holder.role));
     Some(found)
 }
@@ -134,9 +135,9 @@ pub(crate) fn of_process(pid: u32, role: &'static str) -> Holder {
     Holder { pid, role, command, state, since, ..Holder::default() }
 }
 
-/// This process's connections that hold a lock, and whether it is the one that asks. The kernel's table has one row for
-/// all of them, so each is asked for what its thread has noted.
-fn own(path: &Path, except: Option<u64>) -> Vec<(Holder, bool)> {
+/// This process's connections that hold a lock, whether it is the one that asks, and whether it certainly holds it. The
+/// kernel's table has one row for all of them, so each is asked for what its thread has noted.
+fn own(path: &Path, except: Option<u64>) -> Vec<(Holder, bool, bool)> {
     let Some(file) = file_id(path) else { return Vec::new() };
     let looks = registry::on_file(file).into_iter().filter_map(|(handle, activity)| {
         let look = activity.look()?;
@@ -150,7 +151,7 @@ fn own(path: &Path, except: Option<u64>) -> Vec<(Holder, bool)> {
             opened_at: (!handle.opened_at.is_empty()).then_some(handle.opened_at),
             by_this_thread: look.by_this_thread,
         };
-        Some((holder, Some(handle.id) == except))
+        Some((holder, Some(handle.id) == except, look.certain))
     });
     looks.collect()
 }
@@ -165,7 +166,7 @@ pub(crate) fn describe(holder: &Holder) -> String {
     let time = holder.since.map_or_else(String::new, |since| format!(" for {}", age(since)));
     if holder.pid != std::process::id() {
         let state = match holder.state {
-            "stopped" => format!(", stopped by a signal{time}"),
+            "stopped" => format!(", stopped by a signal{}", time.replacen("for", "for about", 1)),
             "zombie" => ", a zombie".to_owned(),
             _ => String::new(),
         };

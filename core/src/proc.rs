@@ -98,7 +98,8 @@ pub(crate) fn state(pid: u32) -> &'static str {
 }
 
 /// For how long no thread of the process has run, by the scheduler's own record: for a stopped process, since it was
-/// stopped. `None` where the kernel does not show that record.
+/// stopped. Each processor keeps a clock of its own for it, which leaves out the time that a hypervisor took away: the
+/// figure is about right. `None` where the kernel does not show that record.
 pub(crate) fn idle_for(pid: u32) -> Option<Duration> {
     let latest = |tasks: &str| {
         let times = fs::read_dir(tasks).ok()?.flatten().filter_map(|task| last_ran(&task.path().join("sched")));

@@ -5,7 +5,7 @@ mod common;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use common::{Dir, child, exec, is_child, open};
+use common::{Dir, Killed, child, exec, is_child, open};
 use litekeel_core::error::BusyKind;
 use litekeel_core::{Connection, Error, sqlite};
 
@@ -37,7 +37,8 @@ fn a_stopped_writer_is_named_with_its_command() {
         let url = dir.url(&format!("a.db?busy_timeout=100&journal_mode={mode}"));
         let db = open(&url).unwrap();
         exec(&db, "CREATE TABLE t(a)");
-        let mut holder = child(NAME, &[("URL", &url)]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = Killed(child(NAME, &[("URL", &url)]).stdout(Stdio::piped()).spawn().unwrap());
+        let holder = &mut process.0;
         let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap() == "holding"));
 
@@ -57,6 +58,12 @@ fn a_stopped_writer_is_named_with_its_command() {
         assert!(busy.holders[0].command.contains(NAME), "{error}");
         assert!(error.message().contains(&format!("pid {}", holder.id())), "{error}");
         assert!(error.message().contains("stopped by a signal"), "{error}");
+        if std::path::Path::new("/proc/self/sched").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            let since = db.holders().unwrap()[0].since.unwrap();
+            assert!(since >= std::time::Duration::from_millis(100), "{since:?}");
+            assert!(since < std::time::Duration::from_secs(30), "{since:?}");
+        }
         holder.kill().unwrap();
         holder.wait().unwrap();
         // Without a holder nobody is accused.
@@ -88,4 +95,92 @@ fn another_connection_of_this_process_and_the_upgrade_are_told_apart() {
     let error = failure(&second, c"INSERT INTO t VALUES(1)");
     assert_eq!(error.busy().unwrap().kind, BusyKind::Upgrade, "{error}");
     assert!(error.hint().contains("BEGIN IMMEDIATE"));
+}
+
+/// One holder, for a connection to whose file another one asks.
+fn holder_of(db: &Connection) -> litekeel_core::error::Holder {
+    let error = db.exec("BEGIN IMMEDIATE").unwrap_err();
+    let mut holders = error.busy().unwrap().holders.clone();
+    assert_eq!(holders.len(), 1, "{error}");
+    let holder = holders.remove(0);
+    if let Some(sql) = &holder.sql {
+        assert!(error.message().contains(sql.as_str()), "{error}");
+    }
+    holder
+}
+
+#[test]
+fn a_connection_of_this_process_is_named_with_its_statement_its_age_and_its_place() {
+    let dir = Dir::new();
+    let mut options = litekeel_core::Options::new();
+    options.opened_at = Some("jobs.rs:7".to_owned());
+    let url = dir.url("a.db?busy_timeout=30");
+    let first = Connection::open(Some(&url), &options).unwrap();
+    let second = open(&url).unwrap();
+    first.exec("CREATE TABLE t(a)").unwrap();
+    second.exec("CREATE TABLE own(a)").unwrap();
+
+    // Between two calls of a transaction.
+    first.exec("BEGIN IMMEDIATE; INSERT INTO t VALUES(1)").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let holder = holder_of(&second);
+    assert_eq!((holder.role, holder.state), ("writer", "idle"));
+    assert_eq!(holder.sql.as_deref(), Some("INSERT INTO t VALUES(1)"));
+    assert_eq!(holder.opened_at.as_deref(), Some("jobs.rs:7"));
+    let age = holder.since.unwrap();
+    assert!(age >= std::time::Duration::from_millis(190) && age < std::time::Duration::from_secs(20), "{age:?}");
+    first.exec("COMMIT").unwrap();
+    assert_eq!(second.holders().unwrap(), []);
+
+    // In the middle of a statement, on another thread; nobody but that thread touches SQLite's handle meanwhile.
+    let long =
+        "INSERT INTO t WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0";
+    let runs = {
+        let first = first.clone();
+        std::thread::spawn(move || first.exec(long).unwrap_err())
+    };
+    while second.holders().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let holder = holder_of(&second);
+    assert_eq!((holder.role, holder.state, holder.sql.as_deref()), ("writer", "running", Some(long)));
+    assert!(holder.since.unwrap() >= std::time::Duration::from_millis(50), "{holder:?}");
+    // Who only waits holds nothing.
+    let waits = {
+        let third = open(&dir.url("a.db?busy_timeout=20s")).unwrap();
+        let waiter = third.clone();
+        (std::thread::spawn(move || waiter.exec("BEGIN IMMEDIATE; ROLLBACK")), third)
+    };
+    for _ in 0..20 {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert_eq!(second.holders().unwrap().len(), 1, "{:?}", second.holders());
+    }
+    first.interrupt();
+    assert_eq!(runs.join().unwrap().code() & 0xff, sqlite::SQLITE_INTERRUPT);
+    waits.0.join().unwrap().unwrap();
+    for db in [first, second, waits.1] {
+        db.close().unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_raw_handle_of_this_process_is_seen_without_being_touched() {
+    let dir = Dir::new();
+    let url = dir.url("a.db?busy_timeout=30");
+    let (first, second) = (open(&url).unwrap(), open(&url).unwrap());
+    let raw = first.lock().unwrap().raw();
+    let run = |sql: &std::ffi::CStr| {
+        // SAFETY: nobody else uses `first`.
+        let rc = unsafe { sqlite::sqlite3_exec(raw, sql.as_ptr(), None, std::ptr::null_mut(), std::ptr::null_mut()) };
+        assert_eq!(rc, sqlite::SQLITE_OK);
+    };
+    run(c"BEGIN IMMEDIATE");
+    let holder = holder_of(&second);
+    assert_eq!((holder.pid, holder.role, holder.sql), (std::process::id(), "writer", None));
+    run(c"ROLLBACK");
+    assert_eq!(second.holders().unwrap(), []);
+    first.close().unwrap();
+    second.close().unwrap();
 }

@@ -66,6 +66,16 @@ pub fn child(test: &str, envs: &[(&str, &str)]) -> std::process::Command {
     command
 }
 
+/// A process that does not outlive its test, stopped or not.
+pub struct Killed(pub std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Whether this process was started by [`child`] for that test.
 pub fn is_child(test: &str) -> bool {
     std::env::var("ROLE").is_ok_and(|role| role == test)
