@@ -30,6 +30,9 @@
 /* As a length: the text is NUL-terminated. */
 #define KEEL_NUL ((size_t)-1)
 
+/* For keel_begin: what the setting txlock says (immediate, unless it was set). */
+#define KEEL_DEFAULT (-1)
+
 #define KEEL_E_ABI (-1)
 #define KEEL_E_CONFIG (-2)
 #define KEEL_E_MISMATCH (-3)
@@ -82,11 +85,6 @@
 #define KEEL_E_SHUTTING_DOWN (-50)
 #define KEEL_E_LEAK (-51)
 
-
-/**
- * For keel_begin: what the setting txlock says (immediate, unless it was set).
- */
-#define KEEL_DEFAULT -1
 
 /**
  * For keel_begin: take the write lock at the first write; an explicit txlock replaces it.
