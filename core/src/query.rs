@@ -71,6 +71,9 @@ impl Connection {
             .or_else(|| guard.sqlite().pragma_query_value(None, "busy_timeout", |row| row.get(0)).ok());
         guard.set_busy_timeout(0);
         let began = Instant::now();
+        if let Some(watch) = &self.identity.watch {
+            watch.asks_for_checkpoint();
+        }
         let (mut log, mut done) = (0, 0);
         // SAFETY: the guard keeps the connection open; the counters are live.
         let rc = unsafe { sqlite::sqlite3_wal_checkpoint_v2(guard.raw(), c"main".as_ptr(), mode, &mut log, &mut done) };

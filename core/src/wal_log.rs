@@ -12,6 +12,16 @@ use crate::{raw, sqlite};
 /// The log of one database, as its checkpointer sees it.
 pub(crate) struct Log(*mut sqlite::sqlite3);
 
+/// What a checkpoint left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome {
+    /// Frames in the log, and how many of them are in the database.
+    pub frames: i64,
+    pub done: i64,
+    /// A reader or writer kept it from doing what its mode promises.
+    pub busy: bool,
+}
+
 // SAFETY: a connection of a SQLite that is compiled threadsafe, used under a mutex.
 unsafe impl Send for Log {}
 
@@ -52,9 +62,8 @@ impl Log {
         self.0
     }
 
-    /// Frames in the log, and how many of them are in the database. `None` when somebody else is checkpointing, or the
-    /// work was interrupted.
-    pub(crate) fn checkpoint(&self, mode: c_int, patience_ms: c_int) -> Result<Option<(i64, i64)>, String> {
+    /// `None` when somebody else is checkpointing, or the work was interrupted.
+    pub(crate) fn checkpoint(&self, mode: c_int, patience_ms: c_int) -> Result<Option<Outcome>, String> {
         let (mut frames, mut done) = (-1, -1);
         // SAFETY: open, and used by the thread that holds the log's mutex.
         unsafe {
@@ -62,7 +71,9 @@ impl Log {
             let rc = sqlite::sqlite3_wal_checkpoint_v2(self.0, c"main".as_ptr(), mode, &raw mut frames, &raw mut done);
             match rc & 0xff {
                 // BUSY with figures: as far as readers and writers let it.
-                sqlite::SQLITE_OK | sqlite::SQLITE_BUSY if frames >= 0 => Ok(Some((frames.into(), done.into()))),
+                code @ (sqlite::SQLITE_OK | sqlite::SQLITE_BUSY) if frames >= 0 => {
+                    Ok(Some(Outcome { frames: frames.into(), done: done.into(), busy: code == sqlite::SQLITE_BUSY }))
+                }
                 sqlite::SQLITE_OK | sqlite::SQLITE_BUSY | sqlite::SQLITE_LOCKED | sqlite::SQLITE_INTERRUPT => Ok(None),
                 _ => Err(raw::last_failure(self.0, rc).0),
             }

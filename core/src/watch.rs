@@ -58,6 +58,8 @@ pub(crate) struct Watch {
     pub database: FileId,
     pub subscribers: Arc<Subscribers>,
     care: OnceLock<Care>,
+    /// The connection is being closed, and nothing more is done for its WAL.
+    left: AtomicBool,
     generation: u32,
     /// The WAL's locks: bit n is slot n shared, bit n + 8 exclusive.
     locks: AtomicU32,
@@ -99,6 +101,7 @@ impl Watch {
             database,
             subscribers: Arc::default(),
             care: OnceLock::new(),
+            left: AtomicBool::new(false),
             generation: fork::generation(),
             locks: AtomicU32::new(0),
             level: AtomicI32::new(0),
@@ -120,7 +123,13 @@ impl Watch {
     }
 
     pub(crate) fn care(&self) -> Option<&Care> {
-        self.care.get()
+        self.care.get().filter(|_| !self.left.load(Ordering::Acquire))
+    }
+
+    /// Ends the care: from now on SQLite's checkpoints are its own again.
+    pub(crate) fn leave(&self) {
+        self.left.store(true, Ordering::Release);
+        self.asks_for_checkpoint();
     }
 
     /// Whether this process is the one that opened the connection.

@@ -93,6 +93,51 @@ fn a_stopped_process_is_named_with_its_frame() {
 }
 
 #[test]
+fn connections_of_this_process_are_told_apart_by_their_frames() {
+    let dir = Dir::new();
+    let url = dir.url("own.db?checkpoint=manual");
+    let writer = open(&url).unwrap();
+    exec(&writer, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    let open_at = |place: &str| {
+        let mut options = litekeel_core::Options::new();
+        options.set("opened_at", place).unwrap();
+        litekeel_core::Connection::open(Some(&url), &options).unwrap()
+    };
+    let mut frames = Vec::new();
+    let readers: Vec<_> = ["early.js:1", "late.js:2"]
+        .iter()
+        .map(|place| {
+            let reader = open_at(place);
+            exec(&reader, "BEGIN");
+            get(&reader, &format!("SELECT count(*) FROM t /* {place} */"));
+            frames.push(writer.wal_status().unwrap().unwrap().frames);
+            exec(&writer, "INSERT INTO t VALUES(2)");
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            reader
+        })
+        .collect();
+    let pins = writer.pins().unwrap().unwrap().pins;
+    assert_eq!(pins.len(), 2, "{pins:?}");
+    for (pin, (place, frame)) in pins.iter().zip([("early.js:1", frames[0]), ("late.js:2", frames[1])]) {
+        assert_eq!((pin.frame, pin.holder.pid), (frame, std::process::id()), "{pins:?}");
+        assert_eq!(pin.holder.opened_at.as_deref(), Some(place));
+        assert!(pin.since.unwrap() >= std::time::Duration::from_millis(50), "{pins:?}");
+        // Which of its statements holds it is not kept between calls of rusqlite's; the text shows while it runs.
+        assert!(pin.describe().contains(place), "{}", pin.describe());
+    }
+    readers.iter().for_each(|reader| drop(reader.close().unwrap()));
+    assert!(writer.pins().unwrap().unwrap().pins.is_empty());
+    // A statement that stands on a row is named with its text.
+    let reader = open_at("stream.js:3");
+    let (_, stream) = reader.stream("SELECT a FROM t", None, 1).unwrap();
+    let pins = writer.pins().unwrap().unwrap().pins;
+    assert_eq!(pins[0].holder.sql.as_deref(), Some("SELECT a FROM t"), "{pins:?}");
+    drop(stream);
+    reader.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
 fn looking_changes_nothing() {
     let dir = Dir::new();
     let url = dir.url("look.db?wal_autocheckpoint=0&checkpoint=manual");

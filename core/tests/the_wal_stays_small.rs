@@ -6,6 +6,7 @@ mod common;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -157,6 +158,28 @@ fn a_commit_at_the_threshold_leaves_the_wal_to_the_background() {
 }
 
 #[test]
+fn a_checkpoint_that_is_asked_for_is_not_left_to_the_background() {
+    let dir = Dir::new();
+    for round in 0..10 {
+        let connection = open(&dir.url("asked.db?checkpoint=background&wal_autocheckpoint=100")).unwrap();
+        exec(&connection, "CREATE TABLE IF NOT EXISTS t(a)");
+        let guard = connection.lock().unwrap();
+        // One commit far over the threshold.
+        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)";
+        guard.sqlite().execute_batch(&format!("{rows} INSERT INTO t SELECT randomblob(3000) FROM n")).unwrap();
+        drop(guard);
+        if round % 2 == 0 {
+            // BUSY only while the background is really at it.
+            until(Duration::from_secs(2), "a checkpoint", || {
+                connection.checkpoint(sqlite::SQLITE_CHECKPOINT_PASSIVE).is_ok()
+            });
+        }
+        let report = connection.close().unwrap();
+        assert!(report.wal_removed && report.checkpoint.is_none_or(|done| !done.busy), "{report:?}");
+    }
+}
+
+#[test]
 fn an_application_may_have_its_own_hook_and_threshold() {
     unsafe extern "C" fn hook(
         count: *mut std::ffi::c_void,
@@ -193,7 +216,7 @@ fn over_a_reader_it_names_him_and_recovers_when_he_is_gone() {
         read_until_killed();
     }
     let long = std::env::var_os("LITEKEEL_LONG").is_some();
-    let (max, seconds) = if long { (16 << 20, 60) } else { (1 << 20, 3) };
+    let (max, seconds) = if long { (16 << 20, 60) } else { (4 << 20, 3) };
     let dir = Dir::new();
     let url = dir.url(&format!("cap.db?wal_max={max}"));
     let writer = open(&url).unwrap();
@@ -218,9 +241,27 @@ fn over_a_reader_it_names_him_and_recovers_when_he_is_gone() {
             }
         }
     };
-    // With short readers around, it never reaches the cap.
+    // Readers that come and go, so that there is always one: writers wait for them near the cap.
+    let done = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let (url, done) = (url.clone(), done.clone());
+            std::thread::spawn(move || {
+                let connection = open(&url).unwrap();
+                while !done.load(Ordering::Relaxed) {
+                    exec(&connection, "BEGIN");
+                    get(&connection, "SELECT count(*) FROM t");
+                    std::thread::sleep(Duration::from_millis(2));
+                    exec(&connection, "COMMIT");
+                }
+                connection.close().unwrap();
+            })
+        })
+        .collect();
     let began = Instant::now();
-    write(&|| began.elapsed() > Duration::from_secs(seconds / 3), Some(max));
+    write(&|| began.elapsed() > Duration::from_secs(seconds / 3), Some(2 * max));
+    done.store(true, Ordering::Relaxed);
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
     assert!(named(&heard, "wal_stalled").is_empty());
 
     let reader = Reader::start(NAME, &url);
