@@ -122,6 +122,30 @@ test('npx litekeel is the command of the platform\'s package, with its status', 
 	assert.strictEqual(npx('doctor', 'nope.db').status, 1);
 });
 
+test('whoever asks for a version of better-sqlite3 is content, by its number or by overrides', (t) => {
+	const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'keel-peers-'));
+	t.after(() => fs.rmSync(directory, { recursive: true }));
+	const alone = { litekeel: `file:${tarballs.litekeel}` };
+	const install = (name, orm, manifest) => {
+		const cwd = path.join(directory, name);
+		fs.mkdirSync(path.join(cwd, 'orm'), { recursive: true });
+		fs.writeFileSync(path.join(cwd, 'orm/package.json'), JSON.stringify({ name: 'orm', version: '1.0.0', ...orm }));
+		fs.writeFileSync(path.join(cwd, 'orm/index.js'), "module.exports = require('better-sqlite3');\n");
+		const dependencies = { ...alone, orm: 'file:orm', ...manifest.dependencies };
+		fs.writeFileSync(path.join(cwd, 'package.json'), JSON.stringify({ name, private: true, ...manifest, dependencies }));
+		const { status, stderr } = spawnSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--offline', '--install-links', '--omit=optional'], { cwd, encoding: 'utf8' });
+		if (status !== 0) return stderr;
+		return spawnSync(process.execPath, ['-p', "require('orm') === require('litekeel')"], { cwd, env: { ...env, LITEKEEL_LIBRARY: library }, encoding: 'utf8' }).stdout;
+	};
+	const twelve = `file:${tarballs['better-sqlite3@12']}`;
+	const thirteen = `file:${tarballs['better-sqlite3@13']}`;
+	assert.strictEqual(install('peer-12', { peerDependencies: { 'better-sqlite3': '^12.6.0' } }, { dependencies: { 'better-sqlite3': twelve } }), 'true\n');
+	assert.strictEqual(install('peer-13', { peerDependencies: { 'better-sqlite3': '>=9.3.0' } }, { dependencies: { 'better-sqlite3': thirteen } }), 'true\n');
+	assert.strictEqual(install('overridden', { dependencies: { 'better-sqlite3': '11.9.1' } }, { overrides: { 'better-sqlite3': thirteen } }), 'true\n');
+	// The control: npm does look at the number.
+	assert.match(install('too-old', { peerDependencies: { 'better-sqlite3': '^11.0.0' } }, { dependencies: { 'better-sqlite3': thirteen } }), /ERESOLVE/);
+});
+
 test('a bundle made by esbuild keeps litekeel outside and runs', () => {
 	fs.writeFileSync(path.join(project, 'server.ts'), "import { open } from 'litekeel';\nimport Database from 'better-sqlite3';\nconst db = open(':memory:');\nconsole.log(db instanceof Database, db.prepare('SELECT 2').pluck().get());\n");
 	for (const [format, name] of [['esm', 'server.mjs'], ['cjs', 'server.cjs']]) {
