@@ -18,9 +18,21 @@ const likeBetterSqlite = (name, directory) => ({
 			open: (file) => new Database(file),
 			raw: (statement) => statement.raw(),
 			transaction: (db, fn) => db.transaction(fn),
+			drizzle: drizzleOn,
 		};
 	},
 });
+
+/** Drizzle's own session on a connection with better-sqlite3's interface; its driver module would import that name. */
+function drizzleOn(client, schema) {
+	const orm = require('drizzle-orm');
+	const { BaseSQLiteDatabase, SQLiteSyncDialect } = require('drizzle-orm/sqlite-core');
+	const { BetterSQLiteSession } = require('drizzle-orm/better-sqlite3/session');
+	const { tables, tableNamesMap } = orm.extractTablesRelationalConfig(schema, orm.createTableRelationsHelpers);
+	const config = { fullSchema: schema, schema: tables, tableNamesMap };
+	const dialect = new SQLiteSyncDialect();
+	return new BaseSQLiteDatabase('sync', dialect, new BetterSQLiteSession(client, dialect, config), config);
+}
 
 /** BEGIN and COMMIT by hand, for a module without `transaction`. */
 const byHand = (db, fn) => () => {

@@ -65,9 +65,12 @@ function calibrate({ run, workload, db }) {
 const results = [];
 for (const [at, { id }] of workloads().entries()) {
 	if (only.length > 0 && !only.includes(id)) continue;
-	const lanes = contenders.map((contender) => start(contender, at));
+	// An ORM's driver is for one interface only.
+	const able = contenders.filter(({ module }) => !workloads()[at].needs || module[workloads()[at].needs]);
+	if (able.length < 2) continue;
+	const lanes = able.map((contender) => start(contender, at));
 	const [first, ...others] = lanes.map(({ run }) => plain(run(3)));
-	for (const [index, other] of others.entries()) assert.deepStrictEqual(other, first, `${id}: ${contenders[index + 1].name} gives another result`);
+	for (const [index, other] of others.entries()) assert.deepStrictEqual(other, first, `${id}: ${able[index + 1].name} gives another result`);
 	const counts = lanes.map(calibrate);
 	for (let round = 0; round < rounds; ++round) {
 		for (let turn = 0; turn < lanes.length; ++turn) {
@@ -76,11 +79,12 @@ for (const [at, { id }] of workloads().entries()) {
 			lanes[lane].times.push(time(lanes[lane].run, counts[lane]));
 		}
 	}
+	const of = (contender, figure) => (able.includes(contender) ? figure(lanes[able.indexOf(contender)].times) : null);
 	results.push({
 		id,
-		nanoseconds: lanes.map(({ times }) => median(times)),
+		nanoseconds: contenders.map((contender) => of(contender, median)),
 		// Round by round, so that a slow moment of the machine counts for both.
-		ratios: lanes.map(({ times }) => median(times.map((one, round) => one / lanes[0].times[round]))),
+		ratios: contenders.map((contender) => of(contender, (times) => median(times.map((one, round) => one / lanes[0].times[round])))),
 	});
 	for (const { db } of lanes) db.close();
 	if (process.env.BENCH_PROGRESS) process.stderr.write('.');

@@ -4,7 +4,7 @@ const workloads = require('./workloads');
 
 const label = ({ where, label: text }) => `${where === 'file' ? 'file: ' : ''}${text}`;
 const peerName = ({ name, version }) => (name === 'better-sqlite3' ? `${name} ${version.split('.')[0]}` : name);
-const shown = (ratio) => (ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(1));
+const shown = (ratio) => (ratio === undefined ? '' : ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(1));
 
 function duration(nanoseconds) {
 	if (nanoseconds === undefined) return '';
@@ -17,7 +17,7 @@ function duration(nanoseconds) {
 function columns({ measured }) {
 	return measured.flatMap(({ runtime, contenders, results }) => contenders.slice(1).map((contender, at) => ({
 		runtime, peer: peerName(contender), title: `${peerName(contender)}, ${runtime.replace(/\.[\d.]+$/, '')}`,
-		of: (id) => results.find((one) => one.id === id)?.ratios[at + 1],
+		of: (id) => results.find((one) => one.id === id)?.ratios[at + 1] ?? undefined,
 	})));
 }
 
@@ -37,7 +37,7 @@ function markdown(result) {
 		`|---|---|---|${all.map(() => '---|').join('')}`,
 	];
 	for (const workload of ids) {
-		lines.push(`| ${label(workload)} | ${own(workload.id).map(duration).join(' / ')} | ${duration(result.limit[workload.id])} | ${all.map(({ of }) => `${shown(of(workload.id))}×`).join(' | ')} |`);
+		lines.push(`| ${label(workload)} | ${own(workload.id).map((one) => duration(one) || '–').join(' / ')} | ${duration(result.limit[workload.id])} | ${all.map(({ of }) => (of(workload.id) === undefined ? '' : `${shown(of(workload.id))}×`)).join(' | ')} |`);
 	}
 	const versions = result.measured.map(({ runtime, contenders }) => `${runtime} with ${contenders.map(({ name, version }) => `${name} ${version}`).join(', ')}`);
 	lines.push('', 'Reads on a file take three system calls and writes ten, whatever the binding is: there the ratios come near 1.', '', `Versions: ${versions.join('; ')}.`, '');
@@ -81,6 +81,7 @@ function chart(result) {
 		parts.push(text(left - 8, y + block / 2, plain(workload), 'text-anchor="end"'));
 		peers.forEach(({ peer, column }, at) => {
 			const ratio = column.of(workload.id);
+			if (ratio === undefined) return;
 			const [from, to] = ratio < 1 ? [x(ratio), x(1)] : [x(1), x(ratio)];
 			parts.push(`<rect x="${from.toFixed(1)}" y="${y + at * bar}" width="${(to - from).toFixed(1)}" height="${bar - 1}" fill="${COLOURS[peer]}"/>`, text(Math.max(x(ratio), x(1)) + 4, y + at * bar + bar - 1.5, shown(ratio), 'font-size="8" fill="#555"'));
 		});

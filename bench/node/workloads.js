@@ -54,6 +54,31 @@ const inserts = (db, module) => {
 		return null;
 	};
 };
+/** Sites with ten pages each, as Drizzle sees them. */
+function sites() {
+	const { relations } = require('drizzle-orm');
+	const { integer, sqliteTable, text } = require('drizzle-orm/sqlite-core');
+	const site = sqliteTable('site', { id: integer('id').primaryKey(), name: text('name').notNull() });
+	const page = sqliteTable('page', { id: integer('id').primaryKey(), siteId: integer('site_id').notNull(), path: text('path').notNull() });
+	return {
+		site, page,
+		siteRelations: relations(site, ({ many }) => ({ pages: many(page) })),
+		pageRelations: relations(page, ({ one }) => ({ site: one(site, { fields: [page.siteId], references: [site.id] }) })),
+	};
+}
+const SITES = `CREATE TABLE site(id INTEGER PRIMARY KEY, name TEXT NOT NULL); CREATE TABLE page(id INTEGER PRIMARY KEY, site_id INTEGER NOT NULL, path TEXT NOT NULL);
+	CREATE INDEX page_site ON page(site_id);
+	WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO site SELECT i, 'site ' || i FROM n;
+	WITH RECURSIVE n(i) AS (VALUES(0) UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO page SELECT i + 1, i / 10 + 1, '/page/' || i FROM n`;
+const drizzle = (query) => (db, module) => {
+	const schema = sites();
+	const orm = module.drizzle(db, schema);
+	return (n) => {
+		let last;
+		for (let i = 0; i < n; ++i) last = query(orm, schema, i % 1000 + 1);
+		return last;
+	};
+};
 const hundred = (columns = COLUMNS) => `SELECT ${columns} FROM small WHERE rowid <= 100`;
 const emptied = (db) => db.exec(`DELETE FROM small WHERE rowid > ${ROWS}`);
 const goal = (bs12, bs13, bun, nodeSqlite = bs13) => ({ 'better-sqlite3 12': bs12, 'better-sqlite3 13': bs13, 'node:sqlite': nodeSqlite, 'bun:sqlite': bun });
@@ -90,6 +115,8 @@ module.exports = [
 	} },
 	{ id: 'large-text', label: '`get`, a text of 32 KiB', where: 'memory', setup: LARGE, goal: goal(1, 1, 1), make: get('SELECT t FROM large WHERE id = 1 AND ? > 0') },
 	{ id: 'large-blob', label: '`get`, a BLOB of 32 KiB', where: 'memory', setup: LARGE, goal: goal(1, 1, 1), make: get('SELECT b FROM large WHERE id = 1 AND ? > 0') },
+	{ id: 'drizzle-select', label: 'Drizzle: `select` of 10 rows', where: 'memory', needs: 'drizzle', setup: SITES, goal: goal(1, 1, 1), make: drizzle((orm, { page }, id) => orm.select().from(page).where(require('drizzle-orm').eq(page.siteId, id)).all()) },
+	{ id: 'drizzle-find', label: 'Drizzle: `findFirst` with relations', where: 'memory', needs: 'drizzle', setup: SITES, goal: goal(1, 1, 1), make: drizzle((orm, { site }, id) => orm.query.site.findFirst({ where: require('drizzle-orm').eq(site.id, id), with: { pages: true } }).sync()) },
 	{ id: 'file-get-4', label: '`get`, 4 columns', where: 'file', setup: SMALL, goal: goal(1, 1, 1), make: get(`SELECT ${COLUMNS} FROM small WHERE rowid = ?`) },
 	{ id: 'file-run', label: '`run`, a transaction each', where: 'file', setup: SMALL, goal: goal(1, 1, 1), before: emptied, make: insert },
 	{ id: 'file-all-100', label: '`all`, 100 rows', where: 'file', setup: SMALL, goal: goal(5, 2, 1.2), make: all(hundred()) },

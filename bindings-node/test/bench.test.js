@@ -22,15 +22,16 @@ for (const [name, runtime, contenders] of [
 	test(`${name}: every contender gives litekeel's results`, () => {
 		const measured = JSON.parse(execFileSync(runtime, [path.join(BENCH, 'measure.js'), '1', '0.1'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
 		assert.deepStrictEqual(measured.contenders.map((one) => one.name), contenders);
-		assert.deepStrictEqual(measured.results.map(({ id }) => id), workloads.map(({ id }) => id));
-		for (const { ratios } of measured.results) assert.ok(ratios[0] === 1 && ratios.every((ratio) => ratio > 0));
+		const expected = workloads.filter(({ needs }) => !needs || name !== 'Bun');
+		assert.deepStrictEqual(measured.results.map(({ id }) => id), expected.map(({ id }) => id));
+		for (const { ratios } of measured.results) assert.ok(ratios[0] === 1 && ratios.every((ratio) => ratio === null || ratio > 0));
 		const result = { measured: [measured], limit: {}, rounds: 1, stretch: 1, machine: 'a machine', date: '2000-01-01' };
-		assert.strictEqual(report.markdown(result).split('\n').filter((line) => line.endsWith('× |')).length, workloads.length);
+		assert.strictEqual(report.markdown(result).split('\n').filter((line) => /^\|.*× \|/.test(line)).length, expected.length);
 		assert.match(report.chart(result), /^<svg [^]*<\/svg>\n$/);
 	});
 }
 
 test('the plain C loops cover the same workloads', () => {
 	const source = fs.readFileSync(path.join(BENCH, 'limit.c'), 'utf8');
-	assert.deepStrictEqual([...source.matchAll(/measure\("([\w-]+)"/g)].map(([, id]) => id), workloads.map(({ id }) => id));
+	assert.deepStrictEqual([...source.matchAll(/measure\("([\w-]+)"/g)].map(([, id]) => id), workloads.filter(({ needs }) => !needs).map(({ id }) => id));
 });
