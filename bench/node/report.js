@@ -73,7 +73,7 @@ function chart(result) {
 		parts.push(`<line x1="${x(ratio)}" x2="${x(ratio)}" y1="${top - 8}" y2="${height - 16}" stroke="${ratio === 1 ? '#333' : '#ddd'}"/>`, text(x(ratio), top - 14, `${ratio}×`, 'text-anchor="middle"'));
 	}
 	peers.forEach(({ peer, column }, at) => {
-		const from = 20 + at * 165;
+		const from = 20 + at * 169;
 		parts.push(`<rect x="${from}" y="12" width="10" height="10" fill="${COLOURS[peer]}"/>`, text(from + 15, 21, column.title));
 	});
 	workloads.forEach((workload, row) => {
