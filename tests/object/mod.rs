@@ -24,6 +24,11 @@ pub fn compile(name: &str, dir: &Path) -> PathBuf {
 
 /// Compiles any C file against the library under test.
 pub fn compile_file(name: &str, source: &Path, dir: &Path) -> PathBuf {
+    compile_with(&[], name, source, dir)
+}
+
+/// As [`compile_file`], with more flags.
+pub fn compile_with(flags: &[&str], name: &str, source: &Path, dir: &Path) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = dir.join(name);
     let library = shared();
@@ -33,7 +38,9 @@ pub fn compile_file(name: &str, source: &Path, dir: &Path) -> PathBuf {
         std::os::unix::fs::symlink(&library, &soname).unwrap();
     }
     let output = Command::new("cc")
-        .args(["-std=c11", "-g", "-Wall", "-Wextra", "-Werror", "-I"])
+        .args(["-std=c11", "-g", "-Wall", "-Wextra", "-Werror"])
+        .args(flags)
+        .arg("-I")
         .arg(root.join("include"))
         .arg("-o")
         .arg(&program)
