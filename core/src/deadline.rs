@@ -15,8 +15,10 @@ use crate::connection::{Connection, Guard};
 use crate::error::{Error, Result};
 use crate::sqlite;
 
-/// Virtual machine instructions between two looks: some tens of microseconds.
+/// Virtual machine instructions between two looks while a timeout is set: some 10 µs.
 const INSTRUCTIONS: c_int = 1000;
+/// As above while only a hook is: measured in Node, the hook then costs a tight loop less than 1 % instead of 3.5 %.
+const HOOK_INSTRUCTIONS: c_int = 10_000;
 
 /// What a host wants to be asked while a statement runs; `true` ends the statement with `SQLITE_INTERRUPT`.
 pub type ProgressFn = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -71,7 +73,8 @@ impl Progress {
         let wanted = !self.timeout.get().is_zero() || self.hook.borrow().is_some();
         if wanted || self.installed.get() {
             let (every, handler, context) = if wanted {
-                (INSTRUCTIONS, Some(on_progress as unsafe extern "C" fn(*mut c_void) -> c_int), self)
+                let every = if self.timeout.get().is_zero() { HOOK_INSTRUCTIONS } else { INSTRUCTIONS };
+                (every, Some(on_progress as unsafe extern "C" fn(*mut c_void) -> c_int), self)
             } else {
                 (0, None, self)
             };
@@ -113,7 +116,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The hook that SQLite asks every 1000 instructions, beside the timeout; `None` takes it away. It must not use the
+    /// The hook that SQLite asks every 10 000 instructions (1000 with a timeout), beside the timeout; `None` takes it away. It must not use the
     /// connection. A handler of one's own on the raw handle is replaced while a hook or a timeout is set.
     ///
     /// # Errors
