@@ -59,6 +59,33 @@ test('a callback may not come back in through C', (t) => {
 	db.close();
 });
 
+test('another thread works on the shared connection, but JavaScript is not called there', async (t) => {
+	const db = open(t);
+	const handle = db.retainHandle();
+	const changes = [];
+	db.function('f', () => 1);
+	db.onUpdate((change) => changes.push(change.rowid));
+	const run = (sql) => new Promise((resolve, reject) => {
+		const error = [0n];
+		c.exec.async(handle, sql, KEEL_NUL, error, (failed, rc) => {
+			if (failed) reject(failed);
+			else if (rc === 0) resolve(null);
+			else { resolve(c.message(error[0], [0])); c.free(error[0]); }
+		});
+	});
+	const work = Promise.all(Array.from({ length: 50 }, () => run('INSERT INTO t VALUES (1)')));
+	for (let n = 0; n < 200; n++) assert.ok(db.prepare('SELECT count(*) AS n, f() AS f FROM t').get().f === 1);
+	assert.deepStrictEqual(new Set(await work), new Set([null]));
+	assert.match(await run('SELECT f()'), /thread/);
+	assert.strictEqual(count(db), 50);
+	assert.deepStrictEqual(changes, []);
+	db.exec('INSERT INTO t VALUES (2)');
+	assert.strictEqual(changes.length, 1);
+	db.close();
+	c.release(handle);
+	litekeel.assertNoLeaks();
+});
+
 test('a retained handle keeps the connection open', (t) => {
 	const db = open(t);
 	const handle = db.retainHandle();
