@@ -15,7 +15,9 @@ use crate::extension::value::{self, Scope};
 use crate::extension::{Attachment, Call, native_exports};
 
 native_exports! {
-    c"setHooks" => set,
+    held {
+        c"setHooks" => set,
+    }
 }
 
 struct Callback {

@@ -15,10 +15,12 @@ use crate::extension::{Attachment, Call, Token, native_exports};
 const SESSION: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x7365_7373_696f_6e01 };
 
 native_exports! {
-    c"createSession" => create,
     c"sessionChanges" => changes,
     c"closeSession" => close,
-    c"applyChangeset" => apply,
+    held {
+        c"createSession" => create,
+        c"applyChangeset" => apply,
+    }
 }
 
 /// Null once it has ended; it ends before its connection.
@@ -86,18 +88,26 @@ unsafe fn create(call: &Call) -> Option<sys::napi_value> {
     }
 }
 
-fn session(call: &Call) -> Option<Rc<Session>> {
+fn session(call: &Call) -> Option<(Rc<Session>, Rc<Token>)> {
     let data = call.external(0, &SESSION)?;
     // SAFETY: the tag says what the pointer is; the external keeps the box alive during the call.
-    Some(unsafe { (*data.cast::<Held>()).session.clone() })
+    let held = unsafe { &*data.cast::<Held>() };
+    Some((held.session.clone(), held.token.clone()))
 }
 
 /// `(session, patchset)` → Buffer, `[code, message]`, or undefined when the session has ended
 unsafe fn changes(call: &Call) -> Option<sys::napi_value> {
-    let session = session(call)?.0.get();
+    let (session, token) = session(call)?;
+    let session = session.0.get();
     if session.is_null() {
         return None;
     }
+    // SAFETY: a session that lives has an open connection.
+    let answer = token.during(|_| unsafe { record(call, session) });
+    answer.unwrap_or_else(|error| Some(crate::object::failure(call.env, &error)))
+}
+
+unsafe fn record(call: &Call, session: *mut sqlite::sqlite3_session) -> Option<sys::napi_value> {
     let (mut length, mut data) = (0, ptr::null_mut());
     // SAFETY: live; the bytes are SQLite's memory, copied and then freed.
     unsafe {
@@ -118,9 +128,12 @@ unsafe fn changes(call: &Call) -> Option<sys::napi_value> {
 
 /// `(session)` → whether it was open
 unsafe fn close(call: &Call) -> Option<sys::napi_value> {
-    let session = session(call)?;
+    let (session, token) = session(call)?;
     let open = !session.0.get().is_null();
-    session.release();
+    if open {
+        // A connection that cannot be had any more ends its sessions when it closes.
+        let _ = token.during(|_| session.release());
+    }
     let mut out = ptr::null_mut();
     // SAFETY: writes a handle of the running call.
     unsafe { sys::napi_get_boolean(call.env, open, &mut out) };
@@ -153,14 +166,12 @@ impl Choices {
 /// `[code, message]`
 unsafe fn apply(call: &Call) -> Option<sys::napi_value> {
     let db = call.connection()?;
-    let token = call.token()?;
     // SAFETY: copied at once: the callbacks could detach the bytes.
     let Some(mut bytes) = (unsafe { value::bytes(call.env, call.args[1]) }).map(<[u8]>::to_vec) else {
         value::throw_type(call.env, "Expected a Uint8Array");
         return None;
     };
     let choices = Choices { env: call.env, filter: call.function(2), conflict: call.function(3) };
-    let _stepping = token.enter();
     // SAFETY: open; the bytes and the choices live during the call, which uses them on this thread.
     unsafe {
         let rc = sqlite::sqlite3changeset_apply(

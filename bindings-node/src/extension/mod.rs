@@ -144,7 +144,26 @@ pub(crate) unsafe fn enter(env: sys::napi_env, info: sys::napi_callback_info, bo
     // SAFETY: called by N-API.
     let call = unsafe { Call::of(env, info) };
     // SAFETY: the bodies take their arguments from `call` and check them.
-    match catch_unwind(AssertUnwindSafe(|| unsafe { body(&call) })) {
+    guarded(env, || unsafe { body(&call) })
+}
+
+/// As [`enter`], with the connection in the first argument held for this thread: another owner of a shared connection
+/// waits until the call ends.
+pub(crate) unsafe fn enter_held(env: sys::napi_env, info: sys::napi_callback_info, body: Body) -> sys::napi_value {
+    unsafe fn hold(call: &Call, body: Body) -> Option<sys::napi_value> {
+        let token = call.open_token()?;
+        // SAFETY: as in `enter`.
+        let outcome = token.during(|_| unsafe { body(call) });
+        outcome.unwrap_or_else(|error| Some(crate::object::failure(call.env, &error)))
+    }
+    // SAFETY: called by N-API.
+    let call = unsafe { Call::of(env, info) };
+    // SAFETY: as in `enter`.
+    guarded(env, || unsafe { hold(&call, body) })
+}
+
+fn guarded(env: sys::napi_env, body: impl FnOnce() -> Option<sys::napi_value>) -> sys::napi_value {
+    match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value.unwrap_or(ptr::null_mut()),
         Err(_) => {
             value::throw_type(env, "litekeel: internal error (panic) in the native module");
@@ -153,8 +172,9 @@ pub(crate) unsafe fn enter(env: sys::napi_env, info: sys::napi_callback_info, bo
     }
 }
 
+/// Exports functions; those after `held` have a connection as their first argument, and hold it.
 macro_rules! native_exports {
-    ($($name:literal => $body:path),+ $(,)?) => {
+    ($($name:literal => $body:path,)* $(held { $($held_name:literal => $held_body:path,)+ })?) => {
         /// Adds this module's functions to the addon's exports.
         ///
         /// # Safety
@@ -169,7 +189,17 @@ macro_rules! native_exports {
                     unsafe { $crate::extension::enter(env, info, $body) }
                 }
                 environment.export(exports, $name, shell);
-            })+
+            })*
+            $($({
+                unsafe extern "C" fn shell(
+                    env: napi::sys::napi_env,
+                    info: napi::sys::napi_callback_info,
+                ) -> napi::sys::napi_value {
+                    // SAFETY: called by N-API with a live environment.
+                    unsafe { $crate::extension::enter_held(env, info, $held_body) }
+                }
+                environment.export(exports, $held_name, shell);
+            })+)?
         }
     };
 }
@@ -177,15 +207,17 @@ macro_rules! native_exports {
 pub(crate) use native_exports;
 
 native_exports! {
-    c"defineFunction" => define_function,
-    c"defineAggregate" => define_aggregate,
-    c"defineTable" => define_table,
-    c"loadExtension" => load_extension,
-    c"serialize" => image::serialize,
-    c"deserialize" => image::deserialize,
-    c"backupStart" => backup::start,
     c"backupStep" => backup::step,
     c"backupFinish" => backup::finish,
+    held {
+        c"defineFunction" => define_function,
+        c"defineAggregate" => define_aggregate,
+        c"defineTable" => define_table,
+        c"loadExtension" => load_extension,
+        c"serialize" => image::serialize,
+        c"deserialize" => image::deserialize,
+        c"backupStart" => backup::start,
+    }
 }
 
 fn flags(deterministic: bool, direct_only: bool) -> c_int {
