@@ -215,9 +215,7 @@ function polluted() {
 	return false;
 }
 
-/**
- * Puts `args` into the buffer for the statement's parameters. False: they do not fit, and are in `exports.values`.
- */
+/** Puts `args` into the buffer for the statement's parameters. False: they are too many for it. */
 function bindArguments(compiled, args) {
 	if (compiled.state.convert !== null) args = compiled.state.convert(args);
 	begin();
@@ -260,16 +258,31 @@ function bindArguments(compiled, args) {
 			}
 		}
 	}
-	const values = gather(compiled, args);
-	// What getters ran may have used the buffer.
-	begin();
-	if (count > PARAMETERS) {
-		exports.values = values;
-		return false;
-	}
-	for (let at = 0; at < count; ++at) write(values[at], FIRST_PARAMETER + at);
-	finish(count);
+	if (count > PARAMETERS) return false;
+	place(gather(compiled, args));
 	return true;
+}
+
+/** Puts the values of all parameters into the buffer. */
+function place(values) {
+	begin();
+	for (let at = 0; at < values.length; ++at) write(values[at], FIRST_PARAMETER + at);
+	finish(values.length);
+}
+
+/** The values of all parameters in order, read from the arguments: a getter of theirs may run anything. */
+function valuesOf(compiled, args) {
+	return gather(compiled, compiled.state.convert === null ? args : compiled.state.convert(args));
+}
+
+/** Puts such values into the buffer; true if they were too many for it, and are bound already. */
+function placeValues(compiled, values) {
+	if (values.length > PARAMETERS) {
+		bindMany(compiled, values);
+		return true;
+	}
+	place(values);
+	return false;
 }
 
 function checkValueOfArgument(value) {
@@ -314,4 +327,4 @@ function bindError() {
 	}
 }
 
-Object.assign(exports, { bindArguments, bindMany, bindError, call, values: null });
+Object.assign(exports, { bindArguments, valuesOf, placeValues, bindError, call });

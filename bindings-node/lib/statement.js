@@ -1,8 +1,8 @@
 'use strict';
 const core = require('./core');
 const compiling = require('./compiled');
+const { bindArguments, valuesOf, placeValues, bindError, call } = require('./binder');
 const { mentionsForeignKeys } = require('./foreign-keys');
-const binder = require('./binder');
 const { mode, decoderFor, flagsOf } = require('./decoder');
 const StatementIterator = require('./iterator');
 const { channel, observe } = require('./diagnostics');
@@ -11,7 +11,6 @@ const { I, F, B, native, field, flag, status, kind, tag, layout, dropExtras } = 
 const { PLUCK, EXPAND, RAW, FLAT } = mode;
 const { STATEMENT, PARAMETERS, ARGUMENTS, LIMIT, COLUMNS, FLAGS, STATUS, ROWS, SHAPE, CHANGES, STALE, FIRST } = field;
 const { FIRST_PARAMETER } = layout;
-const { bindArguments, bindMany, bindError, call } = binder;
 const { getRow, allRows, nextRows, runStatement } = native;
 const ROWID_CELL = field.ROWID / 2;
 const NO_LIMIT = 0x7fffffff;
@@ -31,15 +30,6 @@ let making = null;
 let asReader;
 let asBound;
 let dispose;
-
-/** Puts the arguments into the buffer; true if they were too many for it, and are bound already. */
-function write(compiled, args) {
-	if (bindArguments(compiled, args)) return false;
-	const { values } = binder;
-	binder.values = null;
-	bindMany(compiled, values);
-	return true;
-}
 
 const invoke = (fn) => (I[PARAMETERS] === 0 || I[ARGUMENTS] === 0 ? fn() : call(fn));
 
@@ -84,10 +74,10 @@ class Statement {
 		const state = this.#state;
 		const compiled = this.#compiled;
 		if ((this.#obstacles & ~NO_READER) !== 0 || state.busy !== 0 || state.iterators !== 0 || compiled.taken || state.verbose !== null || channel.hasSubscribers) {
-			return this.#slowly(this.#ready(arguments, true, false), arguments, () => this.#run());
+			return this.#runSlowly(arguments);
 		}
 		if (arguments.length === 0 && compiled.parameters === 0) I[PARAMETERS] = 0;
-		else if (!this.#bind(compiled, arguments)) return this.run.apply(this, arguments);
+		else if (!this.#bind(compiled, arguments)) return this.#runSlowly(arguments);
 		I[STATEMENT] = compiled.id;
 		I[FLAGS] = this.#flags;
 		return this.#run();
@@ -97,8 +87,7 @@ class Statement {
 		const state = this.#state;
 		const compiled = this.#compiled;
 		if (this.#obstacles !== 0 || state.busy !== 0 || compiled.taken || state.verbose !== null || channel.hasSubscribers) {
-			this.#requireReader();
-			return this.#slowly(this.#ready(arguments, false, false), arguments, () => this.#row(this.#compiled, invoke(getRow)));
+			return this.#getSlowly(arguments);
 		}
 		const count = arguments.length;
 		if (count === 1 && typeof arguments[0] === 'number' && compiled.parameters === 1 && !compiled.named) {
@@ -111,7 +100,7 @@ class Statement {
 		} else if (count === 0 && compiled.parameters === 0) {
 			I[PARAMETERS] = 0;
 		} else if (!this.#bind(compiled, arguments)) {
-			return this.get.apply(this, arguments);
+			return this.#getSlowly(arguments);
 		}
 		I[STATEMENT] = compiled.id;
 		I[FLAGS] = this.#flags;
@@ -123,11 +112,10 @@ class Statement {
 		const state = this.#state;
 		const compiled = this.#compiled;
 		if (this.#obstacles !== 0 || state.busy !== 0 || compiled.taken || state.verbose !== null || channel.hasSubscribers) {
-			this.#requireReader();
-			return this.#slowly(this.#ready(arguments, false, false), arguments, () => this.#rows(this.#compiled));
+			return this.#allSlowly(arguments);
 		}
 		if (arguments.length === 0 && compiled.parameters === 0) I[PARAMETERS] = 0;
-		else if (!this.#bind(compiled, arguments)) return this.all.apply(this, arguments);
+		else if (!this.#bind(compiled, arguments)) return this.#allSlowly(arguments);
 		I[STATEMENT] = compiled.id;
 		I[FLAGS] = this.#flags;
 		I[COLUMNS] = this.#columns;
@@ -140,11 +128,10 @@ class Statement {
 		let compiled = this.#ready(arguments, false, true);
 		const bound = (this.#obstacles & BOUND) !== 0;
 		if (!bound) {
-			const done = write(compiled, arguments);
+			const values = valuesOf(compiled, arguments);
 			// Getters of parameters may have done anything.
-			const still = this.#ready(arguments, false, true);
-			if (still !== compiled) return this.iterate.apply(this, arguments);
-			if (!done) this.#bindToStay(compiled);
+			compiled = this.#ready(arguments, false, true);
+			if (!placeValues(compiled, values)) this.#bindToStay(compiled);
 			compiled.taken = true;
 		}
 		this.#obstacles |= LOCKED;
@@ -165,13 +152,15 @@ class Statement {
 		const state = this.#state;
 		core.requireNotBusy(state);
 		this.#requireUnlocked();
-		const given = this.#available();
+		let given = this.#available();
+		const values = valuesOf(given, arguments);
+		core.requireNotBusy(state);
+		this.#requireUnlocked();
+		given = this.#available();
 		// The values stay in the native statement, so nobody else may use it.
 		const compiled = given.owned ? given : compiling.compileOne(state, given.sql, true);
 		try {
-			const done = write(compiled, arguments);
-			core.requireNotBusy(state);
-			if (!done) this.#bindToStay(compiled);
+			if (!placeValues(compiled, values)) this.#bindToStay(compiled);
 		} catch (error) {
 			if (compiled !== given) compiling.discard(compiled);
 			throw error;
@@ -282,16 +271,31 @@ class Statement {
 		if (I[STATUS] !== status.DONE) fail(this.#state);
 	}
 
+	#runSlowly(args) {
+		return this.#slowly(this.#ready(args, true, false), args, () => this.#run());
+	}
+
+	#getSlowly(args) {
+		this.#requireReader();
+		return this.#slowly(this.#ready(args, false, false), args, () => this.#row(this.#compiled, invoke(getRow)));
+	}
+
+	#allSlowly(args) {
+		this.#requireReader();
+		return this.#slowly(this.#ready(args, false, false), args, () => this.#rows(this.#compiled));
+	}
+
 	/** What the short path leaves out: `verbose`, values that stay bound, many values, effects on other statements. */
 	#slowly(compiled, args, execute) {
 		const state = this.#state;
 		const bound = (this.#obstacles & BOUND) !== 0;
 		let done = bound;
 		if (!bound) {
-			done = write(compiled, args);
+			const values = valuesOf(compiled, args);
 			core.requireNotBusy(state);
 			this.#requireUnlocked();
-			if (compiled.taken) return this.#slowly(this.#available(), args, execute);
+			compiled = this.#available();
+			done = placeValues(compiled, values);
 		}
 		compiled.taken = true;
 		try {

@@ -1,0 +1,176 @@
+'use strict';
+// The packed transfer between SQLite and JavaScript, and the compiled statements that are kept.
+// LITEKEEL_LONG=1: a million statements instead of fifty thousand.
+const { test } = require('node:test');
+const assert = require('node:assert');
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const Database = require('..');
+
+const MODULE = JSON.stringify(path.join(__dirname, '..'));
+const STATEMENTS = process.env.LITEKEEL_LONG ? 1_000_000 : 50_000;
+
+/** Runs a script in a process of its own; what it prints, as JSON. */
+function run(script, ...flags) {
+	const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, '-e', `const Database = require(${MODULE}); ${script}`], { encoding: 'utf8', timeout: 300_000 });
+	assert.strictEqual(status, 0, stderr);
+	return JSON.parse(stdout);
+}
+
+const numbers = 'WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT ?) SELECT n FROM c';
+
+test('texts of every length and alphabet come back as they went, one by one and many at once', () => {
+	const db = new Database(':memory:');
+	const lengths = [0, 1, 2, 12, 13, 39, 40, 41, 511, 512, 2047, 2048, 8191, 8192, 65535, 65536, 200000];
+	const texts = lengths.flatMap((length) => ['x', 'é', '日', '😀', 'xé', 'x日'].map((letters) => letters.repeat(length)));
+	const echo = db.prepare('SELECT ? AS v, ? AS w, ?1 AS x'.replace('?1', '?')).raw();
+	for (const text of texts) assert.deepStrictEqual(echo.get(text, 'between', text), [text, 'between', text]);
+	db.exec('CREATE TABLE t(v, w)');
+	const insert = db.prepare('INSERT INTO t VALUES (?, ?)');
+	texts.forEach((text, at) => insert.run(text, at));
+	const all = db.prepare('SELECT v, w FROM t ORDER BY w');
+	for (let round = 0; round < 4; round++) assert.deepStrictEqual(all.all(), texts.map((v, w) => ({ v, w })));
+	assert.deepStrictEqual([...all.iterate()], texts.map((v, w) => ({ v, w })));
+	db.close();
+});
+
+test('more parameters and columns than the buffer holds, and many values beside it', () => {
+	const db = new Database(':memory:');
+	for (const count of [8, 9, 20, 1023, 1024, 1025, 5000]) {
+		const values = Array.from({ length: count }, (_, at) => (at % 3 === 0 ? at + 0.5 : at % 3 === 1 ? `ü${at}`.repeat(30) : Buffer.from([at & 255])));
+		const statement = db.prepare(`WITH v(a) AS (VALUES ${values.map(() => '(?)').join(',')}) SELECT a FROM v`).pluck();
+		assert.deepStrictEqual(statement.all(values), values);
+		assert.deepStrictEqual([...statement.iterate(...values)], values);
+		assert.deepStrictEqual(db.prepare(statement.source).pluck().bind(values).all(), values);
+	}
+	const wide = db.prepare(`SELECT ${Array.from({ length: 2000 }, (_, at) => `${at} AS c${at}`)} FROM (VALUES (1), (2), (3), (4), (5))`);
+	for (const row of wide.all()) assert.strictEqual(row.c1999, 1999);
+	assert.strictEqual(wide.raw().all().length, 5);
+	db.close();
+});
+
+test('queries on another connection in the middle of a call disturb nothing', () => {
+	const db = new Database(':memory:');
+	const other = new Database(':memory:');
+	const inner = other.prepare('SELECT ? AS a, ? AS b, ? AS c');
+	const disturb = (seed) => {
+		const text = `disturbance ${seed} `.repeat(40);
+		assert.deepStrictEqual(inner.get(text, seed, '日本'), { a: text, b: seed, c: '日本' });
+		assert.strictEqual(other.prepare(numbers).all(3000).length, 3000);
+		return seed;
+	};
+	db.function('disturb', disturb);
+	db.aggregate('disturb_all', { start: 0, step: (sum, n) => sum + disturb(n) });
+	db.table('disturbing', { columns: ['a'], *rows() { for (let n = 0; n < 5; n++) { disturb(n); yield [`row ${n}`]; } } });
+	const rows = db.prepare(`WITH c(n) AS (VALUES (1), (2), (3)) SELECT 'text ' || n AS t, disturb(n) AS d, ? AS p, '漢字' || n AS w, x'00ff' AS b FROM c`).all('a short text');
+	assert.deepStrictEqual(rows, [1, 2, 3].map((n) => ({ t: `text ${n}`, d: n, p: 'a short text', w: `漢字${n}`, b: Buffer.from([0, 255]) })));
+	assert.strictEqual(db.prepare('SELECT disturb_all(a) FROM (VALUES (1), (2)) AS v(a)'.replace(' AS v(a)', '').replace('disturb_all(a)', 'disturb_all(column1)')).pluck().get(), 3);
+	assert.deepStrictEqual(db.prepare('SELECT a FROM disturbing').pluck().all(), [0, 1, 2, 3, 4].map((n) => `row ${n}`));
+	// Getters of parameter objects, on the very connection too.
+	const named = db.prepare('SELECT :a AS a, :b AS b');
+	for (let round = 0; round < 300; round++) {
+		assert.deepStrictEqual(named.get({ get a() { return round % 50 === 0 ? disturb(7) : 7; }, get b() { return named.get({ a: 'x', b: 'y' }).b; } }), { a: 7, b: 'y' });
+	}
+	const logged = [];
+	const verbose = new Database(':memory:', { verbose: (sql) => { disturb(1); logged.push(sql); } });
+	assert.deepStrictEqual(verbose.prepare('SELECT ? AS v').get('seen'), { v: 'seen' });
+	assert.deepStrictEqual(logged, ["SELECT 'seen' AS v"]);
+	for (const one of [db, other, verbose]) one.close();
+});
+
+test('a getter that takes the statement away does not confuse the call', () => {
+	const db = new Database(':memory:');
+	db.exec('CREATE TABLE t(a)');
+	const statement = db.prepare('SELECT :a AS a');
+	assert.deepStrictEqual(statement.get({ get a() { db.exec('CREATE TABLE IF NOT EXISTS u(a)'); return 5; } }), { a: 5 });
+	let iterator;
+	assert.throws(() => statement.get({ get a() { iterator = statement.iterate({ a: 1 }); return 5; } }), /busy/);
+	iterator.return();
+	assert.throws(() => statement.get({ get a() { db.close(); return 5; } }), /not open/);
+});
+
+test('kept statements: a table that is gone fails in prepare, modes belong to the object, each iterator has its own', () => {
+	const db = new Database(':memory:');
+	db.exec('CREATE TABLE t(a); INSERT INTO t VALUES (1), (2)');
+	const sql = 'SELECT a FROM t';
+	assert.deepStrictEqual(db.prepare(sql).raw().all(), [[1], [2]]);
+	assert.deepStrictEqual(db.prepare(sql).all(), [{ a: 1 }, { a: 2 }]);
+	assert.notStrictEqual(db.prepare(sql), db.prepare(sql));
+	const pairs = [];
+	for (const x of db.prepare(sql).pluck().iterate()) for (const y of db.prepare(sql).pluck().iterate()) pairs.push([x, y]);
+	assert.deepStrictEqual(pairs, [[1, 1], [1, 2], [2, 1], [2, 2]]);
+	const kept = db.prepare(sql);
+	db.exec('ALTER TABLE t RENAME COLUMN a TO b');
+	assert.throws(() => db.prepare(sql), /no such column: a/);
+	db.exec('ALTER TABLE t RENAME COLUMN b TO a');
+	assert.deepStrictEqual(kept.get(), { a: 1 });
+	db.transaction(() => {
+		db.exec('CREATE TABLE brief(a)');
+		db.prepare('SELECT * FROM brief').all();
+		assert.throws(() => db.transaction(() => { db.exec('DROP TABLE brief'); throw new Error('undo'); })(), /undo/);
+		assert.deepStrictEqual(db.prepare('SELECT * FROM brief').all(), []);
+	})();
+	assert.throws(() => db.transaction(() => { db.prepare('CREATE TABLE undone(a)').run(); db.prepare('SELECT * FROM undone').all(); throw new Error('undo'); })(), /undo/);
+	assert.throws(() => db.prepare('SELECT * FROM undone'), /no such table/);
+	db.prepare('DROP TABLE t').run();
+	assert.throws(() => db.prepare(sql), /no such table/);
+	assert.throws(() => kept.get(), /no such table/);
+	db.close();
+});
+
+test('more statements in use than are kept all work, whoever made room for whom', () => {
+	const db = new Database(':memory:');
+	const statements = Array.from({ length: 700 }, (_, at) => db.prepare(`SELECT ${at} AS v, ? AS w`));
+	for (let round = 0; round < 3; round++) statements.forEach((statement, at) => assert.deepStrictEqual(statement.get('w'), { v: at, w: 'w' }));
+	db.close();
+	assert.throws(() => statements[0].get('w'), /not open/);
+});
+
+test('an iterator reads ahead, and an error still surfaces at its own row', () => {
+	const db = new Database(':memory:');
+	db.exec("CREATE TABLE t(a INTEGER PRIMARY KEY, b); WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 1000) INSERT INTO t SELECT n, CASE WHEN n = 700 THEN '{' ELSE '1' END FROM c");
+	const seen = [];
+	assert.throws(() => { for (const row of db.prepare('SELECT a, json(b) AS b FROM t').iterate()) seen.push(row.a); }, /malformed JSON/);
+	assert.deepStrictEqual(seen, Array.from({ length: 699 }, (_, at) => at + 1));
+	const endless = db.prepare('WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c').pluck();
+	for (const n of endless.iterate()) if (n === 5000) break;
+	assert.strictEqual(endless.busy, false);
+	db.close();
+});
+
+test('without code generation the rows are the same', () => {
+	const script = `const db = new Database(':memory:'); const out = [];
+		for (const mode of ['pluck', 'raw', 'expand', 'safeIntegers']) { const s = db.prepare("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 500) SELECT n, 'é' || n AS t, '日' AS w, n AS t, 1.5 AS \\"0\\", NULL AS \\"__proto__\\" FROM c WHERE n > :from")[mode](); for (let n = 0; n < 3; n++) out.push(s.all({ from: 1 })); for (let n = 0; n < 300; n++) out.push(s.get({ from: n })); }
+		console.log(JSON.stringify(out, (_, value) => (typeof value === 'bigint' ? value + 'n' : value)));`;
+	assert.deepStrictEqual(run(script, '--disallow-code-generation-from-strings'), run(script));
+});
+
+test('a kept text keeps a chunk alive at most, not the whole result', () => {
+	const grown = run(`const db = new Database(':memory:'); db.exec("CREATE TABLE t(a); WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 100000) INSERT INTO t SELECT 'some text that is worth keeping ' || n FROM c");
+		const s = db.prepare('SELECT a FROM t').pluck(); s.all(); gc(); const before = process.memoryUsage().heapUsed;
+		globalThis.kept = []; for (let n = 0; n < 20; n++) kept.push(s.all()[n * 4000]); gc(); console.log(JSON.stringify(process.memoryUsage().heapUsed - before));`, '--expose-gc');
+	assert.ok(grown < 20 * 16384 + 200_000, `20 texts keep ${grown} bytes`);
+});
+
+test('memory stays flat over many statements, the same and ever new ones', () => {
+	const growth = run(`const db = new Database(':memory:'); db.exec('CREATE TABLE t(a)');
+		const round = (k) => { for (let n = 0; n < ${STATEMENTS / 5}; n++) { db.prepare('SELECT ' + (k * 1e6 + n) + ' AS c' + n).get(); db.prepare('SELECT a FROM t WHERE a = ?').all('x'.repeat(20)); db.prepare('INSERT INTO t VALUES (?)').bind(n); } db.pragma('user_version'); };
+		(async () => { const sizes = []; for (let k = 0; k < 5; k++) { round(k); for (let n = 0; n < 3; n++) { gc(); await new Promise((resolve) => setTimeout(resolve, 30)); } sizes.push(process.memoryUsage().rss / 1e6); } console.log(JSON.stringify(sizes[4] - sizes[1])); })();`, '--expose-gc');
+	assert.ok(growth < 30, `grew by ${growth} MB`);
+});
+
+test('another layout of the buffer is refused before it is used', (t) => {
+	const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'keel-protocol-'));
+	t.after(() => fs.rmSync(directory, { recursive: true }));
+	fs.cpSync(path.join(__dirname, '../lib'), directory, { recursive: true });
+	const file = path.join(directory, 'native.js');
+	const source = fs.readFileSync(file, 'utf8');
+	fs.writeFileSync(file, source.replace(/const PROTOCOL = \d+;/, 'const PROTOCOL = 99;'));
+	assert.notStrictEqual(fs.readFileSync(file, 'utf8'), source);
+	const { library } = require('../lib/native');
+	const { stdout, stderr } = spawnSync(process.execPath, ['-e', `try { require(${JSON.stringify(directory)}); } catch (error) { console.log(error.code, error.message); }`], { encoding: 'utf8', env: { ...process.env, LITEKEEL_LIBRARY: library } });
+	assert.match(stdout, /^KEEL_VERSION_MISMATCH /, stderr);
+	assert.ok(stdout.includes(library) && stdout.includes(directory), stdout);
+});
