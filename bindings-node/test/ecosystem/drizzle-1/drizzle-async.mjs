@@ -4,5 +4,5 @@ import { assertOnLitekeel } from '../orm/on-litekeel.mjs';
 import { asynchronousTransactions } from '../orm/scenario-async.mjs';
 import { page, relations } from './schema.mjs';
 
-await asynchronousTransactions(drizzle('file:async.db?busy_timeout=500', { relations }), { page, count, sql });
+await asynchronousTransactions(drizzle('file:async.db', { relations }), { page, count, sql });
 assertOnLitekeel();

@@ -32,7 +32,10 @@ export async function asynchronousTransactions(db, { page, count, sql }) {
 	// What runs beside it does not join it: it fails at once, and is not undone with it.
 	await assert.rejects(db.transaction(async (tx) => {
 		add(tx, '/d');
-		assert.throws(() => add(db, '/beside'), (error) => (error.cause ?? error).code === 'SQLITE_BUSY');
+		assert.throws(() => add(db, '/beside'), (error) => {
+			const cause = error.cause ?? error;
+			return cause.code === 'SQLITE_BUSY' && cause.kind === 'own_async_transaction';
+		});
 		throw new Error('undo');
 	}), /undo/);
 	add(db, '/beside');
