@@ -2,6 +2,8 @@
 // Transactions that span turns of the event loop, on a connection of their own.
 const { test } = require('node:test');
 const assert = require('node:assert');
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const { Worker } = require('node:worker_threads');
 const path = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
@@ -89,6 +91,19 @@ test('another thread\'s lock is waited for without holding up the event loop', a
 	assert.deepStrictEqual(rows(db), [1]);
 	db.close();
 });
+
+for (const [way, ending, status] of [['process.exit()', 'process.exit(3)', 3], ['an uncaught error', "throw new Error('x')", 1], ['an unhandled rejection', "Promise.reject(new Error('x'))", 1]]) {
+	test(`${way} in the middle leaves nothing of it, and no log`, (t) => {
+		const cwd = temporary(t);
+		const script = `const db = require(${JSON.stringify(path.join(__dirname, '..'))}).open('file:a.db').exec('CREATE TABLE t(a)'); db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (1)'); setImmediate(() => { ${ending}; }); await new Promise(() => {}); });`;
+		const ended = spawnSync(process.execPath, ['-e', script], { cwd, encoding: 'utf8', timeout: 30_000 });
+		assert.strictEqual(ended.status, status, ended.stderr);
+		assert.deepStrictEqual(fs.readdirSync(cwd), ['a.db']);
+		const db = litekeel.open('file:a.db', { baseDir: cwd });
+		assert.deepStrictEqual(rows(db), []);
+		db.close();
+	});
+}
 
 test('signal', async (t) => {
 	const db = open(t);
