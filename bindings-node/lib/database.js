@@ -3,6 +3,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const core = require('./core');
 const convert = require('./convert');
+const runScript = require('./script');
 const statements = require('./statement');
 const { flush } = require('./compiled');
 const { boolean } = require('./extension/options');
@@ -113,7 +114,7 @@ const methods = {
 		core.requireWritable(state);
 		state.busy += 1;
 		try {
-			statements.exec(state, sql);
+			runScript(state, sql);
 		} finally {
 			state.busy -= 1;
 		}
