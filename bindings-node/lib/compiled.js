@@ -7,6 +7,10 @@ const { I, native, field, kind } = require('./packed');
 /** How many statements a connection keeps, and how much SQL in all (in characters). */
 const MAX_KEPT = 256;
 const MAX_KEPT_TEXT = 1 << 20;
+/** How many of them may be SQL that was asked for once only, and how many such texts are remembered. */
+const MAX_FRESH = 8;
+const MAX_SEEN = 1024;
+const LONG = 4096;
 
 /** A native statement. Statements of the same SQL share one; whoever needs it across calls takes it away. */
 class Compiled {
@@ -134,10 +138,10 @@ function forget(compiled) {
 	compiled.state.keptText -= compiled.sql.length;
 }
 
-/** Drops what nobody has asked for lately, oldest first. */
+/** Drops what nobody has asked for lately, oldest first; some at once, since the map is searched from its start. */
 function evict(state, newest) {
 	for (const [sql, compiled] of state.kept) {
-		if (state.kept.size <= MAX_KEPT && state.keptText <= MAX_KEPT_TEXT) return;
+		if (state.kept.size <= MAX_KEPT - 32 && state.keptText <= MAX_KEPT_TEXT) return;
 		if (compiled === newest) continue;
 		if (compiled.wanted) {
 			// Once more to the end of the row.
@@ -146,10 +150,14 @@ function evict(state, newest) {
 			state.kept.set(sql, compiled);
 			continue;
 		}
-		forget(compiled);
-		compiled.evicted = true;
-		if (!compiled.taken) discard(compiled);
+		drop(compiled);
 	}
+}
+
+function drop(compiled) {
+	forget(compiled);
+	compiled.evicted = true;
+	if (!compiled.taken) discard(compiled);
 }
 
 /** Drops all: what they were compiled for may be gone. Those in use go when they are given back. */
@@ -160,6 +168,17 @@ function flush(state) {
 	}
 	state.kept.clear();
 	state.keptText = 0;
+	state.fresh.length = 0;
+}
+
+/** A statement that was not asked for before stays as long as few newer ones come. */
+function welcome(state, compiled) {
+	if (state.seen.size >= MAX_SEEN) state.seen.clear();
+	state.seen.add(compiled.sql);
+	state.fresh.push(compiled);
+	if (state.fresh.length <= MAX_FRESH) return;
+	const oldest = state.fresh.shift();
+	if (oldest.kept && !oldest.wanted) drop(oldest);
 }
 
 /** The compiled statement for a new statement object. */
@@ -169,8 +188,10 @@ function obtain(state, sql) {
 		kept.wanted = true;
 		return kept;
 	}
-	const compiled = compileOne(state, sql, true);
-	if (compiled.kind === kind.ROWS) keep(compiled);
+	// Compiling for long use costs half as much again: SQL has to come twice for that.
+	const again = sql.length > LONG || state.seen.has(sql);
+	const compiled = compileOne(state, sql, again);
+	if (compiled.kind === kind.ROWS && keep(compiled) && !again) welcome(state, compiled);
 	return compiled;
 }
 

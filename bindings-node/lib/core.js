@@ -43,6 +43,9 @@ const core = module.exports = {
 			/** Compiled statements by their SQL, and how many characters that is. */
 			kept: new Map(),
 			keptText: 0,
+			/** SQL that was asked for before, and those of the kept statements that were asked for once. */
+			seen: new Set(),
+			fresh: [],
 			/** Iterators may read ahead: nothing can change what they would read in between. */
 			prefetch: true,
 			/** Other hosts of the process can use the connection, in between of any two native calls. */
@@ -156,6 +159,7 @@ const core = module.exports = {
 		state.open = false;
 		state.busy = Infinity;
 		state.kept.clear();
+		state.fresh.length = 0;
 		if (state.closed) state.closed(report);
 	},
 };

@@ -128,6 +128,20 @@ test('more statements in use than are kept all work, whoever made room for whom'
 	assert.throws(() => statements[0].get('w'), /not open/);
 });
 
+test('SQL that comes again is kept, what comes once is not, and both are bounded', () => {
+	const db = new Database(':memory:');
+	const state = require('../lib/core').state(db);
+	const cycle = Array.from({ length: 40 }, (_, at) => `SELECT ${at}`);
+	for (let round = 0; round < 2; round++) for (const sql of cycle) db.prepare(sql).get();
+	assert.ok(cycle.every((sql) => state.kept.has(sql)));
+	for (let n = 0; n < 5000; n++) db.prepare(`SELECT 'once', ${n}`).get();
+	assert.ok(cycle.every((sql) => state.kept.has(sql)) && state.kept.size < 60, `${state.kept.size} kept`);
+	for (let round = 0; round < 2; round++) for (let n = 0; n < 1000; n++) db.prepare(`SELECT 'twice', ${n}`).get();
+	assert.ok(state.kept.size <= 256 && state.seen.size <= 1024, `${state.kept.size} kept, ${state.seen.size} seen`);
+	db.close();
+	assert.deepStrictEqual([state.kept.size, db.open], [0, false]);
+});
+
 test('an iterator reads ahead, and an error still surfaces at its own row', () => {
 	const db = new Database(':memory:');
 	db.exec("CREATE TABLE t(a INTEGER PRIMARY KEY, b); WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 1000) INSERT INTO t SELECT n, CASE WHEN n = 700 THEN '{' ELSE '1' END FROM c");
