@@ -180,7 +180,11 @@ impl File {
         }
         let near = used >= wal_max / 4 * 3;
         let patient = now() >= self.patient_not_before.load(Ordering::Relaxed);
-        if used > wal_max * 4 || left > if near && patient { MANY } else { FEW } {
+        if used > wal_max * 4 {
+            // It tells who is in the way.
+            self.hurry();
+        }
+        if left > if near && patient { MANY } else { FEW } {
             self.hurry();
         } else if near || (left >= FEW / 4 && now() >= self.not_before.load(Ordering::Relaxed)) {
             self.restart_here(wal_max, near);
@@ -324,7 +328,7 @@ impl File {
         let large = capped && self.size() > wal_max;
         // A thread that commits does it better: it has nothing left to move when it keeps the others out.
         let committing = now().saturating_sub(self.committed_at.load(Ordering::Relaxed)) < 2 * PAUSE;
-        let mine = !committing || now() < self.patient_not_before.load(Ordering::Relaxed);
+        let mine = !committing || used > 4 * wal_max || now() < self.patient_not_before.load(Ordering::Relaxed);
         if left <= FEW && (idle || (large && mine)) {
             let patience = if large { PATIENCE } else { 0 };
             if self.checkpoint(log, Log::TRUNCATE, patience).is_some_and(|outcome| !outcome.busy) {
