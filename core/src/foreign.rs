@@ -66,7 +66,7 @@ fn look(path: &Path) -> Finding {
     let mut seen = 0;
     // Bounded: with ever new opens of ours nothing certain can be said, and nobody is accused.
     for _ in 0..LOOKS * 4 {
-        let before = ownership::changes();
+        let before = ownership::steady();
         if ownership::owns(&inodes) {
             return Finding::None;
         }
@@ -78,7 +78,7 @@ fn look(path: &Path) -> Finding {
         if !locks.iter().any(sqlite_bytes) {
             return Finding::None;
         }
-        if ownership::changes() == before && !ownership::owns(&inodes) {
+        if before.is_some() && ownership::steady() == before && !ownership::owns(&inodes) {
             seen += 1;
             if seen == LOOKS {
                 return Finding::Foreign;

@@ -182,6 +182,7 @@ unsafe extern "C" fn child() {
     // SAFETY: the child's copy of the thread that ran `prepare`.
     unsafe { parent() };
     registry::in_child();
+    ownership::in_child();
     if process::configured() {
         // Its generator is a copy of the parent's: both would draw the same numbers, random() of the user's too.
         // SAFETY: its lock is free again; no buffer asks for a new seed.

@@ -20,6 +20,7 @@ type CloseFn = unsafe extern "C" fn(c_int) -> c_int;
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 static CLOSE: AtomicUsize = AtomicUsize::new(0);
 static STAT: AtomicUsize = AtomicUsize::new(0);
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 /// By descriptor: the file, and the process (its [`fork::generation`]) that opened it.
 pub(crate) static DESCRIPTORS: ForkMutex<BTreeMap<c_int, (FileId, u32)>> = ForkMutex::new(BTreeMap::new());
@@ -80,9 +81,32 @@ pub(crate) fn inherited(file: FileId) -> bool {
     now != 0 && descriptors().values().any(|(other, generation)| *other == file && *generation != now)
 }
 
-/// Grows with every open and close: equal before and after a look means that nothing changed in between.
-pub(crate) fn changes() -> u64 {
-    CHANGES.load(Ordering::Acquire)
+/// A number that grows with every open and close: the same before and after a look means that nothing changed in
+/// between. `None` while one is under way: then the books and the system differ, for as long as a close may take.
+pub(crate) fn steady() -> Option<u64> {
+    if UNDER_WAY.load(Ordering::SeqCst) == 0 { Some(CHANGES.load(Ordering::SeqCst)) } else { None }
+}
+
+/// In a forked child the opens and closes of the parent's other threads never end.
+pub(crate) fn in_child() {
+    UNDER_WAY.store(0, Ordering::SeqCst);
+}
+
+/// An open or close, as long as it lasts.
+struct UnderWay(());
+
+impl UnderWay {
+    fn begin() -> UnderWay {
+        UNDER_WAY.fetch_add(1, Ordering::SeqCst);
+        UnderWay(())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        CHANGES.fetch_add(1, Ordering::SeqCst);
+        UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 #[allow(clippy::unnecessary_cast)] // The fields' width differs between systems.
@@ -109,6 +133,7 @@ impl Drop for CreateNothing {
 }
 
 unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    let _under_way = UnderWay::begin();
     let flags = if CREATE_NOTHING.get() { flags & !libc::O_CREAT } else { flags };
     // SAFETY: stored by `install` before this function could be called; the arguments are passed on unchanged.
     let fd = unsafe { std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire))(path, flags, mode) };
@@ -127,7 +152,6 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
                     return -1;
                 }
                 descriptors().insert(fd, (file, fork::generation()));
-                CHANGES.fetch_add(1, Ordering::AcqRel);
             }
         }
     }
@@ -151,8 +175,8 @@ unsafe extern "C" fn on_stat(path: *const c_char, into: *mut libc::stat) -> c_in
 
 unsafe extern "C" fn on_close(fd: c_int) -> c_int {
     // Before the descriptor is free: afterwards another thread's open may have its number already.
+    let _under_way = UnderWay::begin();
     descriptors().remove(&fd);
-    CHANGES.fetch_add(1, Ordering::AcqRel);
     // SAFETY: as in `on_open`.
     unsafe { std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd) }
 }
