@@ -22,10 +22,10 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// With think time, all threads together ask for the lock about 4000 times a second.
+    /// With think time, all threads together ask for the lock about 8000 times a second.
     fn new(processes: usize, threads: usize, thinks: bool) -> Load {
         let writers = (processes * threads) as u64;
-        Load { processes, threads, think_us: if thinks { 250 * writers } else { 0 } }
+        Load { processes, threads, think_us: if thinks { 125 * writers } else { 0 } }
     }
 
     pub(crate) fn title(&self) -> String {
