@@ -237,13 +237,14 @@ int32_t keel_retain(keel_db *db,
 int32_t keel_sibling(keel_db *db, keel_db **out, keel_error **err);
 
 /**
- * Ends this token; the last one closes. For finalizers: cannot fail, NULL is fine.
+ * Ends this token; the last one closes. For finalizers: cannot fail, NULL is fine. In a callback of the connection the
+ * owner leaves when the call is over that the callback is part of.
  */
 void keel_release(keel_db *db);
 
 /**
  * Ends this token; the last one closes and reports what it hit. Again: KEEL_E_HANDLE. In a forked
- * child it does nothing: KEEL_E_FORKED.
+ * child it does nothing: KEEL_E_FORKED. In a callback of the connection neither: SQLITE_MISUSE.
  *
  * # Safety
  * `err` is NULL or writable.
@@ -453,7 +454,7 @@ void keel_options_free(keel_options *options);
 
 /**
  * The packed table, laid out as described at the top of this header. Valid until the rows are freed or, in batches,
- * until the next keel_rows_next; NULL for a handle that is none.
+ * until the next keel_rows_next; NULL for a handle that is none, and while keel_rows_next runs.
  *
  * # Safety
  * `length` is NULL or writable.

@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
+use crate::activity::this_thread;
 use crate::codes;
 use crate::connection::{Connection, State};
 use crate::error::{Error, Result};
@@ -55,6 +56,9 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
     if let Some(report) = &state.closed {
         return report.clone();
     }
+    // What is called back from here on (a hook, a collation) is inside a call of this thread's, as elsewhere.
+    connection.activity.set_user(this_thread());
+    connection.subscribers.guard(true);
     let mut report = CloseReport::default();
     let db = state.raw.0;
     state.view = None;
@@ -103,6 +107,10 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
         }
     }
     state.closed = Some(report.clone());
+    connection.subscribers.guard(false);
+    connection.activity.set_user(0);
+    drop(state);
+    connection.subscribers.flush();
     report
 }
 
@@ -237,11 +245,10 @@ pub(crate) fn on_drop(connection: &mut Connection) {
     state.progress.remove(db);
     // SAFETY: nobody else has the connection any more. `close_v2` lets statements of others live on.
     unsafe {
-        let in_use = !statements(db).is_empty();
-        raw::sqlite3_close_v2(db);
         let waiting = state.waiting.take();
-        if in_use {
-            // Others' statements keep the handle, and with it the busy handler, alive.
+        if sqlite::sqlite3_close(db) != sqlite::SQLITE_OK {
+            // Others' statements, or a backup of theirs, keep the handle alive, and with it the busy handler.
+            raw::sqlite3_close_v2(db);
             forget(waiting);
         }
     }

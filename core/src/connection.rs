@@ -13,6 +13,7 @@ use crate::deadline::{Progress, Running};
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
 use crate::explain::{self, Access, Subject};
+use crate::left::Left;
 use crate::open::inspect::Stamp;
 use crate::registry::{self, FileId, OpenHandle};
 use crate::report::{CloseReport, OpenReport};
@@ -41,6 +42,8 @@ pub struct Connection {
     pub(crate) owners: AtomicUsize,
     pub(crate) identity: Identity,
     pub(crate) subscribers: Arc<Subscribers>,
+    /// What a callback has let go of, to be ended when the call is over that it is part of.
+    pub(crate) left: Left,
 }
 
 /// What never changes while the connection lives.
@@ -104,15 +107,19 @@ pub struct Guard<'a> {
     /// The call's deadline, when it has one.
     _running: Option<Running>,
     /// After `state`: fields are dropped in this order, and subscribers are called when nothing is locked.
-    _events: Flush<'a>,
+    _after: After<'a>,
 }
 
-/// Delivers, when it is dropped, the events that came up under the lock.
-struct Flush<'a>(&'a Subscribers);
+/// When it is dropped, delivers the events that came up under the lock, and ends the owners that left meanwhile.
+struct After<'a>(&'a Connection);
 
-impl Drop for Flush<'_> {
+impl Drop for After<'_> {
     fn drop(&mut self) {
-        self.0.flush();
+        self.0.subscribers.flush();
+        for _ in 0..self.0.left.take_owners() {
+            // Nobody is there to be told of a failure: whoever wants to hear of it closes.
+            let _ = self.0.close();
+        }
     }
 }
 
@@ -244,6 +251,7 @@ impl Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
+        self.state.streams.get_mut().end(self.connection.left.take_streams());
         self.roll_back_if_shared();
         // SAFETY: the connection is open and ours while the guard lives.
         let transaction = unsafe { sqlite::sqlite3_txn_state(self.raw(), std::ptr::null()) };
@@ -338,6 +346,7 @@ impl Connection {
             owners: AtomicUsize::new(1),
             identity,
             subscribers,
+            left: Left::default(),
         });
         registry::add(handle, strict, &connection);
         connection
@@ -369,7 +378,7 @@ impl Connection {
             waiting.begin_call();
         }
         let _running = state.progress.begin(state.raw.0);
-        Ok(Guard { state, connection: self, _running, _events: Flush(&self.subscribers) })
+        Ok(Guard { state, connection: self, _running, _after: After(self) })
     }
 
     /// # Errors
@@ -426,6 +435,16 @@ impl Connection {
     /// not be examined; SQLite's own failure to close.
     pub fn close(&self) -> Result<CloseReport> {
         close::close(self)
+    }
+
+    /// As [`close`](Connection::close) for whoever cannot be told of a failure, such as a finalizer that runs anywhere:
+    /// in a callback of the connection, when the call is over that the callback is part of.
+    pub fn release(&self) {
+        if self.is_used_by_this_thread() {
+            self.left.owner();
+        } else {
+            let _ = self.close();
+        }
     }
 
     /// Closes at the end of the process, waiting at most `patience` for a call that is running; returns whether it did.

@@ -22,6 +22,7 @@ pub mod fork;
 pub mod hazards;
 pub mod health;
 pub mod holders;
+mod left;
 mod line;
 mod open;
 mod orphan;

@@ -32,6 +32,14 @@ impl Streams {
         self.latest
     }
 
+    /// Finalizes those with these numbers; the caller holds their connection.
+    pub(crate) fn end(&mut self, numbers: Vec<u64>) {
+        for raw in numbers.iter().filter_map(|number| self.open.remove(number)) {
+            // SAFETY: taken out of the list of those that are not finalized.
+            unsafe { sqlite::sqlite3_finalize(raw) };
+        }
+    }
+
     /// Finalizes all of them; the caller holds their connection.
     pub(crate) fn clear(&mut self) {
         for raw in std::mem::take(&mut self.open).into_values() {
@@ -76,14 +84,19 @@ impl Connection {
                 Stream { connection: self.clone(), number: None, batch_bytes: 0, changes_before: 0, failure: None };
             return Ok((busy_timeout::row(ms), ended));
         }
-        let statement = Statement::only(&guard, sql)?.not_kept();
+        let mut statement = Statement::only(&guard, sql)?.not_kept();
         // SAFETY: the guard keeps the connection open.
         let changes_before = unsafe { sqlite::sqlite3_total_changes64(guard.raw()) };
-        if let Some(table) = parameters.filter(|table| table.columns() > 0 && table.rows() > 0) {
-            statement.bind(table, 0, &statement.places(table)?, Lifetime::Binding)?;
-        }
         let batch_bytes = usize::try_from(batch_bytes).unwrap_or(usize::MAX);
         let mut stream = Stream { connection: self.clone(), number: None, batch_bytes, changes_before, failure: None };
+        if let Some(table) = parameters.filter(|table| table.columns() > 0) {
+            let places = statement.places(table)?;
+            if table.rows() == 0 {
+                // Once for each row, as everywhere.
+                return Ok((statement.header().finish(), stream));
+            }
+            statement.bind(table, 0, &places, Lifetime::Binding)?;
+        }
         let rows = stream.fill(&guard, statement)?;
         Ok((rows, stream))
     }
@@ -140,13 +153,13 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        if self.connection.is_used_by_this_thread() {
+            return self.connection.left.stream(number);
+        }
         // Where the lock is refused the statement is not ours to touch (a parent's), gone (closed), or left to close.
-        if let Some(number) = self.number
-            && let Ok(guard) = self.connection.lock()
-            && let Some(raw) = guard.streams().open.remove(&number)
-        {
-            // SAFETY: taken out of the list of those that are not finalized.
-            drop(unsafe { Statement::again(&guard, raw) });
+        if let Ok(guard) = self.connection.lock() {
+            guard.streams().end(vec![number]);
         }
     }
 }

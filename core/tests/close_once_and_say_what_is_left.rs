@@ -159,3 +159,33 @@ fn busy_says_which_kind_and_how_long_it_waited() {
     db.close().unwrap();
     holder.close().unwrap();
 }
+
+#[test]
+fn a_backup_on_the_raw_handle_outlives_a_dropped_connection() {
+    let dir = Dir::new();
+    let source = open(&dir.url("a.db?journal_mode=delete&busy_timeout=50")).unwrap();
+    exec(&source, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    let target = open(":memory:").unwrap();
+    let holder = open(&dir.url("a.db?journal_mode=delete")).unwrap();
+    // SAFETY: both handles are open; the backup, which keeps the source's alive, is finished below.
+    unsafe {
+        let main = c"main".as_ptr();
+        let (from, to) = (source.lock().unwrap().raw(), target.lock().unwrap().raw());
+        let backup = sqlite::sqlite3_backup_init(to, main, from, main);
+        assert!(!backup.is_null());
+        drop(source);
+        // What was freed with it is overwritten.
+        let _zeros: Vec<Box<[u64; 24]>> = (0..64).map(|_| Box::new([0; 24])).collect();
+        exec(&holder, "BEGIN EXCLUSIVE");
+        // It waits for the lock, by the handler of the connection that is gone.
+        let began = std::time::Instant::now();
+        assert_eq!(sqlite::sqlite3_backup_step(backup, -1) & 0xff, sqlite::SQLITE_BUSY);
+        assert!(began.elapsed() >= std::time::Duration::from_millis(50), "{:?}", began.elapsed());
+        exec(&holder, "COMMIT");
+        assert_eq!(sqlite::sqlite3_backup_step(backup, -1), sqlite::SQLITE_DONE);
+        assert_eq!(sqlite::sqlite3_backup_finish(backup), sqlite::SQLITE_OK);
+    }
+    assert_eq!(get(&target, "SELECT count(*) FROM t"), "1");
+    target.close().unwrap();
+    holder.close().unwrap();
+}

@@ -119,14 +119,22 @@ fn end(db: *mut keel_db) -> Result<i32, Error> {
     }
 }
 
-/// Ends this token; the last one closes. For finalizers: cannot fail, NULL is fine.
+/// Ends this token; the last one closes. For finalizers: cannot fail, NULL is fine. In a callback of the connection the
+/// owner leaves when the call is over that the callback is part of.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_release(db: *mut keel_db) {
-    run(std::ptr::null_mut(), || end(db));
+    run(std::ptr::null_mut(), || {
+        of(db)?;
+        if let Some(Object::Db(connection)) = take(db.cast(), |object| matches!(object, Object::Db(_))) {
+            crate::care::forget(db);
+            connection.release();
+        }
+        Ok(0)
+    });
 }
 
 /// Ends this token; the last one closes and reports what it hit. Again: KEEL_E_HANDLE. In a forked
-/// child it does nothing: KEEL_E_FORKED.
+/// child it does nothing: KEEL_E_FORKED. In a callback of the connection neither: SQLITE_MISUSE.
 ///
 /// # Safety
 /// `err` is NULL or writable.

@@ -1,11 +1,11 @@
 //! Packed rows: one buffer for a whole result, or for one batch of it after the other.
 
 use std::ffi::c_void;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use litekeel_core::error::Holder;
 use litekeel_core::packed::{Cell, Encoder, Packed};
-use litekeel_core::{Error, Stream};
+use litekeel_core::{Error, Stream, sqlite};
 
 use crate::boundary::{run, value};
 use crate::error::keel_error;
@@ -44,8 +44,18 @@ impl Rows {
         let address = |packed: &Packed| (packed.bytes().as_ptr().cast(), packed.bytes().len());
         match self {
             Rows::Whole(packed) => address(packed),
-            Rows::Batches(batch) => address(&batch.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).packed),
+            // While keel_rows_next fills them there are none to be read.
+            Rows::Batches(batch) => alone(batch).map_or((std::ptr::null(), 0), |batch| address(&batch.packed)),
         }
+    }
+}
+
+/// The batch, unless a call is filling it: one of another thread's, or one that this is a callback of.
+fn alone(batch: &Mutex<Batch>) -> Option<MutexGuard<'_, Batch>> {
+    match batch.try_lock() {
+        Ok(batch) => Some(batch),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 
@@ -57,7 +67,7 @@ fn of(rows: *const keel_rows) -> Result<Arc<Rows>, Error> {
 }
 
 /// The packed table, laid out as described at the top of this header. Valid until the rows are freed or, in batches,
-/// until the next keel_rows_next; NULL for a handle that is none.
+/// until the next keel_rows_next; NULL for a handle that is none, and while keel_rows_next runs.
 ///
 /// # Safety
 /// `length` is NULL or writable.
@@ -88,7 +98,11 @@ pub unsafe extern "C" fn keel_rows_next(rows: *mut keel_rows, err: *mut *mut kee
     run(err, || {
         let rows = of(rows)?;
         let Rows::Batches(batch) = &*rows else { return Ok(KEEL_DONE) };
-        let mut batch = batch.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut batch = alone(batch).ok_or_else(|| {
+            Error::new(sqlite::SQLITE_MISUSE, "these rows are being fetched by another call").with_hint(
+                "rows in batches belong to one thread at a time, and not to a callback of their own statement",
+            )
+        })?;
         match batch.stream.next_batch()? {
             Some(packed) => {
                 let more = packed.table().rows() > 0;

@@ -84,6 +84,60 @@ static void batches(void) {
     CHECK(keel_close(other, NULL) == 0 && keel_close(db, NULL) == 0);
 }
 
+/* SQLite's own, of the library's copy. */
+typedef struct sqlite3_context sqlite3_context;
+typedef struct sqlite3_value sqlite3_value;
+int sqlite3_create_function(struct sqlite3 *, const char *, int, int, void *,
+                            void (*)(sqlite3_context *, int, sqlite3_value **),
+                            void (*)(sqlite3_context *, int, sqlite3_value **), void (*)(sqlite3_context *));
+void sqlite3_result_int(sqlite3_context *, int);
+#define UTF8 1
+#define MISUSE 21
+
+static struct inside {
+    keel_db *db, *other;
+    keel_rows *rows;
+    int32_t next, query;
+    const void *data;
+} inside;
+
+/* A function of the application's that uses the rows and tokens of the very call that it is part of. */
+static void calls_in(sqlite3_context *context, int count, sqlite3_value **values) {
+    (void)count, (void)values;
+    if (inside.rows) {
+        keel_rows *none = NULL;
+        inside.next = keel_rows_next(inside.rows, NULL);
+        inside.data = keel_rows_data(inside.rows, NULL);
+        inside.query = keel_query(inside.db, "SELECT 1", KEEL_NUL, NULL, 0, 0, &none, NULL);
+        keel_rows_free(inside.rows);
+        inside.rows = NULL;
+    }
+    keel_release(inside.other);
+    inside.other = NULL;
+    sqlite3_result_int(context, 1);
+}
+
+static void callbacks(void) {
+    keel_rows *rows = NULL;
+    CHECK(keel_open("file:callbacks.db", KEEL_NUL, &inside.db, NULL) == 0);
+    CHECK(sqlite3_create_function(keel_sqlite3(inside.db), "calls_in", 0, UTF8, NULL, calls_in, NULL, NULL) == 0);
+    CHECK(keel_exec(inside.db, "CREATE TABLE t(a); INSERT INTO t VALUES(1),(2),(3)", KEEL_NUL, NULL) == 0);
+    CHECK(keel_query(inside.db, "SELECT a, CASE a WHEN 2 THEN calls_in() END FROM t", KEEL_NUL, NULL, 0, 1, &rows, NULL) == 0);
+    /* Their own statement is refused; freed inside it, they end with the call. */
+    inside.rows = rows;
+    CHECK(keel_rows_next(rows, NULL) == KEEL_ROW);
+    CHECK(inside.next == MISUSE && inside.query == MISUSE && inside.data == NULL && inside.rows == NULL);
+    CHECK(keel_rows_next(rows, NULL) == KEEL_E_HANDLE);
+    CHECK(keel_checkpoint(inside.db, 3, NULL, NULL, NULL) == 0);
+    /* An owner that a finalizer releases in a callback leaves when the call is over. */
+    keel_db *other = NULL;
+    CHECK(keel_retain(inside.db, &other, NULL) == 0);
+    inside.other = other;
+    CHECK(keel_exec(inside.db, "SELECT calls_in()", KEEL_NUL, NULL) == 0);
+    CHECK(keel_exec(other, "SELECT 1", KEEL_NUL, NULL) == KEEL_E_HANDLE);
+    CHECK(keel_close(inside.db, NULL) == 0 && keel_open_handles() == 0 && !exists("callbacks.db-wal"));
+}
+
 /* A statement that is run again sees the columns of the day. */
 static void again(void) {
     keel_db *db = NULL;
@@ -283,6 +337,7 @@ static void logging(void) {
 int main(void) {
     logging();
     batches();
+    callbacks();
     again();
     deadlines();
     errors();
