@@ -23,11 +23,14 @@ const HOOK_INSTRUCTIONS: c_int = 10_000;
 /// What a host wants to be asked while a statement runs; `true` ends the statement with `SQLITE_INTERRUPT`.
 pub type ProgressFn = Arc<dyn Fn() -> bool + Send + Sync>;
 
-thread_local!(static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) });
+/// When the call of this thread has to end, and how long it was given.
+type Until = Option<(Instant, Duration)>;
+
+thread_local!(static UNTIL: Cell<Until> = const { Cell::new(None) });
 
 /// Whether the deadline of the call that this thread is in has passed.
 pub fn passed() -> bool {
-    UNTIL.get().is_some_and(|until| Instant::now() >= until)
+    UNTIL.get().is_some_and(|(until, _)| Instant::now() >= until)
 }
 
 /// Gives what this thread does from now on at most so long, over several calls, until it is dropped. A deadline that is
@@ -35,8 +38,9 @@ pub fn passed() -> bool {
 /// run; those with `busy=fair` while they wait.
 pub fn limit(timeout: Duration) -> Running {
     let outer = UNTIL.get();
-    let own = Instant::now() + timeout;
-    UNTIL.set(Some(outer.map_or(own, |outer| outer.min(own))));
+    // What lies beyond the clock's range never comes.
+    let own = Instant::now().checked_add(timeout).map(|until| (until, timeout));
+    UNTIL.set(outer.into_iter().chain(own).min());
     Running(outer)
 }
 
@@ -49,7 +53,7 @@ pub(crate) struct Progress {
 }
 
 /// Puts the deadline of an outer call back when it is dropped.
-pub struct Running(Option<Instant>);
+pub struct Running(Until);
 
 impl Progress {
     /// Begins a call: `None` when no timeout is set.
@@ -135,7 +139,8 @@ impl Guard<'_> {
         if !matches!(rc & 0xff, sqlite::SQLITE_INTERRUPT | sqlite::SQLITE_BUSY) || !passed() {
             return None;
         }
-        let limit = self.progress().timeout.get();
+        // It may be that of an outer call, which this one is a callback of.
+        let limit = UNTIL.get().map_or(Duration::ZERO, |(_, limit)| limit);
         let text = format!("the call was ended after its timeout of {} ms", limit.as_millis());
         let hint = "allow more time, or make it do less at once; a write in a transaction has been rolled back with it";
         Some(Error::new(sqlite::SQLITE_INTERRUPT, text).with_hint(hint).with_sqlite_code(rc))

@@ -1,6 +1,6 @@
 //! The end of the process: closing what was left open, and saying so.
 
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::{process, registry};
@@ -10,11 +10,12 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Registers the handler, once.
 pub(crate) fn arm() {
-    static ARMED: Once = Once::new();
-    ARMED.call_once(|| {
+    static ARMED: AtomicBool = AtomicBool::new(false);
+    // No `Once`: a fork in the middle of it would leave the child waiting for a thread that it does not have.
+    if !ARMED.swap(true, Ordering::AcqRel) {
         // SAFETY: `at_exit` is a static function; the library is linked so that it is never unloaded.
         unsafe { libc::atexit(at_exit) };
-    });
+    }
 }
 
 extern "C" fn at_exit() {

@@ -50,9 +50,10 @@ pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Conn
     let _creating = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if let Some(existing) = target::file_id(path).and_then(registry::find_shared) {
         same_settings(&existing, &resolved.settings)?;
-        // It may have been closed since it was found; then a new one is opened.
-        if let Ok(connection) = existing.retain() {
-            return Ok(connection);
+        match existing.retain() {
+            // Closed since it was found, or of no use to anybody any more.
+            Err(error) if matches!(error.code(), codes::CLOSED | codes::PANIC) => {}
+            shared => return shared.map_err(|error| error.with_step("share")),
         }
     }
     open_new(resolved, options, true)

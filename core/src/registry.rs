@@ -14,6 +14,7 @@ use crate::codes;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::fork::{self, ForkMutex};
+use crate::watch::Watch;
 
 /// The identity of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +51,7 @@ pub(crate) struct Entry {
     strict: bool,
     connection: Weak<Connection>,
     activity: Arc<Activity>,
+    watch: Option<Arc<Watch>>,
     /// The process that opened it, as [`fork::generation`] counts: a child inherits the table, but no connection.
     generation: u32,
 }
@@ -69,11 +71,11 @@ pub(crate) fn next_id() -> u64 {
 /// Adds a connection. `strict`: leaving it open is a failure of the process (`profile=test`).
 pub(crate) fn add(handle: OpenHandle, strict: bool, connection: &Arc<Connection>) {
     crate::exit::arm();
-    let activity = connection.activity.clone();
+    let (activity, watch) = (connection.activity.clone(), connection.identity.watch.clone());
     let connection = Arc::downgrade(connection);
     entries().insert(
         handle.id,
-        Entry { handle, opened: Instant::now(), strict, connection, activity, generation: fork::generation() },
+        Entry { handle, opened: Instant::now(), strict, connection, activity, watch, generation: fork::generation() },
     );
 }
 
@@ -127,6 +129,14 @@ pub(crate) fn on_file(file: FileId) -> Vec<(OpenHandle, Arc<Activity>)> {
     let entries = entries();
     let same = entries.values().filter(|entry| entry.is_own() && entry.handle.file == Some(file));
     same.map(|entry| (entry.view(), entry.activity.clone())).collect()
+}
+
+/// The same with what they hear of the file. Never by the connections themselves: whoever looks might be left with the
+/// last reference to one, and would have to close it wherever it stands.
+pub(crate) fn readers_of(file: FileId) -> Vec<(OpenHandle, Arc<Activity>, Arc<Watch>)> {
+    let entries = entries();
+    let same = entries.values().filter(|entry| entry.is_own() && entry.handle.file == Some(file));
+    same.filter_map(|entry| Some((entry.view(), entry.activity.clone(), entry.watch.clone()?))).collect()
 }
 
 /// Whether another connection to `file` has a transaction in the way that this very thread leaves open on purpose.

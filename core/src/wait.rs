@@ -121,6 +121,7 @@ impl Waiting {
         self.interrupted.set(false);
         self.begin_statement();
         self.wrote.set(false);
+        self.refused.set(false);
         self.longest.set(Duration::ZERO);
     }
 

@@ -159,12 +159,10 @@ pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
 
 /// This process's connections that read at a mark, and for how long. The kernel's table has one row for all of them.
 fn own(path: &Path, slot: usize) -> Vec<(Holder, Duration)> {
-    let file = file_id(path);
-    let same = registry::live().into_iter().filter(|(handle, ..)| handle.file == file);
-    same.filter_map(|(handle, _, connection)| {
-        let connection = connection.upgrade()?;
-        let (reads, since) = connection.identity.watch.as_ref()?.reading()?;
-        let look = connection.activity.look();
+    let Some(file) = file_id(path) else { return Vec::new() };
+    let found = registry::readers_of(file).into_iter().filter_map(|(handle, activity, watch)| {
+        let (reads, since) = watch.reading()?;
+        let look = activity.look();
         let holder = Holder {
             role: "reader",
             command: holders::THIS_PROCESS.to_owned(),
@@ -175,8 +173,8 @@ fn own(path: &Path, slot: usize) -> Vec<(Holder, Duration)> {
             ..holders::of_process(std::process::id(), "reader")
         };
         (reads == slot).then_some((holder, since))
-    })
-    .collect()
+    });
+    found.collect()
 }
 
 /// The event of a checkpoint.

@@ -268,7 +268,11 @@ impl Watch {
         let code = match self.latch.load(Ordering::Acquire) {
             // SAFETY: the caller's promise.
             0 if unsafe { self.is_full() } => codes::WAL_FULL,
-            0 => return None,
+            0 => {
+                // A refusal that nobody asked about is not the cause of what fails from now on.
+                self.refused.store(0, Ordering::Release);
+                return None;
+            }
             code => code,
         };
         self.refused.store(code, Ordering::Release);

@@ -100,3 +100,24 @@ fn a_call_inside_a_call_cannot_outlast_it() {
     outer.close().unwrap();
     inner.close().unwrap();
 }
+
+#[test]
+fn a_limit_beyond_the_clock_is_none() {
+    let db = memory();
+    db.set_timeout(Duration::MAX).unwrap();
+    assert_eq!(db.query("SELECT 1", None).unwrap().table().rows(), 1);
+    db.close().unwrap();
+}
+
+#[test]
+fn the_limit_that_is_told_is_the_one_that_ended_the_call() {
+    let (outer, inner) = (memory(), memory());
+    outer.set_timeout(Duration::from_millis(50)).unwrap();
+    inner.set_timeout(Duration::from_secs(60)).unwrap();
+    let guard = outer.lock().unwrap();
+    let error = inner.query(ENDLESS, None).unwrap_err();
+    assert!(error.message().contains("50 ms"), "{error}");
+    drop(guard);
+    outer.close().unwrap();
+    inner.close().unwrap();
+}

@@ -237,3 +237,25 @@ fn heavy_lock_traffic_raises_no_alarm() {
     assert_eq!(get(&connection, "PRAGMA integrity_check"), "ok");
     connection.close().unwrap();
 }
+
+#[test]
+fn a_refusal_is_not_blamed_for_a_later_failure() {
+    let dir = Dir::new();
+    let connection = database(&dir, "a.db?wal_max=64KiB&wal_max_action=error&checkpoint=auto&page_size=4096");
+    let reader = open(&dir.url("a.db")).unwrap();
+    exec(&reader, "BEGIN; SELECT * FROM t");
+    let fills = "INSERT INTO t WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+        SELECT randomblob(4000) FROM n";
+    // By the raw handle, whose host asks nobody why.
+    let raw = |sql: &str| connection.lock().unwrap().sqlite().execute_batch(sql);
+    while raw(fills).is_ok() {}
+    exec(&reader, "COMMIT");
+    reader.close().unwrap();
+    connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+    exec(&connection, "INSERT INTO t VALUES(2)");
+    let pages = get(&connection, "PRAGMA page_count");
+    exec(&connection, &format!("PRAGMA max_page_count={pages}"));
+    let error = connection.exec(fills).unwrap_err();
+    assert_eq!(error.name(), "SQLITE_FULL", "{error}");
+    connection.close().unwrap();
+}

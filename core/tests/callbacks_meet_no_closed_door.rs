@@ -130,3 +130,20 @@ fn an_owner_released_in_a_callback_leaves_when_the_call_is_over() {
     let report = connection.close().unwrap();
     assert_eq!((report.owners_left, report.wal_removed), (0, true));
 }
+
+#[test]
+fn who_asks_for_the_shared_connection_inside_it_gets_no_second_one() {
+    let dir = Dir::new();
+    let url = dir.url("a.db?share=1");
+    let connection = open(&url).unwrap();
+    let (told, code) = mpsc::channel();
+    let again = url.clone();
+    let inside = function(&connection, move || {
+        told.send(open(&again).map_or_else(|error| error.code(), |_| 0)).unwrap();
+    });
+    exec(&connection, "SELECT inside()");
+    assert_eq!(code.recv().unwrap(), sqlite::SQLITE_MISUSE);
+    assert!(Arc::ptr_eq(&open(&url).unwrap(), &connection));
+    assert_eq!(connection.close().unwrap().owners_left, 1);
+    assert!(connection.close().unwrap().wal_removed && inside.lock().unwrap().is_none());
+}

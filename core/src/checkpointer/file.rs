@@ -331,10 +331,12 @@ impl File {
         let mine = !committing || used > 4 * wal_max || now() < self.patient_not_before.load(Ordering::Relaxed);
         if left <= FEW && (idle || (large && mine)) {
             let patience = if large { PATIENCE } else { 0 };
+            // Before, so that a commit right after it is not forgotten.
+            let dirty = self.dirty.swap(false, Ordering::AcqRel);
             if self.checkpoint(log, Log::TRUNCATE, patience).is_some_and(|outcome| !outcome.busy) {
-                self.dirty.store(false, Ordering::Release);
                 return false;
             }
+            self.dirty.fetch_or(dirty, Ordering::AcqRel);
         } else if left <= FEW && ((capped && mine) || (pages > 0 && frames >= 2 * pages)) {
             // Readers that come and go would keep every writer appending. This waits for the ones there are, and those that
             // come meanwhile stand in nobody's way. The file keeps its size.

@@ -1,0 +1,34 @@
+//! A sibling is another connection to the very file of the first one, while that one is open.
+
+mod common;
+
+use common::{Dir, exec, open};
+use litekeel_core::codes;
+
+#[test]
+fn a_file_that_was_moved_or_replaced_has_no_sibling_and_none_is_created() {
+    let dir = Dir::new();
+    let connection = open(&dir.url("a.db")).unwrap();
+    exec(&connection, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    connection.sibling().unwrap().close().unwrap();
+    std::fs::rename(dir.file("a.db"), dir.file("b.db")).unwrap();
+    let asked = || [connection.sibling(), connection.assistant("a task", true)];
+    for error in asked().map(Result::unwrap_err) {
+        assert_eq!((error.code(), error.path()), (codes::DATABASE_MOVED, Some(&*dir.file("a.db"))), "{error}");
+    }
+    assert!(!dir.file("a.db").exists());
+    let other = open(&dir.url("a.db?on_orphan_wal=set_aside")).unwrap();
+    exec(&other, "CREATE TABLE t(a)");
+    assert!(asked().into_iter().all(|sibling| sibling.unwrap_err().code() == codes::DATABASE_MOVED));
+    other.close().unwrap();
+    connection.close().unwrap();
+}
+
+#[test]
+fn a_closed_connection_has_no_sibling() {
+    let dir = Dir::new();
+    let connection = open(&dir.url("a.db")).unwrap();
+    connection.close().unwrap();
+    assert_eq!(connection.sibling().unwrap_err().code(), codes::CLOSED);
+    assert_eq!(connection.assistant("a task", false).unwrap_err().code(), codes::CLOSED);
+}
