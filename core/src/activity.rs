@@ -84,10 +84,17 @@ pub(crate) struct Outer {
     began: Duration,
 }
 
-/// A number that no other live thread has: the address of a thread-local.
+/// A number that no other thread has or has had: who ended leaves transactions open that are not the next one's.
 pub(crate) fn this_thread() -> usize {
-    thread_local!(static MARK: Cell<u8> = const { Cell::new(0) });
-    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
+    static LATEST: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(0) });
+    match NUMBER.get() {
+        0 => {
+            NUMBER.set(LATEST.fetch_add(1, Ordering::Relaxed) + 1);
+            NUMBER.get()
+        }
+        number => number,
+    }
 }
 
 /// Monotonic time, to some milliseconds: a quarter of the price of the exact one.

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::explain::Access;
 use crate::open::target::file_id;
 use crate::open::{self, Opening};
+use crate::report::OpenReport;
 use crate::settings::{Id, Options, Resolved, TABLE, Target, resolve};
 use crate::{raw, sqlite};
 
@@ -74,13 +75,10 @@ impl Connection {
         let resolved = resolve(Some(url), &options)?;
         let path = self.destination(&resolved)?;
         let is_new = fs::symlink_metadata(&path).is_err();
-        let (opening, report) = open::destination(&resolved, &options, access(&resolved)).inspect_err(|_| {
-            if is_new {
-                remove_empty(&path);
-            }
-        })?;
-        let done = copy(&guard, &opening, if pages == 0 { PAGES } else { pages }, &mut progress);
-        drop(opening);
+        let mut report = OpenReport::default();
+        let opened = open::destination(&resolved, &options, access(&resolved), &mut report);
+        let pages = if pages == 0 { PAGES } else { pages };
+        let done = opened.and_then(|opening| copy(&guard, &opening, pages, &mut progress));
         if done.is_err() && is_new {
             remove_empty(&path);
             report.created_directories.iter().rev().for_each(|dir| drop(fs::remove_dir(dir)));

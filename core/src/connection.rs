@@ -177,7 +177,10 @@ impl Guard<'_> {
 
     /// The failure of a statement as an explained error; for BUSY with how long it waited.
     pub fn fail(&self, rc: i32) -> Error {
-        if let Some(error) = self.past_deadline(rc) {
+        let late = self.past_deadline(rc);
+        if rc & 0xff != sqlite::SQLITE_BUSY
+            && let Some(error) = late
+        {
             return error;
         }
         let raw = self.raw();
@@ -185,11 +188,18 @@ impl Guard<'_> {
         let error = unsafe { self.connection.fail(raw, rc, "") };
         let interrupted = self.state.waiting.as_ref().is_some_and(|waiting| waiting.was_interrupted());
         self.take_waited();
-        if rc & 0xff == sqlite::SQLITE_BUSY && interrupted {
-            // SQLite says BUSY for a wait that an interrupt has ended.
-            return Error::new(sqlite::SQLITE_INTERRUPT, format!("interrupted; {}", error.message()));
+        // SQLite says BUSY for a wait that the deadline or an interrupt has ended. Who was in the way is told all the same.
+        let ended = match late {
+            Some(late) => late.message().to_owned(),
+            None if rc & 0xff == sqlite::SQLITE_BUSY && interrupted => "interrupted".to_owned(),
+            None => return error,
+        };
+        let text = format!("{ended}; {}", error.message());
+        let told = Error::new(sqlite::SQLITE_INTERRUPT, text).with_hint(error.hint()).with_sqlite_code(rc);
+        match error.path() {
+            Some(path) => told.with_path(path),
+            None => told,
         }
-        error
     }
 
     /// Notes for other threads that `statement` is being run, until the result is dropped; and where others of this

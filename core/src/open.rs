@@ -66,17 +66,21 @@ pub(crate) fn sibling(resolved: &Resolved, opened_at: &str) -> Result<Arc<Connec
 }
 
 /// Opens the destination of a backup: checked as any other file, but not tuned, since its whole content is replaced.
-pub(crate) fn destination(resolved: &Resolved, options: &Options, access: Access) -> Result<(Opening, OpenReport)> {
+pub(crate) fn destination(
+    resolved: &Resolved,
+    options: &Options,
+    access: Access,
+    report: &mut OpenReport,
+) -> Result<Opening> {
     process::initialise();
     let settings = &resolved.settings;
-    let mut report = OpenReport::default();
-    target::prepare(resolved, options, access, &mut report).map_err(|e| e.with_step("target"))?;
+    target::prepare(resolved, options, access, report).map_err(|e| e.with_step("target"))?;
     if let Target::File(path) = &resolved.target {
         foreign::check(path, settings.word(Id::ForeignSqlite)).map_err(|e| e.with_step("foreign_sqlite"))?;
     }
     let mut opening = handle::open(resolved, options, access)?;
     opening.install_busy_handler(settings);
-    Ok((opening, report))
+    Ok(opening)
 }
 
 /// A connection that works for another one and closes before it: what is done once per database is left to that one.

@@ -47,7 +47,16 @@ impl Connection {
 
 /// Whether the statement is a BEGIN.
 pub(crate) fn is_begin(sql: &[u8]) -> bool {
-    Words(sql).next().is_some_and(|word| word.eq_ignore_ascii_case(b"BEGIN"))
+    begins_with(sql, b"BEGIN")
+}
+
+/// Whether the statement is a VACUUM.
+pub(crate) fn is_vacuum(sql: &[u8]) -> bool {
+    begins_with(sql, b"VACUUM")
+}
+
+fn begins_with(sql: &[u8], keyword: &[u8]) -> bool {
+    Words(sql).next().is_some_and(|word| word.eq_ignore_ascii_case(keyword))
 }
 
 /// The parts of a PRAGMA statement.

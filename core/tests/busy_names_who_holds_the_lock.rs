@@ -184,3 +184,62 @@ fn a_raw_handle_of_this_process_is_seen_without_being_touched() {
     first.close().unwrap();
     second.close().unwrap();
 }
+
+#[test]
+fn a_transaction_that_a_thread_left_behind_is_not_the_next_threads() {
+    let dir = Dir::new();
+    let holder = open(&dir.url("a.db")).unwrap();
+    exec(&holder, "CREATE TABLE t(a)");
+    // The next thread gets the memory of the one before.
+    for _ in 0..4 {
+        let left = holder.clone();
+        std::thread::spawn(move || {
+            left.exec("BEGIN IMMEDIATE").unwrap();
+            left.set_async_transaction(true);
+        })
+        .join()
+        .unwrap();
+        let url = dir.url("a.db?busy_timeout=60");
+        let error = std::thread::spawn(move || {
+            let waiter = open(&url).unwrap();
+            let error = waiter.exec("BEGIN IMMEDIATE").unwrap_err();
+            waiter.close().unwrap();
+            error
+        });
+        let error = error.join().unwrap();
+        assert_eq!(error.busy().unwrap().kind, BusyKind::Timeout, "{error}");
+        assert!(!error.message().contains("this very thread"), "{error}");
+        holder.set_async_transaction(false);
+        exec(&holder, "ROLLBACK");
+    }
+    holder.close().unwrap();
+}
+
+#[test]
+fn a_wait_that_the_deadline_or_an_interrupt_ends_still_names_the_holder() {
+    let dir = Dir::new();
+    let holder = open(&dir.url("a.db")).unwrap();
+    exec(&holder, "CREATE TABLE t(a)");
+    holder.exec("BEGIN IMMEDIATE").unwrap();
+    holder.exec("INSERT INTO t VALUES(1)").unwrap();
+    let waiter = open(&dir.url("a.db")).unwrap();
+    waiter.set_timeout(std::time::Duration::from_millis(60)).unwrap();
+    let late = waiter.exec("INSERT INTO t VALUES(2)").unwrap_err();
+    assert!(late.message().contains("60 ms"), "{late}");
+    waiter.set_timeout(std::time::Duration::ZERO).unwrap();
+    let other = waiter.clone();
+    let interrupter = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        other.interrupt();
+    });
+    let interrupted = waiter.exec("INSERT INTO t VALUES(2)").unwrap_err();
+    interrupter.join().unwrap();
+    for error in [late, interrupted] {
+        assert_eq!(error.name(), "SQLITE_INTERRUPT", "{error}");
+        assert_eq!(error.path(), Some(&*dir.file("a.db")));
+        assert!(error.message().contains("INSERT INTO t VALUES(1)"), "{error}");
+    }
+    holder.exec("COMMIT").unwrap();
+    waiter.close().unwrap();
+    holder.close().unwrap();
+}

@@ -156,3 +156,15 @@ fn a_shared_connection_is_one_and_other_settings_are_a_mismatch() {
     assert_eq!(first.close().unwrap().owners_left, 1);
     assert!(second.close().unwrap().wal_removed);
 }
+
+#[test]
+fn a_backup_that_fails_leaves_neither_file_nor_directories() {
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    for (query, pages) in [("?vfs=nowhere", 0), ("", 1)] {
+        let error = db.backup(&dir.url(&format!("new/deep/b.db{query}")), pages, |_, _| true).unwrap_err();
+        assert!(!dir.file("new").exists(), "{error}");
+    }
+    db.close().unwrap();
+}

@@ -75,6 +75,7 @@ fn dangerous_sql_is_off() {
     let none = open(&dir.url("a.db?attach=none")).unwrap();
     assert!(none.lock().unwrap().sqlite().execute_batch(&format!("ATTACH '{}' AS x", other.display())).is_err());
     exec(&none, "VACUUM");
+    exec(&none, "-- smaller\n; /* now */ VACUUM");
     exec(&none, &format!("VACUUM INTO '{}'", dir.file("copy.db").display()));
     none.close().unwrap();
 }

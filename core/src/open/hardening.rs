@@ -6,7 +6,7 @@ use super::Opening;
 use crate::codes;
 use crate::error::{Error, Result};
 use crate::settings::{Id, Settings};
-use crate::{raw, sqlite};
+use crate::{raw, sqlite, transaction};
 
 const STEP: &str = "db_config";
 
@@ -69,12 +69,7 @@ unsafe extern "C" fn deny_attach(
 
 unsafe fn is_vacuum(sql: *const c_char) -> bool {
     // SAFETY: SQLite's own NUL-terminated copy of the statement.
-    !sql.is_null()
-        && unsafe { CStr::from_ptr(sql) }
-            .to_string_lossy()
-            .trim_start()
-            .get(..6)
-            .is_some_and(|word| word.eq_ignore_ascii_case("vacuum"))
+    !sql.is_null() && transaction::is_vacuum(unsafe { CStr::from_ptr(sql) }.to_bytes())
 }
 
 /// Whether a switch is on, as SQLite says.
