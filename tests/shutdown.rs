@@ -4,7 +4,7 @@
 mod object;
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -19,12 +19,19 @@ struct Program {
 fn start(program: &Path, dir: &Path, mode: &str) -> Program {
     let database = dir.join(format!("{mode}.db"));
     let _ = std::fs::remove_file(&database);
-    let mut child = Command::new(program)
-        .args([mode, database.to_str().unwrap()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(program);
+    command.args([mode, database.to_str().unwrap()]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Whoever runs the tests in the background, or under nohup, has them ignore signals, and an ignored one stays so.
+    // SAFETY: `signal` may be called between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     out.read_line(&mut line).unwrap();
