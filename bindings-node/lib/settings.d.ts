@@ -7,29 +7,29 @@ export interface Settings {
 	mode?: 'ro' | 'rw' | 'rwc' | 'memory' | undefined;
 	/** a named set of settings. Default: production. */
 	profile?: 'production' | 'read-heavy' | 'write-heavy' | 'durable' | 'litestream' | 'test' | undefined;
-	/** how long to wait for a lock. Takes a whole number from 0 to 2147483647 ms; ms and s may follow. */
+	/** how long to wait for a lock. Takes a whole number from 0 to 2147483647 ms; ms and s may follow. Default: 5000. */
 	busyTimeout?: number | string | undefined;
 	/** who waits: litekeel's short even sleeps, or SQLite's growing ones. Default: fair. */
 	busy?: 'fair' | 'sqlite' | undefined;
-	/** the journal; memory and off need unsafe=1. */
+	/** the journal; memory and off need unsafe=1. Default: wal. */
 	journalMode?: 'wal' | 'delete' | 'truncate' | 'persist' | 'memory' | 'off' | undefined;
-	/** how often SQLite waits for the disk (0…3 are the same four). */
+	/** how often SQLite waits for the disk (0…3 are the same four). Default: normal. */
 	synchronous?: 'off' | 'normal' | 'full' | 'extra' | 0 | 1 | 2 | 3 | undefined;
-	/** enforce foreign keys. */
+	/** enforce foreign keys. Default: on. */
 	foreignKeys?: Switch | undefined;
 	/** let triggers fire triggers. */
 	recursiveTriggers?: Switch | undefined;
 	/** refuse writes on this connection. */
 	queryOnly?: Switch | undefined;
-	/** page cache of each connection: −KiB, pages, or bytes with a unit. Takes a number other than 0: −KiB, pages, or bytes with KiB, MiB, GiB. */
+	/** page cache of each connection: −KiB, pages, or bytes with a unit. Takes a number other than 0: −KiB, pages, or bytes with KiB, MiB, GiB. Default: -64000. */
 	cacheSize?: number | string | undefined;
-	/** how much of the file is memory-mapped; 0 on network file systems. Takes a whole number from 0 to 2147418112 bytes; KiB, MiB, GiB may follow. */
+	/** how much of the file is memory-mapped; 0 on network file systems. Takes a whole number from 0 to 2147418112 bytes; KiB, MiB, GiB may follow. Default: 0. */
 	mmapSize?: number | string | undefined;
-	/** checkpoint once the WAL has so many pages. Takes a whole number from 0 to 2147483647 pages. */
+	/** checkpoint once the WAL has so many pages. Takes a whole number from 0 to 2147483647 pages. Default: 1000. */
 	walAutocheckpoint?: number | string | undefined;
-	/** what a journal or WAL keeps on disk after a reset; −1: all. Takes a whole number from -1 to 9007199254740992 bytes; KiB, MiB, GiB may follow. */
+	/** what a journal or WAL keeps on disk after a reset; −1: all. Takes a whole number from -1 to 9007199254740992 bytes; KiB, MiB, GiB may follow. Default: 64MiB. */
 	journalSizeLimit?: number | string | undefined;
-	/** where temporary tables live. */
+	/** where temporary tables live. Default: memory. */
 	tempStore?: 'default' | 'file' | 'memory' | undefined;
 	/** a power of two; new database only. Takes a whole number from 512 to 65536 bytes; KiB, MiB, GiB may follow. */
 	pageSize?: number | string | undefined;
@@ -59,7 +59,7 @@ export interface Settings {
 	attach?: 'none' | 'existing' | 'any' | undefined;
 	/** create missing directories (on for rwc). */
 	mkdir?: Switch | undefined;
-	/** who moves the WAL into the database. Default: auto. */
+	/** who moves the WAL into the database. Default: auto+idle. */
 	checkpoint?: 'auto' | 'auto+idle' | 'idle' | 'background' | 'external' | 'manual' | undefined;
 	/** a cap on the WAL's size, kept by emptying it at a commit; 0: none. Takes a whole number from 0 to 9007199254740992 bytes; KiB, MiB, GiB may follow. */
 	walMax?: number | string | undefined;

@@ -10,7 +10,7 @@ use super::table::{Id, TABLE};
 pub fn reference_page() -> String {
     let mut page = String::from(
         "# Settings\n\nEach is a parameter of the URL (`file:data/app.db?busy_timeout=10s`) and an option of the call, which wins.\n\
-         An unset default is the profile's, or SQLite's. Generated from the library's own table.\n\n\
+         The defaults are those of the profile `production`; where there is none, SQLite or the file decides. Generated from the library's own table.\n\n\
          | setting | takes | default | what it does |\n|---|---|---|---|\n",
     );
     for row in TABLE {
@@ -19,8 +19,10 @@ pub fn reference_page() -> String {
             ["*"] => " *Refused by this version.*".to_owned(),
             values => format!(" *Refused by this version: {}.*", values.join(", ")),
         };
+        // The profile that holds when none is named wins over the table.
+        let default = PROFILES[0].values.iter().find(|(id, _)| *id == row.id).map_or(row.default, |(_, value)| value);
         // Writing to a String cannot fail.
-        let _ = writeln!(page, "| `{}` | {} | {} | {}.{later} |", row.key, row.allowed(), row.default, row.help);
+        let _ = writeln!(page, "| `{}` | {} | {default} | {}.{later} |", row.key, row.allowed(), row.help);
     }
     page.push_str("\n## Options of the call only\n\n| option | what it does |\n|---|---|\n");
     for (key, help) in CALL_ONLY {
@@ -38,6 +40,10 @@ pub fn reference_page() -> String {
             let _ = write!(page, " {} |", profile.values[index].1);
         }
     }
-    page.push('\n');
+    page.push_str(
+        "\n\nUnder `write-heavy` a power loss can lose or damage data: `synchronous=off` does not wait for the disk. \
+         `?profile=write-heavy&synchronous=normal` has its other values and only loses the newest commits. A connection that is \
+         left open at exit is a warning, and under `test` a failure. Sizes are per connection.\n",
+    );
     page
 }
