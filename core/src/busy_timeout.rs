@@ -22,6 +22,7 @@ impl Guard<'_> {
             return Ok(None);
         };
         let Some(value) = pragma.value else { return Ok(Some(timeout.as_millis() as u32)) };
+        self.refuse_change_of_shared(sql.as_bytes())?;
         let text = String::from_utf8_lossy(value);
         let ms: i64 = text.trim_matches(['\'', '"']).trim().parse().map_err(|_| invalid(&text))?;
         // As in SQLite, a negative timeout is none.

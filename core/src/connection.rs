@@ -20,6 +20,7 @@ use crate::report::{CloseReport, OpenReport};
 use crate::settings::{Id, Options, Resolved, Settings, resolve};
 use crate::statement::Kept;
 use crate::stream::Streams;
+use crate::transaction::PragmaText;
 use crate::wait::Waiting;
 use crate::watch::Watch;
 use crate::{fork, health, open, process, shim, shutdown, sqlite, transaction};
@@ -245,6 +246,20 @@ impl Guard<'_> {
             "the call would leave a transaction open on a shared connection; it has been rolled back",
         )
         .with_hint("do it in one call (exec_atomic), or on a connection of your own (a sibling)"))
+    }
+
+    /// Several owners opened a shared connection with the settings that it has: none of them changes them for the others.
+    ///
+    /// # Errors
+    /// `KEEL_SHARED` when the statement at the beginning of `sql` would.
+    pub(crate) fn refuse_change_of_shared(&self, sql: &[u8]) -> Result<()> {
+        if self.connection.is_shared()
+            && let Some(id) = PragmaText::parse(sql).and_then(|pragma| pragma.changes())
+        {
+            let text = format!("{} of a shared connection stays as it was opened", id.key());
+            return Err(Error::new(codes::SHARED, text).with_hint("set it on a connection of your own (a sibling)"));
+        }
+        Ok(())
     }
 
     fn roll_back_if_shared(&self) -> bool {

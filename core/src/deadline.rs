@@ -8,6 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,25 +24,33 @@ const HOOK_INSTRUCTIONS: c_int = 10_000;
 /// What a host wants to be asked while a statement runs; `true` ends the statement with `SQLITE_INTERRUPT`.
 pub type ProgressFn = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// When the call of this thread has to end, and how long it was given.
-type Until = Option<(Instant, Duration)>;
+thread_local! {
+    /// When the calls that this thread is in have to end, how long they were given, and the number of the limit.
+    static LIMITS: RefCell<Vec<(Instant, Duration, u64)>> = const { RefCell::new(Vec::new()) };
+    static LATEST: Cell<u64> = const { Cell::new(0) };
+}
 
-thread_local!(static UNTIL: Cell<Until> = const { Cell::new(None) });
+/// The limit that ends first; a thread that is ending has none.
+fn earliest() -> Option<(Instant, Duration, u64)> {
+    LIMITS.try_with(|limits| limits.borrow().iter().min().copied()).ok().flatten()
+}
 
 /// Whether the deadline of the call that this thread is in has passed.
 pub fn passed() -> bool {
-    UNTIL.get().is_some_and(|(until, _)| Instant::now() >= until)
+    earliest().is_some_and(|(until, ..)| Instant::now() >= until)
 }
 
 /// Gives what this thread does from now on at most so long, over several calls, until it is dropped. A deadline that is
 /// set already stays if it comes earlier. Only connections that have a timeout or a progress hook look at it while they
 /// run; those with `busy=fair` while they wait.
 pub fn limit(timeout: Duration) -> Running {
-    let outer = UNTIL.get();
+    let number = LATEST.get() + 1;
+    LATEST.set(number);
     // What lies beyond the clock's range never comes.
-    let own = Instant::now().checked_add(timeout).map(|until| (until, timeout));
-    UNTIL.set(outer.into_iter().chain(own).min());
-    Running(outer)
+    if let Some(until) = Instant::now().checked_add(timeout) {
+        let _ = LIMITS.try_with(|limits| limits.borrow_mut().push((until, timeout, number)));
+    }
+    Running(number, PhantomData)
 }
 
 /// What a connection's progress handler asks. Boxed by the connection: its address is SQLite's context.
@@ -52,8 +61,8 @@ pub(crate) struct Progress {
     installed: Cell<bool>,
 }
 
-/// Puts the deadline of an outer call back when it is dropped.
-pub struct Running(Until);
+/// Takes the limit away when it is dropped, in whatever order; on the thread that it is for.
+pub struct Running(u64, PhantomData<*const ()>);
 
 impl Progress {
     /// Begins a call: `None` when no timeout is set.
@@ -93,7 +102,7 @@ impl Progress {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        UNTIL.set(self.0);
+        let _ = LIMITS.try_with(|limits| limits.borrow_mut().retain(|(.., number)| *number != self.0));
     }
 }
 
@@ -140,7 +149,7 @@ impl Guard<'_> {
             return None;
         }
         // It may be that of an outer call, which this one is a callback of.
-        let limit = UNTIL.get().map_or(Duration::ZERO, |(_, limit)| limit);
+        let limit = earliest().map_or(Duration::ZERO, |(_, limit, _)| limit);
         let text = format!("the call was ended after its timeout of {} ms", limit.as_millis());
         let hint = "allow more time, or make it do less at once; a write in a transaction has been rolled back with it";
         Some(Error::new(sqlite::SQLITE_INTERRUPT, text).with_hint(hint).with_sqlite_code(rc))

@@ -3,7 +3,7 @@
 
 use crate::connection::Connection;
 use crate::explain::Access;
-use crate::settings::Id;
+use crate::settings::{Id, Step, TABLE};
 
 /// What a host's transaction helper was told to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,13 @@ impl<'a> PragmaText<'a> {
 
     pub(crate) fn is(&self, name: &[u8]) -> bool {
         self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// The setting of the connection that it changes; `None` when it only asks, or is about something else.
+    pub(crate) fn changes(&self) -> Option<Id> {
+        self.value?;
+        let of_connection = TABLE.iter().filter(|row| row.step == Step::Pragma || row.id == Id::BusyTimeout);
+        of_connection.map(|row| row.id).find(|id| self.is(id.key().as_bytes()))
     }
 }
 

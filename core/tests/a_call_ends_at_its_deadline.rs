@@ -121,3 +121,19 @@ fn the_limit_that_is_told_is_the_one_that_ended_the_call() {
     outer.close().unwrap();
     inner.close().unwrap();
 }
+
+#[test]
+fn a_limit_ends_with_its_call_in_whatever_order_calls_end() {
+    let (first, second) = (memory(), memory());
+    first.set_timeout(Duration::from_millis(20)).unwrap();
+    second.set_timeout(Duration::from_secs(60)).unwrap();
+    let one = first.lock().unwrap();
+    let other = second.lock().unwrap();
+    drop(one);
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(!litekeel_core::deadline::passed());
+    drop(other);
+    assert!(!litekeel_core::deadline::passed());
+    first.close().unwrap();
+    second.close().unwrap();
+}

@@ -189,3 +189,26 @@ fn a_backup_on_the_raw_handle_outlives_a_dropped_connection() {
     target.close().unwrap();
     holder.close().unwrap();
 }
+
+#[test]
+fn no_owner_changes_the_settings_of_a_shared_connection() {
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db")).unwrap();
+    db.exec("PRAGMA foreign_keys=off; PRAGMA foreign_keys=on").unwrap();
+    let second = db.retain().unwrap();
+    for sql in [
+        "PRAGMA foreign_keys=off",
+        "PRAGMA main.Synchronous(0)",
+        "PRAGMA busy_timeout=1",
+        "SELECT 1; -- two\n PRAGMA cache_size = 10;",
+    ] {
+        assert_eq!(second.exec(sql).unwrap_err().code(), codes::SHARED, "{sql}");
+    }
+    assert_eq!(second.query("PRAGMA busy_timeout=1", None).unwrap_err().code(), codes::SHARED);
+    for sql in ["PRAGMA foreign_keys", "PRAGMA user_version=7", "PRAGMA table_info(t)", "PRAGMA busy_timeout"] {
+        second.exec(sql).unwrap();
+    }
+    assert_eq!((get(&db, "PRAGMA foreign_keys"), get(&db, "PRAGMA user_version")), ("1".into(), "7".into()));
+    second.close().unwrap();
+    db.close().unwrap();
+}

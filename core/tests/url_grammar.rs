@@ -181,6 +181,7 @@ fn refusals_and_their_hints() {
         ("file:a?mode=ro&page_size=4096", "CONFLICT", "page_size"),
         ("file:a?mode=ro&mkdir=1", "CONFLICT", "mkdir"),
         ("file:a?immutable=1&wal_autocheckpoint=9", "CONFLICT", "immutable"),
+        ("file:a?immutable=1&wal_max=1MiB", "CONFLICT", "immutable"),
         (":memory:?journal_mode=wal", "CONFLICT", "journal_mode"),
         (":memory:?mmap_size=1MiB", "CONFLICT", "mmap_size"),
         ("file:a?cache=shared", "CONFLICT", "cache"),

@@ -145,6 +145,10 @@ pub unsafe extern "C" fn keel_on_event(db: *mut keel_db, listener: keel_event_fn
         };
         drop(listeners);
         end(before);
+        if of(db).is_err() {
+            // Another thread has ended the handle meanwhile, and has not seen the subscription.
+            forget(db);
+        }
         Ok(0)
     })
 }

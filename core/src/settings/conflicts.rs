@@ -14,6 +14,11 @@ fn conflict(settings: &Settings, a: Id, b: Id, why: &str) -> Error {
     ))
 }
 
+/// What makes a connection read-only: `immutable` implies the mode.
+fn read_only_by(settings: &Settings) -> Id {
+    if settings.bool(Id::Immutable) { Id::Immutable } else { Id::Mode }
+}
+
 /// Refuses what was asked for and cannot be, and skips what a profile brought and does not apply.
 pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
     let read_only = settings.word(Id::Mode) == "ro" || settings.bool(Id::Immutable);
@@ -25,7 +30,7 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
     };
 
     if read_only && !memory {
-        let by = if settings.bool(Id::Immutable) { Id::Immutable } else { Id::Mode };
+        let by = read_only_by(settings);
         for id in [Id::JournalMode, Id::PageSize, Id::AutoVacuum, Id::WalAutocheckpoint, Id::ApplicationId] {
             if asked(settings, id) {
                 return Err(conflict(settings, by, id, "a database opened read-only cannot be changed"));
@@ -108,7 +113,7 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
     if read_only {
         for id in [Id::Checkpoint, Id::WalMax] {
             if asked(settings, id) && !(id == Id::Checkpoint && none) {
-                return Err(conflict(settings, Id::Mode, id, "a reader does not checkpoint"));
+                return Err(conflict(settings, read_only_by(settings), id, "a reader does not checkpoint"));
             }
             if settings.get(id).is_some() && !asked(settings, id) {
                 settings.skip(id, "opened read-only");
