@@ -3,7 +3,7 @@
 const { I, F, bytes, native, field, status, tag, layout } = require('./packed');
 
 const { FIRST_PARAMETER, PARAMETERS, TEXT, TEXT_BYTES } = layout;
-const { NULL, INT, LATIN, EXTRA, ASCII } = tag;
+const { NULL, INT, LATIN, EXTRA, UTF16 } = tag;
 const hasOwn = Object.prototype.hasOwnProperty;
 const isView = ArrayBuffer.isView;
 
@@ -11,9 +11,10 @@ const isView = ArrayBuffer.isView;
 const SHORT = 40;
 /** The native side measures longer strings instead of reserving for the worst case. */
 const MEASURED = 1 << 16;
-/** V8 13 (Node 24 and 25) takes four times as long to encode a long text as to find out that it is ASCII, and copy it. */
+/** V8 13 (Node 24) takes up to twenty times as long to encode a long text as to hand over its units. */
 const SLOW_UTF8 = typeof Bun === 'undefined' && /^13\./.test(process.versions.v8);
 const LONG = 512;
+/** A longer one is better not held three times. */
 const LONGEST = 1 << 24;
 /** Calls with one plain object before its reader is generated. */
 const WORTH_IT = 200;
@@ -93,10 +94,10 @@ function writeText(text, at) {
 		}
 	}
 	external.push(text);
-	if (SLOW_UTF8 && length >= LONG && length < LONGEST && Buffer.byteLength(text) === length) {
-		scratch += length + 1;
-		I[2 * at] = length + 1;
-		I[2 * at + 1] = ASCII;
+	if (SLOW_UTF8 && length >= LONG && length < LONGEST) {
+		if (length < MEASURED) scratch += 3 * length;
+		I[2 * at] = length;
+		I[2 * at + 1] = UTF16;
 		return;
 	}
 	const room = length < MEASURED ? 3 * length + 1 : 0;

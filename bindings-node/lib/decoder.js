@@ -1,7 +1,7 @@
 'use strict';
 // Cells into rows. A decoder for a list of columns starts out generic; once it has proved worth it, its code is
 // generated: an object literal of constant shape. Where code generation is forbidden it stays generic.
-const { I, F, extras, native, field, flag, tag, layout, dropExtras } = require('./packed');
+const { I, F, bytes, extras, native, field, flag, tag, layout, dropExtras } = require('./packed');
 
 const FLAT = 0;
 const PLUCK = 1;
@@ -16,7 +16,9 @@ const MAX_GENERATED = 128;
 /** Column lists whose decoders are kept. */
 const MAX_SHAPES = 512;
 const FIRST = layout.FIRST_ROW;
-const { INT, LATIN, NULL, WIDE, BASE, MASK } = tag;
+const { BLOBS, BLOB_BITS } = layout;
+const { INT, LATIN, NULL, WIDE, BLOB, BASE, MASK } = tag;
+const { allocUnsafeSlow } = Buffer;
 
 // The texts being cut. Decoding runs no code of the user's, so nothing else decodes in between.
 let latin = '';
@@ -26,6 +28,15 @@ let wideAt = 0;
 
 /** A cell that is neither an integer, nor a double, nor Latin-1 text, nor null. */
 function rare(high, at) {
+	if (high === BLOB) {
+		const low = I[2 * at];
+		const length = low & ((1 << BLOB_BITS) - 1);
+		const start = BLOBS + 8 * (low >>> BLOB_BITS);
+		// It has its memory for itself, and all of it is overwritten.
+		const blob = allocUnsafeSlow(length);
+		blob.set(bytes.subarray(start, start + length));
+		return blob;
+	}
 	if (high === WIDE) {
 		const start = wideAt;
 		wideAt = start + I[2 * at];

@@ -24,18 +24,21 @@ exports.flag = { SAFE: 1, KEEP: 2, BOUND: 4, NAMES: 8 };
 exports.status = { DONE: 0, ROW: 1, FAILED: 2, UNBOUND: 3 };
 /** High words of cells that are no doubles. */
 const BASE = 0xfff80000 | 0;
-exports.tag = { NULL: BASE | 1, INT: BASE | 2, LATIN: BASE | 3, WIDE: BASE | 4, EXTRA: BASE | 5, ASCII: BASE | 6, BASE, MASK: -8 };
+exports.tag = { NULL: BASE | 1, INT: BASE | 2, LATIN: BASE | 3, WIDE: BASE | 4, EXTRA: BASE | 5, UTF16: BASE | 6, BLOB: BASE | 7, BASE, MASK: -8 };
 exports.kind = { ROWS: 0, SINGLE: 1, SCHEMA: 2 };
 
 const HEADER = 16;
 const PARAMETERS = 1024;
 const ROW_CELLS = 8192;
+const TEXT_BYTES = 16384;
 exports.layout = {
 	PARAMETERS,
 	FIRST_PARAMETER: HEADER,
 	FIRST_ROW: HEADER + PARAMETERS,
 	TEXT: (HEADER + PARAMETERS + ROW_CELLS) * 8,
-	TEXT_BYTES: 16384,
+	TEXT_BYTES,
+	BLOBS: (HEADER + PARAMETERS + ROW_CELLS) * 8 + TEXT_BYTES,
+	BLOB_BITS: 17,
 };
 
 /** Lets go of the values that came beside the cells. */

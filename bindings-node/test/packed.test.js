@@ -36,6 +36,39 @@ test('texts of every length and alphabet come back as they went, one by one and 
 	db.close();
 });
 
+test('BLOBs of every length come back as they went, each in memory of its own', () => {
+	const db = new Database(':memory:');
+	const blobs = [0, 1, 7, 8, 63, 64, 65, 1023, 1024, 1025, 65536, 200000].map((length) => Buffer.alloc(length, `<${length}>`));
+	const check = (got, wanted) => {
+		assert.deepStrictEqual(got, wanted);
+		for (const blob of got) assert.deepStrictEqual([Buffer.isBuffer(blob), blob.byteOffset, blob.buffer.byteLength], [true, 0, blob.length]);
+		assert.strictEqual(new Set(got.map((blob) => blob.buffer)).size, got.length);
+	};
+	const row = db.prepare(`SELECT ${blobs.map(() => '?').join(',')}, 'é', 5`).raw();
+	for (let round = 0; round < 300; round++) {
+		const got = row.get(blobs);
+		assert.deepStrictEqual(got.splice(blobs.length), ['é', 5]);
+		check(got, blobs);
+	}
+	db.exec('CREATE TABLE t(b)');
+	const many = Array.from({ length: 1000 }, (_, at) => Buffer.alloc(at, at));
+	const insert = db.prepare('INSERT INTO t VALUES (?)');
+	for (const blob of many) insert.run(blob);
+	const column = db.prepare('SELECT b FROM t').pluck();
+	check(column.all(), many);
+	check([...column.iterate()], many);
+	check(db.prepare('SELECT b FROM t').expand().all().map(({ t }) => t.b), many);
+	// As many in one row as the buffer does not hold.
+	const wide = db.prepare(`SELECT ${Array.from({ length: 100 }, (_, at) => `(SELECT b FROM t WHERE rowid = ${at + 901})`)}`).raw();
+	check(wide.get(), many.slice(900));
+	db.function('f', (blob) => { db2.get(many[9]); return blob; });
+	const other = new Database(':memory:');
+	const db2 = other.prepare('SELECT ? AS b');
+	check(db.prepare('SELECT f(b) FROM t').pluck().all(), many);
+	db.close();
+	other.close();
+});
+
 test('more parameters and columns than the buffer holds, and many values beside it', () => {
 	const db = new Database(':memory:');
 	for (const count of [8, 9, 20, 1023, 1024, 1025, 5000]) {

@@ -1,11 +1,13 @@
 //! The buffer through which `lib/` and this crate exchange everything that is hot: one ArrayBuffer per environment.
 //!
-//! It is an array of 8-byte cells: a header of int32 fields, the cells of parameters, the cells of rows, and an area of
-//! bytes for short texts to bind. A cell is a double, or a NaN whose high word is a tag and whose low word says more.
+//! It is an array of 8-byte cells: a header of int32 fields, the cells of parameters, the cells of rows, an area of bytes
+//! for short texts to bind, and one for the BLOBs of rows. A cell is a double, or a NaN whose high word is a tag and whose low word says more.
 //! SQLite has no NaN, so the two cannot be confused. `lib/packed.js` has the same constants; `PROTOCOL` says so.
 
+use std::ptr::NonNull;
+
 /// Grows with every change of this layout or of the meaning of a field; `lib/` refuses another number.
-pub(crate) const PROTOCOL: i32 = 1;
+pub(crate) const PROTOCOL: i32 = 2;
 
 /// Fields of the header, as indices of int32s. The caller writes the first ones, the native side the others.
 pub(crate) mod field {
@@ -95,8 +97,10 @@ pub(crate) mod tag {
     pub(crate) const WIDE: u32 = BASE | 4;
     /// An index into the extras; of a parameter: the next argument.
     pub(crate) const EXTRA: u32 = BASE | 5;
-    /// A parameter: the next argument, a string of ASCII.
-    pub(crate) const ASCII: u32 = BASE | 6;
+    /// A parameter: the next argument, a string of that many UTF-16 units, to be fetched as such.
+    pub(crate) const UTF16: u32 = BASE | 6;
+    /// Bytes of the BLOB area: where they begin, in units of 8, and in the lower [`BLOB_BITS`](super::BLOB_BITS) how many.
+    pub(crate) const BLOB: u32 = BASE | 7;
     /// Tags have these bits in common.
     pub(crate) const MASK: u32 = 0xFFFF_FFF8;
     pub(crate) const ALL: u32 = BASE;
@@ -109,11 +113,15 @@ pub(crate) const PARAMETERS: usize = 1024;
 pub(crate) const ROW_CELLS: usize = 8192;
 /// Bytes for the ASCII texts to bind.
 pub(crate) const TEXT_BYTES: usize = 16384;
+/// Bytes for the BLOBs of rows; JavaScript copies them, which for a small one takes a third of N-API's time.
+pub(crate) const BLOB_BYTES: usize = 65536;
+pub(crate) const BLOB_BITS: u32 = 17;
 
 pub(crate) const FIRST_PARAMETER: usize = HEADER;
 pub(crate) const FIRST_ROW: usize = HEADER + PARAMETERS;
 const TEXT: usize = (FIRST_ROW + ROW_CELLS) * 8;
-pub(crate) const SIZE: usize = TEXT + TEXT_BYTES;
+const BLOBS: usize = TEXT + TEXT_BYTES;
+pub(crate) const SIZE: usize = BLOBS + BLOB_BYTES;
 
 /// The memory of the ArrayBuffer, which V8 owns and a strong reference keeps.
 #[derive(Clone, Copy)]
@@ -169,6 +177,13 @@ impl Buffer {
     pub(crate) fn text(self) -> *const u8 {
         // SAFETY: inside the buffer.
         unsafe { self.0.add(TEXT) }
+    }
+
+    /// The area of BLOBs, [`BLOB_BYTES`] long.
+    #[inline(always)]
+    pub(crate) fn blobs(self) -> NonNull<u8> {
+        // SAFETY: inside the buffer.
+        unsafe { NonNull::new_unchecked(self.0.add(BLOBS)) }
     }
 }
 

@@ -1,18 +1,22 @@
 //! Rows into cells.
 
 use std::ffi::c_int;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::buffer::{tag, tagged};
+use super::buffer::{BLOB_BITS, BLOB_BYTES, tag, tagged};
 use crate::extension::value;
 
 /// A text or BLOB of at least this many bytes travels as a value of its own: a cut one would keep its whole chunk alive.
 const SEPARATE: usize = 2048;
 /// Text after which a chunk ends. A string cut from a chunk keeps the chunk alive for as long as itself.
 const CHUNK_TEXT: usize = 8192;
+/// Beyond, JavaScript's own memory costs more than what N-API makes.
+const SEPARATE_BLOB: usize = 1024;
+/// Bytes of BLOBs after which a chunk ends, so that the next row's find room too.
+const CHUNK_BLOBS: usize = BLOB_BYTES / 2;
 
 /// What rows need beside their cells, until they are handed over.
 #[derive(Default)]
@@ -23,6 +27,10 @@ pub(crate) struct Chunk {
     pub(crate) wide: Vec<u16>,
     /// Large texts, BLOBs, large integers: handles of the running native call.
     pub(crate) extras: Vec<sys::napi_value>,
+    /// The buffer's area of BLOBs, [`BLOB_BYTES`] long; none where JavaScript could overwrite it before it is read.
+    pub(crate) blobs: Option<NonNull<u8>>,
+    /// How much of it is used, a multiple of 8.
+    pub(crate) blob_end: usize,
 }
 
 impl Chunk {
@@ -30,12 +38,36 @@ impl Chunk {
         self.latin.clear();
         self.wide.clear();
         self.extras.clear();
+        self.blob_end = 0;
     }
 
     /// Whether the text of one more row may still be added.
     #[inline(always)]
     pub(crate) fn has_room(&self) -> bool {
-        self.latin.len() + 2 * self.wide.len() < CHUNK_TEXT
+        self.latin.len() + 2 * self.wide.len() < CHUNK_TEXT && self.blob_end < CHUNK_BLOBS
+    }
+
+    /// Copies a BLOB into the area; `None` if there is no room.
+    ///
+    /// # Safety
+    /// `value` is the live value of a column.
+    #[inline]
+    unsafe fn blob(&mut self, value: *mut sqlite::sqlite3_value) -> Option<u64> {
+        let area = self.blobs?;
+        // SAFETY: the length is asked after the pointer; the bytes fit between the end of what is used and of the area.
+        unsafe {
+            let bytes = sqlite::sqlite3_value_blob(value).cast::<u8>();
+            let length = sqlite::sqlite3_value_bytes(value) as usize;
+            if length > SEPARATE_BLOB || length > BLOB_BYTES - self.blob_end {
+                return None;
+            }
+            if length > 0 {
+                ptr::copy_nonoverlapping(bytes, area.as_ptr().add(self.blob_end), length);
+            }
+            let cell = tagged(tag::BLOB, ((self.blob_end / 8) << BLOB_BITS | length) as u32);
+            self.blob_end += length.next_multiple_of(8);
+            Some(cell)
+        }
     }
 
     fn extra(&mut self, value: sys::napi_value) -> u64 {
@@ -93,13 +125,16 @@ pub(crate) unsafe fn row(
                         }
                     }
                 }
-                sqlite::SQLITE_BLOB => {
-                    let blob = value::to_js(env, value, false);
-                    if blob.is_null() {
-                        return false;
+                sqlite::SQLITE_BLOB => match chunk.blob(value) {
+                    Some(cell) => cell,
+                    None => {
+                        let blob = value::to_js(env, value, false);
+                        if blob.is_null() {
+                            return false;
+                        }
+                        chunk.extra(blob)
                     }
-                    chunk.extra(blob)
-                }
+                },
                 _ => tagged(tag::NULL, 0),
             };
             cells.add(at as usize).write(cell);

@@ -32,6 +32,7 @@ pub(crate) struct Environment {
     /// Lent to one call; a call from within it makes its own.
     chunk: Cell<Option<Box<Chunk>>>,
     scratch: Cell<Vec<u8>>,
+    units: Cell<Vec<u16>>,
 }
 
 /// A statement that is not finalised.
@@ -96,6 +97,7 @@ pub(crate) unsafe fn create(env: sys::napi_env, exports: sys::napi_value) -> Opt
             next_shape: Cell::new(0),
             chunk: Cell::default(),
             scratch: Cell::default(),
+            units: Cell::default(),
         });
         // One count for the functions' data, given back when the environment ends.
         let data = Rc::into_raw(environment.clone());
@@ -212,8 +214,12 @@ impl Environment {
         number
     }
 
-    pub(super) fn take_chunk(&self) -> Box<Chunk> {
-        self.chunk.take().unwrap_or_default()
+    /// Room for rows; `aside` for such as JavaScript may run in the middle of.
+    #[inline]
+    pub(super) fn take_chunk(&self, aside: bool) -> Box<Chunk> {
+        let mut chunk = self.chunk.take().unwrap_or_default();
+        chunk.blobs = if aside { None } else { Some(self.buffer.blobs()) };
+        chunk
     }
 
     pub(super) fn return_chunk(&self, mut chunk: Box<Chunk>) {
@@ -229,6 +235,17 @@ impl Environment {
         scratch.clear();
         if scratch.capacity() <= KEPT_SCRATCH {
             self.scratch.set(scratch);
+        }
+    }
+
+    /// Memory for the UTF-16 of one string.
+    pub(super) fn take_units(&self) -> Vec<u16> {
+        self.units.take()
+    }
+
+    pub(super) fn return_units(&self, units: Vec<u16>) {
+        if units.capacity() <= KEPT_SCRATCH / 2 {
+            self.units.set(units);
         }
     }
 

@@ -15,6 +15,7 @@ mod environment;
 mod kind;
 mod script;
 mod step;
+mod utf8;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;

@@ -79,10 +79,10 @@ pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
         if rc == sqlite::SQLITE_ROW {
             let fetch = Fetch::of(statement);
             let columns = fetch.describe(statement);
-            let mut chunk = statement.environment.take_chunk();
             let env = statement.environment.env;
             // Resetting commits, and a hook on the commit may use the buffer.
             let extended = statement.token.extended.get();
+            let mut chunk = statement.environment.take_chunk(extended);
             let mut aside = vec![0u64; if extended { columns as usize } else { 0 }];
             let cells = if extended { aside.as_mut_ptr() } else { buffer.rows() };
             let made = encode::row(env, handle, columns, fetch.safe_integers, cells, &mut chunk);
@@ -143,7 +143,7 @@ pub(super) unsafe fn next(statement: &Statement<'_>) -> sys::napi_value {
     let keep = environment.keeps_values();
     let fetch = Fetch::of(statement);
     let extended = statement.token.extended.get();
-    let mut chunk = environment.take_chunk();
+    let mut chunk = environment.take_chunk(extended);
     // JavaScript that SQLite calls may overwrite the buffer, so the rows wait elsewhere.
     let mut aside = if extended { vec![0u64; buffer::ROW_CELLS] } else { Vec::new() };
     let cells = if extended { aside.as_mut_ptr() } else { buffer.rows() };
