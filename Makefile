@@ -32,7 +32,7 @@ requirements:
 test: requirements check
 	$(CARGO) test --workspace
 	$(CARGO) test -p litekeel-ffi --features panic-injection
-	$(CARGO) build --profile fast
+	$(CARGO) build --release
 	scripts/test-install
 	scripts/test-downstream
 	scripts/test-node

@@ -25,7 +25,7 @@ const run = (library) => JSON.parse(execFileSync(process.execPath, ['-e', progra
 test('UPDATE and DELETE take ORDER BY and LIMIT when the amalgamation does', { timeout: 600_000 }, () => {
 	execFileSync(path.join(root, 'scripts', 'with-sqlite'), [directory, 'cargo', 'build', '--profile', 'fast', '--quiet'], { cwd: root, stdio: 'inherit' });
 	const built = run(path.join(root, 'target', 'with-sqlite', 'fast', 'liblitekeel.so'));
-	const ordinary = run(process.env.LITEKEEL_LIBRARY || path.join(root, 'target', 'fast', 'liblitekeel.so'));
+	const ordinary = run(process.env.LITEKEEL_LIBRARY || path.join(root, 'target', 'release', 'liblitekeel.so'));
 
 	assert.deepStrictEqual({ ...built, options: undefined }, { options: undefined, update: 2, remove: 1, left: [9, 9] });
 	// The bundled copy cannot: were it to, this build would have no purpose.
