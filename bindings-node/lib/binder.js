@@ -79,15 +79,16 @@ function write(value, at) {
 
 function writeText(text, at) {
 	const { length } = text;
-	if (length <= SHORT && textEnd + length <= TEXT + TEXT_BYTES) {
+	const start = textEnd;
+	if (length <= SHORT && start + length <= TEXT + TEXT_BYTES) {
 		let letter = 0;
 		for (; letter < length; ++letter) {
 			const code = text.charCodeAt(letter);
 			if (code > 127) break;
-			bytes[textEnd + letter] = code;
+			bytes[start + letter] = code;
 		}
 		if (letter === length) {
-			textEnd += length;
+			textEnd = start + length;
 			I[2 * at] = length;
 			I[2 * at + 1] = LATIN;
 			return;
@@ -307,7 +308,6 @@ function bindMany(compiled, values) {
 	begin();
 }
 
-/** Calls a native function with the values that did not fit into cells. */
 function call(fn) {
 	const values = external;
 	const { length } = values;
@@ -317,6 +317,9 @@ function call(fn) {
 	if (length === 2) return fn(values[0], values[1]);
 	return fn(values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7], length > 8 ? values.slice(8) : undefined);
 }
+
+/** Calls a native function with the values that did not fit into cells. */
+const invoke = (fn) => (I[field.PARAMETERS] === 0 || I[field.ARGUMENTS] === 0 ? fn() : call(fn));
 
 /** The error for a value that SQLite did not take. */
 function bindError() {
@@ -328,4 +331,4 @@ function bindError() {
 	}
 }
 
-Object.assign(exports, { bindArguments, valuesOf, placeValues, bindError, call });
+Object.assign(exports, { bindArguments, valuesOf, placeValues, bindError, invoke });

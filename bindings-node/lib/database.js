@@ -4,9 +4,9 @@ const path = require('node:path');
 const core = require('./core');
 const convert = require('./convert');
 const runScript = require('./script');
-const statements = require('./statement');
+const statements = require('./prepare');
 const { flush } = require('./compiled');
-const { boolean } = require('./extension/options');
+const { boolean, on } = require('./extension/options');
 const { native, SqliteError } = core;
 
 const MAX_TIMEOUT = 0x7fffffff;
@@ -127,26 +127,20 @@ const methods = {
 	},
 
 	defaultSafeIntegers(...args) {
-		core.state(this).safeIntegers = first(args);
+		core.state(this).safeIntegers = on(args);
 		return this;
 	},
 
 	unsafeMode(...args) {
 		const state = core.state(this);
 		core.requireOpen(state);
-		state.unsafe = first(args);
+		state.unsafe = on(args);
 		native.setDefensive(state.token, !state.unsafe);
 		// What may be prepared depends on it.
 		flush(state);
 		return this;
 	},
 };
-
-function first(args) {
-	if (args.length === 0) return true;
-	if (typeof args[0] !== 'boolean') throw new TypeError('Expected first argument to be a boolean');
-	return args[0];
-}
 
 for (const [name, method] of Object.entries(methods)) Database.prototype[name] = method;
 require('./extension')(Database, core);

@@ -1,10 +1,11 @@
 'use strict';
 const core = require('./core');
 const compiling = require('./compiled');
-const { bindArguments, valuesOf, placeValues, bindError, call } = require('./binder');
+const { bindArguments, valuesOf, placeValues, bindError, invoke } = require('./binder');
 const { mode, decoderFor, flagsOf } = require('./decoder');
 const StatementIterator = require('./iterator');
 const { channel, observe } = require('./diagnostics');
+const { on } = require('./extension/options');
 const { I, F, B, native, field, flag, status, kind, tag, layout } = require('./packed');
 
 const { PLUCK, EXPAND, RAW, FLAT } = mode;
@@ -29,8 +30,6 @@ let making = null;
 let asReader;
 let asBound;
 let dispose;
-
-const invoke = (fn) => (I[PARAMETERS] === 0 || I[ARGUMENTS] === 0 ? fn() : call(fn));
 
 function fail(state) {
 	if (I[STATUS] === status.UNBOUND) throw bindError();
@@ -404,49 +403,9 @@ for (const name of Object.getOwnPropertyNames(Statement.prototype)) {
 	if (name !== 'constructor' && name !== 'timeout') Object.defineProperty(Statement.prototype, name, { enumerable: true });
 }
 
-function on(args) {
-	if (args.length === 0) return true;
-	if (typeof args[0] !== 'boolean') throw new TypeError('Expected first argument to be a boolean');
-	return args[0];
-}
-
-function make(compiled) {
+/** The object of a compiled statement. */
+exports.make = (compiled) => {
 	making = compiled;
 	return new Statement();
-}
-
-/** A statement that is discarded before anybody else can have it. */
-function makeBriefly(compiled) {
-	compiled.owned = true;
-	return make(compiled);
-}
-
-/** A statement of `sql`, which has to be exactly one. */
-exports.prepare = (state, sql) => {
-	if (state.busy !== 0) core.requireNotBusy(state);
-	const compiled = compiling.obtain(state, sql);
-	const statement = make(compiled);
-	if (!compiled.kept) compiling.own(statement, compiled);
-	return statement;
 };
-
-/** The rows of a pragma; one that gives none is still asked for them. */
-exports.pragma = (state, source, simple) => {
-	const statement = asReader(makeBriefly(compiling.compileOne(state, `PRAGMA ${source}`, false)));
-	try {
-		return simple ? statement.pluck().get() : statement.all();
-	} finally {
-		dispose(statement);
-	}
-};
-
-/** The rows of EXPLAIN, with every parameter left unbound (NULL). */
-exports.explain = (state, source) => {
-	core.requireNotBusy(state);
-	const statement = asBound(makeBriefly(compiling.compileOne(state, `EXPLAIN ${source}`, false)));
-	try {
-		return statement.all();
-	} finally {
-		dispose(statement);
-	}
-};
+Object.assign(exports, { asReader, asBound, dispose });

@@ -57,7 +57,7 @@ pub use health::Health;
 pub use report::{CloseReport, OpenReport};
 pub use settings::{Options, Settings};
 pub use stream::Stream;
-pub use transaction::Begin;
+pub use transaction::{Begin, skip_space};
 pub use wal::{Pins, WalStatus};
 
 /// SQLite's own C interface, on the one copy that litekeel carries.

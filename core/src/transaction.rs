@@ -139,8 +139,8 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-/// Skips what SQLite's tokenizer takes for space: blanks, comments, byte-order marks; and empty statements.
-fn skip_space(mut sql: &[u8]) -> &[u8] {
+/// Without what SQLite's tokenizer takes for space at its start: blanks, comments, byte-order marks; and empty statements.
+pub fn skip_space(mut sql: &[u8]) -> &[u8] {
     loop {
         sql = match sql {
             [b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' | b';', rest @ ..] | [0xEF, 0xBB, 0xBF, rest @ ..] => rest,

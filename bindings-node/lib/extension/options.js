@@ -8,6 +8,13 @@ exports.boolean = (options, key, fallback = false) => {
 	return value;
 };
 
+/** The boolean that a method was called with; none means true. */
+exports.on = (args) => {
+	if (args.length === 0) return true;
+	if (typeof args[0] !== 'boolean') throw new TypeError('Expected first argument to be a boolean');
+	return args[0];
+};
+
 /** The number of arguments SQL may pass, from `function.length` (which user code can redefine). */
 exports.arity = (fn) => {
 	const { length } = fn;

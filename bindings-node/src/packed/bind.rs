@@ -14,36 +14,43 @@ use crate::extension::value;
 /// How many values a call takes as arguments of their own; the next argument is a list of all others.
 const OWN_ARGUMENTS: usize = 8;
 
-/// What the bound values point to; lives until the call ends.
+/// What bound values point to.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) scratch: Vec<u8>,
+    pub(super) large: Vec<Vec<u8>>,
+}
+
+/// Values that are bound until the call ends. Small, since it is moved in every call.
 pub(super) struct Bound<'a> {
     statement: &'a Statement<'a>,
-    scratch: Vec<u8>,
-    large: Vec<Vec<u8>>,
-    /// Whether SQLite has pointers into this, or into JavaScript's memory.
+    memory: Option<Box<Memory>>,
+    /// Whether SQLite has pointers into the memory, or into JavaScript's.
     borrowed: bool,
 }
 
 impl Bound<'_> {
     /// Takes the pointers back from SQLite; the statement must be reset.
-    #[inline]
+    #[inline(always)]
     pub(super) fn release(&mut self) {
         if self.borrowed {
             self.borrowed = false;
             // SAFETY: the statement is live during the call.
-            unsafe { sqlite::sqlite3_clear_bindings(self.statement.slot.handle) };
+            unsafe { sqlite::sqlite3_clear_bindings(self.statement.handle) };
         }
     }
 }
 
 impl Drop for Bound<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
         if self.borrowed {
             // Only after a panic. SAFETY: as in `release`.
-            unsafe { sqlite::sqlite3_reset(self.statement.slot.handle) };
+            unsafe { sqlite::sqlite3_reset(self.statement.handle) };
             self.release();
         }
-        if self.scratch.capacity() > 0 {
-            self.statement.environment.return_scratch(std::mem::take(&mut self.scratch));
+        if let Some(memory) = self.memory.take() {
+            self.statement.environment.return_memory(memory);
         }
     }
 }
@@ -55,27 +62,35 @@ impl Drop for Bound<'_> {
 ///
 /// # Safety
 /// The statement is live and reset.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn bind<'a>(statement: &'a Statement<'a>, copy: bool) -> Result<Bound<'a>, c_int> {
     let buffer = statement.environment.buffer;
-    let mut bound = Bound { statement, scratch: Vec::new(), large: Vec::new(), borrowed: false };
-    if buffer.get(field::FLAGS) & flag::BOUND != 0 {
-        return Ok(bound);
+    let mut bound = Bound { statement, memory: None, borrowed: false };
+    if buffer.get(field::PARAMETERS) != 0 && buffer.get(field::FLAGS) & flag::BOUND == 0 {
+        // SAFETY: the caller's promise.
+        let rc = unsafe { bind_values(&mut bound, copy) };
+        if rc != sqlite::SQLITE_OK {
+            return Err(rc);
+        }
     }
+    Ok(bound)
+}
+
+unsafe fn bind_values(bound: &mut Bound<'_>, copy: bool) -> c_int {
+    let statement = bound.statement;
+    let buffer = statement.environment.buffer;
     let count = (buffer.get(field::PARAMETERS) as usize).min(buffer::PARAMETERS);
-    if count == 0 {
-        return Ok(bound);
-    }
     // JavaScript that runs in mid-statement may use the buffer and the scratch memory again.
     let copy = copy || statement.token.extended.get();
     let mut arguments = Arguments::default();
     if buffer.get(field::ARGUMENTS) > 0 {
         // SAFETY: the info of the running call.
         unsafe { arguments.fetch(statement) };
-        bound.scratch = statement.environment.take_scratch();
-        bound.scratch.reserve(buffer.get(field::SCRATCH).max(0) as usize);
+        let mut memory = statement.environment.take_memory();
+        memory.scratch.reserve(buffer.get(field::SCRATCH).max(0) as usize);
+        bound.memory = Some(memory);
     }
-    let handle = statement.slot.handle;
+    let handle = statement.handle;
     let first = buffer.get(field::FIRST) + 1;
     let mut text = 0;
     for at in 0..count {
@@ -96,8 +111,8 @@ pub(super) unsafe fn bind<'a>(statement: &'a Statement<'a>, copy: bool) -> Resul
                         bind_text(handle, index, start, length, copy)
                     }
                     tag::INT => sqlite::sqlite3_bind_int64(handle, index, i64::from(low as i32)),
-                    tag::EXTRA => bind_argument(&mut bound, arguments.next(), index, low as usize, copy),
-                    tag::UTF16 => bind_utf16(&mut bound, arguments.next(), index, low as usize, copy),
+                    tag::EXTRA => bind_argument(bound, arguments.next(), index, low as usize, copy),
+                    tag::UTF16 => bind_utf16(bound, arguments.next(), index, low as usize, copy),
                     _ => sqlite::sqlite3_bind_null(handle, index),
                 }
             }
@@ -106,10 +121,10 @@ pub(super) unsafe fn bind<'a>(statement: &'a Statement<'a>, copy: bool) -> Resul
             bound.borrowed = false;
             // SAFETY: live.
             unsafe { sqlite::sqlite3_clear_bindings(handle) };
-            return Err(rc);
+            return rc;
         }
     }
-    Ok(bound)
+    sqlite::SQLITE_OK
 }
 
 #[inline(always)]
@@ -141,15 +156,16 @@ unsafe fn bind_utf16(bound: &mut Bound<'_>, text: sys::napi_value, index: c_int,
         sys::napi_get_value_string_utf16(environment.env, text, units.as_mut_ptr(), length + 1, &mut fetched);
         units.set_len(fetched.min(length));
     }
-    let handle = bound.statement.slot.handle;
+    let handle = bound.statement.handle;
     let most = utf8::room(units.len());
     bound.borrowed |= !copy;
+    let Some(memory) = &mut bound.memory else { return sqlite::SQLITE_NOMEM };
     // SAFETY: where the text is put, there are `most` bytes, which stay until the call ends.
     let rc = unsafe {
-        if bound.scratch.len() + most <= bound.scratch.capacity() {
-            let start = bound.scratch.as_mut_ptr().add(bound.scratch.len());
+        if memory.scratch.len() + most <= memory.scratch.capacity() {
+            let start = memory.scratch.as_mut_ptr().add(memory.scratch.len());
             let bytes = utf8::encode(&units, start);
-            bound.scratch.set_len(bound.scratch.len() + bytes);
+            memory.scratch.set_len(memory.scratch.len() + bytes);
             bind_text(handle, index, start, bytes, copy)
         } else {
             let mut own = Vec::<u8>::new();
@@ -159,7 +175,7 @@ unsafe fn bind_utf16(bound: &mut Bound<'_>, text: sys::napi_value, index: c_int,
             let bytes = utf8::encode(&units, own.as_mut_ptr());
             own.set_len(bytes);
             let rc = bind_text(handle, index, own.as_ptr(), bytes, copy);
-            bound.large.push(own);
+            memory.large.push(own);
             rc
         }
     };
@@ -177,20 +193,21 @@ unsafe fn bind_argument(
     copy: bool,
 ) -> c_int {
     let env = bound.statement.environment.env;
-    let handle = bound.statement.slot.handle;
+    let handle = bound.statement.handle;
+    let Some(memory) = &mut bound.memory else { return sqlite::SQLITE_NOMEM };
     let mut kind = 0;
     // SAFETY: a handle of the running call; see `bind` for the pointers. JavaScript cannot run before the call ends, or
     // `copy` is set, so that it can neither move nor detach the bytes.
     unsafe {
         sys::napi_typeof(env, argument, &mut kind);
         match kind {
-            sys::ValueType::napi_string if room > 0 && bound.scratch.len() + room <= bound.scratch.capacity() => {
-                let used = bound.scratch.len();
-                let start = bound.scratch.as_mut_ptr().add(used);
+            sys::ValueType::napi_string if room > 0 && memory.scratch.len() + room <= memory.scratch.capacity() => {
+                let used = memory.scratch.len();
+                let start = memory.scratch.as_mut_ptr().add(used);
                 let mut length = 0;
                 // The room includes the NUL that N-API adds.
                 sys::napi_get_value_string_utf8(env, argument, start.cast(), room, &mut length);
-                bound.scratch.set_len(used + length);
+                memory.scratch.set_len(used + length);
                 bound.borrowed |= !copy;
                 bind_text(handle, index, start, length, copy)
             }
@@ -199,7 +216,7 @@ unsafe fn bind_argument(
                 bound.borrowed |= !copy;
                 let rc = bind_text(handle, index, text.as_ptr(), text.len(), copy);
                 if !copy {
-                    bound.large.push(text);
+                    memory.large.push(text);
                 }
                 rc
             }

@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 use std::rc::Rc;
 
+use litekeel_core::skip_space;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -113,7 +114,7 @@ pub(super) unsafe fn compile(
         }
         let consumed = tail.offset_from(start) as usize;
         let rest = &sql[consumed..sql.len() - 1];
-        let next = if rest.is_empty() || kind::skip_blank(rest).is_empty() { None } else { Some(consumed) };
+        let next = if rest.is_empty() || skip_space(rest).is_empty() { None } else { Some(consumed) };
         Ok(Some(Compiled { handle, kind: kind::of(&sql[from..consumed]), next }))
     }
 }
@@ -156,7 +157,7 @@ unsafe fn text(env: sys::napi_env, text: *const c_char) -> sys::napi_value {
 
 /// The parameters' names without their first character, `null` for anonymous ones.
 pub(super) unsafe fn parameter_names(statement: &Statement<'_>) -> sys::napi_value {
-    let (env, handle) = (statement.environment.env, statement.slot.handle);
+    let (env, handle) = (statement.environment.env, statement.handle);
     // SAFETY: live; a name is at least its prefix long.
     unsafe {
         let names: Vec<_> = (1..=sqlite::sqlite3_bind_parameter_count(handle))
@@ -171,7 +172,7 @@ pub(super) unsafe fn parameter_names(statement: &Statement<'_>) -> sys::napi_val
 
 /// `[name, column, table, database, type]` of each column
 pub(super) unsafe fn columns(statement: &Statement<'_>) -> sys::napi_value {
-    let (env, handle) = (statement.environment.env, statement.slot.handle);
+    let (env, handle) = (statement.environment.env, statement.handle);
     // SAFETY: live; the texts are copied before the statement is touched again.
     unsafe {
         let list: Vec<_> = (0..sqlite::sqlite3_column_count(handle))
@@ -192,7 +193,7 @@ pub(super) unsafe fn columns(statement: &Statement<'_>) -> sys::napi_value {
 
 /// The SQL with the bound values
 pub(super) unsafe fn expanded(statement: &Statement<'_>) -> sys::napi_value {
-    let handle = statement.slot.handle;
+    let handle = statement.handle;
     // SAFETY: live; the expanded text is SQLite's memory, copied and then freed.
     unsafe {
         let expanded = sqlite::sqlite3_expanded_sql(handle);

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
+use super::bind::Memory;
 use super::buffer::{self, Buffer, field, flag, status};
 use super::encode::{self, Chunk};
 use crate::extension::value;
@@ -31,6 +32,7 @@ pub(crate) struct Environment {
     next_shape: Cell<i32>,
     /// Lent to one call; a call from within it makes its own.
     chunk: Cell<Option<Box<Chunk>>>,
+    memory: Cell<Option<Box<Memory>>>,
     scratch: Cell<Vec<u8>>,
     units: Cell<Vec<u16>>,
 }
@@ -96,6 +98,7 @@ pub(crate) unsafe fn create(env: sys::napi_env, exports: sys::napi_value) -> Opt
             shapes: RefCell::default(),
             next_shape: Cell::new(0),
             chunk: Cell::default(),
+            memory: Cell::default(),
             scratch: Cell::default(),
             units: Cell::default(),
         });
@@ -136,6 +139,24 @@ impl Environment {
         self.slots.borrow().get(number).copied().flatten()
     }
 
+    /// The handle and the connection of a statement; null if there is none of that number.
+    #[inline(always)]
+    pub(super) fn owner(&self, number: usize) -> (*mut sqlite::sqlite3_stmt, *const Token) {
+        match self.slots.borrow().get(number) {
+            Some(Some(slot)) => (slot.handle, slot.token),
+            _ => (ptr::null_mut(), ptr::null()),
+        }
+    }
+
+    /// How many columns a statement has, the number of their names, and when that was looked at, as the slot says.
+    #[inline(always)]
+    pub(super) fn described(&self, number: usize) -> (c_int, i32, c_int) {
+        match self.slots.borrow().get(number) {
+            Some(Some(slot)) => (slot.columns, slot.shape, slot.reprepared),
+            _ => (0, -1, -1),
+        }
+    }
+
     /// Gives a statement a number.
     pub(super) fn add(&self, mut slot: Slot) -> (usize, i32) {
         let generation = self.next_generation.get();
@@ -156,9 +177,9 @@ impl Environment {
     }
 
     /// Replaces what is known about a statement.
-    pub(super) fn update(&self, number: usize, slot: Slot) {
-        if let Some(place) = self.slots.borrow_mut().get_mut(number) {
-            *place = Some(slot);
+    pub(super) fn describe(&self, number: usize, columns: c_int, shape: i32, reprepared: c_int) {
+        if let Some(Some(slot)) = self.slots.borrow_mut().get_mut(number) {
+            (slot.columns, slot.shape, slot.reprepared) = (columns, shape, reprepared);
         }
     }
 
@@ -225,6 +246,19 @@ impl Environment {
     pub(super) fn return_chunk(&self, mut chunk: Box<Chunk>) {
         chunk.clear();
         self.chunk.set(Some(chunk));
+    }
+
+    /// Memory for what a call binds.
+    pub(super) fn take_memory(&self) -> Box<Memory> {
+        self.memory.take().unwrap_or_default()
+    }
+
+    pub(super) fn return_memory(&self, mut memory: Box<Memory>) {
+        memory.large.clear();
+        memory.scratch.clear();
+        if memory.scratch.capacity() <= KEPT_SCRATCH {
+            self.memory.set(Some(memory));
+        }
     }
 
     pub(super) fn take_scratch(&self) -> Vec<u8> {

@@ -1,5 +1,7 @@
 //! What a statement is, by its first word: whether it may be kept for reuse, and what running it does to others.
 
+use litekeel_core::skip_space;
+
 /// Numbered as `lib/` reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
@@ -14,7 +16,7 @@ pub(crate) enum Kind {
 
 /// The kind of the statement that begins at the start of `sql`.
 pub(crate) fn of(sql: &[u8]) -> Kind {
-    let sql = skip_blank(sql);
+    let sql = skip_space(sql);
     let word = &sql[..sql.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(sql.len())];
     let is = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
     if is(&["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "REPLACE", "VALUES"]) {
@@ -26,20 +28,6 @@ pub(crate) fn of(sql: &[u8]) -> Kind {
         Kind::Single
     } else {
         Kind::Schema
-    }
-}
-
-/// Without the blanks, comments and empty statements at its start.
-pub(crate) fn skip_blank(mut sql: &[u8]) -> &[u8] {
-    loop {
-        sql = match sql {
-            [b' ' | b'\t' | b'\n' | b'\r' | 0x0c | b';', rest @ ..] | [0xEF, 0xBB, 0xBF, rest @ ..] => rest,
-            [b'-', b'-', rest @ ..] => &rest[rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())..],
-            [b'/', b'*', rest @ ..] => {
-                &rest[rest.windows(2).position(|pair| pair == b"*/").map_or(rest.len(), |at| at + 2)..]
-            }
-            _ => return sql,
-        }
     }
 }
 

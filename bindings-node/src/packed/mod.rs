@@ -25,7 +25,6 @@ use litekeel_core::Guard;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use environment::Slot;
 pub(crate) use environment::{Environment, create};
 
 use self::buffer::{field, status};
@@ -37,7 +36,7 @@ struct Statement<'a> {
     environment: &'a Environment,
     info: sys::napi_callback_info,
     number: usize,
-    slot: Slot,
+    handle: *mut sqlite::sqlite3_stmt,
     token: &'a Token,
     guard: Option<&'a Guard<'a>>,
 }
@@ -68,25 +67,27 @@ unsafe fn enter(env: sys::napi_env, info: sys::napi_callback_info, body: Body) -
     // SAFETY: called by N-API.
     let environment = unsafe { environment::of(env, info) };
     let number = environment.buffer.get(field::STATEMENT) as usize;
-    let Some(slot) = environment.slot(number) else {
+    // Only what is needed, in registers: copying a slot takes longer than all the rest here.
+    let (handle, token) = environment.owner(number);
+    if handle.is_null() {
         value::throw_type(env, "The database connection is not open");
         return ptr::null_mut();
-    };
+    }
     // SAFETY: a slot's token is alive: it empties its slots before it goes. The count keeps it so during the call.
     let token = unsafe {
-        Rc::increment_strong_count(slot.token);
-        Rc::from_raw(slot.token)
+        Rc::increment_strong_count(token);
+        Rc::from_raw(token)
     };
     guarded(environment, || {
         token.during(|guard| {
             // SAFETY: the slot's handle is live, and stays so: giving up waits for the end of the call.
-            let writes = unsafe { rusqlite::ffi::sqlite3_stmt_readonly(slot.handle) } == 0;
+            let writes = || unsafe { rusqlite::ffi::sqlite3_stmt_readonly(handle) } == 0;
             // Another thread that asks who holds the lock is told this statement. A reader's note would cost each lookup a
             // tenth, and stands in no writer's way.
             // SAFETY: as above.
-            let _execution = guard.filter(|_| writes).map(|guard| unsafe { guard.executing(slot.handle) });
+            let _execution = guard.filter(|_| writes()).map(|guard| unsafe { guard.executing(handle) });
             // SAFETY: as above.
-            unsafe { body(&Statement { environment, info, number, slot, token: &token, guard }) }
+            unsafe { body(&Statement { environment, info, number, handle, token: &token, guard }) }
         })
     })
 }
@@ -168,14 +169,14 @@ unsafe fn reset(statement: &Statement<'_>) -> sys::napi_value {
     // SAFETY: the statement is live.
     unsafe {
         // Leaving a statement that changes rows before its end commits them, and that can fail.
-        let rc = sqlite::sqlite3_reset(statement.slot.handle);
+        let rc = sqlite::sqlite3_reset(statement.handle);
         if rc == sqlite::SQLITE_OK {
             statement.environment.buffer.set(field::STATUS, status::DONE);
         } else if !statement.thrown() {
             statement.fail(rc);
         }
         if !statement.environment.keeps_values() {
-            sqlite::sqlite3_clear_bindings(statement.slot.handle);
+            sqlite::sqlite3_clear_bindings(statement.handle);
         }
     }
     ptr::null_mut()

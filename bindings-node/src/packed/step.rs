@@ -34,29 +34,36 @@ impl Fetch {
     /// Looks at the result's columns anew if SQLite has prepared the statement again; how many there are to read.
     #[inline(always)]
     fn describe(&self, statement: &Statement<'_>) -> i32 {
-        let mut slot = statement.slot;
+        let environment = statement.environment;
+        let (mut columns, mut shape, seen) = environment.described(statement.number);
         // SAFETY: the statement is live.
-        unsafe {
-            let reprepared = sqlite::sqlite3_stmt_status(slot.handle, sqlite::SQLITE_STMTSTATUS_REPREPARE, 0);
-            if reprepared != slot.reprepared || (self.names && slot.shape < 0) {
-                slot.reprepared = reprepared;
-                slot.columns = sqlite::sqlite3_column_count(slot.handle);
-                slot.shape = if self.names { statement.environment.shape(slot.handle, slot.columns) } else { -1 };
-                statement.environment.update(statement.number, slot);
-            }
+        let reprepared =
+            unsafe { sqlite::sqlite3_stmt_status(statement.handle, sqlite::SQLITE_STMTSTATUS_REPREPARE, 0) };
+        if reprepared != seen || (self.names && shape < 0) {
+            (columns, shape) = self.describe_anew(statement, reprepared);
         }
-        let buffer = statement.environment.buffer;
-        buffer.set(field::SHAPE, if self.names { slot.shape } else { -2 - slot.columns });
-        buffer.set(field::REPREPARED, slot.reprepared);
-        buffer.set(field::COLUMN_COUNT, slot.columns);
-        if self.columns > 0 { self.columns.min(slot.columns) } else { slot.columns }
+        let buffer = environment.buffer;
+        buffer.set(field::SHAPE, if self.names { shape } else { -2 - columns });
+        buffer.set(field::REPREPARED, reprepared);
+        buffer.set(field::COLUMN_COUNT, columns);
+        if self.columns > 0 { self.columns.min(columns) } else { columns }
+    }
+
+    #[cold]
+    fn describe_anew(&self, statement: &Statement<'_>, reprepared: i32) -> (i32, i32) {
+        let environment = statement.environment;
+        // SAFETY: the statement is live.
+        let columns = unsafe { sqlite::sqlite3_column_count(statement.handle) };
+        let shape = if self.names { environment.shape(statement.handle, columns) } else { -1 };
+        environment.describe(statement.number, columns, shape, reprepared);
+        (columns, shape)
     }
 }
 
 /// The first row, or none.
 pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
     let buffer = statement.environment.buffer;
-    let handle = statement.slot.handle;
+    let handle = statement.handle;
     buffer.set(field::WIDE, -1);
     buffer.set(field::FAILURE, -1);
     // SAFETY: the statement is live and reset; a row is read before it is reset again.
@@ -138,7 +145,7 @@ pub(super) unsafe fn all(statement: &Statement<'_>) -> sys::napi_value {
 pub(super) unsafe fn next(statement: &Statement<'_>) -> sys::napi_value {
     let environment = statement.environment;
     let buffer = environment.buffer;
-    let handle = statement.slot.handle;
+    let handle = statement.handle;
     let limit = buffer.get(field::LIMIT).max(1) as usize;
     let keep = environment.keeps_values();
     let fetch = Fetch::of(statement);
@@ -226,7 +233,7 @@ fn refused_to_share(statement: &Statement<'_>) -> bool {
 pub(super) unsafe fn values(statement: &Statement<'_>) -> sys::napi_value {
     let env = statement.environment.env;
     let buffer = statement.environment.buffer;
-    let handle = statement.slot.handle;
+    let handle = statement.handle;
     let fetch = Fetch::of(statement);
     let keep = statement.environment.keeps_values();
     buffer.set(field::WIDE, -1);
@@ -311,7 +318,7 @@ pub(super) unsafe fn control(statement: &Statement<'_>) -> sys::napi_value {
 /// Steps once and resets; whether it succeeded.
 #[inline(always)]
 unsafe fn finish(statement: &Statement<'_>) -> bool {
-    let handle = statement.slot.handle;
+    let handle = statement.handle;
     // SAFETY: the statement is live and reset.
     unsafe {
         let inside = sqlite::sqlite3_get_autocommit(statement.db()) == 0;
