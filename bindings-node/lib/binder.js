@@ -3,7 +3,7 @@
 const { I, F, bytes, native, field, status, tag, layout } = require('./packed');
 
 const { FIRST_PARAMETER, PARAMETERS, TEXT, TEXT_BYTES } = layout;
-const { NULL, INT, LATIN, EXTRA, UTF16 } = tag;
+const { NULL, INT, LATIN, WIDE, EXTRA, NARROW } = tag;
 const hasOwn = Object.prototype.hasOwnProperty;
 const isView = ArrayBuffer.isView;
 
@@ -11,9 +11,14 @@ const isView = ArrayBuffer.isView;
 const SHORT = 40;
 /** The native side measures longer strings instead of reserving for the worst case. */
 const MEASURED = 1 << 16;
-/** V8 13 (Node 24) takes up to twenty times as long to encode a long text as to hand over its units. */
+/** V8 13 (Node 24) takes up to twenty times as long to encode a long text as to hand over its characters. */
 const SLOW_UTF8 = typeof Bun === 'undefined' && /^13\./.test(process.versions.v8);
-const LONG = 512;
+const LONG = 128;
+/** V8 compiles it to nothing for a string that it holds as Latin-1: that asks which it is in no time. */
+const BEYOND_LATIN = /[\u0100-\uffff]/;
+// Its own: nobody else's code may run between two parameters.
+Object.defineProperty(BEYOND_LATIN, 'exec', { value: RegExp.prototype.exec });
+Object.defineProperty(BEYOND_LATIN, 'test', { value: RegExp.prototype.test });
 /** A longer one is better not held three times. */
 const LONGEST = 1 << 24;
 /** Calls with one plain object before its reader is generated. */
@@ -96,9 +101,10 @@ function writeText(text, at) {
 	}
 	external.push(text);
 	if (SLOW_UTF8 && length >= LONG && length < LONGEST) {
-		if (length < MEASURED) scratch += 3 * length;
+		const narrow = !BEYOND_LATIN.test(text);
+		scratch += narrow ? 2 * length + 1 : 3 * length;
 		I[2 * at] = length;
-		I[2 * at + 1] = UTF16;
+		I[2 * at + 1] = narrow ? NARROW : WIDE;
 		return;
 	}
 	const room = length < MEASURED ? 3 * length + 1 : 0;

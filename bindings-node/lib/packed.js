@@ -24,7 +24,7 @@ exports.flag = { SAFE: 1, KEEP: 2, BOUND: 4, NAMES: 8 };
 exports.status = { DONE: 0, ROW: 1, FAILED: 2, UNBOUND: 3 };
 /** High words of cells that are no doubles. */
 const BASE = 0xfff80000 | 0;
-exports.tag = { NULL: BASE | 1, INT: BASE | 2, LATIN: BASE | 3, WIDE: BASE | 4, EXTRA: BASE | 5, UTF16: BASE | 6, BLOB: BASE | 7, BASE, MASK: -8 };
+exports.tag = { NULL: BASE | 1, INT: BASE | 2, LATIN: BASE | 3, WIDE: BASE | 4, EXTRA: BASE | 5, NARROW: BASE | 6, BLOB: BASE | 7, BASE, MASK: -8 };
 exports.kind = { ROWS: 0, SINGLE: 1, SCHEMA: 2 };
 
 const HEADER = 16;

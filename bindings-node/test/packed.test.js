@@ -23,10 +23,15 @@ const numbers = 'WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c 
 
 test('texts of every length and alphabet come back as they went, one by one and many at once', () => {
 	const db = new Database(':memory:');
-	const lengths = [0, 1, 2, 12, 13, 39, 40, 41, 511, 512, 2047, 2048, 8191, 8192, 65535, 65536, 200000];
-	const texts = lengths.flatMap((length) => ['x', 'é', '日', '😀', 'xé', 'x日'].map((letters) => letters.repeat(length)));
+	const lengths = [0, 1, 2, 12, 13, 39, 40, 41, 127, 128, 129, 511, 512, 2047, 2048, 8191, 8192, 65535, 65536, 200000];
+	const texts = lengths.flatMap((length) => ['x', 'é', '日', '😀', 'xé', 'x日', 'x\u0100'].map((letters) => letters.repeat(length)));
 	const echo = db.prepare('SELECT ? AS v, ? AS w, ?1 AS x'.replace('?1', '?')).raw();
+	// Held as two bytes a character although one would do, and with a letter at the end that one would not.
+	texts.push(('y'.repeat(1000) + '日').slice(0, 999), ('é'.repeat(1000) + '日').slice(0, 999), 'y'.repeat(1000) + '日', 'é'.repeat(70000) + '日');
 	for (const text of texts) assert.deepStrictEqual(echo.get(text, 'between', text), [text, 'between', text]);
+	assert.deepStrictEqual(echo.get('\ud800'.repeat(200), 'x\udc00'.repeat(200), 'y'), ['\ufffd'.repeat(200), 'x\ufffd'.repeat(200), 'y']);
+	const many = db.prepare(`SELECT ${texts.map(() => '?')}`).raw();
+	assert.deepStrictEqual([many.get(texts), many.get([...texts].reverse())], [texts, [...texts].reverse()]);
 	db.exec('CREATE TABLE t(v, w)');
 	const insert = db.prepare('INSERT INTO t VALUES (?, ?)');
 	texts.forEach((text, at) => insert.run(text, at));

@@ -112,7 +112,8 @@ unsafe fn bind_values(bound: &mut Bound<'_>, copy: bool) -> c_int {
                     }
                     tag::INT => sqlite::sqlite3_bind_int64(handle, index, i64::from(low as i32)),
                     tag::EXTRA => bind_argument(bound, arguments.next(), index, low as usize, copy),
-                    tag::UTF16 => bind_utf16(bound, arguments.next(), index, low as usize, copy),
+                    tag::NARROW => bind_latin1(bound, arguments.next(), index, low as usize, copy),
+                    tag::WIDE => bind_utf16(bound, arguments.next(), index, low as usize, copy),
                     _ => sqlite::sqlite3_bind_null(handle, index),
                 }
             }
@@ -142,6 +143,33 @@ unsafe fn bind_text(
     }
 }
 
+/// Binds a string of `length` Latin-1 characters: JavaScript copies those, and ASCII is UTF-8 already.
+unsafe fn bind_latin1(bound: &mut Bound<'_>, text: sys::napi_value, index: c_int, length: usize, copy: bool) -> c_int {
+    let statement = bound.statement;
+    let Some(memory) = &mut bound.memory else { return sqlite::SQLITE_NOMEM };
+    let used = memory.scratch.len();
+    if memory.scratch.capacity() - used <= 2 * length {
+        return sqlite::SQLITE_NOMEM;
+    }
+    let mut fetched = 0;
+    bound.borrowed |= !copy;
+    // SAFETY: the scratch has twice the length, and one byte for the NUL that N-API adds; it stays until the call ends.
+    // The characters are put behind the room for as many bytes, so that encoding them never overtakes itself.
+    unsafe {
+        let start = memory.scratch.as_mut_ptr().add(used);
+        let narrow = start.add(length);
+        let env = statement.environment.env;
+        sys::napi_get_value_string_latin1(env, text, narrow.cast(), length + 1, &mut fetched);
+        let fetched = fetched.min(length);
+        memory.scratch.set_len(used + length + fetched);
+        if std::slice::from_raw_parts(narrow, fetched).is_ascii() {
+            return bind_text(statement.handle, index, narrow, fetched, copy);
+        }
+        let bytes = utf8::encode_latin1(narrow, fetched, start);
+        bind_text(statement.handle, index, start, bytes, copy)
+    }
+}
+
 /// Binds a string of `length` UTF-16 units: JavaScript copies those, and encoding them here is faster than V8's own.
 unsafe fn bind_utf16(bound: &mut Bound<'_>, text: sys::napi_value, index: c_int, length: usize, copy: bool) -> c_int {
     let environment = bound.statement.environment;
@@ -160,24 +188,15 @@ unsafe fn bind_utf16(bound: &mut Bound<'_>, text: sys::napi_value, index: c_int,
     let most = utf8::room(units.len());
     bound.borrowed |= !copy;
     let Some(memory) = &mut bound.memory else { return sqlite::SQLITE_NOMEM };
-    // SAFETY: where the text is put, there are `most` bytes, which stay until the call ends.
+    if memory.scratch.capacity() - memory.scratch.len() < most {
+        return sqlite::SQLITE_NOMEM;
+    }
+    // SAFETY: there is room in the scratch, which stays until the call ends.
     let rc = unsafe {
-        if memory.scratch.len() + most <= memory.scratch.capacity() {
-            let start = memory.scratch.as_mut_ptr().add(memory.scratch.len());
-            let bytes = utf8::encode(&units, start);
-            memory.scratch.set_len(memory.scratch.len() + bytes);
-            bind_text(handle, index, start, bytes, copy)
-        } else {
-            let mut own = Vec::<u8>::new();
-            if own.try_reserve_exact(most).is_err() {
-                return sqlite::SQLITE_NOMEM;
-            }
-            let bytes = utf8::encode(&units, own.as_mut_ptr());
-            own.set_len(bytes);
-            let rc = bind_text(handle, index, own.as_ptr(), bytes, copy);
-            memory.large.push(own);
-            rc
-        }
+        let start = memory.scratch.as_mut_ptr().add(memory.scratch.len());
+        let bytes = utf8::encode(&units, start);
+        memory.scratch.set_len(memory.scratch.len() + bytes);
+        bind_text(handle, index, start, bytes, copy)
     };
     environment.return_units(units);
     rc

@@ -7,7 +7,7 @@
 use std::ptr::NonNull;
 
 /// Grows with every change of this layout or of the meaning of a field; `lib/` refuses another number.
-pub(crate) const PROTOCOL: i32 = 2;
+pub(crate) const PROTOCOL: i32 = 3;
 
 /// Fields of the header, as indices of int32s. The caller writes the first ones, the native side the others.
 pub(crate) mod field {
@@ -93,12 +93,12 @@ pub(crate) mod tag {
     pub(crate) const INT: u32 = BASE | 2;
     /// That many characters of the Latin-1 text; of a parameter: bytes of the byte area, ASCII.
     pub(crate) const LATIN: u32 = BASE | 3;
-    /// That many units of the UTF-16 text.
+    /// That many units of the UTF-16 text; of a parameter: the next argument, a string of that many units.
     pub(crate) const WIDE: u32 = BASE | 4;
     /// An index into the extras; of a parameter: the next argument.
     pub(crate) const EXTRA: u32 = BASE | 5;
-    /// A parameter: the next argument, a string of that many UTF-16 units, to be fetched as such.
-    pub(crate) const UTF16: u32 = BASE | 6;
+    /// A parameter: the next argument, a string of that many Latin-1 characters.
+    pub(crate) const NARROW: u32 = BASE | 6;
     /// Bytes of the BLOB area: where they begin, in units of 8, and in the lower [`BLOB_BITS`](super::BLOB_BITS) how many.
     pub(crate) const BLOB: u32 = BASE | 7;
     /// Tags have these bits in common.
