@@ -1,6 +1,7 @@
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
+const busyTimeout = require('./busy-timeout');
 const core = require('./core');
 const convert = require('./convert');
 const runScript = require('./script');
@@ -82,7 +83,14 @@ function describe(db, { name, readonly, memory }) {
 const methods = {
 	prepare(sql) {
 		if (typeof sql !== 'string') throw new TypeError('Expected first argument to be a string');
-		return statements.prepare(core.state(this), sql);
+		const state = core.state(this);
+		if (state.tuned && busyTimeout.mayBe(sql)) {
+			core.requireNotBusy(state);
+			const timeout = busyTimeout.answer(state, sql);
+			// The pragma acts when it is compiled, and gives the same row whenever the statement runs.
+			if (timeout !== undefined) return Object.assign(statements.prepare(state, `SELECT ${timeout} AS timeout /* PRAGMA busy_timeout */`), { source: sql });
+		}
+		return statements.prepare(state, sql);
 	},
 
 	transaction: require('./transaction'),
@@ -94,8 +102,7 @@ const methods = {
 		const simple = boolean(options, 'simple');
 		const state = core.state(this);
 		core.requireWritable(state);
-		// SQLite's own pragma knows nothing of a fair wait: it would read 0, and end it.
-		const timeout = state.tuned ? core.check(native.busyTimeoutPragma(state.token, `PRAGMA ${source}`)) : undefined;
+		const timeout = state.tuned ? busyTimeout.answer(state, `PRAGMA ${source}`) : undefined;
 		if (timeout !== undefined) {
 			const value = state.safeIntegers ? BigInt(timeout) : timeout;
 			return simple ? value : [{ timeout: value }];

@@ -302,6 +302,8 @@ declare namespace Database {
 		/** Why the `-wal` is still there; empty when it is not. */
 		why: string;
 		warnings: string[];
+		/** Of a shared connection: how many others still use it. 0: it is closed. */
+		ownersLeft: number;
 	}
 
 	interface RunResult {

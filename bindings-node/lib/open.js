@@ -36,8 +36,8 @@ function openReport([file, url, urlSource, warnings, rows]) {
 }
 
 function closeReport(result) {
-	const [[rolledBack, optimized, walRemoved], walBytesLeft, why, leakedStatements, warnings] = check(result);
-	return { rolledBack: !!rolledBack, leakedStatements, optimized: !!optimized, walRemoved: !!walRemoved, walBytesLeft, why, warnings };
+	const [[rolledBack, optimized, walRemoved], walBytesLeft, why, leakedStatements, warnings, ownersLeft] = check(result);
+	return { rolledBack: !!rolledBack, leakedStatements, optimized: !!optimized, walRemoved: !!walRemoved, walBytesLeft, why, warnings, ownersLeft };
 }
 
 function checked(options) {
@@ -69,13 +69,16 @@ function databaseFile(url, options) {
 	return file;
 }
 
+/** The state of a connection that others use too. */
+const SHARED = { exposed: true, prefetch: false };
+
 module.exports = (Database, describe) => {
-	/** The Database of a native `[token, readonly, report]`. */
-	function wrap([token, readonly, found], rest) {
+	/** The Database of a native `[token, readonly, report, shared]`. */
+	function wrap([token, readonly, found, shared], rest) {
 		const report = openReport(found);
 		const db = Object.create(Database.prototype);
 		let closing = null;
-		core.attach(db, token, { tuned: true, txlock: txlockOf(report, readonly === 1), closed: (result) => { closing = closeReport(result); }, ...rest });
+		core.attach(db, token, { tuned: true, txlock: txlockOf(report, readonly === 1), closed: (result) => { closing = closeReport(result); }, ...(shared === 1 ? SHARED : null), ...rest });
 		describe(db, { name: report.path ?? ':memory:', readonly: readonly === 1, memory: report.path === null });
 		Object.defineProperties(db, { report: { value: report }, closeReport: { get: () => closing } });
 		return db;

@@ -1,5 +1,6 @@
 'use strict';
 // Scripts: several statements in one text, whose rows nobody wants.
+const busyTimeout = require('./busy-timeout');
 const compiling = require('./compiled');
 const core = require('./core');
 const { channel, observe } = require('./diagnostics');
@@ -16,8 +17,9 @@ module.exports = (state, sql) => {
 	try {
 		core.limited(state.timeout, () => {
 			// Statement by statement where somebody wants to see each of them.
-			if (state.verbose !== null || channel.hasSubscribers || mentionsForeignKeys(sql)) {
-				execOneByOne(state, sql);
+			const waits = state.tuned && busyTimeout.isMentioned(sql);
+			if (waits || state.verbose !== null || channel.hasSubscribers || mentionsForeignKeys(sql)) {
+				execOneByOne(state, sql, waits);
 				return;
 			}
 			I[field.SCRATCH] = 3 * sql.length;
@@ -30,11 +32,23 @@ module.exports = (state, sql) => {
 	}
 };
 
-function execOneByOne(state, sql) {
+function execOneByOne(state, sql, waits) {
+	const bytes = waits ? Buffer.from(sql) : null;
 	for (let from = 0; from !== -1;) {
+		const began = from;
 		const compiled = compiling.compile(state, sql, from, false);
 		if (compiled === null) return;
 		from = I[field.NEXT];
+		if (waits) {
+			// It has acted by now: this sets the timeout that was asked for, waiting fairly.
+			const text = bytes.toString('utf8', began, from === -1 ? bytes.length : from);
+			try {
+				if (busyTimeout.isMentioned(text)) busyTimeout.answer(state, text);
+			} catch (error) {
+				compiling.discard(compiled);
+				throw error;
+			}
+		}
 		const run = () => {
 			I[FLAGS] = 0;
 			I[LIMIT] = NO_LIMIT;

@@ -15,9 +15,11 @@ pub(crate) const MAX_LENGTH: c_int = (1 << 29) - 24;
 native_exports! {
     c"openDatabase" => open,
     c"closeDatabase" => close,
-    c"setDefensive" => set_defensive,
     c"inTransaction" => in_transaction,
     c"interrupt" => interrupt,
+    held {
+        c"setDefensive" => set_defensive,
+    }
 }
 
 /// `(path, readonly, mustExist, timeoutMs)` → token, or `[code, message]`
@@ -81,10 +83,14 @@ unsafe fn set_defensive(call: &Call) -> Option<sys::napi_value> {
 
 /// `(token)` → boolean; false when closed
 unsafe fn in_transaction(call: &Call) -> Option<sys::napi_value> {
-    let db = call.token()?.db();
-    let mut out = ptr::null_mut();
+    let token = call.token()?;
+    let (mut inside, mut out) = (false, ptr::null_mut());
     // SAFETY: not null means open.
-    unsafe { sys::napi_get_boolean(call.env, !db.is_null() && sqlite::sqlite3_get_autocommit(db) == 0, &mut out) };
+    let mut look = || inside = !token.db().is_null() && unsafe { sqlite::sqlite3_get_autocommit(token.db()) } == 0;
+    // Another owner's transaction, in the middle of its call, is none of ours.
+    if token.is_shared() { token.alone(look) } else { look() }
+    // SAFETY: writes a handle of the running call.
+    unsafe { sys::napi_get_boolean(call.env, inside, &mut out) };
     Some(out)
 }
 

@@ -44,7 +44,7 @@ struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.session.release();
+        self.token.alone(|| self.session.release());
         self.token.detach_from(&self.session);
     }
 }
@@ -131,8 +131,7 @@ unsafe fn close(call: &Call) -> Option<sys::napi_value> {
     let (session, token) = session(call)?;
     let open = !session.0.get().is_null();
     if open {
-        // A connection that cannot be had any more ends its sessions when it closes.
-        let _ = token.during(|_| session.release());
+        token.alone(|| session.release());
     }
     let mut out = ptr::null_mut();
     // SAFETY: writes a handle of the running call.

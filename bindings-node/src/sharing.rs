@@ -40,6 +40,8 @@ fn bigint(call: &Call, token: u64) -> sys::napi_value {
 unsafe fn lend(call: &Call) -> Option<sys::napi_value> {
     let core = call.core()?;
     let token = call.token()?;
+    // Its receiver may retain it, and another owner in this very thread have functions and hooks on it.
+    token.extended.set(true);
     let number = lending::lend(&core);
     token.attach(Rc::new(Loan(Cell::new(number))));
     Some(bigint(call, number))
@@ -48,6 +50,7 @@ unsafe fn lend(call: &Call) -> Option<sys::napi_value> {
 /// `(token)` → BigInt, owned by its receiver, or an error
 unsafe fn retain(call: &Call) -> Option<sys::napi_value> {
     let core = call.core()?;
+    call.token()?.extended.set(true);
     Some(match lending::retain(&core) {
         Ok(number) => bigint(call, number),
         Err(error) => object::failure(call.env, &error),
@@ -81,11 +84,12 @@ fn hand_over(call: &Call, connection: std::sync::Arc<litekeel_core::Connection>)
         Err(error) => return Some(object::failure(call.env, &error)),
     };
     let report = crate::tuned::report(call, &connection);
+    let shared = value::number(call.env, f64::from(u8::from(connection.is_shared())));
     // SAFETY: open; the token closes it through the core.
     unsafe {
         let readonly = value::number(call.env, f64::from(sqlite::sqlite3_db_readonly(db, c"main".as_ptr())));
         let token = connection_token(&call.environment(), db, Some(connection))?;
-        Some(call.list(&[token, readonly, report]))
+        Some(call.list(&[token, readonly, report, shared]))
     }
 }
 
@@ -99,7 +103,14 @@ unsafe fn mark_asynchronous(call: &Call) -> Option<sys::napi_value> {
 unsafe fn busy_timeout_pragma(call: &Call) -> Option<sys::napi_value> {
     let core = call.core()?;
     let sql = call.text(1)?;
-    let answer = core.lock().and_then(|guard| guard.busy_timeout_pragma(&sql.to_string_lossy()));
+    let answer = core.lock().and_then(|guard| {
+        let answer = guard.busy_timeout_pragma(&sql.to_string_lossy());
+        if let (Err(_), Some(timeout)) = (&answer, guard.busy_timeout()) {
+            // SQLite may have compiled the text already, and taken what it did not understand for 0.
+            guard.set_busy_timeout(timeout.as_millis() as u32);
+        }
+        answer
+    });
     match answer {
         Ok(timeout) => timeout.map(|ms| value::number(call.env, f64::from(ms))),
         Err(error) => Some(object::failure(call.env, &error)),

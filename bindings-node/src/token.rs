@@ -6,8 +6,9 @@ use std::ffi::c_void;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use litekeel_core::{CloseReport, Connection, Error, Guard, Result};
+use litekeel_core::{CloseReport, Connection, Error, Guard, Hold, Result};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -16,6 +17,9 @@ use crate::packed::Environment;
 /// Marks externals as connections, so that another addon's external is refused instead of dereferenced.
 pub(crate) const CONNECTION: sys::napi_type_tag =
     sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_6e6e_6563_7401 };
+
+/// How long the end of the process waits for another owner's call.
+const PATIENCE_AT_EXIT: Duration = Duration::from_millis(250);
 
 /// What has to end before its connection closes.
 pub(crate) trait Attachment: Any {
@@ -101,6 +105,11 @@ impl Token {
         self.tuned.clone()
     }
 
+    /// Whether other owners may be using the connection.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.tuned.as_ref().is_some_and(|connection| connection.is_shared())
+    }
+
     /// Marks the connection as in a call that may run JavaScript.
     pub(crate) fn enter(&self) -> Running<'_> {
         self.running.set(self.running.get() + 1);
@@ -126,10 +135,12 @@ impl Token {
 
     /// Closes what JavaScript forgot. The core warns of its own connections when they are dropped open, or at exit.
     pub(crate) fn abandon(&self) {
-        if self.tuned.is_some() {
-            self.detach();
-        } else {
+        let Some(connection) = &self.tuned else {
             self.close();
+            return;
+        };
+        if self.detach().is_some() && !crate::exit::exiting() {
+            connection.abandon();
         }
     }
 
@@ -140,11 +151,36 @@ impl Token {
             return None;
         }
         crate::exit::forget(self);
+        // Another owner may be running a statement on the same handle.
+        let hold = match self.tuned.as_ref().map(|connection| self.hold(connection)) {
+            // Only at the very end of the process, and in a forked child.
+            Some(None) => return Some(db),
+            hold => hold.flatten(),
+        };
         for attachment in self.attachments.take() {
             attachment.release();
         }
         self.environment.finalize_all(self);
+        drop(hold);
         Some(db)
+    }
+
+    fn hold<'a>(&self, connection: &'a Connection) -> Option<Hold<'a>> {
+        // The end of the process does not wait for somebody else's statement; what hangs on the handle is left then.
+        connection.hold(crate::exit::exiting().then_some(PATIENCE_AT_EXIT))
+    }
+
+    /// Runs `body`, which ends something on the handle, while no other owner uses the connection; whatever state it is
+    /// in, unless it belongs to the process that forked this one.
+    pub(crate) fn alone(&self, body: impl FnOnce()) {
+        match &self.tuned {
+            None => body(),
+            Some(connection) => {
+                if let Some(_hold) = self.hold(connection) {
+                    body();
+                }
+            }
+        }
     }
 }
 
@@ -180,6 +216,8 @@ pub(crate) unsafe fn connection_token(
     tuned: Option<Arc<Connection>>,
 ) -> Option<sys::napi_value> {
     let is_tuned = tuned.is_some();
+    // Another owner in this very thread may have functions, hooks and virtual tables on it.
+    let extended = tuned.as_ref().is_some_and(|connection| connection.is_shared());
     let env = environment.env;
     let token = Rc::into_raw(Rc::new(Token {
         db: Cell::new(db),
@@ -187,7 +225,7 @@ pub(crate) unsafe fn connection_token(
         environment: environment.clone(),
         running: Cell::new(0),
         given_up: RefCell::default(),
-        extended: Cell::new(false),
+        extended: Cell::new(extended),
         attachments: RefCell::default(),
     }));
     crate::exit::remember(token, is_tuned);

@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use litekeel_core::settings::{Target, resolve};
-use litekeel_core::{CloseReport, Connection, Error, Guard, Options, Result, codes, descriptor};
+use litekeel_core::{CloseReport, Connection, Error, Guard, Options, Result, descriptor};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -18,7 +18,7 @@ native_exports! {
     c"locateTuned" => locate,
 }
 
-/// `(url | null, [key, value, key, value, …])` → `[token, readonly, report]`, or an error as `failure` lists it
+/// `(url | null, [key, value, key, value, …])` → `[token, readonly, report, shared]`, or an error as `failure` lists it
 unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     let (url, texts) = arguments(call)?;
     let (connection, db) = match connect(url.as_deref(), &texts) {
@@ -26,11 +26,13 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
         Err(error) => return Some(failure(call, &error)),
     };
     let report = report(call, &connection);
+    let shared = connection.is_shared();
     // SAFETY: open; nobody but the token has it, and the token closes it through the core.
     unsafe {
         let readonly = value::number(call.env, f64::from(sqlite::sqlite3_db_readonly(db, c"main".as_ptr())));
         let token = connection_token(&call.environment(), db, Some(connection))?;
-        Some(call.list(&[token, readonly, report]))
+        let shared = value::number(call.env, f64::from(u8::from(shared)));
+        Some(call.list(&[token, readonly, report, shared]))
     }
 }
 
@@ -78,21 +80,22 @@ fn options(texts: &[String]) -> Result<Options> {
 
 fn connect(url: Option<&str>, texts: &[String]) -> Result<(Arc<Connection>, *mut sqlite::sqlite3)> {
     let connection = Connection::open(url, &options(texts)?)?;
-    // Statements use the handle without the core's lock, so it must be this thread's alone.
-    if connection.is_shared() {
-        connection.close()?;
-        return Err(Error::new(codes::SHARED, "a connection of JavaScript's cannot have several owners")
-            .with_hint("open it without share=1"));
-    }
-    let db = connection.lock()?.raw();
-    // SAFETY: open, and used by this thread only. V8 has no longer strings; a lower limit that was asked for stays.
-    unsafe {
-        for limit in [sqlite::SQLITE_LIMIT_LENGTH, sqlite::SQLITE_LIMIT_SQL_LENGTH] {
-            if sqlite::sqlite3_limit(db, limit, -1) > MAX_LENGTH {
-                sqlite::sqlite3_limit(db, limit, MAX_LENGTH);
+    let db = {
+        let guard = connection.lock()?;
+        let db = guard.raw();
+        // What other owners store is not ours to limit.
+        if !connection.is_shared() {
+            // SAFETY: open, and held. V8 has no longer strings; a lower limit that was asked for stays.
+            unsafe {
+                for limit in [sqlite::SQLITE_LIMIT_LENGTH, sqlite::SQLITE_LIMIT_SQL_LENGTH] {
+                    if sqlite::sqlite3_limit(db, limit, -1) > MAX_LENGTH {
+                        sqlite::sqlite3_limit(db, limit, MAX_LENGTH);
+                    }
+                }
             }
         }
-    }
+        db
+    };
     Ok((connection, db))
 }
 
@@ -160,8 +163,8 @@ pub(crate) fn report(call: &Call, connection: &Connection) -> sys::napi_value {
     ])
 }
 
-/// `[[rolled back, optimized, wal removed], wal bytes left, why, leaked statements, warnings]` with numbers for
-/// booleans, or an error as `failure` lists it
+/// `[[rolled back, optimized, wal removed], wal bytes left, why, leaked statements, warnings, owners left]` with numbers
+/// for booleans, or an error as `failure` lists it
 pub(crate) fn closed(call: &Call, outcome: &Result<CloseReport>) -> sys::napi_value {
     let report = match outcome {
         Ok(report) => report,
@@ -174,5 +177,6 @@ pub(crate) fn closed(call: &Call, outcome: &Result<CloseReport>) -> sys::napi_va
         value::string(call.env, report.why.as_bytes()),
         strings(call, &report.leaked_statements),
         strings(call, &report.warnings),
+        value::number(call.env, report.owners_left as f64),
     ])
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
-use litekeel_core::deadline;
+use litekeel_core::{ProgressFn, deadline};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -99,6 +99,8 @@ struct Looking {
     /// The connection that has a handler of ours; null if the core has it.
     db: *mut sqlite::sqlite3,
     home: Arc<Home>,
+    /// What the core asks as long as it is here.
+    _hook: Option<ProgressFn>,
 }
 
 impl Attachment for Looking {
@@ -122,16 +124,18 @@ pub(crate) fn install(env: sys::napi_env, token: &Token) {
     // SAFETY: reads who is calling.
     let thread = unsafe { libc::pthread_self() };
     let home = Arc::new(Home { env: AtomicPtr::new(env), thread, looks: AtomicU32::new(1) });
-    let mut db = ptr::null_mut();
+    let (mut db, mut hook) = (ptr::null_mut(), None);
     if let Some(connection) = token.core() {
         let home = home.clone();
+        let asked: ProgressFn = Arc::new(move || home.ending());
         // A connection that is closed already runs nothing.
-        let _ = connection.set_progress(Some(Arc::new(move || home.ending())));
+        let _ = connection.add_progress(&asked);
+        hook = Some(asked);
     } else {
         db = token.db();
         let context: *mut c_void = Arc::as_ptr(&home).cast_mut().cast();
         // SAFETY: open; the attachment keeps the context alive.
         unsafe { sqlite::sqlite3_progress_handler(db, INSTRUCTIONS, Some(on_progress), context) };
     }
-    token.attach(Rc::new(Looking { db, home }));
+    token.attach(Rc::new(Looking { db, home, _hook: hook }));
 }

@@ -72,7 +72,6 @@ test('refusals are KeelErrors with a hint, SQLite\'s failures SqliteErrors', (t)
 	const directory = temporary(t);
 	refused('postgres://host/db', 'KEEL_UNSUPPORTED_SCHEME');
 	refused('file:a.db?nonsense=1', 'KEEL_UNKNOWN_PARAM');
-	refused('file:a.db', 'KEEL_SHARED', { share: true, baseDir: directory });
 	const file = path.join(directory, 'text.db');
 	fs.writeFileSync(file, 'this is no database at all, but long enough to have a header of its own. '.repeat(20));
 	assert.throws(() => litekeel.open(file), (error) => error instanceof litekeel.SqliteError && error.code === 'SQLITE_NOTADB' && error.path === file && typeof error.hint === 'string');

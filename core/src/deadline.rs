@@ -9,7 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::connection::{Connection, Guard};
@@ -58,6 +58,8 @@ pub fn limit(timeout: Duration) -> Running {
 pub(crate) struct Progress {
     timeout: Cell<Duration>,
     hook: RefCell<Option<ProgressFn>>,
+    /// Of the connection's owners, beside it.
+    owners: RefCell<Vec<Weak<dyn Fn() -> bool + Send + Sync>>>,
     installed: Cell<bool>,
 }
 
@@ -79,11 +81,12 @@ impl Progress {
     pub(crate) fn remove(&self, raw: *mut sqlite::sqlite3) {
         self.timeout.set(Duration::ZERO);
         self.hook.borrow_mut().take();
+        self.owners.borrow_mut().clear();
         self.install(raw);
     }
 
     fn install(&self, raw: *mut sqlite::sqlite3) {
-        let wanted = !self.timeout.get().is_zero() || self.hook.borrow().is_some();
+        let wanted = !self.timeout.get().is_zero() || self.hook.borrow().is_some() || !self.owners.borrow().is_empty();
         if wanted || self.installed.get() {
             let (every, handler, context) = if wanted {
                 let every = if self.timeout.get().is_zero() { HOOK_INSTRUCTIONS } else { INSTRUCTIONS };
@@ -111,8 +114,9 @@ unsafe extern "C" fn on_progress(context: *mut c_void) -> c_int {
     let progress = unsafe { &*(context as *const Progress) };
     let hook = progress.hook.borrow().clone();
     // No panic may unwind into SQLite; a hook that panics ends the statement.
-    let stop =
-        hook.is_some_and(|hook| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook())).unwrap_or(true));
+    let asked = |hook: &ProgressFn| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook())).unwrap_or(true);
+    let stop = hook.is_some_and(|hook| asked(&hook))
+        || progress.owners.borrow().iter().filter_map(Weak::upgrade).any(|hook| asked(&hook));
     c_int::from(stop || passed())
 }
 
@@ -138,6 +142,20 @@ impl Connection {
         let guard = self.lock()?;
         *guard.progress().hook.borrow_mut() = hook;
         guard.progress().install(guard.raw());
+        Ok(())
+    }
+
+    /// As [`set_progress`](Connection::set_progress), beside the hooks that other owners of the connection have, for as
+    /// long as the caller keeps `hook`.
+    ///
+    /// # Errors
+    /// Those of [`lock`](Connection::lock).
+    pub fn add_progress(&self, hook: &ProgressFn) -> Result<()> {
+        let guard = self.lock()?;
+        let progress = guard.progress();
+        progress.owners.borrow_mut().retain(|other| other.strong_count() > 0);
+        progress.owners.borrow_mut().push(Arc::downgrade(hook));
+        progress.install(guard.raw());
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ module.exports = ({ core, door }) => {
 			/** The connection of a `keel_db *` of this process, shared from now on. `close()` ends this owner's part. */
 			fromHandle(handle) {
 				if (typeof handle !== 'bigint') throw new TypeError('Expected first argument to be a bigint');
-				return door.wrap(check(native.adoptHandle(handle)), { exposed: true, prefetch: false });
+				return door.wrap(check(native.adoptHandle(handle)), {});
 			},
 		},
 	};

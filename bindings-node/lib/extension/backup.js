@@ -46,8 +46,7 @@ function copy(core, state, handle, progress) {
 		setImmediate(function step() {
 			try {
 				core.requireOpen(state);
-				const [code, totalPages, remainingPages] = core.native.backupStep(handle, rate);
-				if (typeof totalPages === 'string') core.check([code, totalPages]);
+				const [, totalPages, remainingPages] = core.check(core.native.backupStep(handle, rate));
 				const figures = { totalPages, remainingPages };
 				if (!remainingPages) {
 					core.native.backupFinish(handle);

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
+use std::rc::Rc;
 
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::{Call, value};
+use super::{Attachment, Call, Token, value};
 
 /// Marks externals as backups.
 const BACKUP: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x6261_636b_7570_0001 };
@@ -21,9 +22,29 @@ struct Backup {
     done: Cell<bool>,
 }
 
-impl Backup {
-    /// Ends the backup, complete or not. Must happen before the source connection closes.
+/// What JavaScript holds.
+struct Held {
+    backup: Rc<Backup>,
+    /// Its connection.
+    source: Rc<Token>,
+}
+
+impl Held {
     fn finish(&self) {
+        self.source.alone(|| self.backup.release());
+        self.source.detach_from(&self.backup);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl Attachment for Backup {
+    /// Ends the backup, complete or not. Must happen before the source connection closes, and while nobody else uses it.
+    fn release(&self) {
         let handle = self.handle.replace(ptr::null_mut());
         if handle.is_null() {
             return;
@@ -42,7 +63,8 @@ impl Backup {
 
 /// `(token, schema, path, newFile)` → backup
 pub(super) unsafe fn start(call: &Call) -> Option<sys::napi_value> {
-    let db = call.connection()?;
+    let source = call.open_token()?;
+    let db = source.db();
     let (schema, path) = (call.text(1)?, call.text(2)?);
     let mut destination = ptr::null_mut();
     // SAFETY: every handle made here is closed on each failure, or owned by the backup's box, which the external owns.
@@ -67,19 +89,15 @@ pub(super) unsafe fn start(call: &Call) -> Option<sys::napi_value> {
         }
         let file = sqlite::sqlite3_db_filename(destination, c"main".as_ptr());
         let path = if file.is_null() { path } else { CStr::from_ptr(file).to_owned() };
-        let backup = Box::into_raw(Box::new(Backup {
-            handle: Cell::new(handle),
-            destination,
-            path,
-            new_file: call.flag(3),
-            done: Cell::new(false),
-        }));
+        let new_file = call.flag(3);
+        let backup = Rc::new(Backup { handle: Cell::new(handle), destination, path, new_file, done: Cell::new(false) });
+        source.attach(backup.clone());
+        let held = Box::into_raw(Box::new(Held { backup, source }));
         let mut external = ptr::null_mut();
-        if sys::napi_create_external(call.env, backup.cast(), Some(free), ptr::null_mut(), &mut external)
+        if sys::napi_create_external(call.env, held.cast(), Some(free), ptr::null_mut(), &mut external)
             != sys::Status::napi_ok
         {
-            (*backup).finish();
-            drop(Box::from_raw(backup));
+            drop(Box::from_raw(held));
             return None;
         }
         sys::napi_type_tag_object(call.env, external, &BACKUP);
@@ -88,34 +106,31 @@ pub(super) unsafe fn start(call: &Call) -> Option<sys::napi_value> {
 }
 
 unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: the box of `start`, finalised once. `lib/` finishes every backup before its source closes, and the
-    // source keeps the external alive until then, so nothing is left to finish here but at teardown.
-    drop(unsafe { Box::from_raw(data.cast::<Backup>()) });
+    // SAFETY: the box of `start`, finalised once.
+    drop(unsafe { Box::from_raw(data.cast::<Held>()) });
 }
 
-/// The live backup in the first argument; throws a TypeError if it has ended.
-unsafe fn backup_of(call: &Call) -> Option<&Backup> {
-    let mut ours = false;
-    let mut data = ptr::null_mut();
-    // SAFETY: the tag is checked before the pointer is believed; the external keeps the box alive during the call.
-    unsafe {
-        sys::napi_check_object_type_tag(call.env, call.args[0], &BACKUP, &mut ours);
-        if ours {
-            sys::napi_get_value_external(call.env, call.args[0], &mut data);
-        }
-        if data.is_null() { None } else { Some(&*data.cast::<Backup>()) }
-    }
+/// The backup in the first argument.
+fn backup_of(call: &Call) -> Option<&Held> {
+    let data = call.external(0, &BACKUP)?;
+    // SAFETY: the tag says what the pointer is; the external, an argument of the call, keeps the box alive.
+    Some(unsafe { &*data.cast::<Held>() })
 }
 
 /// `(backup, pages)` → `[code, totalPages, remainingPages]`, or `[code, message]`
 pub(super) unsafe fn step(call: &Call) -> Option<sys::napi_value> {
-    // SAFETY: called by N-API with live handles.
-    let backup = unsafe { backup_of(call) };
-    let Some(backup) = backup.filter(|backup| !backup.handle.get().is_null()) else {
+    let held = backup_of(call).filter(|held| !held.backup.handle.get().is_null());
+    let Some(Held { backup, source }) = held else {
         value::throw_type(call.env, "The database connection is not open");
         return None;
     };
-    // SAFETY: the handle is live until `finish`.
+    // SAFETY: a backup that has not ended has an open source, held during the call.
+    let answer = source.during(|_| unsafe { copy(call, backup) });
+    answer.unwrap_or_else(|error| Some(crate::object::failure(call.env, &error)))
+}
+
+unsafe fn copy(call: &Call, backup: &Backup) -> Option<sys::napi_value> {
+    // SAFETY: the handle is live until `release`.
     unsafe {
         let rc = sqlite::sqlite3_backup_step(backup.handle.get(), call.int(1)) & 0xff;
         match rc {
@@ -136,9 +151,8 @@ pub(super) unsafe fn step(call: &Call) -> Option<sys::napi_value> {
 
 /// `(backup)`
 pub(super) unsafe fn finish(call: &Call) -> Option<sys::napi_value> {
-    // SAFETY: called by N-API with live handles.
-    if let Some(backup) = unsafe { backup_of(call) } {
-        backup.finish();
+    if let Some(held) = backup_of(call) {
+        held.finish();
     }
     None
 }

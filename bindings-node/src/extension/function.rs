@@ -8,11 +8,11 @@ use std::ffi::{c_int, c_void};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::value::{self, Origin, Scope};
+use super::value::{self, Home, Origin, Scope};
 
 /// One registered function. SQLite owns it and frees it through [`destroy`].
 struct Callback {
-    env: sys::napi_env,
+    home: Home,
     /// The scalar function, or an aggregate's `step`.
     step: sys::napi_ref,
     inverse: sys::napi_ref,
@@ -29,7 +29,7 @@ struct Callback {
 impl Drop for Callback {
     fn drop(&mut self) {
         for reference in [self.step, self.inverse, self.value, self.drop] {
-            value::release(self.env, reference);
+            value::release(self.home.env(), reference);
         }
     }
 }
@@ -53,7 +53,7 @@ pub(super) struct Definition {
 pub(super) unsafe fn register(env: sys::napi_env, db: *mut sqlite::sqlite3, definition: &Definition) -> c_int {
     let reference = |value| value::reference(env, value).unwrap_or(std::ptr::null_mut());
     let mut callback = Box::new(Callback {
-        env,
+        home: Home::of(env),
         step: reference(definition.step),
         inverse: std::ptr::null_mut(),
         value: std::ptr::null_mut(),
@@ -111,7 +111,7 @@ unsafe extern "C" fn scalar(context: *mut sqlite::sqlite3_context, argc: c_int, 
     // copied out before JavaScript runs, which may replace this very function only when no statement is running.
     unsafe {
         let callback = &*sqlite::sqlite3_user_data(context).cast::<Callback>();
-        let env = callback.env;
+        let env = callback.home.env();
         if value::exception_pending(env) {
             return value::fail(context);
         }
@@ -174,7 +174,7 @@ unsafe fn advance(
     // SAFETY: as in `scalar`; the box is reached through a raw pointer because JavaScript may re-enter it.
     unsafe {
         let callback = sqlite::sqlite3_user_data(context).cast::<Callback>();
-        let env = (*callback).env;
+        let env = (*callback).home.env();
         let acc = accumulator(context, callback);
         if acc.is_null() {
             return sqlite::sqlite3_result_error_nomem(context);
@@ -209,7 +209,7 @@ unsafe fn conclude(context: *mut sqlite::sqlite3_context, last: bool) {
     // SAFETY: as in `advance`.
     unsafe {
         let callback = sqlite::sqlite3_user_data(context).cast::<Callback>();
-        let env = (*callback).env;
+        let env = (*callback).home.env();
         let acc = accumulator(context, callback);
         if acc.is_null() {
             return sqlite::sqlite3_result_error_nomem(context);

@@ -6,11 +6,11 @@ use std::ptr;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::value::{self, Origin, Scope};
+use super::value::{self, Home, Origin, Scope};
 
 /// What one `db.table()` registered. SQLite owns it.
 struct Module {
-    env: sys::napi_env,
+    home: Home,
     /// `(module, database, table, ...arguments)` → `[sql, start, parameters, safeIntegers, directOnly]`.
     factory: sys::napi_ref,
     origin: String,
@@ -18,7 +18,7 @@ struct Module {
 
 impl Drop for Module {
     fn drop(&mut self) {
-        value::release(self.env, self.factory);
+        value::release(self.home.env(), self.factory);
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) unsafe fn register(
     eponymous: bool,
 ) -> c_int {
     let module = Box::new(Module {
-        env,
+        home: Home::of(env),
         factory: value::reference(env, factory).unwrap_or(ptr::null_mut()),
         origin: format!("Virtual table module \"{}\" yielded", name.to_string_lossy()),
     });
@@ -110,13 +110,16 @@ unsafe extern "C" fn connect(
     argc: c_int,
     argv: *const *const c_char,
     out: *mut *mut sqlite::sqlite3_vtab,
-    _error: *mut *mut c_char,
+    error: *mut *mut c_char,
 ) -> c_int {
     // SAFETY: `user` is the box of `register`, `argv` holds `argc` NUL-terminated texts, `out` takes our box, which
     // SQLite gives back to `disconnect`.
     unsafe {
         let module = user.cast::<Module>().cast_const();
-        let env = (*module).env;
+        let env = (*module).home.env();
+        if env.is_null() {
+            *error = sqlite::sqlite3_mprintf(value::ELSEWHERE.as_ptr());
+        }
         if value::exception_pending(env) {
             return sqlite::SQLITE_ERROR;
         }
@@ -160,7 +163,7 @@ unsafe extern "C" fn disconnect(table: *mut sqlite::sqlite3_vtab) -> c_int {
     // SAFETY: the box of `connect`; its module outlives every table made of it.
     unsafe {
         let table = Box::from_raw(table.cast::<Table>());
-        value::release((*table.module).env, table.start);
+        value::release((*table.module).home.env(), table.start);
     }
     sqlite::SQLITE_OK
 }
@@ -247,7 +250,7 @@ unsafe fn module_of(cursor: *mut Cursor) -> *const Module {
 unsafe extern "C" fn close(cursor: *mut sqlite::sqlite3_vtab_cursor) -> c_int {
     // SAFETY: the box of `open`.
     unsafe {
-        let env = (*module_of(cursor.cast())).env;
+        let env = (*module_of(cursor.cast())).home.env();
         let cursor = Box::from_raw(cursor.cast::<Cursor>());
         value::release(env, cursor.next);
         value::release(env, cursor.row);
@@ -266,7 +269,10 @@ unsafe extern "C" fn filter(
     unsafe {
         let cursor = cursor.cast::<Cursor>();
         let table = (*cursor).base.pVtab.cast::<Table>();
-        let env = (*(*table).module).env;
+        let env = (*(*table).module).home.env();
+        if env.is_null() {
+            set_error(table.cast(), &value::ELSEWHERE.to_string_lossy());
+        }
         if value::exception_pending(env) {
             return sqlite::SQLITE_ERROR;
         }
@@ -300,7 +306,7 @@ unsafe extern "C" fn next(cursor: *mut sqlite::sqlite3_vtab_cursor) -> c_int {
     // SAFETY: our cursor, with a row source since `filter`.
     unsafe {
         let cursor = cursor.cast::<Cursor>();
-        let env = (*module_of(cursor)).env;
+        let env = (*module_of(cursor)).home.env();
         if value::exception_pending(env) {
             return sqlite::SQLITE_ERROR;
         }
@@ -332,7 +338,7 @@ unsafe extern "C" fn column(
     unsafe {
         let cursor = cursor.cast::<Cursor>();
         let module = module_of(cursor);
-        let env = (*module).env;
+        let env = (*module).home.env();
         if value::exception_pending(env) {
             return sqlite::SQLITE_ERROR;
         }

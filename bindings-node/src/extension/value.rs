@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::{CString, c_int, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::sys;
 use rusqlite::ffi as sqlite;
@@ -39,24 +40,50 @@ impl Drop for Scope {
 
 thread_local! {
     /// The environments of this thread.
-    static HERE: RefCell<Vec<sys::napi_env>> = const { RefCell::new(Vec::new()) };
+    static HERE: RefCell<Vec<Home>> = const { RefCell::new(Vec::new()) };
 }
+static LAST: AtomicU64 = AtomicU64::new(0);
 
 /// Makes this thread the one that runs the environment's JavaScript.
 pub(crate) fn settle_here(env: sys::napi_env) {
-    HERE.with_borrow_mut(|here| here.push(env));
+    let home = Home { env, number: LAST.fetch_add(1, Ordering::Relaxed) };
+    HERE.with_borrow_mut(|here| here.push(home));
 }
 
 /// The environment has ended.
 pub(crate) fn leave(env: sys::napi_env) {
-    let _ = HERE.try_with(|here| here.borrow_mut().retain(|other| *other != env));
+    let _ = HERE.try_with(|here| here.borrow_mut().retain(|other| other.env != env));
+}
+
+/// The environment that a callback belongs to, which it may outlive on a shared connection: another environment can be
+/// at the same address by then, and another thread have the same number.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Home {
+    env: sys::napi_env,
+    number: u64,
+}
+
+impl Home {
+    /// Of an environment of this thread.
+    pub(crate) fn of(env: sys::napi_env) -> Home {
+        let found = HERE.try_with(|here| here.borrow().iter().find(|home| home.env == env).copied());
+        found.ok().flatten().unwrap_or(Home { env: ptr::null_mut(), number: 0 })
+    }
+
+    /// The environment, or null when this thread does not run its JavaScript: then nothing may be asked of it, and the
+    /// functions of this module do not.
+    #[inline]
+    pub(crate) fn env(&self) -> sys::napi_env {
+        let here = HERE.try_with(|here| here.borrow().contains(self)).unwrap_or(false);
+        if here { self.env } else { ptr::null_mut() }
+    }
 }
 
 /// Whether this thread runs the environment's JavaScript: another host of the process may use a connection, on a thread
 /// of its own, that has functions of JavaScript's.
 fn is_here(env: sys::napi_env) -> bool {
     // At exit, thread-locals are gone before the last connections are.
-    HERE.try_with(|here| here.borrow().contains(&env)).unwrap_or(false)
+    HERE.try_with(|here| here.borrow().iter().any(|home| home.env == env)).unwrap_or(false)
 }
 
 /// Whether a JavaScript exception waits: no JavaScript may be called until it has been delivered.
@@ -188,15 +215,16 @@ pub(crate) fn release(env: sys::napi_env, reference: sys::napi_ref) {
     }
 }
 
+/// The failure that those see who run on another thread; on its own the pending exception goes first.
+pub(crate) const ELSEWHERE: &std::ffi::CStr = c"a function of JavaScript's runs in its own thread only";
+
 /// Marks the statement as failed; the JavaScript exception that is pending is what the caller will see.
 ///
 /// # Safety
 /// `context` belongs to the callback that is running.
 pub(crate) unsafe fn fail(context: *mut sqlite::sqlite3_context) {
-    // Seen by those only who run on another thread.
-    let message = c"a function of JavaScript's runs in its own thread only";
     // SAFETY: SQLite copies the text.
-    unsafe { sqlite::sqlite3_result_error(context, message.as_ptr(), -1) }
+    unsafe { sqlite::sqlite3_result_error(context, ELSEWHERE.as_ptr(), -1) }
 }
 
 /// Makes `value` the result of the callback. False: an exception naming `origin` is pending.

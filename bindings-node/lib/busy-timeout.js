@@ -1,0 +1,16 @@
+'use strict';
+// `PRAGMA busy_timeout` on a tuned connection: SQLite's own knows nothing of a fair wait. It would read 0, and end it.
+const native = require('./native');
+const { check } = require('./keel-error');
+
+const PRAGMA = /^[\s;]*(?:pragma|--|\/\*)/i;
+const NAME = /busy_timeout/i;
+
+/** Whether a single statement may be the pragma: cheap for all others. */
+exports.mayBe = (sql) => PRAGMA.test(sql) && NAME.test(sql);
+
+/** Whether a script may hold it. */
+exports.isMentioned = (sql) => NAME.test(sql);
+
+/** If `sql` is the pragma, does what it asks, and gives the timeout that is then in force, in milliseconds. */
+exports.answer = (state, sql) => check(native.busyTimeoutPragma(state.token, sql));
