@@ -88,7 +88,11 @@ unsafe fn in_transaction(call: &Call) -> Option<sys::napi_value> {
     // SAFETY: not null means open.
     let mut look = || inside = !token.db().is_null() && unsafe { sqlite::sqlite3_get_autocommit(token.db()) } == 0;
     // Another owner's transaction, in the middle of its call, is none of ours.
-    if token.is_shared() { token.alone(look) } else { look() }
+    if token.is_shared() {
+        token.alone(look)
+    } else {
+        look()
+    }
     // SAFETY: writes a handle of the running call.
     unsafe { sys::napi_get_boolean(call.env, inside, &mut out) };
     Some(out)
