@@ -98,7 +98,7 @@ pub(crate) fn this_thread() -> usize {
 }
 
 /// Monotonic time, to some milliseconds: a quarter of the price of the exact one.
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     #[cfg(target_os = "linux")]
     const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
     #[cfg(not(target_os = "linux"))]

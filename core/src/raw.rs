@@ -59,6 +59,20 @@ pub(crate) unsafe fn run(db: *mut sqlite::sqlite3, sql: String) -> Result<Option
     unsafe { text(db, &sql) }
 }
 
+/// SQLite's object for the main database's file, whose methods can be called; `None` where there is no file yet.
+///
+/// # Safety
+/// As for [`text`]. What is returned lives as long as the handle.
+pub(crate) unsafe fn file(db: *mut sqlite::sqlite3) -> Option<*mut sqlite::sqlite3_file> {
+    let mut file: *mut sqlite::sqlite3_file = ptr::null_mut();
+    // SAFETY: the caller's promise; the opcode writes one pointer.
+    unsafe {
+        let place = (&raw mut file).cast();
+        let rc = sqlite::sqlite3_file_control(db, c"main".as_ptr(), sqlite::SQLITE_FCNTL_FILE_POINTER, place);
+        (rc == sqlite::SQLITE_OK && !file.is_null() && !(*file).pMethods.is_null()).then_some(file)
+    }
+}
+
 /// Copies a C string of SQLite's.
 ///
 /// # Safety

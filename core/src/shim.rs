@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::open::target::file_id;
-use crate::sqlite;
 use crate::wal_index::REGION;
 use crate::watch::{CHECKPOINTER, WRITER, Watch};
+use crate::{raw, sqlite};
 
 /// The table of a file. SQLite sees its first field; the address leads back to the rest.
 #[repr(C)]
@@ -27,21 +27,12 @@ struct Shim {
 /// # Safety
 /// `db` is open and used by this thread alone; `path` is the file it has opened.
 pub(crate) unsafe fn install(db: *mut sqlite::sqlite3, path: &Path) -> Option<Arc<Watch>> {
-    let mut file: *mut sqlite::sqlite3_file = std::ptr::null_mut();
-    // SAFETY: the opcode writes one pointer. Version 3 of the table has every field of ours. The shim is freed when the
-    // file is closed, and by nobody else.
+    // SAFETY: the caller's promise. Version 3 of the table has every field of ours. The shim is freed when the file is
+    // closed, and by nobody else.
     unsafe {
-        let rc = sqlite::sqlite3_file_control(
-            db,
-            c"main".as_ptr(),
-            sqlite::SQLITE_FCNTL_FILE_POINTER,
-            (&raw mut file).cast(),
-        );
-        if rc != sqlite::SQLITE_OK || file.is_null() {
-            return None;
-        }
+        let file = raw::file(db)?;
         let original = (*file).pMethods;
-        if original.is_null() || (*original).iVersion < 3 || (*original).xShmMap.is_none() {
+        if (*original).iVersion < 3 || (*original).xShmMap.is_none() {
             return None;
         }
         let watch = Arc::new(Watch::new(path.to_owned(), file_id(path)?));

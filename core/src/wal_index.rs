@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::sqlite;
+use crate::{raw, sqlite};
 
 /// Read marks, one for each of the lock bytes [`READ_LOCK`] and following.
 pub(crate) const READERS: usize = 5;
@@ -70,20 +70,11 @@ impl WalIndex {
 /// `db` is open and used by this thread alone, and has read its database in WAL mode with `locking_mode=normal`: else
 /// this would create a `-shm` file.
 pub(crate) unsafe fn mapping(db: *mut sqlite::sqlite3) -> *const u8 {
-    let mut file: *mut sqlite::sqlite3_file = std::ptr::null_mut();
     let mut map = std::ptr::null_mut();
-    // SAFETY: the opcode writes one pointer; the methods are those of the file's VFS. A region that exists is returned
-    // as it is, and without the flag to extend nothing is made larger.
+    // SAFETY: the caller's promise; the methods are those of the file's VFS. A region that exists is returned as it is,
+    // and without the flag to extend nothing is made larger.
     unsafe {
-        let rc = sqlite::sqlite3_file_control(
-            db,
-            c"main".as_ptr(),
-            sqlite::SQLITE_FCNTL_FILE_POINTER,
-            (&raw mut file).cast(),
-        );
-        if rc != sqlite::SQLITE_OK || file.is_null() || (*file).pMethods.is_null() {
-            return std::ptr::null();
-        }
+        let Some(file) = raw::file(db) else { return std::ptr::null() };
         let methods = &*(*file).pMethods;
         if let Some(shm_map) = methods.xShmMap.filter(|_| methods.iVersion >= 2) {
             shm_map(file, 0, REGION, 0, &raw mut map);

@@ -14,7 +14,7 @@ use crate::events::Subscribers;
 use crate::explain::beside;
 use crate::registry::FileId;
 use crate::wal_index::{READERS, WalIndex};
-use crate::{codes, fork, health, ownership, sqlite};
+use crate::{activity, codes, fork, health, ownership, sqlite};
 
 /// Slots of the WAL's locks: the writer, the checkpointer, the first of the readers.
 pub(crate) const WRITER: i32 = 0;
@@ -82,16 +82,9 @@ pub(crate) struct Watch {
     refused: AtomicI32,
 }
 
-/// Milliseconds of a monotonic clock that is cheap and coarse (4 ms).
+/// Milliseconds of the cheap, coarse clock.
 pub(crate) fn now() -> u64 {
-    #[cfg(target_os = "linux")]
-    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
-    #[cfg(not(target_os = "linux"))]
-    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes the one struct.
-    unsafe { libc::clock_gettime(CLOCK, &mut time) };
-    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+    activity::now().as_millis() as u64
 }
 
 impl Watch {

@@ -1,7 +1,7 @@
 //! `SQLITE_NOTADB`: what the file looks like instead, by its first 16 bytes.
 
 use super::{Finding, Subject};
-use crate::sqlite;
+use crate::{raw, sqlite};
 
 pub(super) fn find(subject: &Subject<'_>) -> Finding {
     match header(subject.raw) {
@@ -15,24 +15,14 @@ pub(super) fn find(subject: &Subject<'_>) -> Finding {
 
 /// The first 16 bytes, read through SQLite's own descriptor: a descriptor of our own would, when closed, drop every
 /// lock this process holds on the file.
-fn header(raw: *mut sqlite::sqlite3) -> Option<[u8; 16]> {
-    if raw.is_null() {
+fn header(db: *mut sqlite::sqlite3) -> Option<[u8; 16]> {
+    if db.is_null() {
         return None;
     }
-    let mut file: *mut sqlite::sqlite3_file = std::ptr::null_mut();
     let mut bytes = [0u8; 16];
-    // SAFETY: the handle is open; the file pointer it returns lives as long as the handle, and xRead fills at most the
-    // 16 bytes of the buffer.
+    // SAFETY: the handle is open, and xRead fills at most the 16 bytes of the buffer.
     unsafe {
-        let rc = sqlite::sqlite3_file_control(
-            raw,
-            c"main".as_ptr(),
-            sqlite::SQLITE_FCNTL_FILE_POINTER,
-            (&raw mut file).cast(),
-        );
-        if rc != sqlite::SQLITE_OK || file.is_null() || (*file).pMethods.is_null() {
-            return None;
-        }
+        let file = raw::file(db)?;
         let read = (*(*file).pMethods).xRead?;
         let rc = read(file, bytes.as_mut_ptr().cast(), 16, 0);
         // A file shorter than 16 bytes is filled up with zeros.

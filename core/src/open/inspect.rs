@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::explain::beside;
 use crate::report::OpenReport;
 use crate::settings::{Id, Resolved, Settings, Target, Value};
-use crate::sqlite;
+use crate::{raw, sqlite};
 
 /// What an inspection leaves undone of the settings.
 const SKIPPED: &[Id] = &[
@@ -199,20 +199,10 @@ pub(super) fn first_look(path: &Path, settings: &Settings) -> Result<Look> {
 
 /// Whether the header says WAL, read through SQLite's own descriptor.
 pub(super) fn is_wal(opening: &Opening) -> bool {
-    let mut file: *mut sqlite::sqlite3_file = std::ptr::null_mut();
     let mut versions = [0u8; 2];
-    // SAFETY: the handle is open and nobody else has it; the file object and its methods are SQLite's and live as long
-    // as the handle; two bytes fit the buffer.
+    // SAFETY: the handle is open and nobody else has it; two bytes fit the buffer.
     unsafe {
-        let rc = sqlite::sqlite3_file_control(
-            opening.raw,
-            c"main".as_ptr(),
-            sqlite::SQLITE_FCNTL_FILE_POINTER,
-            (&raw mut file).cast(),
-        );
-        if rc != sqlite::SQLITE_OK || file.is_null() || (*file).pMethods.is_null() {
-            return false;
-        }
+        let Some(file) = raw::file(opening.raw) else { return false };
         match (*(*file).pMethods).xRead {
             Some(read) => read(file, versions.as_mut_ptr().cast(), 2, 18) == sqlite::SQLITE_OK && versions == [2, 2],
             None => false,
