@@ -1,9 +1,10 @@
 'use strict';
 
 /** `db.loadExtension(path, [entryPoint])`: loads a shared library into this connection. */
-module.exports = (core) => function loadExtension(path, entryPoint) {
+module.exports = (core) => function loadExtension(...args) {
+	const [path, entryPoint] = args;
 	if (typeof path !== 'string') throw new TypeError('Expected first argument to be a string');
-	if (arguments.length > 1 && typeof entryPoint !== 'string') throw new TypeError('Expected second argument to be a string');
+	if (args.length > 1 && typeof entryPoint !== 'string') throw new TypeError('Expected second argument to be a string');
 	const state = core.state(this);
 	core.requireIdle(state);
 	core.extended(state);
