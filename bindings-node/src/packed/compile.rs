@@ -68,7 +68,7 @@ pub(super) fn read_sql(call: &Call, environment: &Environment, sql: &mut Vec<u8>
     }
     // SAFETY: written by N-API.
     unsafe { sql.set_len(length + 1) };
-    let end = sql.iter().position(|byte| *byte == 0).unwrap_or(length);
+    let end = CStr::from_bytes_until_nul(sql).map_or(length, CStr::count_bytes);
     sql.truncate(end);
     sql.push(0);
     true
