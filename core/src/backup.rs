@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::codes;
-use crate::connection::{Connection, Guard};
+use crate::connection::Connection;
 use crate::deadline;
 use crate::error::{Error, Result};
 use crate::explain::Access;
+use crate::guard::Guard;
 use crate::open::target::file_id;
 use crate::open::{self, Opening};
 use crate::report::OpenReport;

@@ -4,8 +4,8 @@
 //! host shows its pragma calls to [`Guard::busy_timeout_pragma`] first.
 
 use crate::codes;
-use crate::connection::Guard;
 use crate::error::{Error, Result};
+use crate::guard::Guard;
 use crate::packed::{Cell, Encoder, Packed};
 use crate::transaction::PragmaText;
 

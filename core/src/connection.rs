@@ -1,18 +1,19 @@
 //! One connection: serialised, interruptible, closed once.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::activity::{Activity, Execution, this_thread};
+use crate::activity::{Activity, this_thread};
 use crate::close;
 use crate::codes;
-use crate::deadline::{Progress, Running};
+use crate::deadline::Progress;
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
 use crate::explain::{self, Access, Subject};
+use crate::guard::Guard;
 use crate::left::Left;
 use crate::open::inspect::Stamp;
 use crate::registry::{self, FileId, OpenHandle};
@@ -20,10 +21,9 @@ use crate::report::{CloseReport, OpenReport};
 use crate::settings::{Id, Options, Resolved, Settings, resolve};
 use crate::statement::Kept;
 use crate::stream::Streams;
-use crate::transaction::PragmaText;
 use crate::wait::Waiting;
 use crate::watch::Watch;
-use crate::{fork, health, open, process, shim, shutdown, sqlite, transaction};
+use crate::{fork, health, open, process, shim, shutdown, sqlite};
 
 /// A connection to one database, safe to use from any thread.
 ///
@@ -39,7 +39,7 @@ pub struct Connection {
     /// callback's second call is refused instead of waiting for itself.
     pub(crate) activity: Arc<Activity>,
     generation: u32,
-    shared: AtomicBool,
+    pub(crate) shared: AtomicBool,
     pub(crate) owners: AtomicUsize,
     pub(crate) identity: Identity,
     pub(crate) subscribers: Arc<Subscribers>,
@@ -99,194 +99,6 @@ pub struct PlainInfo {
     pub read_only: bool,
     /// Where in the program it was opened.
     pub opened_at: String,
-}
-
-/// Exclusive use of a connection.
-pub struct Guard<'a> {
-    state: MutexGuard<'a, State>,
-    connection: &'a Connection,
-    /// The call's deadline, when it has one.
-    _running: Option<Running>,
-    /// After `state`: fields are dropped in this order, and subscribers are called when nothing is locked.
-    _after: After<'a>,
-}
-
-/// When it is dropped, delivers the events that came up under the lock, and ends the owners that left meanwhile.
-struct After<'a>(&'a Connection);
-
-impl Drop for After<'_> {
-    fn drop(&mut self) {
-        self.0.subscribers.flush();
-        for _ in 0..self.0.left.take_owners() {
-            // Nobody is there to be told of a failure: whoever wants to hear of it closes.
-            let _ = self.0.close();
-        }
-    }
-}
-
-impl Guard<'_> {
-    /// SQLite's own handle, valid while the guard lives.
-    pub fn raw(&self) -> *mut sqlite::sqlite3 {
-        self.state.raw.0
-    }
-
-    /// rusqlite's view of the connection, valid while the guard lives.
-    pub fn sqlite(&self) -> &rusqlite::Connection {
-        self.state.view.as_ref().expect("an open connection has its view")
-    }
-
-    /// The statements that are kept for their text to come again.
-    pub(crate) fn kept(&self) -> RefMut<'_, Kept> {
-        self.state.kept.borrow_mut()
-    }
-
-    /// The statements that streams read.
-    pub(crate) fn streams(&self) -> RefMut<'_, Streams> {
-        self.state.streams.borrow_mut()
-    }
-
-    pub(crate) fn progress(&self) -> &Progress {
-        &self.state.progress
-    }
-
-    /// The busy timeout that is in force.
-    pub fn busy_timeout(&self) -> Option<Duration> {
-        self.state.waiting.as_ref().map(|waiting| waiting.timeout())
-    }
-
-    /// Changes the busy timeout, and reinstalls the handler that `PRAGMA busy_timeout` or `sqlite3_busy_timeout` may
-    /// have replaced.
-    pub fn set_busy_timeout(&self, ms: u32) {
-        // SAFETY: the connection is open and ours while the guard lives; the boxed handler lives until it is closed.
-        unsafe {
-            match &self.state.waiting {
-                Some(waiting) => {
-                    waiting.set_timeout(ms);
-                    waiting.install();
-                }
-                None => {
-                    sqlite::sqlite3_busy_timeout(self.raw(), i32::try_from(ms).unwrap_or(i32::MAX));
-                }
-            }
-        }
-    }
-
-    /// How long the statement that just failed had waited for a lock.
-    pub fn take_waited(&self) -> Duration {
-        self.state.waiting.as_ref().map_or(Duration::ZERO, |waiting| waiting.take_waited())
-    }
-
-    /// The failure of a statement as an explained error; for BUSY with how long it waited.
-    pub fn fail(&self, rc: i32) -> Error {
-        let late = self.past_deadline(rc);
-        if rc & 0xff != sqlite::SQLITE_BUSY
-            && let Some(error) = late
-        {
-            return error;
-        }
-        let raw = self.raw();
-        // SAFETY: this guard's own handle.
-        let error = unsafe { self.connection.fail(raw, rc, "") };
-        let interrupted = self.state.waiting.as_ref().is_some_and(|waiting| waiting.was_interrupted());
-        self.take_waited();
-        // SQLite says BUSY for a wait that the deadline or an interrupt has ended. Who was in the way is told all the same.
-        let ended = match late {
-            Some(late) => late.message().to_owned(),
-            None if rc & 0xff == sqlite::SQLITE_BUSY && interrupted => "interrupted".to_owned(),
-            None => return error,
-        };
-        let text = format!("{ended}; {}", error.message());
-        let told = Error::new(sqlite::SQLITE_INTERRUPT, text).with_hint(error.hint()).with_sqlite_code(rc);
-        match error.path() {
-            Some(path) => told.with_path(path),
-            None => told,
-        }
-    }
-
-    /// Notes for other threads that `statement` is being run, until the result is dropped; and where others of this
-    /// process wait for the write lock that it is going to need, waits behind them. Before the first step.
-    ///
-    /// # Safety
-    /// `statement` is a live statement of this connection, and stays one until the result is dropped.
-    pub unsafe fn executing(&self, statement: *mut sqlite::sqlite3_stmt) -> Execution<'_> {
-        let db = self.raw();
-        // SAFETY: the caller's promise; this thread holds the connection.
-        unsafe {
-            let writes = sqlite::sqlite3_stmt_readonly(statement) == 0;
-            let execution = Execution::begin(&self.connection.activity, db, statement, writes);
-            if let Some(waiting) = &self.state.waiting {
-                waiting.begin_statement();
-                if writes {
-                    // Of the statements that control a transaction only BEGIN IMMEDIATE and BEGIN EXCLUSIVE write.
-                    let sql = std::ffi::CStr::from_ptr(sqlite::sqlite3_sql(statement));
-                    waiting.before_write(transaction::is_begin(sql.to_bytes()));
-                }
-            }
-            execution
-        }
-    }
-
-    /// Whether a transaction is open.
-    pub fn in_transaction(&self) -> bool {
-        // SAFETY: the connection is open while the guard lives.
-        unsafe { sqlite::sqlite3_get_autocommit(self.raw()) == 0 }
-    }
-
-    /// Ends a unit of work. On a shared connection every unit ends in autocommit: a transaction left open is rolled
-    /// back, so that one owner's rollback never takes another owner's acknowledged rows with it.
-    ///
-    /// # Errors
-    /// `KEEL_SHARED` when a transaction had to be rolled back.
-    pub fn settle(self) -> Result<()> {
-        if !self.roll_back_if_shared() {
-            return Ok(());
-        }
-        Err(Error::new(
-            codes::SHARED,
-            "the call would leave a transaction open on a shared connection; it has been rolled back",
-        )
-        .with_hint("do it in one call (exec_atomic), or on a connection of your own (a sibling)"))
-    }
-
-    /// Several owners opened a shared connection with the settings that it has: none of them changes them for the others.
-    ///
-    /// # Errors
-    /// `KEEL_SHARED` when the statement at the beginning of `sql` would.
-    pub(crate) fn refuse_change_of_shared(&self, sql: &[u8]) -> Result<()> {
-        if self.connection.is_shared()
-            && let Some(id) = PragmaText::parse(sql).and_then(|pragma| pragma.changes())
-        {
-            let text = format!("{} of a shared connection stays as it was opened", id.key());
-            return Err(Error::new(codes::SHARED, text).with_hint("set it on a connection of your own (a sibling)"));
-        }
-        Ok(())
-    }
-
-    fn roll_back_if_shared(&self) -> bool {
-        let left_open = self.connection.is_shared() && self.in_transaction();
-        if left_open {
-            // SAFETY: the connection is open and ours while the guard lives.
-            unsafe {
-                sqlite::sqlite3_exec(self.raw(), c"ROLLBACK".as_ptr(), None, std::ptr::null_mut(), std::ptr::null_mut())
-            };
-        }
-        left_open
-    }
-}
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        self.state.streams.get_mut().end(self.connection.left.take_streams());
-        self.roll_back_if_shared();
-        // SAFETY: the connection is open and ours while the guard lives.
-        let transaction = unsafe { sqlite::sqlite3_txn_state(self.raw(), std::ptr::null()) };
-        self.connection.activity.settle(transaction);
-        if let Some(event) = self.state.waiting.as_ref().and_then(|waiting| waiting.end_call(transaction)) {
-            self.connection.emit(event);
-        }
-        self.connection.subscribers.guard(false);
-        self.connection.activity.set_user(0);
-    }
 }
 
 impl Connection {
@@ -402,8 +214,8 @@ impl Connection {
         if let Some(waiting) = &state.waiting {
             waiting.begin_call();
         }
-        let _running = state.progress.begin(state.raw.0);
-        Ok(Guard { state, connection: self, _running, _after: After(self) })
+        let running = state.progress.begin(state.raw.0);
+        Ok(Guard::new(state, self, running))
     }
 
     /// # Errors
@@ -421,7 +233,7 @@ impl Connection {
         self.activity.user() == this_thread()
     }
 
-    fn closed_error(&self) -> Error {
+    pub(crate) fn closed_error(&self) -> Error {
         let place = self.identity.path.as_deref().unwrap_or(Path::new(":memory:")).display();
         Error::new(codes::CLOSED, format!("the connection to {place} is closed"))
     }
@@ -460,16 +272,6 @@ impl Connection {
     /// not be examined; SQLite's own failure to close.
     pub fn close(&self) -> Result<CloseReport> {
         close::close(self)
-    }
-
-    /// As [`close`](Connection::close) for whoever cannot be told of a failure, such as a finalizer that runs anywhere:
-    /// in a callback of the connection, when the call is over that the callback is part of.
-    pub fn release(&self) {
-        if self.is_used_by_this_thread() {
-            self.left.owner();
-        } else {
-            let _ = self.close();
-        }
     }
 
     /// Closes at the end of the process, waiting at most `patience` for a call that is running; returns whether it did.
@@ -521,82 +323,6 @@ impl Connection {
 
     pub(crate) fn share_key(&self) -> Option<FileId> {
         self.identity.share_key
-    }
-
-    /// Adds an owner, which makes the connection shared.
-    ///
-    /// # Errors
-    /// `KEEL_IN_TRANSACTION` while a transaction is open; `KEEL_CLOSED`.
-    pub fn retain(self: &Arc<Self>) -> Result<Arc<Connection>> {
-        let guard = self.lock()?;
-        if guard.in_transaction() {
-            return Err(Error::new(codes::IN_TRANSACTION, "a connection in a transaction cannot get another owner"));
-        }
-        if !guard.streams().is_empty() {
-            return Err(Error::new(
-                codes::IN_TRANSACTION,
-                "a connection whose rows are being read in batches cannot get another owner",
-            )
-            .with_hint("read them to the end or free them first"));
-        }
-        self.owners.fetch_add(1, Ordering::AcqRel);
-        self.shared.store(true, Ordering::Release);
-        Ok(self.clone())
-    }
-
-    /// Refuses what only the sole owner may do.
-    ///
-    /// # Errors
-    /// `KEEL_SHARED`.
-    pub fn require_sole_owner(&self, doing: &str) -> Result<()> {
-        if self.is_shared() {
-            return Err(Error::new(codes::SHARED, format!("{doing} needs a connection with one owner")));
-        }
-        Ok(())
-    }
-
-    /// Another connection to the same file with the same settings and a transaction state of its own.
-    ///
-    /// # Errors
-    /// `KEEL_NO_SIBLING` for a database in memory or an adopted handle; `KEEL_DATABASE_MOVED` when the path names
-    /// another file by now, or none; `KEEL_CLOSED`, `KEEL_FORKED`; those of open.
-    pub fn sibling(&self) -> Result<Arc<Connection>> {
-        open::sibling(self.opened_as()?, &self.identity.opened_at)
-    }
-
-    /// How to open its file once more.
-    fn opened_as(&self) -> Result<&Resolved> {
-        self.check_process()?;
-        // Not by the lock of its calls, which a long query holds.
-        if self.interruptible.lock().is_ok_and(|raw| raw.0.is_null()) {
-            return Err(self.closed_error());
-        }
-        let Some(resolved) = &self.identity.resolved else {
-            return Err(Error::new(codes::NO_SIBLING, "the connection was not opened through litekeel's open"));
-        };
-        let Some(path) = &self.identity.path else {
-            return Err(Error::new(codes::NO_SIBLING, "a private database in memory has one connection"));
-        };
-        // Opening would create a new database there, or open another one.
-        if self.identity.file.is_some() && open::target::file_id(path) != self.identity.file {
-            let text = format!("{} is no longer the file that this connection has opened", path.display());
-            return Err(Error::new(codes::DATABASE_MOVED, text).with_path(path));
-        }
-        Ok(resolved)
-    }
-
-    /// A sibling for one task of this connection's host, labelled with what it is for: it neither checkpoints nor
-    /// optimizes when it closes, which has to be before this one does.
-    ///
-    /// # Errors
-    /// As for [`sibling`](Connection::sibling).
-    pub fn assistant(&self, label: &str, query_only: bool) -> Result<Arc<Connection>> {
-        let resolved = self.opened_as()?;
-        let opened_at = match self.identity.opened_at.as_str() {
-            "" => label.to_owned(),
-            at => format!("{label} of {at}"),
-        };
-        open::assistant(resolved, &opened_at, query_only)
     }
 
     /// SQLite's failure as an explained error. Failures that are about SQL keep SQLite's sentence.

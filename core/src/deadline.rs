@@ -12,8 +12,9 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crate::connection::{Connection, Guard};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::guard::Guard;
 use crate::sqlite;
 
 /// Virtual machine instructions between two looks while a timeout is set: some 10 µs.

@@ -13,7 +13,7 @@ use crate::{codes, descriptor, events, line, ownership, process, registry, shutd
 /// Set in a child that was forked after [`arm`].
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// A mutex for a static that may be needed in a forked child. It has to be in [`OURS`] or be [`watch`]ed.
+/// A mutex for a static that may be needed in a forked child. It has to be in `OURS` or be `watch`ed.
 ///
 /// A panic under it does not poison it: what it protects is whole between any two statements.
 pub struct ForkMutex<T: 'static> {

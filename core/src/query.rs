@@ -4,8 +4,9 @@ use std::ffi::c_int;
 use std::time::Instant;
 
 use crate::codes;
-use crate::connection::{Connection, Guard};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::guard::Guard;
 use crate::packed::{Packed, Table};
 use crate::statement::{Lifetime, Places, Statement, nul_terminated};
 use crate::transaction;

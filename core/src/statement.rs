@@ -6,8 +6,8 @@ use std::ffi::{CStr, CString, c_int};
 
 use crate::activity::Execution;
 use crate::codes;
-use crate::connection::Guard;
 use crate::error::{Error, Result};
+use crate::guard::Guard;
 use crate::packed::{Cell, Encoder, Names, Table};
 use crate::{sqlite, transaction};
 

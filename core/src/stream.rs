@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::busy_timeout;
 use crate::codes;
-use crate::connection::{Connection, Guard};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::guard::Guard;
 use crate::packed::{Packed, Table};
 use crate::sqlite;
 use crate::statement::{Lifetime, Statement};

@@ -2,7 +2,7 @@
 //!
 //! SQLite's own handler sleeps longer the longer a connection has waited (1…100 ms), so the newest asker wins and the
 //! oldest starves. Here everyone polls at the same short, jittered intervals until a monotonic deadline; and of the
-//! writers of one process only the first in [`line`](crate::line).
+//! writers of one process only the first in `line`.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};

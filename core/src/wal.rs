@@ -7,11 +7,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::connection::{Connection, Guard};
+use crate::connection::Connection;
 use crate::error::{Holder, Result};
 use crate::events::Event;
 use crate::explain::beside;
 use crate::fork::ForkMutex;
+use crate::guard::Guard;
 use crate::open::target::file_id;
 use crate::wal_index::{READ_LOCK, READERS, WalIndex, mapping};
 use crate::{holders, proc, raw, registry, sqlite};
