@@ -7,13 +7,12 @@ const diagnostics = require('./diagnostics');
 const { STATEMENT, FLAGS, COLUMNS, LIMIT, STATUS, ROWS, SHAPE, FAILURE } = field;
 const { nextRows } = native;
 
-/** The most rows read ahead, and how many for each that was taken. */
+/** The most rows read ahead. */
 const MAX_AHEAD = 512;
-const AHEAD = 4;
 
 /**
- * The rows of a statement, one by one. They are read ahead only where that cannot be observed, and only a few for
- * each that the consumer has taken already: a query without an end costs in proportion to what was taken of it.
+ * The rows of a statement, one by one. They are read ahead only where that cannot be observed, and no more than
+ * the consumer has taken already: a query without an end costs in proportion to what was taken of it.
  */
 class StatementIterator {
 	#state;
@@ -83,7 +82,7 @@ class StatementIterator {
 			I[STATEMENT] = this.#compiled.id;
 			I[FLAGS] = this.#flags;
 			I[COLUMNS] = this.#columns;
-			I[LIMIT] = state.prefetch && !state.unsafe ? Math.max(1, Math.min(AHEAD * this.#taken, MAX_AHEAD)) : 1;
+			I[LIMIT] = state.prefetch && !state.unsafe ? Math.max(1, Math.min(this.#taken, MAX_AHEAD)) : 1;
 			const began = this.#sql === null ? 0n : process.hrtime.bigint();
 			this.#receive(this.#timeout === 0 ? nextRows() : core.limited(this.#timeout, () => this.#timed()));
 			if (this.#sql !== null) this.#took += process.hrtime.bigint() - began;
