@@ -36,6 +36,7 @@ class StatementIterator {
 	#took = 0n;
 
 	constructor(statement, state, compiled, rowMode, flags, columns, release, timeout) {
+		if (release === undefined) throw new TypeError('Disabled constructor');
 		this.#timeout = timeout;
 		this.#state = state;
 		this.#compiled = compiled;
@@ -141,6 +142,7 @@ class StatementIterator {
 		return failure;
 	}
 }
+for (const name of ['next', 'return']) Object.defineProperty(StatementIterator.prototype, name, { enumerable: true });
 if (typeof Symbol.dispose === 'symbol') {
 	Object.defineProperty(StatementIterator.prototype, Symbol.dispose, { value() { this.return(); }, writable: true, configurable: true });
 }
