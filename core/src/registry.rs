@@ -175,9 +175,14 @@ pub(crate) static CREATING: ForkMutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = ForkM
 /// Serialises the opening of one shared database, so that two hosts that ask at once get the same connection. Another
 /// database's opening, which may wait for seconds, does not stand in the way.
 pub(crate) fn creation_lock(path: &Path) -> Arc<Mutex<()>> {
+    // Without its symbolic links: two names of one file wait for each other. The file may not exist yet, nor its directory.
+    let key = std::fs::canonicalize(path).or_else(|error| match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok(std::fs::canonicalize(parent)?.join(name)),
+        _ => Err(error),
+    });
     let mut creating = CREATING.lock();
     creating.retain(|_, lock| Arc::strong_count(lock) > 1);
-    creating.entry(path.to_owned()).or_default().clone()
+    creating.entry(key.unwrap_or_else(|_| path.to_owned())).or_default().clone()
 }
 
 /// The locks of opens that were under way on other threads at the fork would never be free here.
