@@ -42,12 +42,16 @@ fn the_threads_of_a_process_get_the_lock_in_the_order_in_which_they_came() {
         .map(|number| {
             let db = open(&url).unwrap();
             let order = order.clone();
+            let (tell, asks) = std::sync::mpsc::channel();
             let thread = std::thread::spawn(move || {
+                tell.send(()).unwrap();
                 db.exec("BEGIN IMMEDIATE").unwrap();
                 order.lock().unwrap().push(number);
                 db.exec("INSERT INTO t VALUES(1); COMMIT").unwrap();
                 db.close().unwrap();
             });
+            // On a busy machine a thread may start late.
+            asks.recv().unwrap();
             settle();
             thread
         })
