@@ -7,23 +7,8 @@ const { Worker } = require('node:worker_threads');
 const { once } = require('node:events');
 const litekeel = require('../lib');
 const temporary = require('./temporary');
-require('./prepare')();
+const { c, KEEL_NUL, textOf } = require('./c-host');
 
-const koffi = require('koffi');
-const library = koffi.load(litekeel.library);
-const KEEL_NUL = 0xffffffffffffffffn;
-const c = {
-	exec: library.func('int keel_exec(uint64_t db, const char *sql, size_t len, _Out_ uint64_t *err)'),
-	open: library.func('int keel_open(const char *url, size_t len, _Out_ uint64_t *db, _Out_ uint64_t *err)'),
-	close: library.func('int keel_close(uint64_t db, _Out_ uint64_t *err)'),
-	message: library.func('const char *keel_error_message(uint64_t err, _Out_ size_t *len)'),
-	free: library.func('void keel_error_free(uint64_t err)'),
-};
-function textOf([error]) {
-	const text = c.message(error, [0]);
-	c.free(error);
-	return text;
-}
 const shared = (error) => error instanceof litekeel.KeelError && error.code === 'KEEL_SHARED';
 const ROWS = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 5) SELECT x FROM c';
 

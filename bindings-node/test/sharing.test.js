@@ -4,26 +4,13 @@ const { test } = require('node:test');
 const assert = require('node:assert');
 const litekeel = require('../lib');
 const temporary = require('./temporary');
-require('./prepare')();
+const { c, KEEL_NUL, textOf } = require('./c-host');
 
-const koffi = require('koffi');
-const library = koffi.load(litekeel.library);
-const KEEL_NUL = 0xffffffffffffffffn;
-const c = {
-	exec: library.func('int keel_exec(uint64_t db, const char *sql, size_t len, _Out_ uint64_t *err)'),
-	open: library.func('int keel_open(const char *url, size_t len, _Out_ uint64_t *db, _Out_ uint64_t *err)'),
-	close: library.func('int keel_close(uint64_t db, _Out_ uint64_t *err)'),
-	release: library.func('void keel_release(uint64_t db)'),
-	message: library.func('const char *keel_error_message(uint64_t err, _Out_ size_t *len)'),
-	free: library.func('void keel_error_free(uint64_t err)'),
-};
 /** Runs SQL as C would; the error's text, or null. */
 function exec(db, sql) {
 	const error = [0n];
 	if (c.exec(db, sql, KEEL_NUL, error) === 0) return null;
-	const text = c.message(error[0], [0]);
-	c.free(error[0]);
-	return text;
+	return textOf(error);
 }
 const open = (t) => litekeel.open('file:a.db', { baseDir: temporary(t) }).exec('CREATE TABLE t(a)');
 const count = (db) => db.prepare('SELECT count(*) FROM t').pluck().get();

@@ -2,49 +2,12 @@
 #![cfg(target_os = "linux")]
 
 mod common;
+#[path = "common/reader.rs"]
+mod reader;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
-use common::{Dir, child, exec, get, is_child, open};
+use common::{Dir, exec, get, is_child, open};
 use litekeel_core::sqlite::SQLITE_CHECKPOINT_PASSIVE;
-
-/// A process that holds a read transaction until it is killed.
-struct Reader(Child);
-
-impl Reader {
-    fn start(test: &str, url: &str) -> Reader {
-        let mut process = child(test, &[("URL", url)]).stdout(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(process.stdout.take().unwrap());
-        let ready = out.lines().map_while(Result::ok).any(|line| line.contains("reading"));
-        assert!(ready, "the reader did not start");
-        Reader(process)
-    }
-    fn pid(&self) -> u32 {
-        self.0.id()
-    }
-    fn stop(&self) {
-        // SAFETY: a signal to our own child.
-        unsafe { libc::kill(self.pid() as i32, libc::SIGSTOP) };
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn read_until_killed() -> ! {
-    let connection = open(&std::env::var("URL").unwrap()).unwrap();
-    exec(&connection, "BEGIN");
-    get(&connection, "SELECT count(*) FROM t");
-    println!("reading");
-    loop {
-        std::thread::park();
-    }
-}
+use reader::{Reader, read_until_killed};
 
 #[test]
 fn a_stopped_process_is_named_with_its_frame() {

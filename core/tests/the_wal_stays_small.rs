@@ -3,9 +3,9 @@
 #![cfg(target_os = "linux")]
 
 mod common;
+#[path = "common/reader.rs"]
+mod reader;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use common::{Dir, child, exec, get, is_child, open};
 use litekeel_core::events::{Event, Value};
 use litekeel_core::{Connection, sqlite};
+use reader::{Reader, read_until_killed};
 
 type Heard = Arc<Mutex<Vec<(Event, std::thread::ThreadId)>>>;
 
@@ -43,35 +44,6 @@ fn until(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
 
 fn size(path: &std::path::Path) -> u64 {
     std::fs::metadata(path).map_or(0, |meta| meta.len())
-}
-
-/// A process with a read transaction, until it is killed.
-struct Reader(Child);
-
-impl Reader {
-    fn start(test: &str, url: &str) -> Reader {
-        let mut process = child(test, &[("URL", url)]).stdout(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(process.stdout.take().unwrap());
-        assert!(out.lines().map_while(Result::ok).any(|line| line.contains("reading")), "the reader did not start");
-        Reader(process)
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn read_until_killed() -> ! {
-    let connection = open(&std::env::var("URL").unwrap()).unwrap();
-    exec(&connection, "BEGIN");
-    get(&connection, "SELECT count(*) FROM t");
-    println!("reading");
-    loop {
-        std::thread::park();
-    }
 }
 
 #[test]
@@ -268,7 +240,7 @@ fn over_a_reader_it_names_him_and_recovers_when_he_is_gone() {
     let frame = writer.pins().unwrap().unwrap().pins[0].frame;
     write(&|| !named(&heard, "wal_stalled").is_empty(), None);
     let event = named(&heard, "wal_stalled").remove(0);
-    assert_eq!(event.get("pid"), Some(&Value::Int(reader.0.id().into())), "{event:?}");
+    assert_eq!(event.get("pid"), Some(&Value::Int(reader.pid().into())), "{event:?}");
     assert_eq!(event.get("frame"), Some(&Value::Int(frame)), "{event:?}");
     let Some(Value::Text(pins)) = event.get("pins") else { panic!("{event:?}") };
     assert!(pins.contains(NAME) && pins.contains("cannot be recycled"), "{pins}");
