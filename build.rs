@@ -9,7 +9,7 @@ macro_rules! codes {
         const CODES: &[(&str, i32)] = &[$((stringify!($name), $value),)*];
     };
 }
-include!("core/src/codes_table.rs");
+include!("core/src/error/codes_table.rs");
 
 fn main() {
     header();
@@ -21,7 +21,7 @@ fn main() {
 /// tree from here would make `cargo package` fail.
 fn header() {
     println!("cargo::rerun-if-changed=ffi");
-    println!("cargo::rerun-if-changed=core/src/codes_table.rs");
+    println!("cargo::rerun-if-changed=core/src/error/codes_table.rs");
     let mut config = cbindgen::Config::from_file("ffi/cbindgen.toml").expect("ffi/cbindgen.toml is readable");
     let mut after = config.after_includes.take().unwrap_or_default();
     after.push('\n');

@@ -37,7 +37,7 @@ pub struct Pinned {
 
 impl From<Pins> for Wal {
     fn from(pins: Pins) -> Wal {
-        let pinned = |pin: litekeel_core::wal::Pin| Pinned {
+        let pinned = |pin: litekeel_core::Pin| Pinned {
             pid: pin.holder.pid,
             command: pin.holder.command,
             state: pin.holder.state.to_owned(),

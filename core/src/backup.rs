@@ -4,17 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::codes;
 use crate::connection::Connection;
-use crate::deadline;
+use crate::connection::guard::Guard;
+use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::explain::Access;
-use crate::guard::Guard;
 use crate::open::target::file_id;
 use crate::open::{self, Opening};
 use crate::report::OpenReport;
 use crate::settings::{Id, Options, Resolved, TABLE, Target, resolve};
-use crate::{raw, sqlite};
+use crate::sqlite;
+use crate::sqlite::handle;
+use crate::waiting::deadline;
 
 /// Pages for each step when the caller leaves it to us: the locks are free in between.
 const PAGES: i32 = 256;
@@ -142,7 +143,7 @@ fn copy(
 ) -> Result<BackupReport> {
     // An interrupt meant for an earlier call is forgotten when a statement begins.
     // SAFETY: the guard holds the connection.
-    let _ = unsafe { raw::text(source.raw(), c"SELECT 1") };
+    let _ = unsafe { handle::text(source.raw(), c"SELECT 1") };
     // SAFETY: both handles are open and ours; the names are NUL-terminated.
     let backup =
         Backup(unsafe { sqlite::sqlite3_backup_init(to.raw, c"main".as_ptr(), source.raw(), c"main".as_ptr()) });
@@ -200,7 +201,7 @@ fn copy(
 /// A database in WAL mode cannot change its page size; SQLite says READONLY to that.
 fn other_page_size(source: &Guard<'_>, to: &Opening, rc: i32) -> Option<Error> {
     // SAFETY: the guard holds the source, and nobody else has the destination.
-    let size = |db| unsafe { raw::text(db, c"PRAGMA page_size") }.ok().flatten();
+    let size = |db| unsafe { handle::text(db, c"PRAGMA page_size") }.ok().flatten();
     let (from, into) = (size(source.raw())?, size(to.raw)?);
     let path = to.path.as_deref().filter(|_| from != into)?;
     let text = format!(

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use crate::fork::ForkMutex;
+use crate::platform::fork::ForkMutex;
 
 /// A value of an event's field.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,69 +1,42 @@
 //! From a `DATABASE_URL` to a tuned, verified SQLite connection, and back to a clean close.
 //!
-//! A URL passes through the modules in this order: `source` → [`url`] → [`settings`] → `open` → [`connection`] → `close`.
+//! A URL passes through the rooms in this order: [`url`] → [`settings`] → `open` → [`Connection`] → its close.
 
-pub mod activity;
-pub mod backup;
-pub mod busy_timeout;
-mod checkpointer;
-mod close;
-pub mod codes;
-mod compile_options;
-pub mod connection;
-mod copies;
-pub mod deadline;
-pub mod descriptor;
+mod backup;
+mod connection;
 pub mod error;
 pub mod events;
-mod exit;
 mod explain;
-mod foreign;
-pub mod fork;
-mod guard;
-pub mod hazards;
-pub mod health;
-mod hold;
-pub mod holders;
-mod left;
-mod line;
+mod lifecycle;
+mod locks;
 mod open;
-mod orphan;
-mod owners;
-mod ownership;
 pub mod packed;
-mod proc;
-pub mod process;
-pub mod query;
-mod raw;
+mod platform;
+mod preflight;
+mod query;
 pub mod registry;
 pub mod report;
 pub mod settings;
-mod shim;
-pub mod shutdown;
-mod statement;
-mod stream;
-mod transaction;
+pub mod sqlite;
 pub mod url;
-pub mod users;
-mod verify;
-pub mod wait;
-pub mod wal;
-mod wal_index;
-mod wal_log;
-mod watch;
+mod vfs;
+mod waiting;
+mod wal;
 
 pub use connection::Connection;
-pub use deadline::ProgressFn;
-pub use error::{Error, Result};
+pub use connection::guard::Guard;
+pub use connection::health::{self, Health};
+pub use connection::hold::Hold;
+pub use connection::transaction::{Begin, skip_space};
+pub use error::{Error, Result, codes};
 pub use events::Event;
-pub use guard::Guard;
-pub use health::Health;
-pub use hold::Hold;
+pub use lifecycle::{initialize as process, shutdown};
+pub use locks::{holders, processes as users};
+pub use platform::fork;
+pub use preflight::path_hazards as hazards;
+pub use query::stream::Stream;
 pub use report::{CloseReport, OpenReport};
 pub use settings::{Options, Settings};
-pub use stream::Stream;
-pub use transaction::{Begin, skip_space};
-pub use wal::{Pins, WalStatus};
-
-/// SQLite's own C interface, on the one copy that litekeel carries.
-pub use rusqlite::ffi as sqlite;
+pub use vfs::descriptor;
+pub use waiting::deadline::{self, ProgressFn};
+pub use wal::readers::{Pin, Pins, WalStatus};

@@ -18,7 +18,7 @@
 //! A cell is 16 bytes: u32 type (SQLite's: 1 integer, 2 float, 3 text, 4 blob, 5 null), u32 length in bytes, u64 payload
 //! (the integer's bits, the double's bits, or the offset of text or blob).
 
-use crate::codes;
+use crate::error::codes;
 use crate::error::{Error, Result};
 
 /// The first four bytes.

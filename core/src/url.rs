@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::codes;
+use crate::error::codes;
 use crate::error::{Error, Result};
 
 /// No path and no parameters need more; what is longer is a mistake, and is not copied into messages.

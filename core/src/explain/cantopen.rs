@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::facts::{Obstacle, beside, describe, kind, may, obstacle, strerror};
 use super::{Access, Finding, Subject};
+use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle, strerror};
 use crate::sqlite;
 
 pub(super) fn find(subject: &Subject<'_>, rc: i32, errno: i32) -> Finding {

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::facts::beside;
 use super::{Finding, Subject};
+use crate::platform::path_facts::beside;
 use crate::sqlite;
 
 pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {

@@ -1,9 +1,9 @@
 //! `SQLITE_FULL` and `SQLITE_IOERR`: free space, limits, the operation that failed.
 
-use super::facts::strerror;
 use super::{Finding, Subject};
 use crate::error::sqlite_name;
-use crate::open::filesystem;
+use crate::platform::filesystem;
+use crate::platform::path_facts::strerror;
 use crate::sqlite;
 
 /// No room.

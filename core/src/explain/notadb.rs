@@ -1,7 +1,8 @@
 //! `SQLITE_NOTADB`: what the file looks like instead, by its first 16 bytes.
 
 use super::{Finding, Subject};
-use crate::{raw, sqlite};
+use crate::sqlite;
+use crate::sqlite::handle;
 
 pub(super) fn find(subject: &Subject<'_>) -> Finding {
     match header(subject.raw) {
@@ -22,7 +23,7 @@ fn header(db: *mut sqlite::sqlite3) -> Option<[u8; 16]> {
     let mut bytes = [0u8; 16];
     // SAFETY: the handle is open, and xRead fills at most the 16 bytes of the buffer.
     unsafe {
-        let file = raw::file(db)?;
+        let file = handle::file(db)?;
         let read = (*(*file).pMethods).xRead?;
         let rc = read(file, bytes.as_mut_ptr().cast(), 16, 0);
         // A file shorter than 16 bytes is filled up with zeros.

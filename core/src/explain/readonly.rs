@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::facts::{beside, describe, may};
 use super::{Access, Finding, Subject};
+use crate::platform::path_facts::{beside, describe, may};
 use crate::sqlite;
 
 pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {
@@ -51,7 +51,7 @@ pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {
 
 /// Why a file that exists cannot be written; `None` when the file system would allow it.
 pub(crate) fn on_disk(path: &Path) -> Option<Finding> {
-    if crate::open::filesystem::read_only(path) {
+    if crate::platform::filesystem::read_only(path) {
         return Some(Finding::new(
             "the file system is mounted read-only",
             "remount it writable, or open with mode=ro (immutable=1 when nobody writes it)",

@@ -3,10 +3,12 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::Opening;
-use crate::codes;
+use crate::connection::transaction;
+use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::settings::{Id, Settings};
-use crate::{raw, sqlite, transaction};
+use crate::sqlite;
+use crate::sqlite::handle;
 
 const STEP: &str = "db_config";
 
@@ -83,5 +85,5 @@ pub(crate) fn read(opening: &Opening, op: c_int) -> bool {
 /// SQLite's compile-time version text.
 pub(crate) fn version() -> String {
     // SAFETY: a static string.
-    unsafe { raw::owned(sqlite::sqlite3_libversion()) }.unwrap_or_default()
+    unsafe { handle::owned(sqlite::sqlite3_libversion()) }.unwrap_or_default()
 }

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Opening;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::explain::beside;
+use crate::platform::path_facts::beside;
 use crate::report::OpenReport;
 use crate::settings::{Id, Resolved, Settings, Target, Value};
-use crate::{raw, sqlite};
+use crate::sqlite;
+use crate::sqlite::handle;
 
 /// What an inspection leaves undone of the settings.
 const SKIPPED: &[Id] = &[
@@ -202,7 +203,7 @@ pub(super) fn is_wal(opening: &Opening) -> bool {
     let mut versions = [0u8; 2];
     // SAFETY: the handle is open and nobody else has it; two bytes fit the buffer.
     unsafe {
-        let Some(file) = raw::file(opening.raw) else { return false };
+        let Some(file) = handle::file(opening.raw) else { return false };
         match (*(*file).pMethods).xRead {
             Some(read) => read(file, versions.as_mut_ptr().cast(), 2, 18) == sqlite::SQLITE_OK && versions == [2, 2],
             None => false,

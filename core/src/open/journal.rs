@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::Opening;
 use crate::error::Result;
 use crate::settings::{Id, Settings};
-use crate::{raw, sqlite};
+use crate::sqlite;
+use crate::sqlite::handle;
 
 const STEP: &str = "journal_mode";
 
@@ -22,9 +23,9 @@ pub(super) fn set(opening: &Opening, settings: &Settings) -> Result<()> {
     loop {
         // SAFETY: the handle is open and nobody else has it yet.
         let outcome = unsafe {
-            match raw::text(opening.raw, c"PRAGMA journal_mode") {
+            match handle::text(opening.raw, c"PRAGMA journal_mode") {
                 Ok(has) if has.as_deref() == Some(wanted) => return Ok(()),
-                Ok(_) => raw::run(opening.raw, format!("PRAGMA journal_mode={wanted}")),
+                Ok(_) => handle::run(opening.raw, format!("PRAGMA journal_mode={wanted}")),
                 Err(rc) => Err(rc),
             }
         };

@@ -2,7 +2,7 @@
 
 use super::Opening;
 use super::target::Prepared;
-use crate::codes;
+use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::report::OpenReport;
 use crate::settings::{Id, Kind, Settings, Step, TABLE, Value};

@@ -4,7 +4,8 @@
 use super::Opening;
 use crate::error::Result;
 use crate::settings::Id;
-use crate::{raw, sqlite};
+use crate::sqlite;
+use crate::sqlite::handle;
 
 const STEP: &str = "probe";
 
@@ -14,10 +15,10 @@ pub(super) fn probe(opening: &mut Opening) -> Result<bool> {
     let raw = opening.raw;
     // SAFETY: the handle is open and nobody else has it yet.
     let read = unsafe {
-        raw::with_text(raw, c"SELECT count(*) FROM sqlite_schema", |tables| {
+        handle::with_text(raw, c"SELECT count(*) FROM sqlite_schema", |tables| {
             // Where a table is, there are pages.
-            let pages = if tables.as_deref() == Some("0") { raw::text(raw, c"PRAGMA page_count")? } else { None };
-            Ok((pages, raw::text(raw, c"PRAGMA application_id")?))
+            let pages = if tables.as_deref() == Some("0") { handle::text(raw, c"PRAGMA page_count")? } else { None };
+            Ok((pages, handle::text(raw, c"PRAGMA application_id")?))
         })
     };
     match read {

@@ -6,11 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use super::filesystem::{self, Reach};
-use crate::codes;
+use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::explain::{Access, Obstacle, beside, describe, kind, may, obstacle, on_disk, strerror};
-use crate::orphan;
+use crate::explain::{Access, on_disk};
+use crate::platform::filesystem::{self, Reach};
+use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle, strerror};
+use crate::preflight::orphan_wal;
 use crate::registry::FileId;
 use crate::report::OpenReport;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
@@ -46,7 +47,7 @@ pub(super) fn prepare(
     }
     let reach = check_file_system(path, settings, report)?;
     let set_aside = settings.word(Id::OnOrphanWal) == "set_aside" && access != Access::Read;
-    if let Some(name) = orphan::check(path, set_aside)? {
+    if let Some(name) = orphan_wal::check(path, set_aside)? {
         report.warnings.push(format!("a -wal without its database was set aside as {}", name.display()));
     }
     match fs::metadata(path) {

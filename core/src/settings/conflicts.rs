@@ -2,7 +2,7 @@
 
 use super::table::Id;
 use super::{Settings, Value};
-use crate::codes;
+use crate::error::codes;
 use crate::error::{Error, Result};
 
 fn conflict(settings: &Settings, a: Id, b: Id, why: &str) -> Error {

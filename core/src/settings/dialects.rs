@@ -1,8 +1,8 @@
 //! An unknown key: the nearest of ours, and what other libraries' keys become here.
 
 use super::table::TABLE;
-use crate::codes;
 use crate::error::Error;
+use crate::error::codes;
 
 /// The error for a key that is not in the table.
 pub(super) fn unknown(key: &str, value: &str) -> Error {

@@ -2,7 +2,7 @@
 
 use super::table::{Id, TABLE};
 use super::{Value, dialects};
-use crate::codes;
+use crate::error::codes;
 use crate::error::{Error, Result};
 use std::path::PathBuf;
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use super::profiles::{PROFILES, Profile};
 use super::table::{Id, TABLE};
 use super::{Options, Origin, Settings, Value, conflicts, dialects};
-use crate::codes;
+use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::url::{self, Location};
 
@@ -86,7 +86,7 @@ fn of_profile(index: usize) -> Result<Settings> {
 /// built-in < profile < URL < options of the call. Touches no file but to look for a bare path with a `?`.
 ///
 /// # Errors
-/// The configuration codes of [`crate::codes`].
+/// The configuration codes of [`crate::error::codes`].
 pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
     let mut warnings = Vec::new();
     let (text, url_source) = source(argument, options, &mut warnings)?;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::table::{Id, Kind, Setting, Unit};
-use crate::codes;
+use crate::error::codes;
 use crate::error::{Error, Result};
 
 /// A setting's value: sizes in bytes, durations in milliseconds, `cache_size` in SQLite's own unit.

@@ -1,0 +1,266 @@
+//! Closing: once, in a fixed order, with a report of what was left.
+
+use std::fs;
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
+
+use crate::connection::{Connection, State};
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::events::{self, Event};
+use crate::explain::Access;
+use crate::locks::processes;
+use crate::platform::path_facts::beside;
+use crate::registry::activity::this_thread;
+use crate::report::{CloseReport, ClosingCheckpoint};
+use crate::settings::Id;
+use crate::sqlite::handle;
+use crate::waiting::busy_handler::Waiting;
+use crate::wal::checkpointer;
+use crate::{registry, sqlite};
+
+/// How long the checkpoint at close waits for readers, in milliseconds.
+const CHECKPOINT_PATIENCE: i32 = 250;
+
+/// Ends one owner's use; the last one's closes.
+pub(crate) fn close(connection: &Connection) -> Result<CloseReport> {
+    if connection.is_forked() {
+        return Ok(discarded());
+    }
+    connection.check_not_inside()?;
+    let state = connection
+        .state
+        .lock()
+        .map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked").with_step("close"))?;
+    if let Some(report) = &state.closed {
+        return Ok(report.clone());
+    }
+    let owners = connection.owners.fetch_sub(1, Ordering::AcqRel) - 1;
+    if owners > 0 {
+        return Ok(CloseReport { owners_left: owners, ..CloseReport::default() });
+    }
+    Ok(close_locked(connection, state))
+}
+
+/// Leaves the busy handler to a handle that lives on, without its place in line.
+fn forget(waiting: Option<Box<Waiting>>) {
+    if let Some(waiting) = &waiting {
+        waiting.end_call(sqlite::SQLITE_TXN_NONE);
+    }
+    std::mem::forget(waiting);
+}
+
+/// In a forked child SQLite's bookkeeping is a copy of the parent's: closing would touch the parent's files.
+fn discarded() -> CloseReport {
+    CloseReport { why: "discarded: the connection belongs to the parent process".into(), ..CloseReport::default() }
+}
+
+/// Closes for good. The caller holds the lock; a closed connection gives its report again.
+pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, State>) -> CloseReport {
+    if let Some(report) = &state.closed {
+        return report.clone();
+    }
+    // What is called back from here on (a hook, a collation) is inside a call of this thread's, as elsewhere.
+    connection.activity.set_user(this_thread());
+    connection.subscribers.guard(true);
+    let mut report = CloseReport::default();
+    let db = state.raw.0;
+    state.view = None;
+    state.progress.remove(db);
+    state.kept.get_mut().clear();
+    state.streams.get_mut().clear();
+    if let Some(watch) = &connection.identity.watch {
+        checkpointer::leave(watch);
+    }
+    // SAFETY: the handle is open, and this thread holds its lock.
+    unsafe {
+        if sqlite::sqlite3_get_autocommit(db) == 0 {
+            report.rolled_back = handle::text(db, c"ROLLBACK").is_ok();
+        }
+        report.leaked_statements = statements(db);
+        let wal = connection.identity.path.as_ref().map(|path| beside(path, "-wal"));
+        let wal_size = || wal.as_ref().and_then(|wal| fs::metadata(wal).ok()).map(|meta| meta.len());
+        let wal_before = wal_size();
+        if report.leaked_statements.is_empty() {
+            optimize(connection, &state, &mut report);
+            checkpoint(connection, db, wal_before, &mut report);
+        }
+        let persist = asks_persist(db);
+        if let Ok(mut interruptible) = connection.interruptible.lock() {
+            interruptible.0 = std::ptr::null_mut();
+        }
+        let rc = sqlite::sqlite3_close(db);
+        if rc != sqlite::SQLITE_OK {
+            // Others' statements (or blobs, or backups) remain: finalizing them would leave their owners with freed
+            // memory. The handle lives on behind them.
+            handle::sqlite3_close_v2(db);
+            if report.leaked_statements.is_empty() {
+                report.warnings.push("an open blob or backup keeps the connection alive".into());
+            }
+            // The busy handler's state must outlive a handle that others' statements still use.
+            forget(state.waiting.take());
+        } else {
+            state.waiting = None;
+        }
+        registry::remove(connection.id);
+        let wal_after = wal_size();
+        report.wal_bytes_left = wal_after.unwrap_or(0);
+        report.wal_removed = wal_before.is_some() && wal_after.is_none();
+        if wal_before.is_some() && !report.wal_removed {
+            report.why = why_wal_remains(connection, &report, persist);
+        }
+    }
+    state.closed = Some(report.clone());
+    connection.subscribers.guard(false);
+    connection.activity.set_user(0);
+    drop(state);
+    connection.subscribers.flush();
+    report
+}
+
+/// The SQL of every statement on the handle.
+unsafe fn statements(db: *mut sqlite::sqlite3) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut statement = std::ptr::null_mut();
+    // SAFETY: the handle is open; SQLite owns the text.
+    unsafe {
+        loop {
+            statement = sqlite::sqlite3_next_stmt(db, statement);
+            if statement.is_null() {
+                return found;
+            }
+            found.push(handle::owned(sqlite::sqlite3_sql(statement)).unwrap_or_default());
+        }
+    }
+}
+
+unsafe fn optimize(connection: &Connection, state: &State, report: &mut CloseReport) {
+    let db = state.raw.0;
+    let wanted = connection.settings().is_some_and(|settings| settings.word(Id::Optimize) == "close");
+    // SAFETY: as in `close_locked`.
+    unsafe {
+        let wrote = sqlite::sqlite3_total_changes64(db) != state.changes_at_open;
+        if !wanted || !wrote || connection.identity.access == Access::Read || connection.path().is_none() {
+            return;
+        }
+        // Statistics are not worth waiting for, nor a failed close: a collation may be missing by now.
+        sqlite::sqlite3_busy_timeout(db, 0);
+        match handle::text(db, c"PRAGMA optimize") {
+            Ok(_) => report.optimized = true,
+            Err(rc) => report.warnings.push(format!("optimize: {}", handle::last_failure(db, rc).0)),
+        }
+    }
+}
+
+unsafe fn checkpoint(connection: &Connection, db: *mut sqlite::sqlite3, wal: Option<u64>, report: &mut CloseReport) {
+    let Some(settings) = connection.settings() else { return };
+    let mode = match settings.word(Id::CloseCheckpoint) {
+        "truncate" => sqlite::SQLITE_CHECKPOINT_TRUNCATE,
+        "passive" => sqlite::SQLITE_CHECKPOINT_PASSIVE,
+        _ => return,
+    };
+    // The last connection of all checkpoints in sqlite3_close and removes the file; an empty WAL has nothing to move.
+    if wal.unwrap_or(0) == 0 || connection.identity.access == Access::Read {
+        return;
+    }
+    let (mut log, mut done) = (-1, -1);
+    // SAFETY: as in `close_locked`.
+    let rc = unsafe {
+        sqlite::sqlite3_busy_timeout(db, CHECKPOINT_PATIENCE);
+        sqlite::sqlite3_wal_checkpoint_v2(db, c"main".as_ptr(), mode, &mut log, &mut done)
+    };
+    match rc & 0xff {
+        sqlite::SQLITE_OK | sqlite::SQLITE_BUSY => {
+            report.checkpoint = Some(ClosingCheckpoint { log, done, busy: rc != sqlite::SQLITE_OK });
+        }
+        // SAFETY: as above.
+        _ => report.warnings.push(format!("checkpoint: {}", unsafe { handle::last_failure(db, rc).0 })),
+    }
+}
+
+unsafe fn asks_persist(db: *mut sqlite::sqlite3) -> bool {
+    let mut value: i32 = -1;
+    // SAFETY: the handle is open; the opcode reads and writes one int.
+    let rc = unsafe {
+        sqlite::sqlite3_file_control(db, c"main".as_ptr(), sqlite::SQLITE_FCNTL_PERSIST_WAL, (&raw mut value).cast())
+    };
+    rc == sqlite::SQLITE_OK && value == 1
+}
+
+fn why_wal_remains(connection: &Connection, report: &CloseReport, persist: bool) -> String {
+    let others = connection.identity.file.map_or(0, |file| registry::others_on(file, connection.id));
+    let cause = if !report.leaked_statements.is_empty() {
+        "statements that were not finalized keep this connection alive".to_owned()
+    } else if persist {
+        "persist_wal keeps it".to_owned()
+    } else if others > 0 {
+        format!("{others} other connection(s) of this process use the database")
+    } else if connection.identity.access == Access::Read {
+        "the last connection was opened read-only and may not remove it".to_owned()
+    } else {
+        match connection.path().and_then(processes::users) {
+            Some(users) if !users.is_empty() => other_processes(&users),
+            // Known not to be: nobody has a lock.
+            Some(_) => match report.warnings.iter().find_map(|warning| warning.strip_prefix("checkpoint: ")) {
+                Some(failure) => format!("the checkpoint failed ({failure})"),
+                None => "the checkpoint did not finish".to_owned(),
+            },
+            None => "another process uses the database".to_owned(),
+        }
+    };
+    format!("{cause}; no data is lost: the next connection reads it")
+}
+
+fn other_processes(users: &[processes::User]) -> String {
+    let mut names: Vec<String> =
+        users.iter().take(3).map(|user| format!("pid {} ({})", user.pid, user.command)).collect();
+    if users.len() > 3 {
+        names.push(format!("{} more", users.len() - 3));
+    }
+    format!("other processes use the database: {}", names.join(", "))
+}
+
+/// A connection that is dropped without close is closed all the same, with a warning.
+pub(crate) fn on_drop(connection: &mut Connection) {
+    if connection.is_forked() {
+        // Everything that hangs on the handle is a copy of the parent's, locks included: it is left alone.
+        if let Ok(state) = connection.state.get_mut() {
+            let statements = (state.kept.take(), state.streams.take());
+            std::mem::forget((state.view.take(), state.waiting.take(), statements));
+        }
+        return;
+    }
+    let state = match connection.state.get_mut() {
+        Ok(state) => state,
+        Err(poisoned) => poisoned.into_inner(),
+    };
+    if state.closed.is_some() {
+        return;
+    }
+    let handle = registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
+    registry::dropped(connection.id);
+    state.view = None;
+    state.kept.get_mut().clear();
+    state.streams.get_mut().clear();
+    if let Some(watch) = &connection.identity.watch {
+        checkpointer::leave(watch);
+    }
+    let db = state.raw.0;
+    state.progress.remove(db);
+    // SAFETY: nobody else has the connection any more. `close_v2` lets statements of others live on.
+    unsafe {
+        let waiting = state.waiting.take();
+        if sqlite::sqlite3_close(db) != sqlite::SQLITE_OK {
+            // Others' statements, or a backup of theirs, keep the handle alive, and with it the busy handler.
+            handle::sqlite3_close_v2(db);
+            forget(waiting);
+        }
+    }
+    if let Some(handle) = handle {
+        eprintln!("litekeel: a connection was dropped without close: {}", handle.describe());
+        let leak = Event::new("leak")
+            .text("opened_at", handle.opened_at.as_str())
+            .int("age_ms", handle.age.as_millis().try_into().unwrap_or(i64::MAX));
+        events::tell(&events::named(leak, handle.path.as_deref()));
+    }
+}

@@ -1,0 +1,208 @@
+//! Exclusive use of a connection, for one call: what it may do, how it fails, and what its end settles.
+
+use std::cell::RefMut;
+use std::sync::MutexGuard;
+use std::time::Duration;
+
+use crate::connection::transaction;
+use crate::connection::transaction::PragmaText;
+use crate::connection::{Connection, State};
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::query::statement::Kept;
+use crate::query::stream::Streams;
+use crate::registry::activity::Execution;
+use crate::sqlite;
+use crate::waiting::deadline::{Progress, Running};
+
+/// Exclusive use of a connection.
+pub struct Guard<'a> {
+    state: MutexGuard<'a, State>,
+    connection: &'a Connection,
+    /// The call's deadline, when it has one.
+    _running: Option<Running>,
+    /// After `state`: fields are dropped in this order, and subscribers are called when nothing is locked.
+    _after: After<'a>,
+}
+
+/// When it is dropped, delivers the events that came up under the lock, and ends the owners that left meanwhile.
+struct After<'a>(&'a Connection);
+
+impl Drop for After<'_> {
+    fn drop(&mut self) {
+        self.0.subscribers.flush();
+        for _ in 0..self.0.left.take_owners() {
+            // Nobody is there to be told of a failure: whoever wants to hear of it closes.
+            let _ = self.0.close();
+        }
+    }
+}
+
+impl<'a> Guard<'a> {
+    pub(crate) fn new(state: MutexGuard<'a, State>, connection: &'a Connection, running: Option<Running>) -> Guard<'a> {
+        Guard { state, connection, _running: running, _after: After(connection) }
+    }
+
+    /// SQLite's own handle, valid while the guard lives.
+    pub fn raw(&self) -> *mut sqlite::sqlite3 {
+        self.state.raw.0
+    }
+
+    /// rusqlite's view of the connection, valid while the guard lives.
+    pub fn sqlite(&self) -> &rusqlite::Connection {
+        self.state.view.as_ref().expect("an open connection has its view")
+    }
+
+    /// The statements that are kept for their text to come again.
+    pub(crate) fn kept(&self) -> RefMut<'_, Kept> {
+        self.state.kept.borrow_mut()
+    }
+
+    /// The statements that streams read.
+    pub(crate) fn streams(&self) -> RefMut<'_, Streams> {
+        self.state.streams.borrow_mut()
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.state.progress
+    }
+
+    /// The busy timeout that is in force.
+    pub fn busy_timeout(&self) -> Option<Duration> {
+        self.state.waiting.as_ref().map(|waiting| waiting.timeout())
+    }
+
+    /// Changes the busy timeout, and reinstalls the handler that `PRAGMA busy_timeout` or `sqlite3_busy_timeout` may
+    /// have replaced.
+    pub fn set_busy_timeout(&self, ms: u32) {
+        // SAFETY: the connection is open and ours while the guard lives; the boxed handler lives until it is closed.
+        unsafe {
+            match &self.state.waiting {
+                Some(waiting) => {
+                    waiting.set_timeout(ms);
+                    waiting.install();
+                }
+                None => {
+                    sqlite::sqlite3_busy_timeout(self.raw(), i32::try_from(ms).unwrap_or(i32::MAX));
+                }
+            }
+        }
+    }
+
+    /// How long the statement that just failed had waited for a lock.
+    pub fn take_waited(&self) -> Duration {
+        self.state.waiting.as_ref().map_or(Duration::ZERO, |waiting| waiting.take_waited())
+    }
+
+    /// The failure of a statement as an explained error; for BUSY with how long it waited.
+    pub fn fail(&self, rc: i32) -> Error {
+        let late = self.past_deadline(rc);
+        if rc & 0xff != sqlite::SQLITE_BUSY
+            && let Some(error) = late
+        {
+            return error;
+        }
+        let raw = self.raw();
+        // SAFETY: this guard's own handle.
+        let error = unsafe { self.connection.fail(raw, rc, "") };
+        let interrupted = self.state.waiting.as_ref().is_some_and(|waiting| waiting.was_interrupted());
+        self.take_waited();
+        // SQLite says BUSY for a wait that the deadline or an interrupt has ended. Who was in the way is told all the same.
+        let ended = match late {
+            Some(late) => late.message().to_owned(),
+            None if rc & 0xff == sqlite::SQLITE_BUSY && interrupted => "interrupted".to_owned(),
+            None => return error,
+        };
+        let text = format!("{ended}; {}", error.message());
+        let told = Error::new(sqlite::SQLITE_INTERRUPT, text).with_hint(error.hint()).with_sqlite_code(rc);
+        match error.path() {
+            Some(path) => told.with_path(path),
+            None => told,
+        }
+    }
+
+    /// Notes for other threads that `statement` is being run, until the result is dropped; and where others of this
+    /// process wait for the write lock that it is going to need, waits behind them. Before the first step.
+    ///
+    /// # Safety
+    /// `statement` is a live statement of this connection, and stays one until the result is dropped.
+    pub unsafe fn executing(&self, statement: *mut sqlite::sqlite3_stmt) -> Execution<'_> {
+        let db = self.raw();
+        // SAFETY: the caller's promise; this thread holds the connection.
+        unsafe {
+            let writes = sqlite::sqlite3_stmt_readonly(statement) == 0;
+            let execution = Execution::begin(&self.connection.activity, db, statement, writes);
+            if let Some(waiting) = &self.state.waiting {
+                waiting.begin_statement();
+                if writes {
+                    // Of the statements that control a transaction only BEGIN IMMEDIATE and BEGIN EXCLUSIVE write.
+                    let sql = std::ffi::CStr::from_ptr(sqlite::sqlite3_sql(statement));
+                    waiting.before_write(transaction::is_begin(sql.to_bytes()));
+                }
+            }
+            execution
+        }
+    }
+
+    /// Whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        // SAFETY: the connection is open while the guard lives.
+        unsafe { sqlite::sqlite3_get_autocommit(self.raw()) == 0 }
+    }
+
+    /// Ends a unit of work. On a shared connection every unit ends in autocommit: a transaction left open is rolled
+    /// back, so that one owner's rollback never takes another owner's acknowledged rows with it.
+    ///
+    /// # Errors
+    /// `KEEL_SHARED` when a transaction had to be rolled back.
+    pub fn settle(self) -> Result<()> {
+        if !self.roll_back_if_shared() {
+            return Ok(());
+        }
+        Err(Error::new(
+            codes::SHARED,
+            "the call would leave a transaction open on a shared connection; it has been rolled back",
+        )
+        .with_hint("do it in one call (exec_atomic), or on a connection of your own (a sibling)"))
+    }
+
+    /// Several owners opened a shared connection with the settings that it has: none of them changes them for the others.
+    ///
+    /// # Errors
+    /// `KEEL_SHARED` when the statement at the beginning of `sql` would.
+    pub(crate) fn refuse_change_of_shared(&self, sql: &[u8]) -> Result<()> {
+        if self.connection.is_shared()
+            && let Some(id) = PragmaText::parse(sql).and_then(|pragma| pragma.changes())
+        {
+            let text = format!("{} of a shared connection stays as it was opened", id.key());
+            return Err(Error::new(codes::SHARED, text).with_hint("set it on a connection of your own (a sibling)"));
+        }
+        Ok(())
+    }
+
+    fn roll_back_if_shared(&self) -> bool {
+        let left_open = self.connection.is_shared() && self.in_transaction();
+        if left_open {
+            // SAFETY: the connection is open and ours while the guard lives.
+            unsafe {
+                sqlite::sqlite3_exec(self.raw(), c"ROLLBACK".as_ptr(), None, std::ptr::null_mut(), std::ptr::null_mut())
+            };
+        }
+        left_open
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.state.streams.get_mut().end(self.connection.left.take_streams());
+        self.roll_back_if_shared();
+        // SAFETY: the connection is open and ours while the guard lives.
+        let transaction = unsafe { sqlite::sqlite3_txn_state(self.raw(), std::ptr::null()) };
+        self.connection.activity.settle(transaction);
+        if let Some(event) = self.state.waiting.as_ref().and_then(|waiting| waiting.end_call(transaction)) {
+            self.connection.emit(event);
+        }
+        self.connection.subscribers.guard(false);
+        self.connection.activity.set_user(0);
+    }
+}

@@ -1,0 +1,92 @@
+//! Keeping the other owners out while what hangs on a handle is taken down.
+
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
+
+use crate::connection::{Connection, State};
+use crate::registry::activity::this_thread;
+
+/// Nobody else uses the connection while it lives. Unlike a [`Guard`](crate::Guard) it says nothing about the connection's
+/// state.
+pub struct Hold<'a> {
+    connection: &'a Connection,
+    /// None inside a call of this very thread, which keeps the others out already.
+    state: Option<MutexGuard<'a, State>>,
+}
+
+impl Connection {
+    /// Keeps other owners' calls out, whatever state the connection is in: closed, being shut down or after a panic too.
+    /// For finalizing statements and the like, which a closed connection still needs. Inside a call of this very thread
+    /// it is part of that call.
+    ///
+    /// `None` in a child of the process that opened the connection, and when a call of another owner has not ended after
+    /// `patience`; without patience it is waited for.
+    pub fn hold(&self, patience: Option<Duration>) -> Option<Hold<'_>> {
+        if self.is_forked() {
+            return None;
+        }
+        if self.is_used_by_this_thread() {
+            return Some(Hold { connection: self, state: None });
+        }
+        let state = match patience {
+            None => self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
+            Some(patience) => self.state_within(patience)?,
+        };
+        self.activity.set_user(this_thread());
+        Some(Hold { connection: self, state: Some(state) })
+    }
+
+    /// Ends the use of an owner that is gone without closing. The last one's is ended by the drop, which warns.
+    pub fn abandon(&self) {
+        let others = |owners: usize| (owners > 1).then(|| owners - 1);
+        let _ = self.owners.fetch_update(Ordering::AcqRel, Ordering::Acquire, others);
+    }
+
+    fn state_within(&self, patience: Duration) -> Option<MutexGuard<'_, State>> {
+        let began = Instant::now();
+        loop {
+            match self.state.try_lock() {
+                Ok(state) => return Some(state),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if began.elapsed() >= patience => return None,
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        if self.state.is_some() {
+            // Before the lock is given back, which the fields' own drop does.
+            self.connection.activity.set_user(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::{Connection, Options};
+
+    #[test]
+    fn a_hold_keeps_others_out_and_is_part_of_ones_own_call() {
+        let db = Connection::open(Some(":memory:"), &Options::new()).unwrap();
+        let soon = Some(Duration::from_millis(5));
+        {
+            let _call = db.lock().unwrap();
+            assert!(db.hold(soon).is_some());
+            assert!(std::thread::scope(|scope| scope.spawn(|| db.hold(soon).is_none()).join().unwrap()));
+        }
+        {
+            let _hold = db.hold(None).unwrap();
+            assert!(db.lock().is_err(), "a call inside would wait for itself");
+            assert!(std::thread::scope(|scope| scope.spawn(|| db.hold(soon).is_none()).join().unwrap()));
+        }
+        db.abandon();
+        assert_eq!(db.close().unwrap().owners_left, 0, "the only owner has not left");
+        assert!(db.hold(soon).is_some());
+    }
+}

@@ -1,0 +1,386 @@
+//! One connection: serialised, interruptible, closed once.
+
+pub(crate) mod close;
+pub(crate) mod deferred;
+pub(crate) mod guard;
+pub mod health;
+pub(crate) mod hold;
+mod owners;
+pub(crate) mod transaction;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::connection::deferred::Left;
+use crate::connection::guard::Guard;
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::events::Subscribers;
+use crate::explain::{self, Access, Subject};
+use crate::lifecycle::{initialize, shutdown};
+use crate::open::inspect::Stamp;
+use crate::platform::fork;
+use crate::query::statement::Kept;
+use crate::query::stream::Streams;
+use crate::registry::activity::{Activity, this_thread};
+use crate::registry::{self, FileId, OpenHandle};
+use crate::report::{CloseReport, OpenReport};
+use crate::settings::{Id, Options, Resolved, Settings, resolve};
+use crate::vfs::file_monitor::Watch;
+use crate::vfs::shim;
+use crate::waiting::busy_handler::Waiting;
+use crate::waiting::deadline::Progress;
+use crate::{open, sqlite};
+
+/// A connection to one database, safe to use from any thread.
+///
+/// Calls are serialised by a lock of its own ([`lock`](Connection::lock)); SQLite itself runs without its mutex.
+/// In a child process after `fork` every call is refused: the connection belongs to the parent.
+pub struct Connection {
+    pub(crate) id: u64,
+    pub(crate) state: Mutex<State>,
+    /// Held by `interrupt` and, for the moment of closing, by `close`: an interrupt must never reach freed memory
+    /// and never wait for a running query.
+    pub(crate) interruptible: Mutex<Raw>,
+    /// What it is doing, for other threads; also which thread is inside [`lock`](Connection::lock), so that a
+    /// callback's second call is refused instead of waiting for itself.
+    pub(crate) activity: Arc<Activity>,
+    generation: u32,
+    pub(crate) shared: AtomicBool,
+    pub(crate) owners: AtomicUsize,
+    pub(crate) identity: Identity,
+    pub(crate) subscribers: Arc<Subscribers>,
+    /// What a callback has let go of, to be ended when the call is over that it is part of.
+    pub(crate) left: Left,
+}
+
+/// What never changes while the connection lives.
+pub(crate) struct Identity {
+    pub path: Option<PathBuf>,
+    pub file: Option<FileId>,
+    pub access: Access,
+    pub opened_at: String,
+    pub report: OpenReport,
+    /// How to open another one like it; `None` for an adopted handle.
+    pub resolved: Option<Resolved>,
+    /// Set when it was opened with `share=1`: by this it is found.
+    pub share_key: Option<FileId>,
+    pub strict: bool,
+    /// What its file does; `None` in memory and on a VFS without shared memory.
+    pub watch: Option<Arc<Watch>>,
+    /// The state of the file when it began to be read without locks.
+    pub inspected: Option<Stamp>,
+}
+
+pub(crate) struct State {
+    pub raw: Raw,
+    /// rusqlite's view of the same handle; it never closes it.
+    pub view: Option<rusqlite::Connection>,
+    pub waiting: Option<Box<Waiting>>,
+    /// `sqlite3_total_changes64` when open was done: what the user's statements changed is the difference.
+    pub changes_at_open: i64,
+    pub closed: Option<CloseReport>,
+    /// Compiled statements of ours. A cell: the guard hands them out by reference.
+    pub kept: RefCell<Kept>,
+    /// Statements of ours that streams read.
+    pub streams: RefCell<Streams>,
+    /// Boxed: SQLite knows its address.
+    pub progress: Box<Progress>,
+}
+
+// SAFETY: everything in it is used by the thread that holds the mutex; SQLite (compiled threadsafe) allows a handle to
+// move between threads, and the busy handler runs on the thread that runs the statement.
+unsafe impl Send for State {}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Raw(pub *mut sqlite::sqlite3);
+// SAFETY: the pointer is only dereferenced by SQLite, under `state` or, for interrupt, `interruptible`.
+unsafe impl Send for Raw {}
+
+/// What is known about a handle that its host opened itself.
+#[derive(Clone, Debug, Default)]
+pub struct PlainInfo {
+    /// The absolute path; `None` for a database in memory.
+    pub path: Option<PathBuf>,
+    /// Opened for reading only.
+    pub read_only: bool,
+    /// Where in the program it was opened.
+    pub opened_at: String,
+}
+
+impl Connection {
+    /// Opens the database that `url`, the environment or the default names: tuned, verified, registered.
+    ///
+    /// # Errors
+    /// The configuration codes for the URL and the options; SQLite's code, explained, with the step that failed.
+    pub fn open(url: Option<&str>, options: &Options) -> Result<Arc<Connection>> {
+        open::open(resolve(url, options)?, options)
+    }
+
+    /// Takes over a handle that its host opened itself, as it is: untuned, but registered and closed like any other.
+    ///
+    /// # Safety
+    /// `raw` is an open connection of this copy of SQLite that nobody else closes.
+    pub unsafe fn adopt(raw: *mut sqlite::sqlite3, info: PlainInfo) -> Arc<Connection> {
+        initialize::initialise();
+        let file = info.path.as_deref().and_then(open::target::file_id);
+        // SAFETY: the caller's promise.
+        let watch = info.path.as_deref().and_then(|path| unsafe { shim::install(raw, path) });
+        let identity = Identity {
+            path: info.path,
+            file,
+            access: if info.read_only { Access::Read } else { Access::Write },
+            opened_at: info.opened_at,
+            report: OpenReport::default(),
+            resolved: None,
+            share_key: None,
+            strict: false,
+            inspected: None,
+            watch,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { Connection::assemble(raw, None, identity) }
+    }
+
+    /// Makes the object around an open handle and registers it.
+    ///
+    /// # Safety
+    /// As for [`adopt`](Connection::adopt).
+    pub(crate) unsafe fn assemble(
+        raw: *mut sqlite::sqlite3,
+        mut waiting: Option<Box<Waiting>>,
+        identity: Identity,
+    ) -> Arc<Connection> {
+        let id = registry::next_id();
+        // SAFETY: the handle is open; the view is dropped before it is closed.
+        let (view, changes_at_open) =
+            unsafe { (rusqlite::Connection::from_handle(raw).ok(), sqlite::sqlite3_total_changes64(raw)) };
+        let handle = OpenHandle {
+            id,
+            path: identity.path.clone(),
+            file: identity.file,
+            opened_at: identity.opened_at.clone(),
+            age: Duration::ZERO,
+            shared: identity.share_key.is_some(),
+            tuned: identity.resolved.is_some(),
+        };
+        let strict = identity.strict;
+        let subscribers = identity.watch.as_ref().map(|watch| watch.subscribers.clone()).unwrap_or_default();
+        let activity = waiting.as_ref().map_or_else(|| Arc::new(Activity::new()), |waiting| waiting.activity.clone());
+        if let (Some(waiting), Some(file), Some(path)) = (&mut waiting, identity.file, &identity.path) {
+            let wal = identity.resolved.as_ref().is_some_and(|r| r.settings.word(Id::JournalMode) == "wal");
+            waiting.join(file, path.clone(), id, wal, subscribers.clone());
+        }
+        let connection = Arc::new(Connection {
+            id,
+            state: Mutex::new(State {
+                raw: Raw(raw),
+                view,
+                waiting,
+                changes_at_open,
+                closed: None,
+                kept: RefCell::default(),
+                streams: RefCell::default(),
+                progress: Box::default(),
+            }),
+            interruptible: Mutex::new(Raw(raw)),
+            activity,
+            generation: fork::generation(),
+            shared: AtomicBool::new(identity.share_key.is_some()),
+            owners: AtomicUsize::new(1),
+            identity,
+            subscribers,
+            left: Left::default(),
+        });
+        registry::add(handle, strict, &connection);
+        connection
+    }
+
+    /// Exclusive use, for one unit of work.
+    ///
+    /// # Errors
+    /// `KEEL_CLOSED` after close; `KEEL_FORKED` in a child; `KEEL_PANIC` when an earlier call panicked;
+    /// `SQLITE_MISUSE` when this very thread holds the connection already, as a callback does.
+    pub fn lock(&self) -> Result<Guard<'_>> {
+        self.check_process()?;
+        let me = this_thread();
+        self.check_not_inside()?;
+        let state =
+            self.state.lock().map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked"))?;
+        if shutdown::begun() {
+            // What has begun may go on to its end.
+            // SAFETY: the handle is open, and its lock is held.
+            let between = state.closed.is_some() || unsafe { sqlite::sqlite3_get_autocommit(state.raw.0) } != 0;
+            between.then(shutdown::refuse).transpose()?;
+        }
+        if state.closed.is_some() {
+            return Err(self.closed_error());
+        }
+        self.activity.set_user(me);
+        self.subscribers.guard(true);
+        if let Some(waiting) = &state.waiting {
+            waiting.begin_call();
+        }
+        let running = state.progress.begin(state.raw.0);
+        Ok(Guard::new(state, self, running))
+    }
+
+    /// # Errors
+    /// `SQLITE_MISUSE` when this very thread is in a call on the connection: in a callback, which would wait for itself.
+    pub fn check_not_inside(&self) -> Result<()> {
+        if self.is_used_by_this_thread() {
+            return Err(Error::new(sqlite::SQLITE_MISUSE, "this connection is busy with a call of this very thread")
+                .with_hint("a callback may not use the connection that called it: open another one"));
+        }
+        Ok(())
+    }
+
+    /// Whether this very thread is inside [`lock`](Connection::lock).
+    pub(crate) fn is_used_by_this_thread(&self) -> bool {
+        self.activity.user() == this_thread()
+    }
+
+    pub(crate) fn closed_error(&self) -> Error {
+        let place = self.identity.path.as_deref().unwrap_or(Path::new(":memory:")).display();
+        Error::new(codes::CLOSED, format!("the connection to {place} is closed"))
+    }
+
+    /// # Errors
+    /// `KEEL_FORKED` in a child of the process that opened the connection.
+    pub fn check_process(&self) -> Result<()> {
+        if self.is_forked() {
+            return Err(Error::new(codes::FORKED, "this connection was opened by the process that forked this one"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_forked(&self) -> bool {
+        self.generation != fork::generation()
+    }
+
+    /// Makes the running statement fail with `SQLITE_INTERRUPT`. Any thread; never blocks.
+    pub fn interrupt(&self) {
+        if self.is_forked() {
+            return;
+        }
+        if let Ok(raw) = self.interruptible.lock()
+            && !raw.0.is_null()
+        {
+            // SAFETY: `close` clears this pointer under the same lock before it frees the connection.
+            unsafe { sqlite::sqlite3_interrupt(raw.0) }
+        }
+    }
+
+    /// Ends one owner's use. The last owner's call closes: rolls back, checkpoints, reports. Calling again gives the
+    /// same report.
+    ///
+    /// # Errors
+    /// `SQLITE_MISUSE` in a callback of the connection; `KEEL_PANIC` when the lock is poisoned and the connection could
+    /// not be examined; SQLite's own failure to close.
+    pub fn close(&self) -> Result<CloseReport> {
+        close::close(self)
+    }
+
+    /// Closes at the end of the process, waiting at most `patience` for a call that is running; returns whether it did.
+    pub(crate) fn close_at_exit(&self, patience: Duration) -> bool {
+        let began = std::time::Instant::now();
+        loop {
+            if let Ok(state) = self.state.try_lock() {
+                close::close_locked(self, state);
+                return true;
+            }
+            if began.elapsed() >= patience {
+                return false;
+            }
+            self.interrupt();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether all that this connection has read so far is of one state of the database. Locks see to that; only one that
+    /// inspects a database nobody has open reads without them, and learns here whether somebody has written meanwhile.
+    pub fn saw_one_state(&self) -> bool {
+        self.identity.inspected.as_ref().is_none_or(Stamp::is_unchanged)
+    }
+
+    /// What open found and did.
+    pub fn report(&self) -> &OpenReport {
+        &self.identity.report
+    }
+
+    /// Every setting; `None` for an adopted handle.
+    pub fn settings(&self) -> Option<&Settings> {
+        self.identity.resolved.as_ref().map(|resolved| &resolved.settings)
+    }
+
+    /// The absolute path; `None` for a database in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.identity.path.as_deref()
+    }
+
+    /// The identity of the file, by which the process's connections to it find each other.
+    pub fn file_id(&self) -> Option<FileId> {
+        self.identity.file
+    }
+
+    /// Whether several owners use it: it was opened with `share=1` or retained. That never changes back.
+    pub fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn share_key(&self) -> Option<FileId> {
+        self.identity.share_key
+    }
+
+    /// SQLite's failure as an explained error. Failures that are about SQL keep SQLite's sentence.
+    ///
+    /// `doing` names the step when the call is no statement of the user's; empty otherwise.
+    ///
+    /// # Safety
+    /// `raw` is this connection's handle, and the caller holds its [`Guard`] (or is its only user).
+    pub unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: &'static str) -> Error {
+        if let Some(error) = health::refusal(self, rc) {
+            return if doing.is_empty() { error } else { error.with_step(doing) };
+        }
+        let subject = Subject {
+            activity: Some(&self.activity),
+            id: Some(self.id),
+            ..Subject::of(raw, self.path(), self.identity.access)
+        };
+        let error = explain::explain(&subject, rc);
+        if doing.is_empty() { error } else { error.with_step(doing) }
+    }
+
+    /// Everyone who holds a lock on the database, this connection excepted; `None` where the system does not tell.
+    pub fn holders(&self) -> Option<Vec<crate::error::Holder>> {
+        crate::locks::holders::holders(self.path()?, Some(self.id))
+    }
+
+    /// Marks the open transaction as one that goes on while this thread does something else, as an asynchronous
+    /// transaction of an event loop does; `false` takes the mark away. While it is marked, another connection of this
+    /// thread to the same file that would have to wait for it fails at once: waiting would keep the thread from ending
+    /// the transaction. Call it on the thread that drives the connection.
+    pub fn set_async_transaction(&self, on: bool) {
+        self.activity.mark_async(on);
+    }
+
+    /// The timeout the settings ask for, in milliseconds.
+    pub fn configured_busy_timeout(&self) -> Option<i64> {
+        self.settings().and_then(|settings| settings.int(Id::BusyTimeout))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        close::on_drop(self);
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("id", &self.id).field("path", &self.identity.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,82 @@
+//! litekeel's own error codes: one table of name, number, class and hint.
+//!
+//! SQLite's codes are positive and keep their meaning; ours are negative, so the two never collide. A number is
+//! never reused and never changes its meaning; new codes are appended.
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+
+use crate::error::sqlite_name;
+use crate::platform::fork::ForkMutex;
+
+/// What kind of mistake or condition a code stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Class {
+    /// The URL, a setting or an option is wrong: correct it and call again.
+    Config,
+    /// The file system does not allow what was asked: a path, a permission, a file of another kind.
+    Path,
+    /// Going on could lose or corrupt data.
+    Safety,
+    /// The call does not fit the state of the connection.
+    State,
+    /// A handle is stale, forged or foreign.
+    Handle,
+    /// A defect of litekeel.
+    Internal,
+}
+
+/// One row of the table of codes.
+#[derive(Debug)]
+pub struct Code {
+    /// The number, negative.
+    pub value: i32,
+    /// The name that every host shows: `KEEL_UNKNOWN_PARAM`.
+    pub name: &'static str,
+    /// What kind of condition it is.
+    pub class: Class,
+    /// What to do when the error itself carries no better hint.
+    pub hint: &'static str,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $value:literal, $class:ident, $hint:literal;)*) => {
+        $($(#[$doc])* pub const $name: i32 = $value;)*
+        /// Every code, in the order of the numbers.
+        pub static TABLE: &[Code] = &[
+            $(Code { value: $value, name: concat!("KEEL_", stringify!($name)), class: Class::$class, hint: $hint },)*
+        ];
+    };
+}
+
+include!("codes_table.rs");
+
+/// The row of a negative code.
+pub fn lookup(value: i32) -> Option<&'static Code> {
+    TABLE.iter().find(|code| code.value == value)
+}
+
+pub(crate) static NAMES: ForkMutex<BTreeMap<i32, &'static CStr>> = ForkMutex::new(BTreeMap::new());
+
+/// The name of a code of ours or of SQLite's, for C; `SQLITE_UNKNOWN` for a code without one.
+pub fn name(value: i32) -> &'static CStr {
+    let mut names = NAMES.lock();
+    let text = lookup(value).map(|row| row.name).or_else(|| sqlite_name(value));
+    let Some(text) = text else { return c"SQLITE_UNKNOWN" };
+    // One small allocation for each code ever named, kept for the life of the process: callers get a static text.
+    names.entry(value).or_insert_with(|| Box::leak(CString::new(text).unwrap_or_default().into_boxed_c_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_unique_and_dense() {
+        for (index, code) in TABLE.iter().enumerate() {
+            assert_eq!(code.value, -(index as i32) - 1, "{}", code.name);
+            assert_eq!(TABLE.iter().filter(|c| c.name == code.name).count(), 1);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! SQLite's failure → what happened, to which path, why, and what to do.
+//!
+//! SQLite's code and errno alone mislead ("unable to open database file" for a dozen causes). Each room below knows one
+//! family of codes and looks at the file system with `stat` and `access` only: opening and closing the database here
+//! would drop the locks that this process holds on it.
+
+mod busy;
+mod cantopen;
+mod corrupt;
+mod io;
+mod notadb;
+mod readonly;
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::{Error, sqlite_name};
+use crate::registry::activity::Activity;
+use crate::sqlite;
+use crate::sqlite::handle;
+
+pub(crate) use readonly::on_disk;
+
+/// What a connection wants of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// `mode=ro`.
+    Read,
+    /// `mode=rw`: the file must exist.
+    Write,
+    /// `mode=rwc`.
+    Create,
+}
+
+/// What failed: everything an explanation may look at.
+pub(crate) struct Subject<'a> {
+    /// The connection, or null when there is none.
+    pub raw: *mut sqlite::sqlite3,
+    /// The absolute path of the database, if it lies in a file.
+    pub path: Option<&'a Path>,
+    pub access: Access,
+    /// Added to the hint when a directory is missing: what the form of the URL may have meant.
+    pub path_note: Option<&'a str>,
+    /// The connection's id, so that it is not named as the one in its own way.
+    pub id: Option<u64>,
+    /// What the connection is doing.
+    pub activity: Option<&'a Activity>,
+    /// The journal mode was to be changed, and has been waited for for so long.
+    pub conversion: Option<Duration>,
+}
+
+impl<'a> Subject<'a> {
+    /// A connection of which no more is known.
+    pub(crate) fn of(raw: *mut sqlite::sqlite3, path: Option<&'a Path>, access: Access) -> Subject<'a> {
+        Subject { raw, path, access, path_note: None, id: None, activity: None, conversion: None }
+    }
+}
+
+/// One family's finding: why, and what to do.
+pub(crate) struct Finding {
+    pub why: String,
+    pub hint: String,
+}
+
+impl Finding {
+    fn new(why: impl Into<String>, hint: impl Into<String>) -> Finding {
+        Finding { why: why.into(), hint: hint.into() }
+    }
+}
+
+/// The explained error for the result code `rc` of a call on `subject`.
+///
+/// A failure that is about SQL, not about the file, keeps SQLite's own sentence unchanged.
+pub(crate) fn explain(subject: &Subject<'_>, rc: i32) -> Error {
+    // SAFETY: the subject's handle is null or open, and the caller holds its lock.
+    let (message, errno) = unsafe { handle::last_failure(subject.raw, rc) };
+    let busy = (rc & 0xff == sqlite::SQLITE_BUSY).then(|| busy::data(subject, rc));
+    let finding = match rc & 0xff {
+        sqlite::SQLITE_CANTOPEN => Some(cantopen::find(subject, rc, errno)),
+        sqlite::SQLITE_READONLY => Some(readonly::find(subject, rc)),
+        sqlite::SQLITE_PERM | sqlite::SQLITE_AUTH => None,
+        sqlite::SQLITE_NOTADB => Some(notadb::find(subject)),
+        sqlite::SQLITE_CORRUPT => Some(corrupt::find(subject, rc)),
+        sqlite::SQLITE_FULL => Some(io::full(subject, errno)),
+        sqlite::SQLITE_IOERR => Some(io::find(subject, rc, errno)),
+        sqlite::SQLITE_BUSY | sqlite::SQLITE_PROTOCOL => Some(busy::find(rc, busy.as_ref())),
+        _ => None,
+    };
+    let offset = if subject.raw.is_null() {
+        -1
+    } else {
+        // SAFETY: as above.
+        unsafe { sqlite::sqlite3_error_offset(subject.raw) }
+    };
+    let mut error = match finding {
+        None => Error::new(rc, message),
+        Some(found) => {
+            let name = sqlite_name(rc).unwrap_or("SQLITE_UNKNOWN");
+            let place = subject.path.map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
+            let waited = busy.as_ref().map_or_else(String::new, busy::waited);
+            Error::new(rc, format!("{message} ({name}{waited}): {place}: {}", found.why)).with_hint(found.hint)
+        }
+    };
+    if error.hint().is_empty() {
+        let hint = statement_hint(rc, error.message());
+        error = error.with_hint(hint);
+    }
+    if let Some(busy) = busy {
+        error = error.with_busy(busy);
+    }
+    if let Some(path) = subject.path {
+        error = error.with_path(path);
+    }
+    // SQLite keeps the errno of an earlier failure; it only says something about a failure of the file.
+    let about_file = matches!(
+        rc & 0xff,
+        sqlite::SQLITE_CANTOPEN | sqlite::SQLITE_IOERR | sqlite::SQLITE_FULL | sqlite::SQLITE_READONLY
+    );
+    if about_file { error.with_errno(errno) } else { error }.with_offset(offset)
+}
+
+/// What helps with a failure that is about SQL: only where litekeel's own settings are the cause.
+fn statement_hint(rc: i32, message: &str) -> &'static str {
+    if message.contains("unsafe use of") {
+        "trusted_schema is off: register the function as innocuous, or open with trusted_schema=on if you trust whoever \
+         wrote the schema"
+    } else if rc & 0xff == sqlite::SQLITE_ERROR && message.contains("no such column: \"") {
+        "text goes in single quotes: 'text'; double quotes name a column (dqs=off)"
+    } else {
+        ""
+    }
+}

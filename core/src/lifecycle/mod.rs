@@ -1,0 +1,7 @@
+//! Once per process: configuring SQLite, closing at exit and on a signal.
+//!
+//! Must not know: opening, and SQL.
+
+pub(crate) mod at_exit;
+pub mod initialize;
+pub mod shutdown;

@@ -1,0 +1,189 @@
+//! Who holds a lock on a database: the bytes that SQLite locks, read from the kernel's table.
+//!
+//! The files are only looked at with `stat`: opening and closing them would drop this process's own locks.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::Holder;
+use crate::open::target::file_id;
+use crate::platform::path_facts::beside;
+use crate::platform::procfs;
+use crate::registry;
+
+/// The first lock byte of the database file; RESERVED is the next one, then 510 SHARED bytes.
+const PENDING: u64 = 0x4000_0000;
+
+fn shm_role(byte: u64) -> Option<&'static str> {
+    match byte {
+        120 => Some("writer"),
+        121 => Some("checkpointer"),
+        122 => Some("recoverer"),
+        123..=127 => Some("reader"),
+        _ => None,
+    }
+}
+
+fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<&'static str> {
+    let covers = |byte: u64| lock.start <= byte && byte <= lock.end;
+    if lock.ino != database {
+        // Byte 128 is held by every user of the WAL and stands in nobody's way.
+        let mut roles: Vec<_> = (120..=127).filter(|&byte| covers(byte)).filter_map(shm_role).collect();
+        roles.dedup();
+        return roles;
+    }
+    if lock.exclusive && covers(PENDING + 2) {
+        vec!["exclusive"]
+    } else if lock.exclusive && covers(PENDING + 1) {
+        vec!["reserved"]
+    } else if covers(PENDING) {
+        vec!["pending"]
+    } else if covers(PENDING + 2) {
+        vec!["shared"]
+    } else {
+        Vec::new()
+    }
+}
+
+/// Everyone who holds a lock on the database at `path`, writers first; `None` where the system does not tell.
+///
+/// In WAL mode every connection keeps a SHARED lock on the database file; it is left out while the `-shm` exists,
+/// because it stands in nobody's way. `except` is the id of the connection that asks.
+pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
+    let database = file_id(path)?.ino;
+    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
+    let inodes: Vec<u64> = [Some(database), shm].into_iter().flatten().collect();
+    let me = std::process::id();
+    let mut found: Vec<Holder> = Vec::new();
+    let mut mine: Vec<&'static str> = Vec::new();
+    for lock in procfs::posix_locks(&inodes)? {
+        for role in ranks(&lock, database) {
+            let known = found.iter().any(|holder| holder.pid == lock.pid && holder.role == role);
+            if known || (role == "shared" && shm.is_some()) {
+                continue;
+            }
+            if lock.pid == me {
+                mine.push(role);
+                continue;
+            }
+            found.push(of_process(lock.pid, role));
+        }
+    }
+    let own = own(path, except);
+    let is_known = own.iter().any(|(holder, asks, certain)| blocks(holder.role) && (*certain || !asks));
+    if mine.iter().any(|role| blocks(role)) && !is_known {
+        // The kernel says that this process holds it, and no connection of ours has noted a statement: a raw handle.
+        let role = mine.into_iter().find(|role| blocks(role)).unwrap_or_default();
+        found.push(Holder { pid: me, role, command: THIS_PROCESS.to_owned(), state: "running", ..Holder::default() });
+    }
+    found.extend(own.into_iter().filter(|(_, asks, _)| !asks).map(|(holder, ..)| holder));
+    found.sort_by_key(|holder| !blocks(holder.role));
+    Some(found)
+}
+
+/// Whether this very process, on whichever connection, holds the write lock of the database at `path`.
+pub(crate) fn write_locked_here(path: &Path) -> Option<bool> {
+    let database = file_id(path)?.ino;
+    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
+    let inodes: Vec<u64> = [Some(database), shm].into_iter().flatten().collect();
+    let me = std::process::id();
+    let writes = |role: &&str| matches!(*role, "writer" | "reserved" | "pending" | "exclusive");
+    let locks = procfs::posix_locks(&inodes)?;
+    Some(locks.iter().any(|lock| lock.pid == me && ranks(lock, database).iter().any(writes)))
+}
+
+pub(crate) const THIS_PROCESS: &str = "this process";
+
+/// Whether a lock of this kind is in a writer's way; a reader's is not, in WAL mode.
+fn blocks(role: &str) -> bool {
+    role != "reader" && role != "shared"
+}
+
+/// Those of the holders that are in a writer's way: readers are not while there is a writer.
+pub(crate) fn blocking(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
+    let mut found = holders(path, except)?;
+    if found.iter().any(|holder| blocks(holder.role)) {
+        found.retain(|holder| blocks(holder.role));
+    }
+    Some(found)
+}
+
+/// Whether a connection in WAL mode is closing as the last one: it has locked the whole database file, without first
+/// reserving it as a rollback journal's commit does, while it still has its WAL-index.
+pub(crate) fn is_closing(path: &Path) -> bool {
+    let Some(database) = file_id(path).map(|file| file.ino) else { return false };
+    let Ok(shm) = std::fs::metadata(beside(path, "-shm")).map(|meta| meta.ino()) else { return false };
+    let locks = procfs::posix_locks(&[database, shm]).unwrap_or_default();
+    let holds = |pid: u32, ino: u64, byte: u64, exclusive: bool| {
+        let mut own = locks.iter().filter(|lock| lock.pid == pid && lock.ino == ino);
+        own.any(|lock| lock.start <= byte && byte <= lock.end && (lock.exclusive || !exclusive))
+    };
+    locks.iter().any(|lock| {
+        holds(lock.pid, database, PENDING + 2, true)
+            && !holds(lock.pid, database, PENDING + 1, true)
+            && holds(lock.pid, shm, 128, false)
+    })
+}
+
+/// A process as a holder: its command and its state.
+pub(crate) fn of_process(pid: u32, role: &'static str) -> Holder {
+    let (command, state) = match pid {
+        0 => ("in another PID namespace".to_owned(), ""),
+        pid => (procfs::command(pid), procfs::state(pid)),
+    };
+    let since = if state == "stopped" { procfs::idle_for(pid) } else { None };
+    Holder { pid, role, command, state, since, ..Holder::default() }
+}
+
+/// This process's connections that hold a lock, whether it is the one that asks, and whether it certainly holds it. The
+/// kernel's table has one row for all of them, so each is asked for what its thread has noted.
+fn own(path: &Path, except: Option<u64>) -> Vec<(Holder, bool, bool)> {
+    let Some(file) = file_id(path) else { return Vec::new() };
+    let looks = registry::on_file(file).into_iter().filter_map(|(handle, activity)| {
+        let look = activity.look()?;
+        let holder = Holder {
+            pid: std::process::id(),
+            role: look.role,
+            command: THIS_PROCESS.to_owned(),
+            state: look.state,
+            since: look.since,
+            sql: look.sql,
+            opened_at: (!handle.opened_at.is_empty()).then_some(handle.opened_at),
+            by_this_thread: look.by_this_thread,
+        };
+        Some((holder, Some(handle.id) == except, look.certain))
+    });
+    looks.collect()
+}
+
+/// One sentence about a holder, for messages.
+pub(crate) fn describe(holder: &Holder) -> String {
+    let what = match holder.role {
+        "reader" | "shared" => "read lock held".to_owned(),
+        "writer" | "reserved" | "exclusive" | "pending" => "write lock held".to_owned(),
+        role => format!("{role}: held"),
+    };
+    let time = holder.since.map_or_else(String::new, |since| format!(" for {}", age(since)));
+    if holder.pid != std::process::id() {
+        let state = match holder.state {
+            "stopped" => format!(", stopped by a signal{}", time.replacen("for", "for about", 1)),
+            "zombie" => ", a zombie".to_owned(),
+            _ => String::new(),
+        };
+        return format!("{what} by pid {} ({}){state}", holder.pid, holder.command);
+    }
+    let whose = if holder.by_this_thread { "of this very thread" } else { "of this process" };
+    let at = holder.opened_at.as_ref().map_or(String::new(), |at| format!(" opened at {at}"));
+    let doing = match (&holder.sql, holder.state) {
+        (Some(sql), "running") => format!(", running: {sql}"),
+        (Some(sql), _) => format!(", in a transaction whose latest statement was: {sql}"),
+        (None, "running") => String::new(),
+        (None, _) => ", in an open transaction".to_owned(),
+    };
+    format!("{what}{time} by another connection {whose}{at}{doing}")
+}
+
+fn age(age: Duration) -> String {
+    if age < Duration::from_secs(10) { format!("{:.1} s", age.as_secs_f64()) } else { format!("{} s", age.as_secs()) }
+}

@@ -1,0 +1,40 @@
+//! Which processes have a database open, whether or not they are doing anything.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::open::target::file_id;
+use crate::platform::path_facts::beside;
+use crate::platform::procfs;
+
+/// A process that has a database open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct User {
+    /// The process id; 0 for one in another PID namespace.
+    pub pid: u32,
+    /// The command line, empty when it may not be read.
+    pub command: String,
+    /// `running`, `sleeping`, `stopped`, `zombie`; empty when unknown.
+    pub state: &'static str,
+}
+
+/// The other processes that have a WAL database at `path` open, by the lock that each user of the `-shm` keeps; `None`
+/// where the system does not tell. Outside WAL a process that does nothing holds no lock and is not seen.
+pub fn users(path: &Path) -> Option<Vec<User>> {
+    let database = file_id(path)?.ino;
+    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
+    let inodes: Vec<u64> = [Some(database), shm].into_iter().flatten().collect();
+    let mut pids: Vec<u32> = procfs::posix_locks(&inodes)?.iter().map(|lock| lock.pid).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    pids.retain(|&pid| pid != std::process::id());
+    Some(pids.into_iter().map(|pid| User { pid, command: procfs::command(pid), state: procfs::state(pid) }).collect())
+}
+
+/// Whether any process, this one included, has a lock on the database or its `-shm`.
+pub(crate) fn in_use(path: &Path) -> Option<bool> {
+    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
+    let inodes: Vec<u64> = [Some(file_id(path)?.ino), shm].into_iter().flatten().collect();
+    Some(!procfs::posix_locks(&inodes)?.is_empty())
+}

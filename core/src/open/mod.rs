@@ -1,0 +1,242 @@
+//! Resolved settings → an open, tuned, verified connection. The order matters, and is told here.
+//!
+//! A pragma before the busy handler fails at once on a contended file; `page_size` after WAL is silently ignored;
+//! `foreign_keys` inside a transaction too. Every failure names its step.
+
+mod compile_options;
+mod hardening;
+pub(crate) mod inspect;
+mod journal;
+pub(crate) mod opening;
+mod pragmas;
+mod probe;
+pub(crate) mod target;
+pub(crate) mod verify;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::connection::{Connection, Identity};
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::events;
+use crate::events::Event;
+use crate::explain::Access;
+use crate::lifecycle::{initialize, shutdown};
+use crate::preflight::{second_library, second_sqlite};
+use crate::registry;
+use crate::report::OpenReport;
+use crate::settings::{Id, Options, Origin, Resolved, Settings, Target, Value};
+use crate::vfs::open_files;
+use crate::wal::checkpointer;
+use crate::wal::checkpointer::Wish;
+use inspect::Look;
+
+pub(crate) use hardening::{read as read_switch, version as sqlite_version};
+pub(crate) use opening::Opening;
+pub(crate) use pragmas::as_sqlite;
+
+/// Opens what was resolved: the process's shared connection with `share=1`, else one of its own.
+pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Connection>> {
+    if options.inspect {
+        inspect::tighten(&mut resolved);
+        let Target::File(path) = resolved.target.clone() else { return open_new(resolved, options, false) };
+        return inspect::patiently(&path, || open_new(resolved.clone(), options, false));
+    }
+    if !resolved.settings.bool(Id::Share) {
+        return open_new(resolved, options, false);
+    }
+    let Target::File(path) = &resolved.target else {
+        return Err(Error::new(codes::CONFLICT, "share=1 needs a database in a file")
+            .with_hint("remove share=1, or name a file"));
+    };
+    let lock = registry::creation_lock(path);
+    let _creating = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(existing) = target::file_id(path).and_then(registry::find_shared) {
+        same_settings(&existing, &resolved.settings)?;
+        match existing.retain() {
+            // Closed since it was found, or of no use to anybody any more.
+            Err(error) if matches!(error.code(), codes::CLOSED | codes::PANIC) => {}
+            shared => return shared.map_err(|error| error.with_step("share")),
+        }
+    }
+    open_new(resolved, options, true)
+}
+
+/// Another connection like the one that was resolved before.
+pub(crate) fn sibling(resolved: &Resolved, opened_at: &str) -> Result<Arc<Connection>> {
+    let options = Options { opened_at: Some(opened_at.to_owned()), ..Options::default() };
+    open_new(resolved.clone(), &options, false)
+}
+
+/// Opens the destination of a backup: checked as any other file, but not tuned, since its whole content is replaced.
+pub(crate) fn destination(
+    resolved: &Resolved,
+    options: &Options,
+    access: Access,
+    report: &mut OpenReport,
+) -> Result<Opening> {
+    initialize::initialise();
+    let settings = &resolved.settings;
+    target::prepare(resolved, options, access, report).map_err(|e| e.with_step("target"))?;
+    if let Target::File(path) = &resolved.target {
+        second_sqlite::check(path, settings.word(Id::ForeignSqlite)).map_err(|e| e.with_step("foreign_sqlite"))?;
+    }
+    let mut opening = opening::open(resolved, options, access)?;
+    opening.install_busy_handler(settings);
+    Ok(opening)
+}
+
+/// A connection that works for another one and closes before it: what is done once per database is left to that one.
+pub(crate) fn assistant(resolved: &Resolved, opened_at: &str, query_only: bool) -> Result<Arc<Connection>> {
+    let mut resolved = resolved.clone();
+    let settings = &mut resolved.settings;
+    settings.set(Id::CloseCheckpoint, Value::Word("none"), Origin::BuiltIn);
+    settings.set(Id::Optimize, Value::Word("off"), Origin::BuiltIn);
+    if query_only {
+        settings.set(Id::QueryOnly, Value::Bool(true), Origin::BuiltIn);
+    }
+    sibling(&resolved, opened_at)
+}
+
+fn same_settings(existing: &Connection, wanted: &Settings) -> Result<()> {
+    let Some(has) = existing.settings() else { return Ok(()) };
+    let different: Vec<String> = crate::settings::TABLE
+        .iter()
+        // A profile is only a name for the values that are compared one by one.
+        .filter(|row| row.id != Id::Profile && has.get(row.id) != wanted.get(row.id))
+        .map(|row| {
+            let show = |s: &Settings| s.get(row.id).map_or_else(|| "unset".to_owned(), ToString::to_string);
+            format!("{} is {}, not {}", row.key, show(has), show(wanted))
+        })
+        .collect();
+    if different.is_empty() {
+        return Ok(());
+    }
+    let place = existing.path().map(|path| path.display().to_string()).unwrap_or_default();
+    let at = match existing.identity.opened_at.as_str() {
+        "" => String::new(),
+        at => format!(", first opened at {at}"),
+    };
+    Err(Error::new(codes::MISMATCH, format!("{place} is shared with other settings{at}: {}", different.join("; ")))
+        .with_path(existing.path().unwrap_or_else(|| std::path::Path::new(""))))
+}
+
+fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<Connection>> {
+    let began = Instant::now();
+    shutdown::refuse().map_err(|error| error.with_step("open"))?;
+    initialize::initialise();
+    initialize::take_recovered();
+    let settings = &resolved.settings;
+    let mut report = OpenReport {
+        url: resolved.shown_url.clone(),
+        url_source: resolved.url_source.as_str(),
+        warnings: resolved.warnings.clone(),
+        ..OpenReport::default()
+    };
+    let access = match settings.word(Id::Mode) {
+        "ro" => Access::Read,
+        "rw" => Access::Write,
+        _ => Access::Create,
+    };
+    let prepared = target::prepare(&resolved, options, access, &mut report).map_err(|e| e.with_step("target"))?;
+    let other_copies = settings.word(Id::ForeignSqlite);
+    report.warnings.extend(second_library::check(other_copies).map_err(|e| e.with_step("foreign_sqlite"))?);
+    if let Target::File(path) = &resolved.target {
+        report.warnings.extend(second_sqlite::check(path, other_copies).map_err(|e| e.with_step("foreign_sqlite"))?);
+    }
+    let _look_only = options.inspect.then(open_files::create_nothing);
+    let before = inspect::Stamp::of(&resolved);
+    let (mut opening, look) = match options.inspect {
+        true => opening::inspect(&resolved, options, access)?,
+        false => (opening::open(&resolved, options, access)?, Look::Plain),
+    };
+    hardening::apply(&opening, settings)?;
+    opening.install_busy_handler(settings);
+    let new_database = probe::probe(&mut opening)?;
+    report.new_database = new_database && opening.path.is_some();
+    if new_database {
+        pragmas::create_only(&opening, settings)?;
+    } else {
+        pragmas::refuse_create_only(&opening, settings)?;
+    }
+    pragmas::locking_mode(&opening, settings)?;
+    journal::set(&opening, settings)?;
+    pragmas::tune(&opening, settings, &prepared)?;
+    pragmas::file_controls(&opening, settings)?;
+    if settings.word(Id::Optimize) == "open" && access != Access::Read {
+        pragmas::optimize(&opening, &mut report);
+    }
+    pragmas::query_only(&opening, settings)?;
+    verify::verify(&opening, settings, &prepared, &mut report)?;
+    inspect::correct(look, &mut report);
+
+    report.recovered_frames = initialize::take_recovered();
+    if report.recovered_frames > 0 {
+        report.warnings.push(format!(
+            "recovered {} frames: the process that used the database before did not close it",
+            report.recovered_frames
+        ));
+    }
+    verify::describe(&opening, settings, &mut report);
+    let file = opening.path.as_deref().and_then(target::file_id);
+    report.path = opening.path.clone();
+    report.elapsed = began.elapsed();
+    if report.recovered_frames > 0 {
+        events::tell_users(
+            &[],
+            Event::new("recovered").int("frames", report.recovered_frames as i64),
+            opening.path.as_deref().unwrap_or(Path::new(":memory:")),
+        );
+    }
+    let inspected = (look == Look::Immutable).then_some(before).flatten();
+    let watch = opening.watch.take();
+    if let (Some(watch), Some(wish)) = (&watch, wish(settings, &report)) {
+        checkpointer::join(watch, wish);
+    }
+    let (raw, waiting, path) = opening.into_parts();
+    let identity = Identity {
+        share_key: if shared { file } else { None },
+        path,
+        file,
+        access,
+        opened_at: options.opened_at.clone().unwrap_or_default(),
+        report,
+        strict: settings.word(Id::Profile) == "test",
+        resolved: Some(resolved),
+        watch,
+        inspected,
+    };
+    // SAFETY: the handle is open, and `into_parts` gave up its ownership.
+    let connection = unsafe { Connection::assemble(raw, waiting, identity) };
+    if let Err(error) = shutdown::refuse() {
+        // It began meanwhile, and may have closed what it saw before this one was there.
+        connection.close()?;
+        return Err(error.with_step("open"));
+    }
+    Ok(connection)
+}
+
+/// What is to be done for the WAL beside SQLite's own checkpoints; `None` for nothing.
+fn wish(settings: &Settings, report: &OpenReport) -> Option<Wish> {
+    let checkpoint = settings.word(Id::Checkpoint);
+    let wal_max = settings.int(Id::WalMax).unwrap_or(0);
+    let background = checkpoint == "background";
+    let idle = background || checkpoint.contains("idle");
+    // A reader moves nothing, and has nobody else do so.
+    if settings.word(Id::Mode) == "ro" {
+        return None;
+    }
+    if !(idle || wal_max > 0) || report.row("journal_mode").is_none_or(|row| row.value != "wal") {
+        return None;
+    }
+    Some(Wish {
+        background,
+        idle,
+        pages: settings.int(Id::WalAutocheckpoint).unwrap_or(0),
+        wal_max,
+        refuse: settings.word(Id::WalMaxAction) == "error",
+        vfs: settings.text(Id::Vfs).and_then(|name| std::ffi::CString::new(name).ok()),
+    })
+}

@@ -1,0 +1,223 @@
+//! The handle while it is being opened: `sqlite3_open_v2`, and closing again when a later step fails.
+
+use std::cell::RefCell;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::inspect::{self, Look};
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::explain::{Access, Subject, explain};
+use crate::settings::{Id, Options, Resolved, Settings, Target};
+use crate::sqlite;
+use crate::sqlite::handle;
+use crate::vfs::file_monitor::Watch;
+use crate::vfs::shim;
+use crate::waiting::busy_handler::Waiting;
+
+/// The name under which `cache=shared` databases in memory find each other.
+const SHARED_MEMORY: &str = "file:/litekeel?vfs=memdb";
+
+/// A handle on its way to becoming a connection; dropped on failure, it closes.
+pub(crate) struct Opening {
+    pub raw: *mut sqlite::sqlite3,
+    pub path: Option<PathBuf>,
+    pub access: Access,
+    pub watch: Option<Arc<Watch>>,
+    waiting: Option<Box<Waiting>>,
+    /// What SQLite answered when it was set.
+    pub(crate) answers: RefCell<Vec<(Id, Option<String>)>>,
+    path_note: Option<&'static str>,
+}
+
+impl Opening {
+    /// SQLite's failure, explained, with the step that failed.
+    pub(crate) fn fail(&self, rc: i32, step: &'static str) -> Error {
+        explain(&self.subject(), rc).with_step(step)
+    }
+
+    /// A failure to change the journal mode, which SQLite refuses without waiting: we have waited for so long.
+    pub(crate) fn fail_conversion(&self, rc: i32, step: &'static str, waited: Duration) -> Error {
+        explain(&Subject { conversion: Some(waited), ..self.subject() }, rc).with_step(step)
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            path_note: self.path_note,
+            activity: self.waiting.as_ref().map(|waiting| &*waiting.activity),
+            ..Subject::of(self.raw, self.path.as_deref(), self.access)
+        }
+    }
+
+    /// Runs a statement; the first column of its first row.
+    pub(crate) fn run(&self, sql: String, step: &'static str) -> Result<Option<String>> {
+        // SAFETY: the handle is open and nobody else has it yet.
+        unsafe { handle::run(self.raw, sql) }.map_err(|rc| self.fail(rc, step))
+    }
+
+    pub(super) fn install_busy_handler(&mut self, settings: &Settings) {
+        let ms = settings.int(Id::BusyTimeout).unwrap_or(0).clamp(0, i64::from(i32::MAX)) as i32;
+        // SAFETY: the handle is open; the boxed handler lives until after it is closed.
+        unsafe {
+            if settings.word(Id::Busy) == "sqlite" {
+                sqlite::sqlite3_busy_timeout(self.raw, ms);
+            } else {
+                let waiting = Waiting::new(self.raw, ms as u32);
+                waiting.install();
+                self.waiting = Some(waiting);
+            }
+        }
+    }
+
+    pub(crate) fn busy_timeout(&self) -> Option<i64> {
+        self.waiting.as_ref().map(|waiting| waiting.timeout().as_millis() as i64)
+    }
+
+    /// Gives up the ownership: the caller closes.
+    pub(super) fn into_parts(mut self) -> (*mut sqlite::sqlite3, Option<Box<Waiting>>, Option<PathBuf>) {
+        (std::mem::replace(&mut self.raw, ptr::null_mut()), self.waiting.take(), self.path.take())
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if !self.raw.is_null() {
+            // SAFETY: opened here and given to nobody; the busy handler's state is dropped after this.
+            unsafe { handle::sqlite3_close_v2(self.raw) };
+        }
+    }
+}
+
+/// Opens the file or the memory database.
+pub(super) fn open(resolved: &Resolved, options: &Options, access: Access) -> Result<Opening> {
+    open_with(resolved, options, access, Look::Plain)
+}
+
+/// Opens a file to look only, and says how.
+pub(super) fn inspect(resolved: &Resolved, options: &Options, access: Access) -> Result<(Opening, Look)> {
+    let Target::File(path) = &resolved.target else { return Ok((open(resolved, options, access)?, Look::Plain)) };
+    let look = inspect::first_look(path, &resolved.settings)?;
+    let opening = open_with(resolved, options, access, look)?;
+    // Immutable would read a rollback database while another process changes it: there the shared lock is needed.
+    if look == Look::Immutable && !inspect::is_wal(&opening) {
+        drop(opening);
+        return Ok((open(resolved, options, access)?, Look::Plain));
+    }
+    Ok((opening, look))
+}
+
+fn open_with(resolved: &Resolved, options: &Options, access: Access, look: Look) -> Result<Opening> {
+    let settings = &resolved.settings;
+    let path = match &resolved.target {
+        Target::File(path) => Some(path.as_path()),
+        Target::Memory => None,
+    };
+    let vfs = settings.text(Id::Vfs).map(registered_vfs).transpose()?;
+    let mut flags = sqlite::SQLITE_OPEN_NOMUTEX | sqlite::SQLITE_OPEN_EXRESCODE;
+    flags |= match access {
+        Access::Read => sqlite::SQLITE_OPEN_READONLY,
+        Access::Write => sqlite::SQLITE_OPEN_READWRITE,
+        Access::Create => sqlite::SQLITE_OPEN_READWRITE | sqlite::SQLITE_OPEN_CREATE,
+    };
+    if options.nofollow {
+        flags |= sqlite::SQLITE_OPEN_NOFOLLOW;
+    }
+    let name = match path {
+        None if settings.word(Id::Cache) == "shared" => {
+            flags |= sqlite::SQLITE_OPEN_URI;
+            CString::new(SHARED_MEMORY)
+        }
+        None => CString::new(":memory:"),
+        Some(path) => match native_parameters(settings, look) {
+            query if query.is_empty() => CString::new(path.as_os_str().as_bytes()),
+            query => {
+                flags |= sqlite::SQLITE_OPEN_URI;
+                CString::new(format!("file://{}?{query}", percent_encoded(path)))
+            }
+        },
+    }
+    .map_err(|_| Error::new(codes::NUL_IN_URL, "the path contains a NUL"))?;
+
+    let mut opening = Opening {
+        raw: ptr::null_mut(),
+        path: path.map(Path::to_owned),
+        access,
+        watch: None,
+        waiting: None,
+        answers: RefCell::default(),
+        path_note: resolved
+            .triple_slash
+            .then_some("sqlite:///x is the absolute path /x; for a relative file write sqlite:x"),
+    };
+    let vfs = vfs.as_ref().map_or(ptr::null(), |vfs| vfs.as_ptr());
+    // SAFETY: NUL-terminated strings that outlive the call; SQLite sets the handle even when it fails.
+    let rc = unsafe { sqlite::sqlite3_open_v2(name.as_ptr(), &mut opening.raw, flags, vfs) };
+    if rc != sqlite::SQLITE_OK {
+        return Err(opening.fail(rc, "open"));
+    }
+    if let Some(path) = path {
+        // SAFETY: the handle is open and nobody else has it yet.
+        opening.watch = unsafe { shim::install(opening.raw, path) };
+    }
+    Ok(opening)
+}
+
+/// What only a URI can tell SQLite.
+fn native_parameters(settings: &Settings, look: Look) -> String {
+    let mut query = Vec::new();
+    if !look.parameter().is_empty() {
+        query.push(look.parameter().to_owned());
+    }
+    if settings.bool(Id::Immutable) {
+        query.push("immutable=1".to_owned());
+    }
+    if settings.bool(Id::Nolock) {
+        query.push("nolock=1".to_owned());
+    }
+    if settings.get(Id::Psow).is_some() {
+        query.push(format!("psow={}", i32::from(settings.bool(Id::Psow))));
+    }
+    if let Some(of) = settings.text(Id::Modeof) {
+        query.push(format!("modeof={}", percent_encoded(Path::new(of))));
+    }
+    query.join("&")
+}
+
+fn percent_encoded(path: &Path) -> String {
+    let mut text = String::new();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'~' | b'-' => text.push(*byte as char),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}
+
+fn registered_vfs(name: &str) -> Result<CString> {
+    let unknown = || {
+        Error::new(codes::INVALID_VALUE, format!("vfs={name} is not registered"))
+            .with_hint(format!("registered are: {}", vfs_names().join(" ")))
+            .with_step("open")
+    };
+    let text = CString::new(name).map_err(|_| unknown())?;
+    // SAFETY: a NUL-terminated name; the list of VFSes is SQLite's.
+    if unsafe { sqlite::sqlite3_vfs_find(text.as_ptr()) }.is_null() { Err(unknown()) } else { Ok(text) }
+}
+
+fn vfs_names() -> Vec<String> {
+    let mut names = Vec::new();
+    // SAFETY: SQLite's list of VFSes is linked by pNext; each has a NUL-terminated name.
+    unsafe {
+        let mut vfs = sqlite::sqlite3_vfs_find(ptr::null());
+        while !vfs.is_null() {
+            names.extend(handle::owned((*vfs).zName));
+            vfs = (*vfs).pNext;
+        }
+    }
+    names
+}

@@ -1,0 +1,8 @@
+//! What the operating system tells: by `stat`, `statfs`, `/proc` and signals. No file is opened.
+//!
+//! Must not know: SQLite's interface, settings, or anything of a database but its path.
+
+pub(crate) mod filesystem;
+pub mod fork;
+pub(crate) mod path_facts;
+pub(crate) mod procfs;

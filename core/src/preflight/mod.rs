@@ -1,0 +1,8 @@
+//! What can be told of a path and a process before SQLite touches the file.
+//!
+//! Must not know: connections, and anything that opens a file.
+
+pub(crate) mod orphan_wal;
+pub mod path_hazards;
+pub(crate) mod second_library;
+pub(crate) mod second_sqlite;

@@ -1,0 +1,56 @@
+//! A WAL whose database is gone: SQLite would delete it without a word, and with it every commit it holds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::platform::path_facts::{beside, strerror};
+
+/// Refuses (or, with `set_aside`, renames) a non-empty `-wal` beside a missing or empty database.
+///
+/// Returns the new name when one was set aside.
+///
+/// # Errors
+/// `KEEL_ORPHAN_WAL`; `KEEL_IO` when the renaming fails.
+pub(crate) fn check(database: &Path, set_aside: bool) -> Result<Option<PathBuf>> {
+    let wal = beside(database, "-wal");
+    // The WAL first: whoever creates a database writes it before its WAL. The other way round, a database created
+    // between the two looks would pass for an orphan's.
+    let size = fs::metadata(&wal).map_or(0, |meta| meta.len());
+    if size == 0 {
+        return Ok(None);
+    }
+    let state = match fs::metadata(database) {
+        Ok(meta) if meta.len() > 0 => return Ok(None),
+        Ok(_) => "is empty",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist",
+        // A database that cannot be looked at is no missing one; opening it says what is wrong.
+        Err(_) => return Ok(None),
+    };
+    if !set_aside {
+        return Err(Error::new(
+            codes::ORPHAN_WAL,
+            format!(
+                "{}: {size} bytes of committed data, but the database {} {state}",
+                wal.display(),
+                database.display()
+            ),
+        )
+        .with_hint(
+            "SQLite would delete the -wal: put the database back beside it, or keep the -wal under another name with \
+             on_orphan_wal=set_aside",
+        )
+        .with_path(database));
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let aside = beside(database, &format!("-wal.orphan-{now}"));
+    fs::rename(&wal, &aside).map_err(|error| {
+        let errno = error.raw_os_error().unwrap_or(0);
+        Error::new(codes::IO, format!("{}: cannot be renamed: {}", wal.display(), strerror(errno)))
+            .with_path(database)
+            .with_errno(errno)
+    })?;
+    Ok(Some(aside))
+}

@@ -1,0 +1,296 @@
+//! What about a database's path is dangerous, found with `stat`, `access` and `statfs` alone: the file is not opened.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::explain::on_disk;
+use crate::locks::processes;
+use crate::platform::filesystem;
+use crate::platform::filesystem::Reach;
+use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle};
+use crate::preflight::orphan_wal;
+use crate::settings::{Id, Settings};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// As it should be.
+    Fine,
+    /// Worth knowing.
+    Note,
+    /// Works, and may hurt later.
+    Warning,
+    /// Does not work, or loses data.
+    Problem,
+}
+
+impl Level {
+    /// The name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Fine => "fine",
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Problem => "problem",
+        }
+    }
+}
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The check: `file`, `directory`, `file_system`, `space`, `links`, `wal`, `journal`, `owners`, `replication`.
+    pub check: &'static str,
+    /// How bad it is.
+    pub level: Level,
+    /// What was found, with the path or number.
+    pub found: String,
+    /// What to do; empty when nothing is to be done.
+    pub remedy: String,
+}
+
+impl Finding {
+    /// A finding.
+    pub fn new(check: &'static str, level: Level, found: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        Finding { check, level, found: found.into(), remedy: remedy.into() }
+    }
+}
+
+/// Below this many bytes free a checkpoint or a commit can fail.
+const SCARCE: u64 = 64 << 20;
+/// A WAL above this slows every reader down, whatever the settings.
+const LARGE_WAL: u64 = 256 << 20;
+
+/// Every check of the path, in the order in which a person would look. A path without a file ends the list early.
+pub fn hazards(path: &Path, settings: &Settings) -> Vec<Finding> {
+    let mut found = vec![file(path, settings)];
+    if found[0].level == Level::Problem {
+        found.extend(orphaned(path));
+        return found;
+    }
+    found.push(directory(path));
+    found.push(file_system(path, settings));
+    found.push(space(path));
+    found.extend(links(path));
+    found.push(owners(path));
+    found.extend(journals(path, settings));
+    found.extend(litestream(path, settings));
+    found
+}
+
+/// A size for people: `12.3 MB`, in powers of ten.
+pub fn size_text(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}
+
+fn file(path: &Path, settings: &Settings) -> Finding {
+    let check = "file";
+    let place = path.display();
+    let meta = match fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let why = match path.parent().and_then(obstacle) {
+                Some(Obstacle::Missing(first)) => {
+                    format!("{place} does not exist; the first missing directory is {}", first.display())
+                }
+                Some(Obstacle::NotADirectory(file)) => {
+                    format!("{place} does not exist: {} is no directory", file.display())
+                }
+                _ => format!("{place} does not exist"),
+            };
+            let remedy = "check the path and the directory it is relative to; opening with mode=rwc creates it";
+            return Finding::new(check, Level::Problem, why, remedy);
+        }
+        Err(error) => {
+            let at = match path.parent().and_then(obstacle) {
+                Some(Obstacle::NotSearchable(dir)) => format!(": {} ({})", dir.display(), describe(&dir)),
+                _ => String::new(),
+            };
+            let remedy = "give this user access to every directory on the way (chmod +x)";
+            return Finding::new(check, Level::Problem, format!("{place} cannot be looked at: {error}{at}"), remedy);
+        }
+    };
+    if let Some(kind) = kind(&meta) {
+        return Finding::new(check, Level::Problem, format!("{place} is {kind}"), "name the database file itself");
+    }
+    if !may(path, libc::R_OK) {
+        let remedy = "give this user permission to read it, or run as its owner";
+        return Finding::new(check, Level::Problem, format!("{place} may not be read ({})", describe(path)), remedy);
+    }
+    let reads = settings.word(Id::Mode) == "ro";
+    if let Some(finding) = (!reads && !may(path, libc::W_OK)).then(|| on_disk(path)).flatten() {
+        return Finding::new(check, Level::Warning, format!("{place}: {}", finding.why), finding.hint);
+    }
+    if meta.len() == 0 {
+        let remedy = "nothing, if it is to be a new database; else restore a backup";
+        return Finding::new(check, Level::Note, format!("{place} is empty"), remedy);
+    }
+    if meta.mode() & 0o002 != 0 {
+        let text = format!("{place} may be written by every user (mode {:04o})", meta.mode() & 0o7777);
+        return Finding::new(check, Level::Warning, text, format!("chmod o-w {place}"));
+    }
+    Finding::new(check, Level::Fine, format!("{}, mode {:04o}", size_text(meta.len()), meta.mode() & 0o7777), "")
+}
+
+fn directory(path: &Path) -> Finding {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    if may(dir, libc::W_OK | libc::X_OK) {
+        return Finding::new("directory", Level::Fine, format!("{} may be written", dir.display()), "");
+    }
+    Finding::new(
+        "directory",
+        Level::Warning,
+        format!("{} may not be written ({}): SQLite cannot create the -wal and -shm", dir.display(), describe(dir)),
+        "give this user write permission on the directory, or open with mode=ro while another process has it open",
+    )
+}
+
+fn file_system(path: &Path, settings: &Settings) -> Finding {
+    let check = "file_system";
+    if filesystem::read_only(path) {
+        let remedy = "remount it writable, or open with immutable=1 if nothing ever changes it";
+        return Finding::new(check, Level::Warning, "mounted read-only", remedy);
+    }
+    let Some((name, reach)) = filesystem::of(path) else {
+        return Finding::new(check, Level::Note, "unknown to this system", "");
+    };
+    match (reach, name.as_str()) {
+        (Reach::Network, _) => {
+            let level = if settings.word(Id::NetworkFs) == "allow" { Level::Warning } else { Level::Problem };
+            let text = format!("{name}: other machines see the file but not the shared memory that WAL needs");
+            Finding::new(check, level, text, "move the database to a local disk")
+        }
+        (Reach::Doubtful, _) => {
+            let remedy = "use a local disk, or make sure that one machine alone opens it";
+            Finding::new(check, Level::Warning, format!("{name}: locks and shared memory may not work"), remedy)
+        }
+        (_, "tmpfs") => {
+            let remedy = "move it to a disk unless it may be lost";
+            Finding::new(check, Level::Warning, "tmpfs: the database is gone when the machine restarts", remedy)
+        }
+        (_, "overlayfs") => {
+            let remedy = "in a container put it on a volume: the layer goes with the container";
+            Finding::new(check, Level::Note, "overlayfs, a container's own layer", remedy)
+        }
+        _ => Finding::new(check, Level::Fine, name, ""),
+    }
+}
+
+fn space(path: &Path) -> Finding {
+    let size = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
+    let needed = size(path) + size(&beside(path, "-wal"));
+    match filesystem::free_bytes(path) {
+        None => Finding::new("space", Level::Note, "free space unknown", ""),
+        Some(free) if free < SCARCE => Finding::new(
+            "space",
+            Level::Problem,
+            format!("{} free: commits and checkpoints will fail", size_text(free)),
+            "free some space on the disk",
+        ),
+        Some(free) if free < needed => Finding::new(
+            "space",
+            Level::Warning,
+            format!("{} free: less than the database's {}", size_text(free), size_text(needed)),
+            "VACUUM and a backup beside it need as much again",
+        ),
+        Some(free) => Finding::new("space", Level::Fine, format!("{} free", size_text(free)), ""),
+    }
+}
+
+fn links(path: &Path) -> Option<Finding> {
+    let names = fs::metadata(path).ok()?.nlink();
+    if names > 1 {
+        return Some(Finding::new(
+            "links",
+            Level::Problem,
+            format!("the file has {names} names (hard links): each gets a -wal of its own, and they diverge"),
+            format!("find the others with find -xdev -inum {} and remove them", fs::metadata(path).ok()?.ino()),
+        ));
+    }
+    let real = fs::canonicalize(path).ok()?;
+    let direct = fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_symlink());
+    (!direct).then(|| {
+        let text = format!("a symbolic link to {}; the -wal lies there", real.display());
+        Finding::new("links", Level::Note, text, "")
+    })
+}
+
+/// The three files have to belong to users who may write all of them.
+fn owners(path: &Path) -> Finding {
+    let Ok(main) = fs::metadata(path) else { return Finding::new("owners", Level::Note, "unknown", "") };
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let other = beside(path, suffix);
+        let Ok(meta) = fs::metadata(&other) else { continue };
+        if (meta.uid(), meta.gid(), meta.mode() & 0o666) != (main.uid(), main.gid(), main.mode() & 0o666) {
+            return Finding::new(
+                "owners",
+                Level::Warning,
+                format!("{} and the database differ in owner or mode ({})", other.display(), describe(&other)),
+                format!("chown --reference={0} {1} && chmod --reference={0} {1}", path.display(), other.display()),
+            );
+        }
+    }
+    Finding::new("owners", Level::Fine, describe(path), "")
+}
+
+fn orphaned(path: &Path) -> Option<Finding> {
+    let error = orphan_wal::check(path, false).err()?;
+    Some(Finding::new("wal", Level::Problem, error.message(), error.hint()))
+}
+
+fn journals(path: &Path, settings: &Settings) -> Vec<Finding> {
+    if let Some(orphaned) = orphaned(path) {
+        return vec![orphaned];
+    }
+    let mut found = Vec::new();
+    let size = |suffix: &str| fs::metadata(beside(path, suffix)).map(|meta| meta.len()).ok();
+    let in_use = processes::in_use(path);
+    let limit =
+        settings.int(Id::JournalSizeLimit).filter(|limit| *limit > 0).map_or(LARGE_WAL, |limit| 4 * limit as u64);
+    match size("-wal") {
+        None => found.push(Finding::new("wal", Level::Fine, "no -wal: the last process closed", "")),
+        Some(size) if size > limit => found.push(Finding::new(
+            "wal",
+            Level::Warning,
+            format!("the -wal has {}: every read searches it", size_text(size)),
+            "find the reader that pins it (litekeel who), or run litekeel checkpoint",
+        )),
+        Some(size) if size > 0 && in_use == Some(false) => found.push(Finding::new(
+            "wal",
+            Level::Note,
+            format!("a -wal of {} and no process that uses it: the last one did not close", size_text(size)),
+            "nothing is lost: the next open recovers it",
+        )),
+        Some(size) => found.push(Finding::new("wal", Level::Fine, format!("{} in the -wal", size_text(size)), "")),
+    }
+    if size("-journal").is_some_and(|size| size > 0) && in_use == Some(false) {
+        found.push(Finding::new(
+            "journal",
+            Level::Note,
+            "a rollback journal and no process that uses it: a transaction was cut off",
+            "never delete it: the next open may need it to roll back",
+        ));
+    }
+    found
+}
+
+/// Litestream keeps its state in a directory beside the database, and wants to checkpoint alone.
+fn litestream(path: &Path, settings: &Settings) -> Option<Finding> {
+    let name = format!(".{}-litestream", path.file_name()?.to_string_lossy());
+    let ours = settings.word(Id::Checkpoint) != "external";
+    (path.with_file_name(name).is_dir() && ours).then(|| {
+        Finding::new(
+            "replication",
+            Level::Warning,
+            "Litestream replicates this database, and these settings checkpoint behind its back",
+            "open it with profile=litestream",
+        )
+    })
+}

@@ -1,0 +1,91 @@
+//! Another copy of SQLite in this process on the same file.
+//!
+//! POSIX locks belong to the process, not to a copy: neither sees the other's, and the first close of either drops both.
+//! Two copies lose acknowledged updates while `integrity_check` says ok.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::open::target::file_id;
+use crate::platform::path_facts::beside;
+use crate::platform::procfs;
+use crate::vfs::open_files;
+
+/// What a look before opening can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    None,
+    Foreign,
+    /// No table of locks, or no hook: nothing can be said.
+    Unknown,
+}
+
+/// A look at the table and one at our descriptors are not one moment. A lock counts only when it is there in each of
+/// this many looks, none of which met an open or close of ours.
+const LOOKS: usize = 3;
+
+/// Refuses (or, with `warn`, returns a warning) when another copy of SQLite in this process holds a lock on the file.
+///
+/// Sees what is locked now: a copy that opens the file later, or shares it with a connection of ours, is not seen.
+///
+/// # Errors
+/// `KEEL_SECOND_SQLITE`; `KEEL_FORKED` for a file that the parent process had open at the fork.
+pub(crate) fn check(path: &Path, action: &str) -> Result<Option<String>> {
+    let place = path.display();
+    if file_id(path).is_some_and(open_files::inherited) {
+        let text = format!("{place} was open in the process that forked this one: SQLite would take no lock here");
+        return Err(Error::new(codes::FORKED, text).with_path(path));
+    }
+    if action == "off" {
+        return Ok(None);
+    }
+    match look(path) {
+        Finding::None => Ok(None),
+        Finding::Unknown => Ok(Some(format!(
+            "{place}: whether another copy of SQLite in this process uses it cannot be found out on this system"
+        ))),
+        Finding::Foreign => {
+            let text = format!(
+                "{place}: another copy of SQLite in this process has it open; the two do not see each other's locks, and \
+                 updates get lost"
+            );
+            if action == "warn" { Ok(Some(text)) } else { Err(Error::new(codes::SECOND_SQLITE, text).with_path(path)) }
+        }
+    }
+}
+
+fn look(path: &Path) -> Finding {
+    let Some(file) = file_id(path) else { return Finding::None };
+    if !open_files::known() {
+        return Finding::Unknown;
+    }
+    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
+    let inodes: Vec<u64> = [Some(file.ino), shm].into_iter().flatten().collect();
+    let me = std::process::id();
+    let mut seen = 0;
+    // Bounded: with ever new opens of ours nothing certain can be said, and nobody is accused.
+    for _ in 0..LOOKS * 4 {
+        let before = open_files::steady();
+        if open_files::owns(&inodes) {
+            return Finding::None;
+        }
+        let Some(locks) = procfs::posix_locks(&inodes) else { return Finding::Unknown };
+        let sqlite_bytes = |lock: &procfs::PosixLock| {
+            let (from, to) = if lock.ino == file.ino { (0x4000_0000, 0x4000_01ff) } else { (120, 128) };
+            lock.pid == me && lock.start <= to && lock.end >= from
+        };
+        if !locks.iter().any(sqlite_bytes) {
+            return Finding::None;
+        }
+        if before.is_some() && open_files::steady() == before && !open_files::owns(&inodes) {
+            seen += 1;
+            if seen == LOOKS {
+                return Finding::Foreign;
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Finding::None
+}

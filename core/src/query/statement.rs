@@ -1,0 +1,351 @@
+//! A prepared statement on a connection that this thread holds: compiled or taken from the connection's few kept ones,
+//! bound from packed parameters, stepped into packed rows.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_int};
+
+use crate::connection::guard::Guard;
+use crate::connection::transaction;
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::packed::{Cell, Encoder, Names, Table};
+use crate::registry::activity::Execution;
+use crate::sqlite;
+
+/// How many compiled statements a connection keeps.
+const KEPT: usize = 32;
+/// A longer text is rarely run again, and costs memory.
+const KEPT_TEXT: usize = 16 * 1024;
+
+/// Compiled statements that wait, reset and without parameters, for their text to come again; the latest is last.
+///
+/// SQLite compiles a kept statement anew when the schema, the authorizer, a collation or a flag of the connection has
+/// changed, so nothing here goes stale; only the column names have to be asked for after the first step.
+// Boxed: an entry goes out and in again with every call.
+#[allow(clippy::vec_box)]
+#[derive(Default)]
+pub(crate) struct Kept(Vec<Box<Entry>>);
+
+/// A statement that is kept, or that will be.
+struct Entry {
+    sql: Box<str>,
+    raw: *mut sqlite::sqlite3_stmt,
+    /// The column names, and how often the statement had been compiled anew when they were read.
+    names: Option<(c_int, Names)>,
+}
+
+impl Kept {
+    fn take(&mut self, sql: &str) -> Option<Box<Entry>> {
+        let at = self.0.iter().rposition(|entry| *entry.sql == *sql)?;
+        Some(self.0.remove(at))
+    }
+
+    fn put(&mut self, entry: Box<Entry>) {
+        if self.0.len() == KEPT {
+            let oldest = self.0.remove(0);
+            // SAFETY: kept statements are this list's alone; the caller holds their connection.
+            unsafe { sqlite::sqlite3_finalize(oldest.raw) };
+        }
+        self.0.push(entry);
+    }
+
+    /// Finalizes all of them; the caller holds their connection.
+    pub(crate) fn clear(&mut self) {
+        for entry in self.0.drain(..) {
+            // SAFETY: as in `put`.
+            unsafe { sqlite::sqlite3_finalize(entry.raw) };
+        }
+    }
+}
+
+/// How long the bytes of bound texts and blobs stay where they are.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Lifetime {
+    /// Until the statement is dropped: SQLite reads them in place.
+    Call,
+    /// Perhaps no longer than the binding itself: SQLite copies them.
+    Binding,
+}
+
+/// Which parameter each column of a packed table is bound to.
+pub(crate) enum Places {
+    InOrder,
+    Named(Vec<c_int>),
+}
+
+/// A statement of the user's, dropped before the guard is.
+pub(crate) struct Statement<'a> {
+    guard: &'a Guard<'a>,
+    raw: *mut sqlite::sqlite3_stmt,
+    /// While it runs. Ends before the statement does.
+    execution: RefCell<Option<Execution<'a>>>,
+    /// As what it is kept when it is dropped.
+    keep: Option<Box<Entry>>,
+}
+
+impl Drop for Statement<'_> {
+    fn drop(&mut self) {
+        if self.raw.is_null() {
+            return;
+        }
+        self.execution.take();
+        // SAFETY: prepared on the guarded connection. Resetting repeats an error that has been reported; without its
+        // bindings it refers to no bytes of the caller's.
+        unsafe {
+            match self.keep.take() {
+                Some(entry) if sqlite::sqlite3_reset(self.raw) == sqlite::SQLITE_OK => {
+                    sqlite::sqlite3_clear_bindings(self.raw);
+                    self.guard.kept().put(entry);
+                }
+                _ => {
+                    sqlite::sqlite3_finalize(self.raw);
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Statement<'a> {
+    /// Compiles the first statement of `text` from byte `at` on, and says where the next one begins. Blanks and comments
+    /// compile to none.
+    pub(crate) fn prepare(guard: &'a Guard<'a>, text: &CStr, at: usize) -> Result<(Option<Statement<'a>>, usize)> {
+        Statement::compile(guard, text, at, 0)
+    }
+
+    fn compile(guard: &'a Guard<'a>, text: &CStr, at: usize, flags: u32) -> Result<(Option<Statement<'a>>, usize)> {
+        // Before: some pragmas act when they are compiled.
+        guard.refuse_change_of_shared(&text.to_bytes()[at..])?;
+        let begin = text.to_bytes_with_nul()[at..].as_ptr().cast();
+        let mut raw = std::ptr::null_mut();
+        let mut tail = std::ptr::null();
+        // SAFETY: the guard keeps the connection open; the text is NUL-terminated and outlives the call.
+        let rc = unsafe { sqlite::sqlite3_prepare_v3(guard.raw(), begin, -1, flags, &mut raw, &mut tail) };
+        if rc != sqlite::SQLITE_OK {
+            let error = guard.fail(rc);
+            // SQLite counts from where it was told to begin; a caller counts from the start of the text.
+            return Err(match error.offset() {
+                Some(offset) if offset >= 0 => error.with_offset(offset + at as i32),
+                _ => error,
+            });
+        }
+        let next = tail as usize - text.as_ptr() as usize;
+        Ok(((!raw.is_null()).then_some(Statement { guard, raw, execution: RefCell::default(), keep: None }), next))
+    }
+
+    /// The one statement of a text, compiled unless it has been kept.
+    pub(crate) fn only(guard: &'a Guard<'a>, sql: &str) -> Result<Statement<'a>> {
+        if let Some(entry) = guard.kept().take(sql) {
+            return Ok(Statement { guard, raw: entry.raw, execution: RefCell::default(), keep: Some(entry) });
+        }
+        let keep = sql.len() <= KEPT_TEXT && transaction::is_data(sql.as_bytes());
+        Statement::one(guard, sql, keep)
+    }
+
+    /// A statement of litekeel's own, kept like the user's.
+    pub(crate) fn own(guard: &'a Guard<'a>, sql: &'static str) -> Result<Statement<'a>> {
+        if let Some(entry) = guard.kept().take(sql) {
+            return Ok(Statement { guard, raw: entry.raw, execution: RefCell::default(), keep: Some(entry) });
+        }
+        Statement::one(guard, sql, true)
+    }
+
+    fn one(guard: &'a Guard<'a>, sql: &str, keep: bool) -> Result<Statement<'a>> {
+        let flags = if keep { sqlite::SQLITE_PREPARE_PERSISTENT } else { 0 };
+        let text = nul_terminated(guard, sql)?;
+        let mut only: Option<Statement<'a>> = None;
+        let mut at = 0;
+        while at < sql.len() {
+            let (statement, next) = Statement::compile(guard, &text, at, flags)?;
+            if statement.is_some() && only.is_some() {
+                return Err(Error::new(codes::ARGUMENT, "the SQL holds more than one statement")
+                    .with_hint("run a script with exec")
+                    .with_offset(at as i32));
+            }
+            only = only.or(statement);
+            at = next;
+        }
+        let mut only = only.ok_or_else(|| Error::new(codes::ARGUMENT, "the SQL holds no statement"))?;
+        only.keep = keep.then(|| Box::new(Entry { sql: sql.into(), raw: only.raw, names: None }));
+        Ok(only)
+    }
+
+    /// The same statement on a later hold of its connection.
+    ///
+    /// # Safety
+    /// `raw` came from [`into_raw`](Statement::into_raw) on the connection that `guard` holds, and has not been
+    /// finalized.
+    pub(crate) unsafe fn again(guard: &'a Guard<'a>, raw: *mut sqlite::sqlite3_stmt) -> Statement<'a> {
+        Statement { guard, raw, execution: RefCell::default(), keep: None }
+    }
+
+    /// The same, finalized instead of kept when it is dropped.
+    pub(crate) fn not_kept(mut self) -> Statement<'a> {
+        self.keep = None;
+        self
+    }
+
+    /// Gives up the ownership.
+    pub(crate) fn into_raw(mut self) -> *mut sqlite::sqlite3_stmt {
+        self.execution.take();
+        std::mem::replace(&mut self.raw, std::ptr::null_mut())
+    }
+
+    /// The number of columns; right after the first step, since a kept statement may be compiled anew in it.
+    #[inline(always)]
+    pub(crate) fn columns(&self) -> c_int {
+        // SAFETY: a live statement of the guarded connection.
+        unsafe { sqlite::sqlite3_column_count(self.raw) }
+    }
+
+    /// An empty table with this statement's column names.
+    pub(crate) fn header(&mut self) -> Encoder {
+        let raw = self.raw;
+        // SAFETY: a live statement of the guarded connection.
+        let compiled = unsafe { sqlite::sqlite3_stmt_status(raw, sqlite::SQLITE_STMTSTATUS_REPREPARE, 0) };
+        let kept = self.keep.as_mut().map(|entry| &mut entry.names);
+        if let Some(Some((then, names))) = &kept
+            && *then == compiled
+        {
+            return Encoder::like(names);
+        }
+        // SAFETY: as above; the names live until it is prepared anew or finalized, and are copied at once. NULL means that
+        // memory ran out.
+        let encoder = Encoder::new((0..self.columns()).map(|column| unsafe {
+            let name = sqlite::sqlite3_column_name(raw, column);
+            if name.is_null() { &[][..] } else { CStr::from_ptr(name).to_bytes() }
+        }));
+        if let Some(entry) = &mut self.keep {
+            entry.names = Some((compiled, encoder.names()));
+        }
+        encoder
+    }
+
+    /// Which parameter each column of the table is bound to.
+    pub(crate) fn places(&self, table: Table<'_>) -> Result<Places> {
+        if table.is_named() {
+            let places: Result<_> = (0..table.columns()).map(|column| self.index(table.name(column))).collect();
+            return places.map(Places::Named);
+        }
+        // SAFETY: a live statement.
+        let wanted = unsafe { sqlite::sqlite3_bind_parameter_count(self.raw) } as usize;
+        if table.columns() != wanted {
+            return Err(Error::new(
+                codes::PACKED,
+                format!("the statement takes {wanted} parameters, {} were given", table.columns()),
+            ));
+        }
+        Ok(Places::InOrder)
+    }
+
+    /// Binds one row of parameters.
+    #[inline(always)]
+    pub(crate) fn bind(&self, table: Table<'_>, row: usize, places: &Places, lifetime: Lifetime) -> Result<()> {
+        let bytes = match lifetime {
+            Lifetime::Call => sqlite::SQLITE_STATIC(),
+            Lifetime::Binding => sqlite::SQLITE_TRANSIENT(),
+        };
+        for column in 0..table.columns() {
+            let index = match places {
+                Places::InOrder => column as c_int + 1,
+                Places::Named(places) => places[column],
+            };
+            // SAFETY: the bytes live for as long as `lifetime` says.
+            let rc = unsafe {
+                match table.cell(row, column) {
+                    Cell::Null => sqlite::sqlite3_bind_null(self.raw, index),
+                    Cell::Int(value) => sqlite::sqlite3_bind_int64(self.raw, index, value),
+                    Cell::Float(value) => sqlite::sqlite3_bind_double(self.raw, index, value),
+                    Cell::Text(text) => sqlite::sqlite3_bind_text64(
+                        self.raw,
+                        index,
+                        text.as_ptr().cast(),
+                        text.len() as u64,
+                        bytes,
+                        sqlite::SQLITE_UTF8 as u8,
+                    ),
+                    Cell::Blob(blob) => {
+                        sqlite::sqlite3_bind_blob64(self.raw, index, blob.as_ptr().cast(), blob.len() as u64, bytes)
+                    }
+                }
+            };
+            if rc != sqlite::SQLITE_OK {
+                return Err(self.guard.fail(rc));
+            }
+        }
+        Ok(())
+    }
+
+    fn index(&self, name: &[u8]) -> Result<c_int> {
+        let given = String::from_utf8_lossy(name).into_owned();
+        let candidates = [given.clone(), format!(":{given}"), format!("@{given}"), format!("${given}")];
+        for candidate in candidates {
+            let Ok(text) = CString::new(candidate) else { continue };
+            // SAFETY: a live statement and a NUL-terminated name.
+            let index = unsafe { sqlite::sqlite3_bind_parameter_index(self.raw, text.as_ptr()) };
+            if index > 0 {
+                return Ok(index);
+            }
+        }
+        Err(Error::new(codes::PACKED, format!("the statement has no parameter named {given}")))
+    }
+
+    /// One step; whether the statement stands on a row.
+    #[inline(always)]
+    pub(crate) fn step(&self) -> Result<bool> {
+        self.execution.borrow_mut().get_or_insert_with(|| {
+            // SAFETY: a live statement of this guard's, which ends the note before itself.
+            unsafe { self.guard.executing(self.raw) }
+        });
+        // SAFETY: a live statement on a connection that this thread holds.
+        match unsafe { sqlite::sqlite3_step(self.raw) } {
+            sqlite::SQLITE_ROW => Ok(true),
+            sqlite::SQLITE_DONE => Ok(false),
+            rc => Err(self.guard.fail(rc)),
+        }
+    }
+
+    /// Makes it ready for the next row of parameters; the call goes on, and with it the note of what runs.
+    #[inline(always)]
+    pub(crate) fn rewind(&self) {
+        // SAFETY: as in `step`; a failure has been reported by the step.
+        unsafe { sqlite::sqlite3_reset(self.raw) };
+    }
+
+    /// Appends the row that the statement stands on.
+    #[inline(always)]
+    pub(crate) fn read(&self, columns: c_int, out: &mut Encoder) {
+        for column in 0..columns {
+            // SAFETY: the statement stands on a row of so many columns. The value is used by this thread, which holds the
+            // connection, and before the next step; text and blob are copied.
+            unsafe {
+                let value = sqlite::sqlite3_column_value(self.raw, column);
+                let bytes = |pointer: *const u8| {
+                    let size = sqlite::sqlite3_value_bytes(value) as usize;
+                    if pointer.is_null() { &[][..] } else { std::slice::from_raw_parts(pointer, size) }
+                };
+                out.push(match sqlite::sqlite3_value_type(value) {
+                    sqlite::SQLITE_INTEGER => Cell::Int(sqlite::sqlite3_value_int64(value)),
+                    sqlite::SQLITE_FLOAT => Cell::Float(sqlite::sqlite3_value_double(value)),
+                    sqlite::SQLITE_TEXT => Cell::Text(bytes(sqlite::sqlite3_value_text(value))),
+                    sqlite::SQLITE_BLOB => Cell::Blob(bytes(sqlite::sqlite3_value_blob(value).cast())),
+                    _ => Cell::Null,
+                });
+            }
+        }
+    }
+}
+
+/// The text for SQLite, which would take a NUL for its end. Nothing is copied that SQLite would refuse for its length.
+pub(crate) fn nul_terminated(guard: &Guard<'_>, sql: &str) -> Result<CString> {
+    // SAFETY: the guard keeps the connection open; a negative value only asks.
+    let limit = unsafe { sqlite::sqlite3_limit(guard.raw(), sqlite::SQLITE_LIMIT_SQL_LENGTH, -1) };
+    if sql.len() > limit as usize {
+        let text = format!("the SQL is {} bytes long; SQLite takes {limit}", sql.len());
+        return Err(Error::new(sqlite::SQLITE_TOOBIG, text).with_hint("pass data as parameters, and a script in parts"));
+    }
+    CString::new(sql).map_err(|error| {
+        Error::new(codes::ARGUMENT, format!("the SQL has a NUL at byte {}", error.nul_position()))
+            .with_hint("pass binary data as a parameter")
+            .with_offset(error.nul_position() as i32)
+    })
+}

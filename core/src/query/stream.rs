@@ -1,0 +1,172 @@
+//! Rows in batches: a statement that stays open between calls, on a connection with one owner.
+//!
+//! The statement belongs to its connection, which finalizes it at close: a stream that is read later is told so, and
+//! refers to no freed memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::connection::Connection;
+use crate::connection::guard::Guard;
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::packed::{Packed, Table};
+use crate::query::busy_timeout_pragma;
+use crate::query::statement::{Lifetime, Statement};
+use crate::sqlite;
+
+/// The open statements of a connection's streams, by number.
+#[derive(Default)]
+pub(crate) struct Streams {
+    open: BTreeMap<u64, *mut sqlite::sqlite3_stmt>,
+    latest: u64,
+}
+
+impl Streams {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    fn add(&mut self, raw: *mut sqlite::sqlite3_stmt) -> u64 {
+        self.latest += 1;
+        self.open.insert(self.latest, raw);
+        self.latest
+    }
+
+    /// Finalizes those with these numbers; the caller holds their connection.
+    pub(crate) fn end(&mut self, numbers: Vec<u64>) {
+        for raw in numbers.iter().filter_map(|number| self.open.remove(number)) {
+            // SAFETY: taken out of the list of those that are not finalized.
+            unsafe { sqlite::sqlite3_finalize(raw) };
+        }
+    }
+
+    /// Finalizes all of them; the caller holds their connection.
+    pub(crate) fn clear(&mut self) {
+        for raw in std::mem::take(&mut self.open).into_values() {
+            // SAFETY: each is in this list alone.
+            unsafe { sqlite::sqlite3_finalize(raw) };
+        }
+    }
+}
+
+/// Rows that are still to be read.
+pub struct Stream {
+    connection: Arc<Connection>,
+    /// The statement's number; `None` once it has ended.
+    number: Option<u64>,
+    batch_bytes: usize,
+    changes_before: i64,
+    /// Why it ended early: told again to whoever goes on reading.
+    failure: Option<Error>,
+}
+
+impl Connection {
+    /// Runs one statement, once, and returns its first rows: as many as fill `batch_bytes`, and at least one. The
+    /// stream gives the others. Until it ends it keeps a read transaction open.
+    ///
+    /// # Errors
+    /// As [`query`](Connection::query); `KEEL_SHARED` on a shared connection, where every call ends what it began;
+    /// `KEEL_ARGUMENT` for several rows of parameters.
+    pub fn stream(
+        self: &Arc<Self>,
+        sql: &str,
+        parameters: Option<Table<'_>>,
+        batch_bytes: u64,
+    ) -> Result<(Packed, Stream)> {
+        let guard = self.lock()?;
+        self.require_sole_owner("reading rows in batches")?;
+        if parameters.is_some_and(|table| table.rows() > 1) {
+            return Err(Error::new(codes::ARGUMENT, "several rows of parameters give their rows all at once")
+                .with_hint("pass batch_bytes 0, or one row of parameters"));
+        }
+        if let Some(ms) = guard.busy_timeout_pragma(sql)? {
+            let ended =
+                Stream { connection: self.clone(), number: None, batch_bytes: 0, changes_before: 0, failure: None };
+            return Ok((busy_timeout_pragma::row(ms), ended));
+        }
+        let mut statement = Statement::only(&guard, sql)?.not_kept();
+        // SAFETY: the guard keeps the connection open.
+        let changes_before = unsafe { sqlite::sqlite3_total_changes64(guard.raw()) };
+        let batch_bytes = usize::try_from(batch_bytes).unwrap_or(usize::MAX);
+        let mut stream = Stream { connection: self.clone(), number: None, batch_bytes, changes_before, failure: None };
+        if let Some(table) = parameters.filter(|table| table.columns() > 0) {
+            let places = statement.places(table)?;
+            if table.rows() == 0 {
+                // Once for each row, as everywhere.
+                return Ok((statement.header().finish(), stream));
+            }
+            statement.bind(table, 0, &places, Lifetime::Binding)?;
+        }
+        let rows = stream.fill(&guard, statement)?;
+        Ok((rows, stream))
+    }
+}
+
+impl Stream {
+    /// The next rows; a table without rows at the end.
+    ///
+    /// # Errors
+    /// SQLite's, explained, and the same again on every later call; `KEEL_CLOSED` once the connection is closed.
+    pub fn next_batch(&mut self) -> Result<Option<Packed>> {
+        if let Some(error) = &self.failure {
+            return Err(error.clone());
+        }
+        let Some(number) = self.number.take() else { return Ok(None) };
+        let connection = self.connection.clone();
+        let rows = connection.lock().and_then(|guard| {
+            let raw = guard.streams().open.remove(&number);
+            // Only close empties the list, and a closed connection is not locked.
+            let raw = raw.ok_or_else(|| Error::new(codes::CLOSED, "the connection of these rows has been closed"))?;
+            // SAFETY: the statement of this connection, taken out of the list of those that are not finalized.
+            let statement = unsafe { Statement::again(&guard, raw) };
+            self.fill(&guard, statement)
+        });
+        if let Err(error) = &rows {
+            self.failure = Some(error.clone());
+        }
+        rows.map(Some)
+    }
+
+    fn fill(&mut self, guard: &Guard<'_>, mut statement: Statement<'_>) -> Result<Packed> {
+        let mut on_row = statement.step()?;
+        let columns = statement.columns();
+        let mut out = statement.header();
+        while on_row {
+            statement.read(columns, &mut out);
+            if out.size() >= self.batch_bytes {
+                break;
+            }
+            on_row = statement.step()?;
+        }
+        // SAFETY: the guard keeps the connection open.
+        unsafe {
+            out.changes = sqlite::sqlite3_total_changes64(guard.raw()) - self.changes_before;
+            out.last_rowid = sqlite::sqlite3_last_insert_rowid(guard.raw());
+        }
+        // At its end the statement is dropped here, and with it the read transaction.
+        if on_row {
+            self.number = Some(guard.streams().add(statement.into_raw()));
+        }
+        Ok(out.finish())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        if self.connection.is_used_by_this_thread() {
+            return self.connection.left.stream(number);
+        }
+        // Where the lock is refused the statement is not ours to touch (a parent's), gone (closed), or left to close.
+        if let Ok(guard) = self.connection.lock() {
+            guard.streams().end(vec![number]);
+        }
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("number", &self.number).finish_non_exhaustive()
+    }
+}

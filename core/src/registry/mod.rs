@@ -1,0 +1,202 @@
+//! The open connections of this process: by whom, where and when opened; shared ones; leaks.
+//!
+//! A file is known by device and inode, as SQLite knows it: a path goes stale when a file is replaced, and misses
+//! other names of the same file.
+
+pub mod activity;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use crate::connection::Connection;
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::platform::fork;
+use crate::platform::fork::ForkMutex;
+use crate::registry::activity::Activity;
+use crate::vfs::file_monitor::Watch;
+
+/// The identity of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The device (`st_dev`).
+    pub dev: u64,
+    /// The inode (`st_ino`).
+    pub ino: u64,
+}
+
+/// A connection that is open in this process.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenHandle {
+    /// Increases with every open of this process.
+    pub id: u64,
+    /// The absolute path; `None` for a database in memory.
+    pub path: Option<PathBuf>,
+    /// The file's identity.
+    pub file: Option<FileId>,
+    /// Where it was opened, as the host labelled it; empty when it did not.
+    pub opened_at: String,
+    /// For how long it has been open.
+    pub age: Duration,
+    /// Whether several owners use it.
+    pub shared: bool,
+    /// Whether litekeel tuned it (`open`), or took it over as it was.
+    pub tuned: bool,
+}
+
+pub(crate) struct Entry {
+    handle: OpenHandle,
+    opened: Instant,
+    strict: bool,
+    connection: Weak<Connection>,
+    activity: Arc<Activity>,
+    watch: Option<Arc<Watch>>,
+    /// The process that opened it, as [`fork::generation`] counts: a child inherits the table, but no connection.
+    generation: u32,
+}
+
+pub(crate) static ENTRIES: ForkMutex<BTreeMap<u64, Entry>> = ForkMutex::new(BTreeMap::new());
+static NEXT: AtomicU64 = AtomicU64::new(1);
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+fn entries() -> MutexGuard<'static, BTreeMap<u64, Entry>> {
+    ENTRIES.lock()
+}
+
+pub(crate) fn next_id() -> u64 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Adds a connection. `strict`: leaving it open is a failure of the process (`profile=test`).
+pub(crate) fn add(handle: OpenHandle, strict: bool, connection: &Arc<Connection>) {
+    crate::lifecycle::at_exit::arm();
+    let (activity, watch) = (connection.activity.clone(), connection.identity.watch.clone());
+    let connection = Arc::downgrade(connection);
+    entries().insert(
+        handle.id,
+        Entry { handle, opened: Instant::now(), strict, connection, activity, watch, generation: fork::generation() },
+    );
+}
+
+/// Removes a connection that was closed.
+pub(crate) fn remove(id: u64) {
+    entries().remove(&id);
+}
+
+/// Removes a connection that was dropped without close; returns whether that is a failure.
+pub(crate) fn dropped(id: u64) -> bool {
+    let strict = entries().remove(&id).is_some_and(|entry| entry.strict);
+    if strict {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+    strict
+}
+
+pub(crate) fn strict_drops() -> usize {
+    DROPPED.load(Ordering::Relaxed)
+}
+
+/// The connections open now, in the order in which they were opened.
+pub fn open_handles() -> Vec<OpenHandle> {
+    entries().values().filter(|entry| entry.is_own()).map(Entry::view).collect()
+}
+
+/// The other connections of this process to the same file.
+pub(crate) fn others_on(file: FileId, except: u64) -> usize {
+    entries().values().filter(|entry| entry.handle.file == Some(file) && entry.handle.id != except).count()
+}
+
+impl Entry {
+    fn is_own(&self) -> bool {
+        self.generation == fork::generation()
+    }
+
+    fn view(&self) -> OpenHandle {
+        OpenHandle { age: self.opened.elapsed(), ..self.handle.clone() }
+    }
+}
+
+/// The live connections with whether a leak of them is a failure, last opened first.
+pub(crate) fn live() -> Vec<(OpenHandle, bool, Weak<Connection>)> {
+    let entries = entries();
+    let own = entries.values().rev().filter(|entry| entry.is_own());
+    own.map(|entry| (entry.view(), entry.strict, entry.connection.clone())).collect()
+}
+
+/// What the connections of this process to `file` are doing, in the order in which they were opened.
+pub(crate) fn on_file(file: FileId) -> Vec<(OpenHandle, Arc<Activity>)> {
+    let entries = entries();
+    let same = entries.values().filter(|entry| entry.is_own() && entry.handle.file == Some(file));
+    same.map(|entry| (entry.view(), entry.activity.clone())).collect()
+}
+
+/// The same with what they hear of the file. Never by the connections themselves: whoever looks might be left with the
+/// last reference to one, and would have to close it wherever it stands.
+pub(crate) fn readers_of(file: FileId) -> Vec<(OpenHandle, Arc<Activity>, Arc<Watch>)> {
+    let entries = entries();
+    let same = entries.values().filter(|entry| entry.is_own() && entry.handle.file == Some(file));
+    same.filter_map(|entry| Some((entry.view(), entry.activity.clone(), entry.watch.clone()?))).collect()
+}
+
+/// Whether another connection to `file` has a transaction in the way that this very thread leaves open on purpose.
+pub(crate) fn is_blocked_by_this_thread(file: FileId, except: u64, wal: bool) -> bool {
+    on_file(file).iter().any(|(handle, activity)| handle.id != except && activity.blocks_this_thread(wal))
+}
+
+/// Checks that every connection of the process is closed.
+///
+/// # Errors
+/// `KEEL_LEAK`, naming each one with where it was opened and for how long.
+pub fn assert_no_leaks() -> Result<()> {
+    let open = open_handles();
+    let dropped = strict_drops();
+    if open.is_empty() && dropped == 0 {
+        return Ok(());
+    }
+    let mut lines: Vec<String> = open.iter().map(OpenHandle::describe).collect();
+    if dropped > 0 {
+        lines.push(format!("{dropped} dropped without close"));
+    }
+    Err(Error::new(codes::LEAK, format!("{} connection(s) not closed: {}", open.len() + dropped, lines.join("; "))))
+}
+
+impl OpenHandle {
+    /// One line for people: the path, where it was opened, for how long.
+    pub fn describe(&self) -> String {
+        let place = self.path.as_deref().unwrap_or(Path::new(":memory:")).display();
+        let at = if self.opened_at.is_empty() { String::new() } else { format!(", opened at {}", self.opened_at) };
+        format!("{place}{at}, {:.1} s ago", self.age.as_secs_f64())
+    }
+}
+
+pub(crate) static CREATING: ForkMutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = ForkMutex::new(BTreeMap::new());
+
+/// Serialises the opening of one shared database, so that two hosts that ask at once get the same connection. Another
+/// database's opening, which may wait for seconds, does not stand in the way.
+pub(crate) fn creation_lock(path: &Path) -> Arc<Mutex<()>> {
+    // Without its symbolic links: two names of one file wait for each other. The file may not exist yet, nor its directory.
+    let key = std::fs::canonicalize(path).or_else(|error| match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok(std::fs::canonicalize(parent)?.join(name)),
+        _ => Err(error),
+    });
+    let mut creating = CREATING.lock();
+    creating.retain(|_, lock| Arc::strong_count(lock) > 1);
+    creating.entry(key.unwrap_or_else(|_| path.to_owned())).or_default().clone()
+}
+
+/// The locks of opens that were under way on other threads at the fork would never be free here.
+pub(crate) fn in_child() {
+    CREATING.lock().clear();
+}
+
+/// The process's shared connection to `file`, if there is one.
+pub(crate) fn find_shared(file: FileId) -> Option<Arc<Connection>> {
+    let candidates: Vec<_> =
+        entries().values().filter(|entry| entry.is_own()).map(|entry| entry.connection.clone()).collect();
+    // Upgraded outside the lock: the last owner's drop takes it.
+    candidates.iter().filter_map(Weak::upgrade).find(|connection| connection.share_key() == Some(file))
+}

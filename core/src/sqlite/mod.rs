@@ -1,0 +1,7 @@
+//! SQLite's own C interface, on the one copy that litekeel carries, and what is done with a raw handle.
+//!
+//! The ground floor: nothing here knows anything of litekeel's, not even its errors.
+
+pub(crate) mod handle;
+
+pub use rusqlite::ffi::*;

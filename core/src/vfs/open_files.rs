@@ -1,0 +1,183 @@
+//! Which files this copy of SQLite has open: its unix VFS calls our `open` and `close`.
+//!
+//! The kernel's table tells that this process holds a lock, not which copy of SQLite took it. A lock on a file that this
+//! copy has no descriptor of belongs to another copy. ATTACH and raw `sqlite3_open` on our symbols pass through here too.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::ffi::{c_char, c_int};
+use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::platform::fork;
+use crate::platform::fork::ForkMutex;
+use crate::registry::FileId;
+use crate::sqlite;
+
+type OpenFn = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
+type StatFn = unsafe extern "C" fn(*const c_char, *mut libc::stat) -> c_int;
+type CloseFn = unsafe extern "C" fn(c_int) -> c_int;
+
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+static CLOSE: AtomicUsize = AtomicUsize::new(0);
+static STAT: AtomicUsize = AtomicUsize::new(0);
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+/// By descriptor: the file, and the process (its [`fork::generation`]) that opened it.
+pub(crate) static DESCRIPTORS: ForkMutex<BTreeMap<c_int, (FileId, u32)>> = ForkMutex::new(BTreeMap::new());
+
+fn descriptors() -> MutexGuard<'static, BTreeMap<c_int, (FileId, u32)>> {
+    DESCRIPTORS.lock()
+}
+
+/// Hooks SQLite's unix VFS; once per process, after `sqlite3_initialize` and before the first open. Without that VFS
+/// nothing is known about ownership.
+pub(crate) fn install() {
+    // SAFETY: the VFS is SQLite's own and lives as long as the process; the names are those of its system calls, whose
+    // signatures are the ones above.
+    unsafe {
+        let vfs = sqlite::sqlite3_vfs_find(c"unix".as_ptr());
+        if vfs.is_null() {
+            return;
+        }
+        let (Some(get), Some(set)) = ((*vfs).xGetSystemCall, (*vfs).xSetSystemCall) else { return };
+        let (Some(open), Some(close)) = (get(vfs, c"open".as_ptr()), get(vfs, c"close".as_ptr())) else { return };
+        OPEN.store(open as usize, Ordering::Release);
+        CLOSE.store(close as usize, Ordering::Release);
+        if let Some(stat) = get(vfs, c"stat".as_ptr()) {
+            STAT.store(stat as usize, Ordering::Release);
+            set(vfs, c"stat".as_ptr(), Some(std::mem::transmute::<StatFn, unsafe extern "C" fn()>(on_stat)));
+        }
+        set(vfs, c"close".as_ptr(), Some(std::mem::transmute::<CloseFn, unsafe extern "C" fn()>(on_close)));
+        set(vfs, c"open".as_ptr(), Some(std::mem::transmute::<OpenFn, unsafe extern "C" fn()>(on_open)));
+    }
+}
+
+/// Whether [`install`] found the VFS, so that [`owns`] can be believed.
+pub(crate) fn known() -> bool {
+    OPEN.load(Ordering::Acquire) != 0
+}
+
+/// Whether this copy of SQLite has a descriptor of one of these inodes.
+pub(crate) fn owns(inodes: &[u64]) -> bool {
+    descriptors().values().any(|(file, _)| inodes.contains(&file.ino))
+}
+
+/// Runs `look` on a descriptor that this copy of SQLite has of the inode; `None` without one. It is not closed meanwhile.
+pub(crate) fn with_descriptor<T>(inode: u64, look: impl FnOnce(c_int) -> T) -> Option<T> {
+    let all = descriptors();
+    let fd = all.iter().find(|(_, (file, _))| file.ino == inode).map(|(fd, _)| *fd)?;
+    Some(look(fd))
+}
+
+/// Whether this copy of SQLite opened the descriptor.
+pub(crate) fn is_ours(fd: c_int) -> bool {
+    descriptors().contains_key(&fd)
+}
+
+/// Whether the process that forked this one had the file open in this copy of SQLite at the fork.
+pub(crate) fn inherited(file: FileId) -> bool {
+    let now = fork::generation();
+    // In the first process nothing is inherited, and its opens need not wait for the look.
+    now != 0 && descriptors().values().any(|(other, generation)| *other == file && *generation != now)
+}
+
+/// A number that grows with every open and close: the same before and after a look means that nothing changed in
+/// between. `None` while one is under way: then the books and the system differ, for as long as a close may take.
+pub(crate) fn steady() -> Option<u64> {
+    if UNDER_WAY.load(Ordering::SeqCst) == 0 { Some(CHANGES.load(Ordering::SeqCst)) } else { None }
+}
+
+/// In a forked child the opens and closes of the parent's other threads never end.
+pub(crate) fn in_child() {
+    UNDER_WAY.store(0, Ordering::SeqCst);
+}
+
+/// An open or close, as long as it lasts.
+struct UnderWay(());
+
+impl UnderWay {
+    fn begin() -> UnderWay {
+        UNDER_WAY.fetch_add(1, Ordering::SeqCst);
+        UnderWay(())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        CHANGES.fetch_add(1, Ordering::SeqCst);
+        UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[allow(clippy::unnecessary_cast)] // The fields' width differs between systems.
+fn file_of(stat: &libc::stat) -> FileId {
+    FileId { dev: stat.st_dev as u64, ino: stat.st_ino as u64 }
+}
+
+thread_local! {
+    static CREATE_NOTHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, SQLite creates no file on this thread: what is not there cannot be opened.
+pub(crate) struct CreateNothing(());
+
+pub(crate) fn create_nothing() -> CreateNothing {
+    CREATE_NOTHING.set(true);
+    CreateNothing(())
+}
+
+impl Drop for CreateNothing {
+    fn drop(&mut self) {
+        CREATE_NOTHING.set(false);
+    }
+}
+
+unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    let _under_way = UnderWay::begin();
+    let flags = if CREATE_NOTHING.get() { flags & !libc::O_CREAT } else { flags };
+    // SAFETY: stored by `install` before this function could be called; the arguments are passed on unchanged.
+    let fd = unsafe { std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire))(path, flags, mode) };
+    if fd >= 0 {
+        // SAFETY: `stat` is plain data that fstat fills.
+        unsafe {
+            let mut stat: libc::stat = std::mem::zeroed();
+            if libc::fstat(fd, &mut stat) == 0 {
+                let file = file_of(&stat);
+                if inherited(file) {
+                    // SQLite would share the parent's bookkeeping and take no lock. A child has no POSIX locks to lose
+                    // by this close.
+                    std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd);
+                    #[cfg(target_os = "linux")]
+                    (*libc::__errno_location() = libc::EOWNERDEAD);
+                    return -1;
+                }
+                descriptors().insert(fd, (file, fork::generation()));
+            }
+        }
+    }
+    fd
+}
+
+/// Before it opens a file SQLite looks for another descriptor of it that it could use again, and takes the lock of the
+/// file's bookkeeping. In a forked child that is a copy of the parent's, and so may its lock be: the file is not found.
+unsafe extern "C" fn on_stat(path: *const c_char, into: *mut libc::stat) -> c_int {
+    // SAFETY: as in `on_open`; `into` is SQLite's own and filled when the call succeeds.
+    unsafe {
+        let rc = std::mem::transmute::<usize, StatFn>(STAT.load(Ordering::Acquire))(path, into);
+        if rc == 0 && inherited(file_of(&*into)) {
+            #[cfg(target_os = "linux")]
+            (*libc::__errno_location() = libc::ENOENT);
+            return -1;
+        }
+        rc
+    }
+}
+
+unsafe extern "C" fn on_close(fd: c_int) -> c_int {
+    // Before the descriptor is free: afterwards another thread's open may have its number already.
+    let _under_way = UnderWay::begin();
+    descriptors().remove(&fd);
+    // SAFETY: as in `on_open`.
+    unsafe { std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd) }
+}

@@ -1,0 +1,85 @@
+//! The WAL-index: the shared memory in which SQLite keeps how far the log goes and what each reader sees.
+//!
+//! It is read through the mapping that SQLite itself has of the `-shm` file. The layout is part of SQLite's file format
+//! (<https://sqlite.org/walformat.html#walidxfmt>): every connection of every version has to agree on it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::sqlite;
+use crate::sqlite::handle;
+
+/// Read marks, one for each of the lock bytes [`READ_LOCK`] and following.
+pub(crate) const READERS: usize = 5;
+/// The lock byte of the first reader in the `-shm` file.
+pub(crate) const READ_LOCK: u64 = 123;
+
+/// What SQLite maps at a time.
+pub(crate) const REGION: i32 = 32 * 1024;
+/// A read mark that nobody uses.
+const UNUSED: u32 = 0xffff_ffff;
+
+/// A copy of the fields that say how far the log goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WalIndex {
+    /// The last valid frame of the log.
+    pub frames: u32,
+    /// How many frames are in the database.
+    pub backfilled: u32,
+    pub page_size: u32,
+    /// The last frame that a reader with this mark sees; `None` for a mark out of use.
+    pub marks: [Option<u32>; READERS],
+}
+
+impl WalIndex {
+    /// Reads the mapping. `None` when a writer was changing the header during each of a few attempts.
+    ///
+    /// # Safety
+    /// `map` is SQLite's mapping of the first region, and stays mapped during the call.
+    pub(crate) unsafe fn read(map: *const u8) -> Option<WalIndex> {
+        // SAFETY: inside the first region, aligned to 4 bytes; other processes write it at any time, so it is only read
+        // by atomic loads.
+        let word = |offset: usize| unsafe { (*map.add(offset).cast::<AtomicU32>()).load(Ordering::Acquire) };
+        for _ in 0..100 {
+            // The header stands there twice; a reader that finds both alike has a whole one.
+            let first: [u32; 12] = std::array::from_fn(|at| word(at * 4));
+            let second: [u32; 12] = std::array::from_fn(|at| word(48 + at * 4));
+            if first == second {
+                let tail = first[3].to_ne_bytes();
+                let size = u16::from_ne_bytes([tail[2], tail[3]]);
+                return Some(WalIndex {
+                    frames: first[4],
+                    backfilled: word(96),
+                    // 1 stands for 65536, which two bytes cannot hold.
+                    page_size: if size == 1 { 65536 } else { size.into() },
+                    marks: std::array::from_fn(|at| Some(word(100 + at * 4)).filter(|mark| *mark != UNUSED)),
+                });
+            }
+            std::hint::spin_loop();
+        }
+        None
+    }
+
+    /// The bytes of the `-wal` file that so many frames take.
+    pub(crate) fn bytes(&self, frames: i64) -> i64 {
+        frames * (i64::from(self.page_size) + 24)
+    }
+}
+
+/// SQLite's mapping of the WAL-index of a connection's main database; null when there is none.
+///
+/// # Safety
+/// `db` is open and used by this thread alone, and has read its database in WAL mode with `locking_mode=normal`: else
+/// this would create a `-shm` file.
+pub(crate) unsafe fn mapping(db: *mut sqlite::sqlite3) -> *const u8 {
+    let mut map = std::ptr::null_mut();
+    // SAFETY: the caller's promise; the methods are those of the file's VFS. A region that exists is returned as it is,
+    // and without the flag to extend nothing is made larger.
+    unsafe {
+        let Some(file) = handle::file(db) else { return std::ptr::null() };
+        let methods = &*(*file).pMethods;
+        if let Some(shm_map) = methods.xShmMap.filter(|_| methods.iVersion >= 2) {
+            shm_map(file, 0, REGION, 0, &raw mut map);
+        }
+    }
+    map as *const u8
+}

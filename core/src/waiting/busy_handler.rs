@@ -1,0 +1,369 @@
+//! Waiting for a lock: fair by sleeping short and evenly.
+//!
+//! SQLite's own handler sleeps longer the longer a connection has waited (1…100 ms), so the newest asker wins and the
+//! oldest starves. Here everyone polls at the same short, jittered intervals until a monotonic deadline; and of the
+//! writers of one process only the first in `line`.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{c_int, c_void};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar};
+use std::time::{Duration, Instant};
+
+use crate::events::{Event, Subscribers};
+use crate::locks::holders;
+use crate::registry::activity::{Activity, this_thread};
+use crate::registry::{self, FileId};
+use crate::sqlite;
+use crate::waiting::deadline;
+use crate::waiting::writer_queue::Line;
+
+/// A wait of this length is told to the subscribers as `busy_wait`.
+const LONG: Duration = Duration::from_millis(100);
+
+/// How long a statement that may need no lock of this file (it may write a temporary table, or an attached database)
+/// stands in line before it asks.
+const DOUBTFUL: Duration = Duration::from_millis(2);
+
+/// The waiting state of one connection. It is boxed by the connection and outlives its registration with SQLite.
+pub struct Waiting {
+    raw: *mut sqlite::sqlite3,
+    timeout_ms: AtomicU32,
+    pub(crate) activity: Arc<Activity>,
+    queue: Option<Queue>,
+    /// When the running statement began to wait.
+    began: Cell<Option<Instant>>,
+    /// It has waited before its first step, so the first call of the handler is not its beginning.
+    before_first_step: Cell<bool>,
+    /// Attempts since it is its turn.
+    attempts: Cell<u32>,
+    /// An interrupt ended the latest wait.
+    interrupted: Cell<bool>,
+    /// The call has run a statement that writes.
+    wrote: Cell<bool>,
+    /// The latest wait ended in a refusal.
+    refused: Cell<bool>,
+    /// The longest wait of the call, and who was found in the way.
+    longest: Cell<Duration>,
+    found: RefCell<Option<String>>,
+}
+
+/// Where a connection to a file queues.
+struct Queue {
+    line: Arc<Line>,
+    file: FileId,
+    path: PathBuf,
+    id: u64,
+    wal: bool,
+    subscribers: Arc<Subscribers>,
+    bell: Arc<Condvar>,
+    place: Cell<Option<u64>>,
+}
+
+impl Waiting {
+    /// A handler for this connection; nothing is installed yet.
+    pub fn new(raw: *mut sqlite::sqlite3, timeout_ms: u32) -> Box<Waiting> {
+        Box::new(Waiting {
+            raw,
+            timeout_ms: AtomicU32::new(timeout_ms),
+            activity: Arc::new(Activity::new()),
+            queue: None,
+            began: Cell::new(None),
+            before_first_step: Cell::new(false),
+            attempts: Cell::new(0),
+            interrupted: Cell::new(false),
+            wrote: Cell::new(false),
+            refused: Cell::new(false),
+            longest: Cell::new(Duration::ZERO),
+            found: RefCell::new(None),
+        })
+    }
+
+    /// Lets the connection queue with the others of this process, and tell its subscribers of long waits.
+    pub(crate) fn join(&mut self, file: FileId, path: PathBuf, id: u64, wal: bool, subscribers: Arc<Subscribers>) {
+        let (line, bell) = (Line::of(file), Arc::new(Condvar::new()));
+        self.queue = Some(Queue { line, file, path, id, wal, subscribers, bell, place: Cell::new(None) });
+    }
+
+    /// Makes this the connection's busy handler.
+    ///
+    /// # Safety
+    /// `self` stays where it is until the connection is closed or has another handler.
+    pub unsafe fn install(&self) -> c_int {
+        // SAFETY: `raw` is the open connection this state was made for; the caller keeps `self` alive.
+        unsafe { sqlite::sqlite3_busy_handler(self.raw, Some(on_busy), std::ptr::from_ref(self) as *mut c_void) }
+    }
+
+    /// Changes the timeout of later waits.
+    pub fn set_timeout(&self, ms: u32) {
+        self.timeout_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// The timeout.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.load(Ordering::Relaxed).into())
+    }
+
+    /// How long the wait lasted that ended in the latest refusal; zero when that came without one, or was taken before.
+    pub fn take_waited(&self) -> Duration {
+        let waited = self.activity.waited();
+        self.activity.set_waited(Duration::ZERO);
+        waited
+    }
+
+    /// Whether an interrupt, not the timeout, ended the latest wait.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.interrupted.get()
+    }
+
+    /// A call begins: nothing of an earlier one counts any more.
+    pub(crate) fn begin_call(&self) {
+        self.activity.set_waited(Duration::ZERO);
+        self.interrupted.set(false);
+        self.begin_statement();
+        self.wrote.set(false);
+        self.refused.set(false);
+        self.longest.set(Duration::ZERO);
+    }
+
+    /// A call ends in this transaction (`SQLITE_TXN_*`). Gives the place in line up, wakes the next, and returns what
+    /// is to be told of a long wait.
+    pub(crate) fn end_call(&self, transaction: i32) -> Option<Event> {
+        if let Some(queue) = &self.queue
+            && transaction != sqlite::SQLITE_TXN_WRITE
+        {
+            match queue.place.take() {
+                Some(number) => queue.line.leave(number),
+                None if self.wrote.get() => queue.line.ring(),
+                None => {}
+            }
+        }
+        let longest = self.longest.take();
+        if longest < LONG {
+            return None;
+        }
+        Some(
+            Event::new("busy_wait")
+                .int("waited_ms", longest.as_millis() as i64)
+                .text("outcome", if self.refused.get() { "refused" } else { "granted" })
+                .text("holders", self.found.take().unwrap_or_default()),
+        )
+    }
+
+    /// A statement is about to take its first step.
+    pub(crate) fn begin_statement(&self) {
+        self.before_first_step.set(false);
+    }
+
+    /// It is one that writes. Who comes while others of this process wait for the
+    /// file stands in line behind them, instead of asking at the moment at which it happens to be free.
+    ///
+    /// `certain`: the statement begins a transaction that locks the file, whatever it writes.
+    pub(crate) fn before_write(&self, certain: bool) {
+        let Some(queue) = &self.queue else { return };
+        // The lock may be given back, and the next rung for, before this call ends.
+        self.wrote.set(true);
+        if !queue.is_crowded() || self.timeout().is_zero() || self.transaction() != sqlite::SQLITE_TXN_NONE {
+            return;
+        }
+        queue.leave();
+        if queue.line.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        self.began.set(Some(began));
+        self.before_first_step.set(true);
+        self.attempts.set(0);
+        self.activity.waits();
+        let number = queue.enter();
+        let patience = if certain { self.timeout() } else { DOUBTFUL.min(self.timeout()) };
+        // An interrupt that came before would be forgotten by the first step.
+        let stale = self.is_interrupted();
+        queue.line.wait(number, began + patience, Duration::ZERO, || !stale && self.is_given_up());
+        self.interrupted.set(!stale && self.is_interrupted());
+        self.longest.set(self.longest.get().max(began.elapsed()));
+        self.activity.asks();
+        queue.line.ask(number);
+    }
+
+    fn transaction(&self) -> i32 {
+        // SAFETY: the connection is open, and this thread drives it.
+        unsafe { sqlite::sqlite3_txn_state(self.raw, std::ptr::null()) }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        // SAFETY: the connection is open while it runs a statement or is about to.
+        unsafe { sqlite::sqlite3_is_interrupted(self.raw) != 0 }
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.is_interrupted() || deadline::passed()
+    }
+
+    /// Whether a statement that writes is running: readers do not queue behind writers.
+    fn wants_to_write(&self) -> bool {
+        // SAFETY: the connection is open, and this thread drives it.
+        unsafe {
+            let mut statement = sqlite::sqlite3_next_stmt(self.raw, std::ptr::null_mut());
+            while !statement.is_null() {
+                if sqlite::sqlite3_stmt_busy(statement) != 0 && sqlite::sqlite3_stmt_readonly(statement) == 0 {
+                    return true;
+                }
+                statement = sqlite::sqlite3_next_stmt(self.raw, statement);
+            }
+        }
+        false
+    }
+
+    /// The file is locked: waits until it is worth asking again, or returns false to give up.
+    fn busy(&self, first: bool) -> bool {
+        if first && !self.before_first_step.replace(false) {
+            self.began.set(Some(Instant::now()));
+            self.attempts.set(0);
+            self.interrupted.set(false);
+        }
+        let began = self.began.get().unwrap_or_else(Instant::now);
+        let waited = began.elapsed();
+        self.longest.set(self.longest.get().max(waited));
+        self.refused.set(false);
+        let timeout = self.timeout();
+        let interrupted = self.interrupted.get() || self.is_given_up();
+        if interrupted || waited >= timeout || self.waits_for_itself() {
+            self.interrupted.set(interrupted);
+            self.refused.set(true);
+            self.activity.set_waited(waited);
+            self.activity.gives_up();
+            if let Some(queue) = &self.queue {
+                queue.leave();
+            }
+            return false;
+        }
+        self.activity.waits();
+        self.look_around(waited);
+        let attempt = self.attempts.get();
+        self.attempts.set(attempt.saturating_add(1));
+        let pause = pause(attempt, waited).min(timeout - waited);
+        match self.queue.as_ref().filter(|queue| queue.place.get().is_some() || self.may_queue()) {
+            Some(queue) => {
+                let number = queue.enter();
+                if pause.is_zero() {
+                    std::thread::yield_now();
+                }
+                queue.line.wait(number, began + timeout, pause, || self.is_given_up());
+                queue.line.ask(number);
+            }
+            None if pause.is_zero() => std::thread::yield_now(),
+            None => std::thread::sleep(pause),
+        }
+        self.activity.asks();
+        true
+    }
+
+    /// Who holds a lock already must not stand behind others: they may wait for that lock.
+    fn may_queue(&self) -> bool {
+        self.transaction() == sqlite::SQLITE_TXN_NONE && self.wants_to_write()
+    }
+
+    /// Whether a transaction that only this thread can end holds the lock, and its host said so.
+    fn waits_for_itself(&self) -> bool {
+        Activity::any_marked()
+            && self
+                .queue
+                .as_ref()
+                .is_some_and(|queue| registry::is_blocked_by_this_thread(queue.file, queue.id, queue.wal))
+    }
+
+    /// Finds out who is in the way, once in a long wait that somebody wants to hear of: later it may be gone.
+    fn look_around(&self, waited: Duration) {
+        let Some(queue) = &self.queue else { return };
+        if waited < LONG || self.found.borrow().is_some() || !queue.subscribers.heard() {
+            return;
+        }
+        let names = holders::blocking(&queue.path, Some(queue.id)).unwrap_or_default();
+        let names: Vec<_> = names.iter().take(4).map(holders::describe).collect();
+        self.found.replace(Some(names.join("; ")));
+    }
+}
+
+impl Queue {
+    /// Whether anybody but this connection has a place.
+    fn is_crowded(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    fn enter(&self) -> u64 {
+        let number = self.line.enter(self.place.get(), this_thread(), &self.bell);
+        self.place.set(Some(number));
+        number
+    }
+
+    fn leave(&self) {
+        if let Some(number) = self.place.take() {
+            self.line.leave(number);
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// A commit on the other side often takes only microseconds more; then the pauses grow to half a millisecond and stay.
+fn pause(attempt: u32, waited: Duration) -> Duration {
+    match attempt {
+        0..4 => Duration::ZERO,
+        _ => {
+            let base = (50u64 << (attempt - 4).min(3)).min(400);
+            let jitter = u64::from(waited.subsec_nanos()) % (base / 2);
+            Duration::from_micros(base + jitter)
+        }
+    }
+}
+
+unsafe extern "C" fn on_busy(context: *mut c_void, calls: c_int) -> c_int {
+    // SAFETY: `install` registered a live `Waiting`, and SQLite calls this on the one thread that uses the connection.
+    let waiting = unsafe { &*(context as *const Waiting) };
+    c_int::from(waiting.busy(calls == 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    #[test]
+    fn a_wait_ends_at_the_deadline_and_an_interrupt_ends_it_at_once() {
+        let dir = std::env::temp_dir().join(format!("litekeel-wait-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("wait.db");
+        let holder = Connection::open(&path).unwrap();
+        holder.execute_batch("CREATE TABLE t(a); BEGIN IMMEDIATE").unwrap();
+        let waiter = Connection::open(&path).unwrap();
+        // SAFETY: the handle outlives `waiting`'s use below.
+        let waiting = Waiting::new(unsafe { waiter.handle() }, 300);
+        // SAFETY: `waiting` lives until the end of the test, the connection is dropped before it.
+        unsafe { waiting.install() };
+        let began = Instant::now();
+        assert!(waiter.execute_batch("BEGIN IMMEDIATE").is_err());
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(900), "{took:?}");
+        assert!(waiting.take_waited() >= Duration::from_millis(300));
+
+        waiting.set_timeout(20_000);
+        let handle = waiter.get_interrupt_handle();
+        let interrupter = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            handle.interrupt();
+        });
+        let began = Instant::now();
+        assert!(waiter.execute_batch("BEGIN IMMEDIATE").is_err());
+        assert!(began.elapsed() < Duration::from_secs(5));
+        interrupter.join().unwrap();
+        drop(waiter);
+        drop(holder);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

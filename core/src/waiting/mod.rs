@@ -1,0 +1,7 @@
+//! SQLite's busy handler, the queue of this process's writers, deadlines and the progress handler.
+//!
+//! Must not know: connections, how errors are worded, settings.
+
+pub(crate) mod busy_handler;
+pub mod deadline;
+pub(crate) mod writer_queue;

@@ -1,0 +1,256 @@
+//! The write-ahead log: how large it is, how much of it is in the database, and which readers keep it from being
+//! recycled.
+
+use std::collections::BTreeMap;
+use std::ffi::c_int;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::connection::Connection;
+use crate::connection::guard::Guard;
+use crate::error::{Holder, Result};
+use crate::events::Event;
+use crate::locks::holders;
+use crate::open::target::file_id;
+use crate::platform::fork::ForkMutex;
+use crate::platform::path_facts::beside;
+use crate::platform::procfs;
+use crate::sqlite::handle;
+use crate::vfs::wal_index::{READ_LOCK, READERS, WalIndex, mapping};
+use crate::{registry, sqlite};
+
+/// The state of the WAL at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WalStatus {
+    /// Frames in the log. The next writer starts over at 0 once all are in the database and nobody reads them.
+    pub frames: i64,
+    /// How many of them are in the database already.
+    pub checkpointed: i64,
+    /// The page size in bytes.
+    pub page_size: i64,
+    /// The size of the `-wal` file in bytes. It only shrinks by a TRUNCATE checkpoint.
+    pub bytes: i64,
+}
+
+/// A reader that keeps frames of the WAL from being recycled.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Pin {
+    /// Who reads. For a connection of this process with its SQL, its age and where it was opened.
+    pub holder: Holder,
+    /// The last frame that it sees: a checkpoint stops there. 0: it reads the database file alone, and no frame can be
+    /// moved while it does.
+    pub frame: i64,
+    /// Frames behind it, which cannot be recycled.
+    pub frames: i64,
+    /// The same in bytes of the `-wal` file.
+    pub bytes: i64,
+    /// For how long, at least: since this process first saw it there.
+    pub since: Option<Duration>,
+}
+
+/// The readers of a WAL, the one with the lowest frame first.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Pins {
+    /// The state of the WAL.
+    pub status: WalStatus,
+    /// Every reader.
+    pub pins: Vec<Pin>,
+}
+
+impl Connection {
+    /// How large the WAL is and how much of it is in the database, without touching either. `None` for a database that
+    /// has no WAL, or keeps it to itself (`locking_mode=exclusive`).
+    ///
+    /// # Errors
+    /// `KEEL_CLOSED`, `KEEL_FORKED`; SQLite's.
+    pub fn wal_status(&self) -> Result<Option<WalStatus>> {
+        let guard = self.lock()?;
+        let Some(path) = self.path() else { return Ok(None) };
+        Ok(index(self, &guard)?.map(|index| status(&index, path)))
+    }
+
+    /// The readers of the WAL, with the frame at which each one stands. `None` as for
+    /// [`wal_status`](Connection::wal_status), and where the system does not tell who holds a lock.
+    ///
+    /// # Errors
+    /// As for [`wal_status`](Connection::wal_status).
+    pub fn pins(&self) -> Result<Option<Pins>> {
+        let Some(path) = self.path() else { return Ok(None) };
+        let index = {
+            let guard = self.lock()?;
+            index(self, &guard)?
+        };
+        Ok(index.and_then(|index| pins(&index, path)))
+    }
+}
+
+/// The WAL-index as it is now.
+fn index(connection: &Connection, guard: &Guard<'_>) -> Result<Option<WalIndex>> {
+    let db = guard.raw();
+    // SAFETY: the guard keeps the connection open and to this thread.
+    unsafe {
+        let fail = |rc| connection.fail(db, rc, "wal_status");
+        let journal = handle::text(db, c"PRAGMA journal_mode").map_err(fail)?;
+        let locking = handle::text(db, c"PRAGMA locking_mode").map_err(fail)?;
+        if journal.as_deref() != Some("wal") || locking.as_deref() != Some("normal") {
+            return Ok(None);
+        }
+        // NOOP opens the WAL where nothing has been read yet. It is refused to a transaction and to a reader of a
+        // read-only file, who have read it.
+        let rc = sqlite::sqlite3_wal_checkpoint_v2(
+            db,
+            c"main".as_ptr(),
+            sqlite::SQLITE_CHECKPOINT_NOOP,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+        );
+        if !matches!(
+            rc & 0xff,
+            sqlite::SQLITE_OK | sqlite::SQLITE_LOCKED | sqlite::SQLITE_READONLY | sqlite::SQLITE_BUSY
+        ) {
+            return Err(fail(rc));
+        }
+        let map = mapping(db);
+        Ok(if map.is_null() { None } else { WalIndex::read(map) })
+    }
+}
+
+fn status(index: &WalIndex, path: &Path) -> WalStatus {
+    WalStatus {
+        frames: index.frames.into(),
+        checkpointed: index.backfilled.into(),
+        page_size: index.page_size.into(),
+        bytes: std::fs::metadata(beside(path, "-wal")).map_or(0, |meta| meta.len() as i64),
+    }
+}
+
+/// How often the table of locks is read for one report.
+const LOOKS: u32 = 3;
+
+/// Every reader of the WAL at `path`, whose index has been read already.
+pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
+    let inode = std::fs::metadata(beside(path, "-shm")).ok()?.ino();
+    // The table is not read at one moment, and a lock that is held may be missing from it. One that was there is reported.
+    let mut locks = Vec::new();
+    for _ in 0..LOOKS {
+        let seen = procfs::posix_locks(&[inode])?;
+        locks.extend(seen.into_iter().filter(|lock| !locks.contains(lock)).collect::<Vec<_>>());
+    }
+    let mut found = Vec::new();
+    for slot in 0..READERS {
+        let byte = READ_LOCK + slot as u64;
+        let Some(mark) = index.marks[slot] else { continue };
+        // Slot 0 reads the database file alone. A mark beyond the log is left from before it started over.
+        let frame = if slot == 0 { 0 } else { mark.min(index.frames) };
+        for lock in locks.iter().filter(|lock| !lock.exclusive && lock.start <= byte && byte <= lock.end) {
+            let frames = i64::from(index.frames) - i64::from(frame);
+            let pin = |holder, since| Pin { holder, frame: frame.into(), frames, bytes: index.bytes(frames), since };
+            let own = if lock.pid == std::process::id() { own(path, slot) } else { Vec::new() };
+            if own.is_empty() {
+                found.push(pin(holders::of_process(lock.pid, "reader"), None));
+            }
+            found.extend(own.into_iter().map(|holder| pin(holder.0, Some(holder.1))));
+        }
+    }
+    found.sort_by_key(|pin| pin.frame);
+    first_seen(inode, &mut found);
+    Some(Pins { status: status(index, path), pins: found })
+}
+
+/// This process's connections that read at a mark, and for how long. The kernel's table has one row for all of them.
+fn own(path: &Path, slot: usize) -> Vec<(Holder, Duration)> {
+    let Some(file) = file_id(path) else { return Vec::new() };
+    let found = registry::readers_of(file).into_iter().filter_map(|(handle, activity, watch)| {
+        let (reads, since) = watch.reading()?;
+        let look = activity.look();
+        let holder = Holder {
+            role: "reader",
+            command: holders::THIS_PROCESS.to_owned(),
+            state: look.as_ref().map_or("running", |look| look.state),
+            since: Some(since),
+            sql: look.and_then(|look| look.sql),
+            opened_at: (!handle.opened_at.is_empty()).then_some(handle.opened_at),
+            ..holders::of_process(std::process::id(), "reader")
+        };
+        (reads == slot).then_some((holder, since))
+    });
+    found.collect()
+}
+
+/// The event of a checkpoint.
+pub(crate) fn checkpointed(mode: c_int, frames: i64, done: i64, took: Duration) -> Event {
+    let mode = match mode {
+        sqlite::SQLITE_CHECKPOINT_PASSIVE => "passive",
+        sqlite::SQLITE_CHECKPOINT_FULL => "full",
+        sqlite::SQLITE_CHECKPOINT_RESTART => "restart",
+        _ => "truncate",
+    };
+    Event::new("checkpointed")
+        .text("mode", mode)
+        .int("frames", frames)
+        .int("checkpointed", done)
+        .int("took_us", took.as_micros() as i64)
+}
+
+/// By inode, process and frame.
+pub(crate) static SEEN: ForkMutex<BTreeMap<(u64, u32, i64), Instant>> = ForkMutex::new(BTreeMap::new());
+/// The event of a WAL that has outgrown its cap.
+pub(crate) fn stalled(index: &WalIndex, path: &Path, wal_max: i64) -> Event {
+    let found = pins(index, path).unwrap_or_else(|| Pins { status: status(index, path), pins: Vec::new() });
+    let mut event = Event::new("wal_stalled")
+        .int("bytes", found.status.bytes)
+        .int("wal_max", wal_max)
+        .int("frames", found.status.frames)
+        .int("checkpointed", found.status.checkpointed);
+    if let Some(pin) = found.pins.first() {
+        event = event
+            .int("pid", pin.holder.pid.into())
+            .text("command", pin.holder.command.clone())
+            .text("state", pin.holder.state)
+            .int("frame", pin.frame)
+            .int("since_ms", pin.since.unwrap_or_default().as_millis() as i64)
+            .text("sql", pin.holder.sql.clone().unwrap_or_default())
+            .text("opened_at", pin.holder.opened_at.clone().unwrap_or_default());
+    }
+    let sentences: Vec<String> = found.pins.iter().map(Pin::describe).collect();
+    event.text("pins", if sentences.is_empty() { "no reader found".to_owned() } else { sentences.join("; ") })
+}
+
+impl Pin {
+    /// One sentence for people.
+    pub fn describe(&self) -> String {
+        let who = match (&self.holder.sql, &self.holder.opened_at) {
+            _ if self.holder.pid != std::process::id() => format!("pid {} ({})", self.holder.pid, self.holder.command),
+            (sql, at) => format!(
+                "this process{}{}",
+                at.as_ref().map_or(String::new(), |at| format!(", opened at {at}")),
+                sql.as_ref().map_or(String::new(), |sql| format!(", running: {sql}"))
+            ),
+        };
+        let state = if self.holder.state == "stopped" { ", stopped by a signal" } else { "" };
+        let since = self.since.map_or(String::new(), |since| format!("; for {:.0} s", since.as_secs_f64()));
+        format!(
+            "{who}{state} pins frame {}; {} frames ({:.1} MB) cannot be recycled{since}",
+            self.frame,
+            self.frames,
+            self.bytes as f64 / 1e6
+        )
+    }
+}
+
+/// Fills in for how long this process has seen each pin where it is. The kernel does not know when a lock was taken.
+fn first_seen(inode: u64, pins: &mut [Pin]) {
+    let mut seen = SEEN.lock();
+    seen.retain(|(file, pid, frame), _| {
+        *file != inode || pins.iter().any(|pin| pin.holder.pid == *pid && pin.frame == *frame)
+    });
+    let now = Instant::now();
+    for pin in pins {
+        let first = now - *seen.entry((inode, pin.holder.pid, pin.frame)).or_insert(now);
+        pin.since.get_or_insert(first);
+    }
+}
