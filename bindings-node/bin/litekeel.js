@@ -7,7 +7,7 @@ const os = require('node:os');
 const path = require('node:path');
 
 function locate() {
-	const library = require('../lib/library')();
+	const library = require('../lib/locate-library')();
 	const command = path.join(path.dirname(library), 'litekeel');
 	if (!fs.existsSync(command)) throw new Error(`${library} is there, but no command beside it; install the same version of every litekeel package, or build it (cargo build --release)`);
 	return command;

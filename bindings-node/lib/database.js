@@ -2,11 +2,11 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const busyTimeout = require('./busy-timeout');
-const core = require('./core');
+const core = require('./state');
 const convert = require('./convert');
 const runScript = require('./script');
 const statements = require('./prepare');
-const { flush } = require('./compiled');
+const { flush } = require('./statement-cache');
 const { boolean, on } = require('./extension/options');
 const { native, SqliteError } = core;
 
@@ -161,5 +161,5 @@ if (typeof Symbol.dispose === 'symbol') {
 }
 
 Database.SqliteError = SqliteError;
-require('./beyond')(Database, core, require('./open')(Database, describe));
+require('./additions')(Database, core, require('./open')(Database, describe));
 module.exports = Database;

@@ -1,7 +1,7 @@
 'use strict';
 // Cells into rows. A decoder for a list of columns starts out generic; once it has proved worth it, its code is
 // generated: an object literal of constant shape. Where code generation is forbidden it stays generic.
-const { I, F, bytes, extras, native, field, flag, tag, layout, dropExtras } = require('./packed');
+const { I, F, bytes, extras, native, field, flag, tag, layout, dropExtras } = require('./buffer');
 
 const FLAT = 0;
 const PLUCK = 1;

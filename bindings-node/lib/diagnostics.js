@@ -1,6 +1,6 @@
 'use strict';
 const { channel } = require('node:diagnostics_channel');
-const { I, native, field } = require('./packed');
+const { I, native, field } = require('./buffer');
 
 /** What Node's own SQLite module publishes to, with the same messages: `{ sql, database, duration }`. */
 exports.channel = channel('sqlite.db.query');

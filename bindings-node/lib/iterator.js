@@ -1,6 +1,6 @@
 'use strict';
-const core = require('./core');
-const { I, extras, native, field, status, flag } = require('./packed');
+const core = require('./state');
+const { I, extras, native, field, status, flag } = require('./buffer');
 const { decoderFor, mode } = require('./decoder');
 const diagnostics = require('./diagnostics');
 

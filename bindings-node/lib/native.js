@@ -1,7 +1,7 @@
 'use strict';
 const fs = require('node:fs');
 const os = require('node:os');
-const locate = require('./library');
+const locate = require('./locate-library');
 
 /** Linux only: `RTLD_NOLOAD`, which `os.constants.dlopen` does not have. */
 const RTLD_NOLOAD = 4;
@@ -30,7 +30,7 @@ function mapped() {
 	return line ? line.slice(line.indexOf('/')) : null;
 }
 
-/** Number of the layout that `packed.js` knows; the native side has the same. */
+/** Number of the layout that `buffer.js` knows; the native side has the same. */
 const PROTOCOL = 3;
 
 function mismatch() {

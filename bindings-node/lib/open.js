@@ -2,7 +2,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const convert = require('./convert');
-const core = require('./core');
+const core = require('./state');
 const { KeelError, check } = require('./keel-error');
 const shutdown = require('./shutdown');
 const { native } = core;

@@ -1,7 +1,7 @@
 'use strict';
 // SQL into statement objects, for `prepare()` and for what runs one statement and forgets it.
-const core = require('./core');
-const compiling = require('./compiled');
+const core = require('./state');
+const compiling = require('./statement-cache');
 const { make, asReader, asBound, dispose } = require('./statement');
 
 /** A statement that is discarded before anybody else can have it. */

@@ -1,11 +1,11 @@
 'use strict';
 // Scripts: several statements in one text, whose rows nobody wants.
 const busyTimeout = require('./busy-timeout');
-const compiling = require('./compiled');
-const core = require('./core');
+const compiling = require('./statement-cache');
+const core = require('./state');
 const { channel, observe } = require('./diagnostics');
 const { mentionsForeignKeys } = require('./foreign-keys');
-const { I, native, field, status, dropExtras } = require('./packed');
+const { I, native, field, status, dropExtras } = require('./buffer');
 
 const { STATEMENT, LIMIT, COLUMNS, FLAGS, STATUS, STALE } = field;
 const { nextRows } = native;

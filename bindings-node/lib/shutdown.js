@@ -1,6 +1,6 @@
 'use strict';
 const { isMainThread } = require('node:worker_threads');
-const core = require('./core');
+const core = require('./state');
 const { KeelError } = require('./keel-error');
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGBREAK'];

@@ -1,12 +1,12 @@
 'use strict';
-const core = require('./core');
-const compiling = require('./compiled');
-const { bindArguments, valuesOf, placeValues, bindError, invoke } = require('./binder');
+const core = require('./state');
+const compiling = require('./statement-cache');
+const { bindArguments, valuesOf, placeValues, bindError, invoke } = require('./bind');
 const { mode, decoderFor, flagsOf } = require('./decoder');
 const StatementIterator = require('./iterator');
 const { channel, observe } = require('./diagnostics');
 const { on } = require('./extension/options');
-const { I, F, B, native, field, flag, status, kind, tag, layout } = require('./packed');
+const { I, F, B, native, field, flag, status, kind, tag, layout } = require('./buffer');
 
 const { PLUCK, EXPAND, RAW, FLAT } = mode;
 const { STATEMENT, PARAMETERS, ARGUMENTS, LIMIT, COLUMNS, FLAGS, STATUS, ROWS, SHAPE, CHANGES, STALE, FIRST } = field;

@@ -1,8 +1,8 @@
 'use strict';
-const core = require('./core');
-const { compileOne, flush } = require('./compiled');
+const core = require('./state');
+const { compileOne, flush } = require('./statement-cache');
 const { channel, observe } = require('./diagnostics');
-const { I, native, field, status, kind } = require('./packed');
+const { I, native, field, status, kind } = require('./buffer');
 
 const { STATEMENT, STATUS, STALE, IN_TRANSACTION } = field;
 const { control, transactionState } = native;

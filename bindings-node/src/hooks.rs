@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::extension::value::{self, Home, Scope};
 use crate::extension::{Attachment, Call, native_exports};
+use crate::js::value;
+use crate::js::value::{Home, Scope};
 
 native_exports! {
     held {

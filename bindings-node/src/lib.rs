@@ -1,20 +1,16 @@
 //! litekeel's N-API binding.
 
-mod care;
-mod courier;
-mod descriptor;
-mod direct;
-mod exit;
+mod buffer;
+mod connection;
+mod dispatcher;
 mod extension;
 mod hooks;
-mod object;
-mod packed;
+mod js;
+mod monitoring;
+mod open;
 mod reader;
 mod session;
-mod sharing;
-mod token;
-mod tuned;
-mod watch;
+mod statement;
 
 use napi::sys;
 
@@ -27,19 +23,19 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
     // SAFETY: resolves Node-API's functions in the running process; handles are those of the running call.
     unsafe {
         sys::setup();
-        let Some(environment) = packed::create(env, exports) else { return exports };
-        packed::register(&environment, exports);
-        direct::register(&environment, exports);
+        let Some(environment) = statement::create(env, exports) else { return exports };
+        statement::register(&environment, exports);
+        open::plain::register(&environment, exports);
         extension::register(&environment, exports);
-        tuned::register(&environment, exports);
-        descriptor::register(&environment, exports);
+        open::tuned::register(&environment, exports);
+        open::descriptor::register(&environment, exports);
         hooks::register(&environment, exports);
         session::register(&environment, exports);
-        care::register(&environment, exports);
-        sharing::register(&environment, exports);
-        courier::register(&environment, exports);
+        monitoring::register(&environment, exports);
+        open::sharing::register(&environment, exports);
+        dispatcher::register(&environment, exports);
         reader::register(&environment, exports);
-        watch::register(&environment, exports);
+        connection::progress_handler::register(&environment, exports);
     }
     exports
 }

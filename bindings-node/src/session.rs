@@ -8,8 +8,9 @@ use std::rc::Rc;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::extension::value::{self, Scope};
 use crate::extension::{Attachment, Call, Token, native_exports};
+use crate::js::value;
+use crate::js::value::Scope;
 
 /// Marks externals as sessions.
 const SESSION: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x7365_7373_696f_6e01 };
@@ -104,7 +105,7 @@ unsafe fn changes(call: &Call) -> Option<sys::napi_value> {
     }
     // SAFETY: a session that lives has an open connection.
     let answer = token.during(|_| unsafe { record(call, session) });
-    answer.unwrap_or_else(|error| Some(crate::object::failure(call.env, &error)))
+    answer.unwrap_or_else(|error| Some(crate::js::object::failure(call.env, &error)))
 }
 
 unsafe fn record(call: &Call, session: *mut sqlite::sqlite3_session) -> Option<sys::napi_value> {

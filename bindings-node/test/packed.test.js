@@ -168,7 +168,7 @@ test('more statements in use than are kept all work, whoever made room for whom'
 
 test('SQL that comes again is kept, what comes once is not, and both are bounded', () => {
 	const db = new Database(':memory:');
-	const state = require('../lib/core').state(db);
+	const state = require('../lib/state').state(db);
 	const cycle = Array.from({ length: 40 }, (_, at) => `SELECT ${at}`);
 	for (let round = 0; round < 2; round++) for (const sql of cycle) db.prepare(sql).get();
 	assert.ok(cycle.every((sql) => state.kept.has(sql)));

@@ -7,12 +7,12 @@ use std::time::Duration;
 use litekeel_core::packed::{Cell, Encoder, Packed, Table};
 use litekeel_core::{Begin, Connection, Error, Options, codes};
 
+use crate::arguments::{bytes, utf8};
 use crate::boundary::{null, run};
 use crate::error::keel_error;
 use crate::handles::{Object, get, give, refused, take};
 use crate::options::{self, keel_options};
 use crate::rows::{Rows, keel_rows};
-use crate::text::{bytes, utf8};
 
 /// A tuned connection. Tokens of it are counted; the last one that ends closes it.
 pub struct keel_db(());
@@ -109,7 +109,7 @@ fn end(db: *mut keel_db) -> Result<i32, Error> {
     of(db)?.check_not_inside()?;
     match take(db.cast(), |object| matches!(object, Object::Db(_))) {
         Some(Object::Db(connection)) => {
-            crate::care::forget(db);
+            crate::monitoring::forget(db);
             connection.close().map(|_| 0)
         }
         _ if matches!(get(db.cast()), Some(Object::Loan(_))) => {
@@ -126,7 +126,7 @@ pub extern "C" fn keel_release(db: *mut keel_db) {
     run(std::ptr::null_mut(), || {
         of(db)?;
         if let Some(Object::Db(connection)) = take(db.cast(), |object| matches!(object, Object::Db(_))) {
-            crate::care::forget(db);
+            crate::monitoring::forget(db);
             connection.release();
         }
         Ok(0)

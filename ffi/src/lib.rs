@@ -2,29 +2,29 @@
 //! connection that [`keel_sqlite3`] hands out.
 #![allow(non_camel_case_types)]
 
+mod arguments;
 mod boundary;
-mod care;
 mod connection;
 mod error;
 mod handles;
-pub mod lending;
+mod maintenance;
+mod monitoring;
 mod options;
 mod rows;
 mod shutdown;
 mod sqlite;
-mod text;
-mod upkeep;
+pub mod token_exchange;
 mod version;
 
+pub use arguments::KEEL_NUL;
 #[cfg(feature = "panic-injection")]
 pub use boundary::injected;
-pub use care::*;
 pub use connection::*;
 pub use error::*;
+pub use maintenance::*;
+pub use monitoring::*;
 pub use options::*;
 pub use rows::*;
 pub use shutdown::*;
 pub use sqlite::*;
-pub use text::KEEL_NUL;
-pub use upkeep::*;
 pub use version::*;

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use litekeel_core::{Error, Options};
 
+use crate::arguments::utf8;
 use crate::boundary::{null, run, value};
 use crate::error::keel_error;
 use crate::handles::{Object, get, give, refused, take};
-use crate::text::utf8;
 
 /// A set of options for keel_open_with.
 pub struct keel_options(());

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::{Attachment, Call, Token, value};
+use super::{Attachment, Call, Token};
+use crate::js::value;
 
 /// Marks externals as backups.
 const BACKUP: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x6261_636b_7570_0001 };
@@ -126,7 +127,7 @@ pub(super) unsafe fn step(call: &Call) -> Option<sys::napi_value> {
     };
     // SAFETY: a backup that has not ended has an open source, held during the call.
     let answer = source.during(|_| unsafe { copy(call, backup) });
-    answer.unwrap_or_else(|error| Some(crate::object::failure(call.env, &error)))
+    answer.unwrap_or_else(|error| Some(crate::js::object::failure(call.env, &error)))
 }
 
 unsafe fn copy(call: &Call, backup: &Backup) -> Option<sys::napi_value> {

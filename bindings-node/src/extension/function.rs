@@ -8,7 +8,7 @@ use std::ffi::{c_int, c_void};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::value::{self, Home, Origin, Scope};
+use crate::js::value::{self, Home, Origin, Scope};
 
 /// One registered function. SQLite owns it and frees it through [`destroy`].
 struct Callback {

@@ -9,7 +9,6 @@ mod backup;
 mod function;
 mod image;
 mod table;
-pub(crate) mod value;
 
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,9 +18,10 @@ use std::rc::Rc;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::packed::Environment;
-use crate::token::CONNECTION;
-pub(crate) use crate::token::{Attachment, Token, connection_token};
+use crate::connection::token::CONNECTION;
+pub(crate) use crate::connection::token::{Attachment, Token, connection_token};
+use crate::js::value;
+use crate::statement::Environment;
 
 /// The arguments of one call.
 pub(crate) struct Call {
@@ -133,7 +133,7 @@ impl Call {
     }
 
     pub(crate) fn list(&self, items: &[sys::napi_value]) -> sys::napi_value {
-        crate::object::list(self.env, items)
+        crate::js::object::list(self.env, items)
     }
 }
 
@@ -154,7 +154,7 @@ pub(crate) unsafe fn enter_held(env: sys::napi_env, info: sys::napi_callback_inf
         let token = call.open_token()?;
         // SAFETY: as in `enter`.
         let outcome = token.during(|_| unsafe { body(call) });
-        outcome.unwrap_or_else(|error| Some(crate::object::failure(call.env, &error)))
+        outcome.unwrap_or_else(|error| Some(crate::js::object::failure(call.env, &error)))
     }
     // SAFETY: called by N-API.
     let call = unsafe { Call::of(env, info) };
@@ -179,7 +179,7 @@ macro_rules! native_exports {
         ///
         /// # Safety
         /// Called with the environment and exports object of the addon being loaded.
-        pub(crate) unsafe fn register(environment: &$crate::packed::Environment, exports: napi::sys::napi_value) {
+        pub(crate) unsafe fn register(environment: &$crate::statement::Environment, exports: napi::sys::napi_value) {
             $({
                 unsafe extern "C" fn shell(
                     env: napi::sys::napi_env,

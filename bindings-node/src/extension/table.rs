@@ -6,7 +6,7 @@ use std::ptr;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::value::{self, Home, Origin, Scope};
+use crate::js::value::{self, Home, Origin, Scope};
 
 /// What one `db.table()` registered. SQLite owns it.
 struct Module {

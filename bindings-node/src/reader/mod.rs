@@ -14,9 +14,10 @@ use litekeel_core::packed::{Cell, Packed};
 use litekeel_core::{Connection, Error};
 use napi::sys;
 
-use crate::courier::{Courier, Message, courier};
-use crate::extension::{Call, native_exports, value};
-use crate::object;
+use crate::dispatcher::{Courier, Message, courier};
+use crate::extension::{Call, native_exports};
+use crate::js::object;
+use crate::js::value;
 use params::Params;
 pub(crate) use pool::Pool;
 

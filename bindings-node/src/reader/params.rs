@@ -7,7 +7,8 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use super::Refusal;
-use crate::extension::{Call, value};
+use crate::extension::Call;
+use crate::js::value;
 
 enum Value {
     Null,

@@ -1,0 +1,66 @@
+'use strict';
+const { failure } = require('../keel-error');
+
+/**
+ * What other threads have to say: answers to promises, and events. One native dispatcher for this environment, opened when
+ * it is first needed; it keeps the process alive only while a promise waits.
+ */
+module.exports = ({ native }) => {
+	let handle = null;
+	let last = 0;
+	const promises = new Map();
+	const listeners = new Map();
+
+	function dispatch(kind, id, content) {
+		if (kind === 'event') {
+			listeners.get(id)?.(content);
+			return;
+		}
+		const promise = promises.get(id);
+		if (promise === undefined) return;
+		settled(id);
+		if (kind === 'rows') promise.resolve(content);
+		else promise.reject(errors[kind](content));
+	}
+
+	const errors = {
+		failed: failure,
+		type: (message) => new TypeError(message),
+		range: (message) => new RangeError(message),
+		timeout: () => undefined,
+	};
+
+	function settled(id) {
+		promises.delete(id);
+		if (promises.size === 0) native.holdLoop(handle, false);
+	}
+
+	const self = {
+		get handle() {
+			handle ??= native.openCourier(dispatch);
+			return handle;
+		},
+		/** Calls `start(id)`; the promise is settled by the answer with that number. */
+		ask(start, cancelled) {
+			const id = ++last;
+			return new Promise((resolve, reject) => {
+				start(id);
+				if (promises.size === 0) native.holdLoop(self.handle, true);
+				promises.set(id, { resolve, reject });
+				cancelled?.((error) => {
+					if (!promises.has(id)) return false;
+					settled(id);
+					reject(error);
+					return true;
+				}, id);
+			});
+		},
+		/** Calls `fn(event)` for the events that are sent with the number returned. */
+		listen(fn) {
+			listeners.set(++last, fn);
+			return last;
+		},
+		forget(id) { listeners.delete(id); },
+	};
+	return self;
+};

@@ -1,0 +1,54 @@
+'use strict';
+
+/** `on` and `off`: the events of docs/events.md. They arrive between turns of the event loop and do not keep it alive. */
+module.exports = ({ core, dispatcher }) => {
+	const { native } = core;
+	const camel = (text) => text.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
+
+	function start(state) {
+		const id = dispatcher.listen((event) => {
+			const { name, ...fields } = event;
+			const told = { name };
+			for (const [field, value] of Object.entries(fields)) told[camel(field)] = value;
+			for (const fn of [...state.listeners.get(name) ?? []]) fn(told);
+		});
+		native.subscribe(state.token, dispatcher.handle, id);
+		const end = () => { dispatcher.forget(id); state.endings.delete(end); };
+		state.endings.add(end);
+		state.silence = end;
+	}
+
+	const checked = (event, fn) => {
+		if (typeof event !== 'string') throw new TypeError('Expected first argument to be a string');
+		if (typeof fn !== 'function') throw new TypeError('Expected second argument to be a function');
+	};
+
+	return {
+		methods: {
+			/** Calls `fn(event)` for each event of that name. */
+			on(event, fn) {
+				checked(event, fn);
+				const state = core.state(this);
+				core.requireOpen(state);
+				state.listeners ??= new Map();
+				if (state.listeners.size === 0) start(state);
+				if (!state.listeners.has(event)) state.listeners.set(event, new Set());
+				state.listeners.get(event).add(fn);
+				return this;
+			},
+			/** Ends what `on` began with the same arguments. */
+			off(event, fn) {
+				checked(event, fn);
+				const state = core.state(this);
+				const fns = state.listeners?.get(event);
+				if (!fns?.delete(fn) || fns.size > 0) return this;
+				state.listeners.delete(event);
+				if (state.listeners.size === 0 && state.open) {
+					native.unsubscribe(state.token);
+					state.silence();
+				}
+				return this;
+			},
+		},
+	};
+};

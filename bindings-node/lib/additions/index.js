@@ -1,0 +1,24 @@
+'use strict';
+
+/**
+ * Adds what better-sqlite3 does not have. Not enumerable: whoever lists the class or its prototype sees
+ * better-sqlite3's names. `core` is as in `../extension`; `door` makes Databases of native connections.
+ */
+module.exports = (Database, core, door) => {
+	const dispatcher = require('./dispatcher')(core);
+	const parts = [
+		require('./hooks'), require('./session'), require('./events'), require('./monitoring'), require('./sharing'),
+		require('./read-async'), require('./transaction-async'),
+	];
+	for (const part of parts) {
+		const { methods, statics = {} } = part({ Database, core, door, dispatcher });
+		hidden(Database.prototype, methods);
+		hidden(Database, statics);
+	}
+};
+
+function hidden(target, members) {
+	const descriptors = Object.getOwnPropertyDescriptors(members);
+	for (const descriptor of Object.values(descriptors)) descriptor.enumerable = false;
+	Object.defineProperties(target, descriptors);
+}

@@ -1,0 +1,79 @@
+'use strict';
+const SqliteError = require('../sqlite-error');
+const { boolean } = require('../extension/options');
+
+const isPlain = (value) => {
+	if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || Array.isArray(value)) return false;
+	const prototype = Object.getPrototypeOf(value);
+	return prototype === null || Object.getPrototypeOf(prototype) === null;
+};
+
+/** Every parameter, read once: `[values, names]`. */
+function parameters(given) {
+	if (given === undefined) return [[], null];
+	const values = Array.isArray(given) ? [...given] : [given];
+	const at = values.findIndex(isPlain);
+	if (at === -1) return [values, null];
+	const [named] = values.splice(at, 1);
+	if (values.some(isPlain)) throw new TypeError('You cannot specify named parameters in two different objects');
+	const names = Object.keys(named);
+	return [[...values, ...names.map((name) => named[name])], names];
+}
+
+/**
+ * `readAsync(sql, params, { signal, timeout, raw, safeIntegers })`: all rows of a statement that reads, from a thread of
+ * its own with a connection of its own. It sees what is committed, and nothing that belongs to this connection alone.
+ */
+module.exports = ({ core, dispatcher }) => {
+	const { native } = core;
+
+	function readers(state) {
+		if (state.readers === undefined) {
+			const opened = native.openReaders(state.token);
+			state.readers = opened;
+			const end = () => { state.endings.delete(end); native.closeReaders(opened); };
+			state.endings.add(end);
+		}
+		return state.readers;
+	}
+
+	async function readAsync(sql, params, options) {
+		if (typeof sql !== 'string') throw new TypeError('Expected first argument to be a string');
+		if (options == null) options = {};
+		if (typeof options !== 'object') throw new TypeError('Expected third argument to be an options object');
+		const { signal, timeout = 0 } = options;
+		if (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
+		if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
+		const state = core.state(this);
+		core.requireOpen(state);
+		const raw = boolean(options, 'raw');
+		const safeIntegers = boolean(options, 'safeIntegers', state.safeIntegers);
+		const [values, names] = parameters(state.convert === null || params === undefined ? params : state.convert(Array.isArray(params) ? params : [params]));
+		signal?.throwIfAborted();
+		const own = readers(state);
+		let stop;
+		const asked = dispatcher.ask(
+			(id) => native.read(dispatcher.handle, own, id, sql, values, names, timeout, safeIntegers),
+			(reject, id) => {
+				stop = () => { if (reject(signal.reason)) native.cancelRead(own, id); };
+				signal?.addEventListener('abort', stop, { once: true });
+			},
+		);
+		try {
+			const [columns, ...rows] = await asked;
+			return raw ? rows : rows.map((row) => record(columns, row));
+		} catch (error) {
+			throw error ?? Object.assign(new SqliteError(`interrupted: the read took longer than its timeout of ${timeout} ms`, 'SQLITE_INTERRUPT'), { timeout });
+		} finally {
+			signal?.removeEventListener('abort', stop);
+		}
+	}
+
+	const record = (columns, row) => {
+		const out = {};
+		for (let at = 0; at < row.length; ++at) out[columns[at]] = row[at];
+		return out;
+	};
+
+	return { methods: { readAsync } };
+};

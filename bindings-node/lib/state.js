@@ -1,0 +1,165 @@
+'use strict';
+const { I, extras, native, field, dropExtras } = require('./buffer');
+const codeName = require('./codes');
+const SqliteError = require('./sqlite-error');
+const { failure } = require('./keel-error');
+const { abortBackups } = require('./extension');
+
+/** The key of a connection's state in its Database. */
+const STATE = Symbol('litekeel.state');
+const BUSY = 'This database connection is busy executing a query';
+
+/** What a connection's methods share. `state(db)` is the per-connection part. */
+const core = module.exports = {
+	native,
+	SqliteError,
+	STATE,
+
+	state(db) {
+		const state = db == null ? undefined : db[STATE];
+		if (state === undefined) throw new TypeError('Illegal invocation');
+		return state;
+	},
+
+	attach(db, token, rest) {
+		const state = {
+			token,
+			open: true,
+			/** How many callbacks of SQLite's are running; never 0 again once closed. */
+			busy: 0,
+			iterators: 0,
+			unsafe: false,
+			safeIntegers: false,
+			/** Milliseconds for each execution of what is prepared from now on; 0 is no limit. */
+			timeout: 0,
+			/** Turns arguments of further types into such that SQLite has; null if there are none. */
+			convert: null,
+			/** What transactions begin with, if not as better-sqlite3's. */
+			txlock: null,
+			verbose: null,
+			backups: new Set(),
+			/** What is to be called before the connection closes. */
+			endings: new Set(),
+			/** Compiled statements by their SQL, and how many characters that is. */
+			kept: new Map(),
+			keptText: 0,
+			/** SQL that was asked for before, and those of the kept statements that were asked for once. */
+			seen: new Set(),
+			fresh: [],
+			/** Iterators may read ahead: nothing can change what they would read in between. */
+			prefetch: true,
+			/** Other hosts of the process can use the connection, in between of any two native calls. */
+			exposed: false,
+			weak: null,
+			controls: null,
+			database: db,
+			...rest,
+		};
+		state.weak = new WeakRef(state);
+		Object.defineProperty(db, STATE, { value: state });
+	},
+
+	requireOpen(state) {
+		if (!state.open) throw new TypeError('The database connection is not open');
+	},
+
+	/** Open, and no callback of SQLite's is running. */
+	requireNotBusy(state) {
+		if (!state.open) throw new TypeError('The database connection is not open');
+		if (state.busy !== 0) throw new TypeError(BUSY);
+	},
+
+	/** As `requireNotBusy`, and nobody iterates. */
+	requireIdle(state) {
+		core.requireNotBusy(state);
+		if (state.iterators !== 0) throw new TypeError(BUSY);
+	},
+
+	/** As `requireIdle`, but unsafe mode may write while iterating. */
+	requireWritable(state) {
+		core.requireNotBusy(state);
+		if (state.iterators !== 0 && !state.unsafe) throw new TypeError(BUSY);
+	},
+
+	/** Called before a connection gets code of the user's, which SQLite calls in the middle of statements. */
+	extended(state) {
+		state.prefetch = false;
+		require('./statement-cache').flush(state);
+	},
+
+	/** Called before other hosts of the process can get hold of a connection. */
+	exposed(state) {
+		core.extended(state);
+		state.exposed = true;
+	},
+
+	/**
+	 * The error that a native failure list describes: `[code, message]`, or with the core's explanation
+	 * `[code, name, message, hint, path, step, busy?]`.
+	 */
+	toError(list) {
+		if (list.length === 2) return new SqliteError(list[1], codeName(list[0]));
+		return failure(list);
+	},
+
+	/** Throws the error of a native failure list; gives any other result back. */
+	check(result) {
+		if (Array.isArray(result) && typeof result[0] === 'number' && typeof result[1] === 'string') throw core.toError(result);
+		return result;
+	},
+
+	/** The failure of the latest call through the buffer, as an error to be thrown. */
+	failure() {
+		const list = extras[I[field.FAILURE]];
+		I[field.FAILURE] = -1;
+		dropExtras();
+		return core.toError(list);
+	},
+
+	/** Tells `verbose` what is about to run. It may throw, which stops the statement. */
+	log(state, compiled) {
+		const { verbose } = state;
+		I[field.STATEMENT] = compiled.id;
+		const sql = native.expandedSql();
+		state.busy += 1;
+		try {
+			verbose(sql);
+		} finally {
+			state.busy -= 1;
+		}
+	},
+
+	/** Runs `fn`, which ends with SQLITE_INTERRUPT after so many milliseconds. */
+	limited(ms, fn) {
+		if (ms === 0) return fn();
+		let failure;
+		native.beginLimit(ms);
+		try {
+			return fn();
+		} catch (error) {
+			failure = error;
+			throw error;
+		} finally {
+			if (native.endLimit() && failure?.code === 'SQLITE_INTERRUPT') failure.message = `interrupted: the statement took longer than its timeout of ${ms} ms`;
+		}
+	},
+
+	/** A number of milliseconds from the user; 0 is no limit. */
+	timeout(ms) {
+		if (!Number.isInteger(ms) || ms < 0 || ms > 0x7fffffff) throw new TypeError('Expected the timeout to be a whole number of milliseconds');
+		return ms;
+	},
+
+	close(state) {
+		if (!state.open) return;
+		core.requireIdle(state);
+		abortBackups(core, state);
+		for (const end of state.endings) end();
+		const report = native.closeDatabase(state.token);
+		state.open = false;
+		state.busy = Infinity;
+		state.kept.clear();
+		state.fresh.length = 0;
+		if (state.closed) state.closed(report);
+	},
+};

@@ -1,0 +1,90 @@
+//! Closing what is still open when the process ends.
+//!
+//! Node runs no finalizer on `process.exit()` or an uncaught error, and an open connection would leave its `-wal`
+//! behind. libc's `atexit` runs in all of these cases.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once};
+
+use crate::connection::token::Token;
+
+/// Set once the process ends: Node's environment may be gone, so nothing may call into it any more.
+static EXITING: AtomicBool = AtomicBool::new(false);
+static REGISTER: Once = Once::new();
+/// The core's own handler comes with the first tuned connection, and ours has to run before it, which means to be
+/// registered after it: statements are finalised, and nothing that the core closes may call into Node.
+static REGISTER_TUNED: Once = Once::new();
+
+/// Open connections by the address of their token.
+static OPEN: Mutex<Option<HashMap<usize, Owner>>> = Mutex::new(None);
+
+/// Whose connection it is: no other thread may touch it, and no forked child close it.
+#[derive(PartialEq, Clone, Copy)]
+struct Owner {
+    thread: libc::pthread_t,
+    process: libc::pid_t,
+}
+
+impl Owner {
+    fn here() -> Owner {
+        // SAFETY: both only read who is calling.
+        unsafe { Owner { thread: libc::pthread_self(), process: libc::getpid() } }
+    }
+}
+
+/// Whether the process is ending.
+pub(crate) fn exiting() -> bool {
+    EXITING.load(Ordering::Relaxed)
+}
+
+/// To be closed at exit unless `forget` comes first.
+pub(crate) fn remember(token: *const Token, tuned: bool) {
+    let register = if tuned { &REGISTER_TUNED } else { &REGISTER };
+    register.call_once(|| {
+        // Node unloads an addon that only a worker loaded; the handler would then point at nothing.
+        // SAFETY: asks for the file that holds `close_all` and pins it; a failure leaves things as they were.
+        unsafe {
+            let mut here: libc::Dl_info = std::mem::zeroed();
+            if libc::dladdr(close_all as *const libc::c_void, &mut here) != 0 {
+                libc::dlopen(here.dli_fname, libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
+            }
+            libc::atexit(close_all);
+        }
+    });
+    if let Ok(mut open) = OPEN.lock() {
+        open.get_or_insert_default().insert(token as usize, Owner::here());
+    }
+}
+
+/// The connection has closed.
+pub(crate) fn forget(token: *const Token) {
+    if let Ok(mut open) = OPEN.lock()
+        && let Some(open) = open.as_mut()
+    {
+        open.remove(&(token as usize));
+    }
+}
+
+extern "C" fn close_all() {
+    EXITING.store(true, Ordering::Relaxed);
+    let here = Owner::here();
+    // `try_lock`: a worker that was stopped in the middle must not hang the exit.
+    let Ok(mut open) = OPEN.try_lock() else { return };
+    let mine: Vec<usize> =
+        open.iter().flatten().filter(|(_, owner)| **owner == here).map(|(token, _)| *token).collect();
+    for token in &mine {
+        if let Some(open) = open.as_mut() {
+            open.remove(token);
+        }
+    }
+    drop(open);
+    for token in mine {
+        // SAFETY: a token removes itself before it is freed, and belongs to this very thread.
+        let token = unsafe { &*(token as *const Token) };
+        // `process.exit()` inside a function that SQLite called: that statement cannot be ended from within.
+        if !token.is_running() {
+            token.abandon();
+        }
+    }
+}

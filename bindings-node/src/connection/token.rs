@@ -1,0 +1,251 @@
+//! A connection as JavaScript holds it.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use litekeel_core::{CloseReport, Connection, Error, Guard, Hold, Result};
+use napi::sys;
+use rusqlite::ffi as sqlite;
+
+use crate::statement::Environment;
+
+/// Marks externals as connections, so that another addon's external is refused instead of dereferenced.
+pub(crate) const CONNECTION: sys::napi_type_tag =
+    sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_6e6e_6563_7401 };
+
+/// How long the end of the process waits for another owner's call.
+const PATIENCE_AT_EXIT: Duration = Duration::from_millis(250);
+
+/// What has to end before its connection closes.
+pub(crate) trait Attachment: Any {
+    /// Ends it; a second call does nothing.
+    fn release(&self);
+}
+
+/// A connection of one JavaScript thread.
+pub(crate) struct Token {
+    db: Cell<*mut sqlite::sqlite3>,
+    /// The core's side of a tuned connection, which alone may close it.
+    tuned: Option<Arc<Connection>>,
+    /// Where its statements are.
+    environment: Rc<Environment>,
+    /// How many calls of SQLite's are running: inside the first one JavaScript may call again.
+    running: Cell<u32>,
+    /// Statements that were given up while calls were running.
+    given_up: RefCell<Vec<(usize, i32)>>,
+    /// Whether SQLite may call JavaScript in the middle of a statement: functions, virtual tables, extensions.
+    pub(crate) extended: Cell<bool>,
+    attachments: RefCell<Vec<Rc<dyn Attachment>>>,
+}
+
+impl Token {
+    /// The open connection, or null.
+    pub(crate) fn db(&self) -> *mut sqlite::sqlite3 {
+        self.db.get()
+    }
+
+    /// Whether a call on this connection is running, which must not lose what it uses.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.get() > 0
+    }
+
+    /// Runs one native call: the connection is this thread's until it ends. A call from within another one is part of it.
+    #[inline]
+    pub(crate) fn during<R>(&self, body: impl FnOnce(Option<&Guard<'_>>) -> R) -> Result<R, Error> {
+        let guard = match &self.tuned {
+            Some(connection) if self.running.get() == 0 => Some(connection.lock()?),
+            _ => None,
+        };
+        let running = self.enter();
+        let out = body(guard.as_ref());
+        drop(running);
+        // On a shared connection no transaction stays open behind a call, and whoever began one is told.
+        guard.map_or(Ok(()), Guard::settle)?;
+        Ok(out)
+    }
+
+    /// Ends `attachment` before the connection closes.
+    pub(crate) fn attach(&self, attachment: Rc<dyn Attachment>) {
+        self.attachments.borrow_mut().push(attachment);
+    }
+
+    /// As `attach`, in the place of an earlier one of the same type.
+    pub(crate) fn attach_instead(&self, attachment: Rc<dyn Attachment>) {
+        let mut list = self.attachments.borrow_mut();
+        list.retain(|other| (**other).type_id() != (*attachment).type_id());
+        list.push(attachment);
+    }
+
+    /// Ends the attachments of one type.
+    pub(crate) fn end_attachments<T: Attachment>(&self) {
+        let ended: Vec<_> = {
+            let mut list = self.attachments.borrow_mut();
+            let (of_type, rest) = list.drain(..).partition(|one| (**one).type_id() == std::any::TypeId::of::<T>());
+            *list = rest;
+            of_type
+        };
+        ended.iter().for_each(|one| one.release());
+    }
+
+    /// Forgets an attachment that has ended.
+    pub(crate) fn detach_from<T: Attachment>(&self, attachment: &Rc<T>) {
+        // A connection that is closing has taken the list.
+        if let Ok(mut list) = self.attachments.try_borrow_mut() {
+            list.retain(|other| !ptr::addr_eq(Rc::as_ptr(other), Rc::as_ptr(attachment)));
+        }
+    }
+
+    /// The core's side, if the connection has one.
+    pub(crate) fn core(&self) -> Option<Arc<Connection>> {
+        self.tuned.clone()
+    }
+
+    /// Whether other owners may be using the connection.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.tuned.as_ref().is_some_and(|connection| connection.is_shared())
+    }
+
+    /// Marks the connection as in a call that may run JavaScript.
+    pub(crate) fn enter(&self) -> Running<'_> {
+        self.running.set(self.running.get() + 1);
+        Running(self)
+    }
+
+    /// Finalises a statement when the running call ends.
+    pub(crate) fn give_up(&self, number: usize, generation: i32) {
+        self.given_up.borrow_mut().push((number, generation));
+    }
+
+    /// Finalises what is left and closes; what the core says of it if the connection is tuned. A second call does
+    /// nothing.
+    pub(crate) fn close(&self) -> Option<Result<CloseReport>> {
+        let db = self.detach()?;
+        if let Some(connection) = &self.tuned {
+            return Some(connection.close());
+        }
+        // SAFETY: open until here; its statements are gone, and `lib/` has ended its backups.
+        unsafe { sqlite::sqlite3_close(db) };
+        None
+    }
+
+    /// Closes what JavaScript forgot. The core warns of its own connections when they are dropped open, or at exit.
+    pub(crate) fn abandon(&self) {
+        let Some(connection) = &self.tuned else {
+            self.close();
+            return;
+        };
+        if self.detach().is_some() && !crate::connection::at_exit::exiting() {
+            connection.abandon();
+        }
+    }
+
+    /// Finalises what is left and gives the handle up, if that has not happened yet.
+    fn detach(&self) -> Option<*mut sqlite::sqlite3> {
+        let db = self.db.replace(ptr::null_mut());
+        if db.is_null() {
+            return None;
+        }
+        crate::connection::at_exit::forget(self);
+        // Another owner may be running a statement on the same handle.
+        let hold = match self.tuned.as_ref().map(|connection| self.hold(connection)) {
+            // Only at the very end of the process, and in a forked child.
+            Some(None) => return Some(db),
+            hold => hold.flatten(),
+        };
+        for attachment in self.attachments.take() {
+            attachment.release();
+        }
+        self.environment.finalize_all(self);
+        drop(hold);
+        Some(db)
+    }
+
+    fn hold<'a>(&self, connection: &'a Connection) -> Option<Hold<'a>> {
+        // The end of the process does not wait for somebody else's statement; what hangs on the handle is left then.
+        connection.hold(crate::connection::at_exit::exiting().then_some(PATIENCE_AT_EXIT))
+    }
+
+    /// Runs `body`, which ends something on the handle, while no other owner uses the connection; whatever state it is
+    /// in, unless it belongs to the process that forked this one.
+    pub(crate) fn alone(&self, body: impl FnOnce()) {
+        match &self.tuned {
+            None => body(),
+            Some(connection) => {
+                if let Some(_hold) = self.hold(connection) {
+                    body();
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+/// Counts a running call for as long as it lives, however it ends.
+pub(crate) struct Running<'a>(&'a Token);
+
+impl Drop for Running<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let token = self.0;
+        token.running.set(token.running.get() - 1);
+        if token.running.get() == 0 && !token.given_up.borrow().is_empty() {
+            for (number, generation) in token.given_up.take() {
+                token.environment.finalize(number, generation);
+            }
+        }
+    }
+}
+
+/// Makes the JavaScript value that stands for a connection, which then closes at the latest when it is collected.
+///
+/// # Safety
+/// `db` is open (the handle of `tuned`, if given), belongs to the calling JavaScript thread, and nobody else closes it.
+pub(crate) unsafe fn connection_token(
+    environment: &Rc<Environment>,
+    db: *mut sqlite::sqlite3,
+    tuned: Option<Arc<Connection>>,
+) -> Option<sys::napi_value> {
+    let is_tuned = tuned.is_some();
+    // Another owner in this very thread may have functions, hooks and virtual tables on it.
+    let extended = tuned.as_ref().is_some_and(|connection| connection.is_shared());
+    let env = environment.env;
+    let token = Rc::into_raw(Rc::new(Token {
+        db: Cell::new(db),
+        tuned,
+        environment: environment.clone(),
+        running: Cell::new(0),
+        given_up: RefCell::default(),
+        extended: Cell::new(extended),
+        attachments: RefCell::default(),
+    }));
+    crate::connection::at_exit::remember(token, is_tuned);
+    // SAFETY: made above.
+    crate::connection::progress_handler::install(env, unsafe { &*token });
+    let mut value = ptr::null_mut();
+    // SAFETY: the external owns one count and gives it back in `free_token`.
+    unsafe {
+        let status =
+            sys::napi_create_external(env, token.cast_mut().cast(), Some(free_token), ptr::null_mut(), &mut value);
+        if status != sys::Status::napi_ok {
+            drop(Rc::from_raw(token));
+            return None;
+        }
+        sys::napi_type_tag_object(env, value, &CONNECTION);
+    }
+    Some(value)
+}
+
+unsafe extern "C" fn free_token(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: the count of `connection_token`; finalised once.
+    drop(unsafe { Rc::from_raw(data.cast_const().cast::<Token>()) });
+}

@@ -1,0 +1,211 @@
+//! From any thread to JavaScript's: one threadsafe function for each environment, which calls `lib/`'s dispatcher.
+//!
+//! It holds the event loop only while `lib/` waits for an answer. When the environment ends, sending stops first: after
+//! that Node frees what a send would touch.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::{Arc, Mutex};
+
+use litekeel_core::events::{Event, Value};
+use napi::sys;
+
+use crate::extension::{Attachment, Call, native_exports};
+use crate::js::object::Object;
+use crate::js::value;
+use crate::js::value::Scope;
+use crate::reader::{Answer, Pool};
+
+/// Marks externals as couriers.
+const COURIER: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_7572_6965_7201 };
+
+native_exports! {
+    c"openCourier" => open,
+    c"holdLoop" => hold,
+    c"subscribe" => subscribe,
+    c"unsubscribe" => unsubscribe,
+}
+
+/// What is sent: which promise or subscription it is for, and the content.
+pub(crate) enum Message {
+    /// An event for the listeners of a connection.
+    Event(f64, Event),
+    /// The answer to a read.
+    Answer(f64, Answer),
+}
+
+struct Function(sys::napi_threadsafe_function);
+// SAFETY: the functions that take it may be called from any thread.
+unsafe impl Send for Function {}
+
+/// The way into one environment.
+pub(crate) struct Courier {
+    /// None once the environment ends.
+    function: Mutex<Option<Function>>,
+    pub(crate) pool: Pool,
+}
+
+impl Courier {
+    /// Sends, or drops the message when the environment is ending.
+    pub(crate) fn send(&self, message: Message) {
+        let function = self.function.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(function) = &*function {
+            let data = Box::into_raw(Box::new(message));
+            // SAFETY: alive while the lock is held: teardown takes it first. `deliver` owns the box if it was queued.
+            unsafe {
+                let mode = sys::ThreadsafeFunctionCallMode::nonblocking;
+                if sys::napi_call_threadsafe_function(function.0, data.cast(), mode) != sys::Status::napi_ok {
+                    drop(Box::from_raw(data));
+                }
+            }
+        }
+    }
+}
+
+/// `(dispatch)` → courier
+unsafe fn open(call: &Call) -> Option<sys::napi_value> {
+    let dispatch = call.function(0)?;
+    let courier = Arc::new(Courier { function: Mutex::new(None), pool: Pool::default() });
+    // SAFETY: handles of the running call; the clean-up hook and the external own one count each.
+    unsafe {
+        let mut function = ptr::null_mut();
+        let name = value::string(call.env, b"litekeel");
+        let status = sys::napi_create_threadsafe_function(
+            call.env,
+            dispatch,
+            ptr::null_mut(),
+            name,
+            0,
+            1,
+            ptr::null_mut(),
+            None,
+            ptr::null_mut(),
+            Some(deliver),
+            &mut function,
+        );
+        if status != sys::Status::napi_ok {
+            value::throw_type(call.env, "litekeel: the environment takes no messages from other threads");
+            return None;
+        }
+        sys::napi_unref_threadsafe_function(call.env, function);
+        if let Ok(mut slot) = courier.function.lock() {
+            *slot = Some(Function(function));
+        }
+        // After the threadsafe function, so that it runs before that one's own.
+        sys::napi_add_env_cleanup_hook(call.env, Some(end), Arc::into_raw(courier.clone()).cast_mut().cast());
+        let mut external = ptr::null_mut();
+        let data = Arc::into_raw(courier).cast_mut().cast();
+        if sys::napi_create_external(call.env, data, Some(free), ptr::null_mut(), &mut external) != sys::Status::napi_ok
+        {
+            drop(Arc::from_raw(data.cast_const().cast::<Courier>()));
+            return None;
+        }
+        sys::napi_type_tag_object(call.env, external, &COURIER);
+        Some(external)
+    }
+}
+
+unsafe extern "C" fn end(data: *mut c_void) {
+    // SAFETY: the count of `open`; the hook runs once.
+    let courier = unsafe { Arc::from_raw(data.cast_const().cast::<Courier>()) };
+    courier.function.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    courier.pool.end();
+}
+
+unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: the count of `open`; finalised once.
+    drop(unsafe { Arc::from_raw(data.cast_const().cast::<Courier>()) });
+}
+
+/// The courier in the argument `at`.
+pub(crate) fn courier(call: &Call, at: usize) -> Option<Arc<Courier>> {
+    let data = call.external(at, &COURIER)?.cast_const().cast::<Courier>();
+    // SAFETY: the tag says that the external is one of `open`'s, which holds a count while it lives.
+    unsafe {
+        Arc::increment_strong_count(data);
+        Some(Arc::from_raw(data))
+    }
+}
+
+/// `(courier, hold)`: whether a message is awaited, so that the process must not end.
+unsafe fn hold(call: &Call) -> Option<sys::napi_value> {
+    let courier = courier(call, 0)?;
+    let function = courier.function.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(function) = &*function {
+        // SAFETY: alive while the lock is held; this is its JavaScript thread.
+        unsafe {
+            if call.flag(1) {
+                sys::napi_ref_threadsafe_function(call.env, function.0);
+            } else {
+                sys::napi_unref_threadsafe_function(call.env, function.0);
+            }
+        }
+    }
+    None
+}
+
+/// Calls `dispatch(kind, id, …)` on JavaScript's thread.
+unsafe extern "C" fn deliver(env: sys::napi_env, dispatch: sys::napi_value, _: *mut c_void, data: *mut c_void) {
+    // SAFETY: the box of `send`, delivered once; a null environment means that it is being torn down.
+    let message = unsafe { Box::from_raw(data.cast::<Message>()) };
+    if env.is_null() || dispatch.is_null() {
+        return;
+    }
+    let Some(_scope) = Scope::open(env) else { return };
+    let arguments = match *message {
+        Message::Event(id, event) => vec![value::string(env, b"event"), value::number(env, id), object_of(env, &event)],
+        Message::Answer(id, answer) => {
+            let (kind, content) = answer.to_js(env);
+            vec![value::string(env, kind), value::number(env, id), content]
+        }
+    };
+    let mut result = ptr::null_mut();
+    // SAFETY: handles of the open scope. What the dispatcher throws is pending when this returns, and Node reports it.
+    unsafe {
+        sys::napi_call_function(env, value::undefined(env), dispatch, arguments.len(), arguments.as_ptr(), &mut result)
+    };
+}
+
+/// `{ name, field: value, … }`; field names as the core has them.
+fn object_of(env: sys::napi_env, event: &Event) -> sys::napi_value {
+    let mut object = Object::new(env).text(c"name", event.name);
+    for (field, content) in &event.fields {
+        let content = match content {
+            Value::Int(number) => value::number(env, *number as f64),
+            Value::Text(text) => value::string(env, text.as_bytes()),
+        };
+        object = object.set_named(field, content);
+    }
+    object.finish()
+}
+
+/// A subscription ends with its connection.
+struct Subscription {
+    connection: Arc<litekeel_core::Connection>,
+    id: u64,
+}
+
+impl Attachment for Subscription {
+    fn release(&self) {
+        self.connection.off_event(self.id);
+    }
+}
+
+/// `(token, courier, id)`: sends the connection's events, of any thread, to `dispatch('event', id, event)`.
+unsafe fn subscribe(call: &Call) -> Option<sys::napi_value> {
+    let connection = call.core()?;
+    let (token, courier) = (call.token()?, courier(call, 1)?);
+    let mut number = 0.0;
+    // SAFETY: anything but a number leaves the local as it is.
+    unsafe { sys::napi_get_value_double(call.env, call.args[2], &mut number) };
+    let id = connection.on_event(Arc::new(move |event| courier.send(Message::Event(number, event.clone()))));
+    token.attach_instead(std::rc::Rc::new(Subscription { connection, id }));
+    None
+}
+
+/// `(token)`
+unsafe fn unsubscribe(call: &Call) -> Option<sys::napi_value> {
+    call.connection()?;
+    call.token()?.end_attachments::<Subscription>();
+    None
+}

@@ -1,0 +1,107 @@
+//! Connections as better-sqlite3 opens them: untuned.
+
+use std::ffi::{CStr, c_int};
+use std::ptr;
+
+use napi::sys;
+use rusqlite::ffi as sqlite;
+
+use crate::connection::token::connection_token;
+use crate::extension::{Call, native_exports};
+use crate::js::value;
+
+/// V8's longest string, the limit better-sqlite3 sets for values and SQL: 2^29 − 24.
+pub(crate) const MAX_LENGTH: c_int = (1 << 29) - 24;
+
+native_exports! {
+    c"openDatabase" => open,
+    c"closeDatabase" => close,
+    c"inTransaction" => in_transaction,
+    c"interrupt" => interrupt,
+    held {
+        c"setDefensive" => set_defensive,
+    }
+}
+
+/// `(path, readonly, mustExist, timeoutMs)` → token, or `[code, message]`
+unsafe fn open(call: &Call) -> Option<sys::napi_value> {
+    let path = call.text(0)?;
+    let flags = match (call.flag(1), call.flag(2)) {
+        (true, _) => sqlite::SQLITE_OPEN_READONLY,
+        (false, true) => sqlite::SQLITE_OPEN_READWRITE,
+        (false, false) => sqlite::SQLITE_OPEN_READWRITE | sqlite::SQLITE_OPEN_CREATE,
+    };
+    // A database belongs to one JavaScript thread: SQLite's own mutex would only cost. As in better-sqlite3, URIs
+    // are names of files unless the environment asks for them.
+    let uri = if std::env::var_os("SQLITE_USE_URI").is_some_and(|on| on == "1") { sqlite::SQLITE_OPEN_URI } else { 0 };
+    let mut db = ptr::null_mut();
+    // SAFETY: `db` is closed on failure and handed to the token otherwise.
+    unsafe {
+        let rc =
+            sqlite::sqlite3_open_v2(path.as_ptr(), &mut db, flags | uri | sqlite::SQLITE_OPEN_NOMUTEX, ptr::null());
+        if rc != sqlite::SQLITE_OK {
+            let failure = if db.is_null() {
+                call.failure(rc, CStr::from_ptr(sqlite::sqlite3_errstr(rc)))
+            } else {
+                call.outcome(rc, db)
+            };
+            sqlite::sqlite3_close(db);
+            return Some(failure);
+        }
+        sqlite::sqlite3_extended_result_codes(db, 1);
+        sqlite::sqlite3_busy_timeout(db, call.int(3));
+        sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_LENGTH, MAX_LENGTH);
+        sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_SQL_LENGTH, MAX_LENGTH);
+        defensive(db, true);
+        connection_token(&call.environment(), db, None)
+    }
+}
+
+/// # Safety
+/// `db` is open.
+unsafe fn defensive(db: *mut sqlite::sqlite3, on: bool) {
+    let no_answer = ptr::null_mut::<c_int>();
+    // SAFETY: the variadic arguments of this switch are an int and a pointer that may be null.
+    unsafe { sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_DEFENSIVE, c_int::from(on), no_answer) };
+}
+
+/// `(token)` → for a tuned connection, what `tuned::closed` lists
+unsafe fn close(call: &Call) -> Option<sys::napi_value> {
+    let token = call.token()?;
+    if token.is_running() {
+        value::throw_type(call.env, "This database connection is busy executing a query");
+        return None;
+    }
+    token.close().map(|outcome| crate::open::tuned::closed(call, &outcome))
+}
+
+/// `(token, on)`
+unsafe fn set_defensive(call: &Call) -> Option<sys::napi_value> {
+    // SAFETY: the token says that the connection is open.
+    unsafe { defensive(call.connection()?, call.flag(1)) };
+    None
+}
+
+/// `(token)` → boolean; false when closed
+unsafe fn in_transaction(call: &Call) -> Option<sys::napi_value> {
+    let token = call.token()?;
+    let (mut inside, mut out) = (false, ptr::null_mut());
+    // SAFETY: not null means open.
+    let mut look = || inside = !token.db().is_null() && unsafe { sqlite::sqlite3_get_autocommit(token.db()) } == 0;
+    // Another owner's transaction, in the middle of its call, is none of ours.
+    if token.is_shared() {
+        token.alone(look)
+    } else {
+        look()
+    }
+    // SAFETY: writes a handle of the running call.
+    unsafe { sys::napi_get_boolean(call.env, inside, &mut out) };
+    Some(out)
+}
+
+/// `(token)`: makes the running statement fail.
+unsafe fn interrupt(call: &Call) -> Option<sys::napi_value> {
+    // SAFETY: open.
+    unsafe { sqlite::sqlite3_interrupt(call.connection()?) };
+    None
+}

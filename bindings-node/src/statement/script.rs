@@ -1,0 +1,65 @@
+//! `exec`: every statement of a script in one call.
+
+use std::ptr;
+
+use napi::sys;
+use rusqlite::ffi as sqlite;
+
+use super::compile::{compile, read_sql};
+use super::guarded;
+use super::kind::Kind;
+use crate::buffer::environment;
+use crate::buffer::layout::{field, status};
+use crate::extension::Call;
+use crate::js::value;
+
+/// `(token, sql)`: `field::STATUS`; `field::STALE` when statements that are kept may be out of date.
+pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: called by N-API.
+    let environment = unsafe { environment::of(env, info) };
+    guarded(environment, || {
+        // SAFETY: the arguments of the running call.
+        let call = unsafe { Call::of(env, info) };
+        let Some(token) = call.open_token() else { return Ok(ptr::null_mut()) };
+        let mut sql = environment.take_scratch();
+        if !read_sql(&call, environment, &mut sql) {
+            environment.return_scratch(sql);
+            return Ok(ptr::null_mut());
+        }
+        let mut stale = false;
+        let outcome = token.during(|guard| {
+            let mut from = Some(0);
+            let mut failed = sqlite::SQLITE_OK;
+            while let Some(start) = from {
+                // SAFETY: the connection is open; each statement is finalised in its round.
+                unsafe {
+                    let statement = match compile(env, &token, &sql, start, 0) {
+                        Ok(Some(statement)) => statement,
+                        Ok(None) => break,
+                        Err(rc) => {
+                            failed = rc;
+                            break;
+                        }
+                    };
+                    stale |= statement.kind == Kind::Schema;
+                    while sqlite::sqlite3_step(statement.handle) == sqlite::SQLITE_ROW {}
+                    failed = sqlite::sqlite3_finalize(statement.handle);
+                    from = statement.next;
+                }
+                if failed != sqlite::SQLITE_OK || (token.extended.get() && value::exception_pending(env)) {
+                    break;
+                }
+            }
+            environment.buffer.set(field::STATUS, status::DONE);
+            environment.buffer.set(field::FAILURE, -1);
+            if failed != sqlite::SQLITE_OK && !value::exception_pending(env) {
+                environment.fail(crate::open::tuned::statement_failure(env, token.db(), guard, failed));
+            }
+            // Failing may have rolled a transaction back.
+            environment.buffer.set(field::STALE, i32::from(stale || failed != sqlite::SQLITE_OK));
+            ptr::null_mut()
+        });
+        environment.return_scratch(sql);
+        outcome
+    })
+}

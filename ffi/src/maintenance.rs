@@ -1,0 +1,109 @@
+//! What keeps a database well: checkpoint, backup, the log.
+
+use std::ffi::{c_char, c_void};
+use std::sync::{Arc, Once};
+
+use litekeel_core::fork::{self, ForkMutex};
+use litekeel_core::process;
+
+use crate::arguments::utf8;
+use crate::boundary::run;
+use crate::connection::{keel_db, of};
+use crate::error::keel_error;
+
+/// Moves the WAL into the database. `mode` is one of SQLite's SQLITE_CHECKPOINT_* (-1 NOOP only looks). `log` gets the
+/// frames in the WAL, `done` how many of them are in the database.
+///
+/// # Safety
+/// `log`, `done` and `err` are NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_checkpoint(
+    db: *mut keel_db,
+    mode: i32,
+    log: *mut i64,
+    done: *mut i64,
+    err: *mut *mut keel_error,
+) -> i32 {
+    run(err, || {
+        let (frames, moved) = of(db)?.checkpoint(mode)?;
+        for (place, value) in [(log, frames), (done, moved)] {
+            if !place.is_null() {
+                // SAFETY: writable by the caller's promise.
+                unsafe { place.write(value) };
+            }
+        }
+        Ok(0)
+    })
+}
+
+/// Hears the pages done and the pages in all after each step of a backup, on the thread that called; not 0 stops it.
+/// It must not use the connection.
+pub type keel_progress = Option<unsafe extern "C" fn(ctx: *mut c_void, done: i64, total: i64) -> i32>;
+
+/// Copies the database, as one consistent state whatever writes meanwhile, to the file that `dest_url` names (in the
+/// same grammar as for keel_open); its content is replaced in one transaction. `pages` are copied in each step (0:
+/// litekeel chooses; negative: all at once). `progress` may be NULL. Stopped, it fails with SQLITE_INTERRUPT; after a
+/// failure a destination that was new is gone, and one that existed is as it was.
+///
+/// # Safety
+/// `dest_url` is NULL or readable for `len`; `progress` may be called with `ctx`; `err` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_backup(
+    db: *mut keel_db,
+    dest_url: *const c_char,
+    len: usize,
+    pages: i32,
+    progress: keel_progress,
+    ctx: *mut c_void,
+    err: *mut *mut keel_error,
+) -> i32 {
+    run(err, || {
+        let connection = of(db)?;
+        // SAFETY: the caller's promise.
+        let url = unsafe { utf8(dest_url, len, "dest_url")? };
+        let hear = |done, total| match progress {
+            // SAFETY: the caller's function, with the caller's context.
+            Some(progress) => unsafe { progress(ctx, done, total) != 0 },
+            None => false,
+        };
+        connection.backup(url, pages, hear).map(|_| 0)
+    })
+}
+
+/// Hears what SQLite writes to its log: an extended result code and a sentence (NUL-terminated, valid during the
+/// call). Any thread, perhaps in the middle of a call: it must use neither litekeel nor SQLite.
+pub type keel_log = Option<unsafe extern "C" fn(ctx: *mut c_void, code: i32, message: *const c_char, len: usize)>;
+
+#[derive(Clone, Copy)]
+struct Listener(unsafe extern "C" fn(*mut c_void, i32, *const c_char, usize), *mut c_void);
+// SAFETY: whoever sets it says with that that it may be called on any thread.
+unsafe impl Send for Listener {}
+// SAFETY: as above.
+unsafe impl Sync for Listener {}
+
+static LISTENER: ForkMutex<Option<Listener>> = ForkMutex::new(None);
+
+/// Sends SQLite's log to `log`, instead of to the function set before; NULL ends it. Set it before the first open, to
+/// hear all of it. The function set before may still be running on another thread when this returns.
+///
+/// # Safety
+/// `log` may be called with `ctx`, on any thread, for the rest of the process.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_set_log(log: keel_log, ctx: *mut c_void) -> i32 {
+    static ONCE: Once = Once::new();
+    run(std::ptr::null_mut(), || {
+        *LISTENER.lock() = log.map(|log| Listener(log, ctx));
+        ONCE.call_once(|| {
+            fork::watch_below(&LISTENER);
+            process::subscribe_log(Arc::new(|code, message| {
+                let listener = *LISTENER.lock();
+                let Ok(text) = std::ffi::CString::new(message) else { return };
+                if let Some(Listener(log, ctx)) = listener {
+                    // SAFETY: the promise of whoever set it.
+                    unsafe { log(ctx, code, text.as_ptr(), message.len()) };
+                }
+            }));
+        });
+        Ok(0)
+    })
+}
