@@ -141,7 +141,7 @@ fn no_part_of_a_password_is_shown() {
             assert!(!shown.contains(part), "{url}: {shown}");
         }
     }
-    for shown in ["file:///data/@x.db", "sqlite://data/a@b.db", "file:a@b.db", "postgres://host/db", "a@b:c.db"] {
+    for shown in ["file:///data/@x.db", "sqlite://data/a@b.db", "file:a@b.db", "postgres://host", "a@b:c.db"] {
         assert_eq!(redact(shown), shown);
     }
 }
@@ -179,8 +179,8 @@ fn refusals_of_every_kind() {
         ("file:a?schema=public", "UNKNOWN_PARAM", "Prisma"),
         ("file:a?readOnly=true", "UNKNOWN_PARAM", "mode=ro"),
         ("file:a?sycnhronous=full", "UNKNOWN_PARAM", "synchronous"),
-        ("file:a?key=secret", "UNKNOWN_PARAM", "parameters are"),
-        ("file:a?load_extension=x", "UNKNOWN_PARAM", "parameters are"),
+        ("file:a?key=secret", "UNKNOWN_PARAM", "not encrypted"),
+        ("file:a?load_extension=x", "UNKNOWN_PARAM", "settings are"),
         ("file:a?cache_size=-2147483649", "INVALID_VALUE", "pages"),
         ("file:a?cache_size=-1KiB", "INVALID_VALUE", ""),
         ("file:a?mmap_size=2147418113", "INVALID_VALUE", "2147418112"),

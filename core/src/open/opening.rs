@@ -15,6 +15,7 @@ use crate::explain::{Access, Subject, explain};
 use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::sqlite;
 use crate::sqlite::handle;
+use crate::url::shown_name;
 use crate::vfs::file_monitor::Watch;
 use crate::vfs::shim;
 use crate::waiting::busy_handler::Waiting;
@@ -200,7 +201,7 @@ fn percent_encoded(path: &Path) -> String {
 
 fn registered_vfs(name: &str) -> Result<CString> {
     let unknown = || {
-        Error::new(codes::INVALID_VALUE, format!("vfs={name} is not registered"))
+        Error::new(codes::INVALID_VALUE, format!("vfs={} is not registered", shown_name(name)))
             .with_hint(format!("registered are: {}", vfs_names().join(" ")))
             .with_step("open")
     };

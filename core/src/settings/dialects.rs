@@ -1,40 +1,53 @@
 //! An unknown key: the nearest of ours, and what other libraries' keys become here.
 
-use super::table::TABLE;
+use super::table::{Id, Kind, Setting, TABLE};
 use crate::error::Error;
 use crate::error::codes;
+use crate::url::shown_name;
 
-/// The error for a key that is not in the table.
+/// The error for a key that is not in the table. The value is somebody else's, perhaps a password or a token: it is shown
+/// only where a setting of ours takes it.
 pub(super) fn unknown(key: &str, value: &str) -> Error {
-    let error = Error::new(codes::UNKNOWN_PARAM, format!("{key} is no parameter of a database URL"));
-    error.with_hint(foreign(key, value).or_else(|| nearest(key)).unwrap_or_else(|| {
+    let hint = foreign(key, value).or_else(|| nearest(key)).unwrap_or_else(|| {
         let keys: Vec<_> = TABLE.iter().map(|row| row.key).collect();
-        format!("the parameters are: {}", keys.join(" "))
-    }))
+        format!("the settings are: {}", keys.join(" "))
+    });
+    Error::new(codes::UNKNOWN_PARAM, format!("unknown setting {}", shown_name(key))).with_hint(hint)
 }
 
 fn foreign(key: &str, value: &str) -> Option<String> {
-    let renamed = |to: &str| Some(format!("write {to}={value}"));
     match key {
-        "_pragma" => {
-            let (name, argument) = value.trim_end_matches(')').split_once('(')?;
-            Some(format!("write {name}={argument}"))
-        }
-        "_timeout" | "timeout" => renamed("busy_timeout"),
-        "_fk" => renamed("foreign_keys"),
-        "_sync" => renamed("synchronous"),
-        "_loc" | "_auth" => Some("a parameter of Go's sqlite3 driver with no counterpart here, remove it".to_owned()),
+        "_pragma" => Some(match value.trim_end_matches(')').split_once('(') {
+            Some((name, argument)) if Id::from_key(name).is_some() => renamed(name, argument),
+            _ => "write the pragma as a setting: busy_timeout=5000".to_owned(),
+        }),
+        "_timeout" | "timeout" => Some(renamed("busy_timeout", value)),
+        "_fk" => Some(renamed("foreign_keys", value)),
+        "_sync" => Some(renamed("synchronous", value)),
+        "_loc" | "_auth" => Some("a parameter of Go's sqlite3 driver with no counterpart here: remove it".to_owned()),
         "connection_limit" | "pool_timeout" | "socket_timeout" | "schema" | "sslmode" => {
-            Some("a Prisma/PostgreSQL parameter, meaningless for SQLite, remove it".to_owned())
+            Some("a Prisma/PostgreSQL parameter, meaningless for SQLite: remove it".to_owned())
         }
         "uri" | "check_same_thread" => {
-            Some("a parameter of Python's sqlite3 or SQLAlchemy, not needed here, remove it".to_owned())
+            Some("a parameter of Python's sqlite3 or SQLAlchemy, not needed here: remove it".to_owned())
+        }
+        "authToken" | "auth_token" | "password" | "key" | "hexkey" | "cipher" => {
+            Some("litekeel opens local files that are not encrypted: remove it".to_owned())
         }
         "readonly" | "readOnly" => Some("write mode=ro".to_owned()),
         _ => {
             let stripped = key.strip_prefix('_')?;
-            TABLE.iter().any(|row| row.key == stripped).then(|| format!("write {stripped}={value}"))
+            Id::from_key(stripped).is_some().then(|| renamed(stripped, value))
         }
+    }
+}
+
+/// What to write instead: the value too, where the setting takes it and it is no free text.
+fn renamed(to: &str, value: &str) -> String {
+    let takes = |row: &&Setting| !matches!(row.kind, Kind::Text) && row.parse(value).is_ok();
+    match Id::from_key(to).map(Id::setting).filter(takes) {
+        Some(_) => format!("write {to}={value}"),
+        None => format!("write {to}=…"),
     }
 }
 

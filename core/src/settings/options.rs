@@ -4,6 +4,7 @@ use super::table::{Id, TABLE};
 use super::{Value, dialects};
 use crate::error::codes;
 use crate::error::{Error, Result};
+use crate::url::shown_value;
 use std::path::PathBuf;
 
 /// The same keys as the URL's query, and what only a call can say.
@@ -53,7 +54,7 @@ impl Options {
             return Err(Error::new(codes::INVALID_VALUE, text));
         }
         let invalid = |takes: &str| {
-            Error::new(codes::INVALID_VALUE, format!("{key}={value} is not possible"))
+            Error::new(codes::INVALID_VALUE, format!("{key}={} is not a valid value", shown_value(value)))
                 .with_hint(format!("{key} takes {takes}"))
         };
         match key {

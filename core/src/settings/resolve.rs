@@ -133,6 +133,8 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
         warnings.push(format!("profile={}: {}", profile.name, profile.warning));
     }
 
+    // A `?` in a bare path belongs to the name of a file that exists.
+    let is_path = matches!(&parsed.location, Location::Path(path) if *path == text);
     let memory = parsed.location == Location::Memory || settings.word(Id::Mode) == "memory";
     let target = match parsed.location {
         Location::Path(path) if !memory => Target::File(absolute(&path, options)?),
@@ -146,7 +148,11 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
         target,
         settings,
         url_source,
-        shown_url: url::redact(&text),
+        shown_url: if is_path {
+            text.into_owned()
+        } else {
+            url::redact_except(&text, &|key| Id::from_key(key).is_some())
+        },
         warnings,
         triple_slash: parsed.triple_slash,
     })

@@ -5,6 +5,7 @@ use std::fmt;
 use super::table::{Id, Kind, Setting, Unit};
 use crate::error::codes;
 use crate::error::{Error, Result};
+use crate::url::shown_value;
 
 /// A setting's value: sizes in bytes, durations in milliseconds, `cache_size` in SQLite's own unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +39,8 @@ impl Setting {
     /// this build does not carry.
     pub fn parse(&self, text: &str) -> Result<Value> {
         let value = self.value(text).ok_or_else(|| {
-            Error::new(codes::INVALID_VALUE, format!("{}={text} is not possible", self.key)).with_hint(format!(
-                "{} takes {}",
-                self.key,
-                self.allowed()
-            ))
+            let text = format!("{}={} is not a valid value", self.key, shown_value(text));
+            Error::new(codes::INVALID_VALUE, text).with_hint(format!("{} takes {}", self.key, self.allowed()))
         })?;
         let shown = value.to_string();
         if self.not_yet.iter().any(|word| *word == "*" || *word == shown) {

@@ -3,17 +3,22 @@
 //! The grammar is SQLite's own for `file:`, with the relative and absolute forms of `sqlite:` that other languages'
 //! libraries use. Whatever SQLite would accept silently and understand differently from its author is refused here.
 
+mod redact;
+
 use std::fmt;
 use std::path::Path;
 
 use crate::error::codes;
 use crate::error::{Error, Result};
 
+pub use redact::redact;
+pub(crate) use redact::{name as shown_name, redact_except, value as shown_value};
+
 /// No path and no parameters need more; what is longer is a mistake, and is not copied into messages.
 const LONGEST: usize = 1 << 16;
 
 /// A URL or path taken apart; nothing is resolved against a directory yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     /// What is to be opened.
     pub location: Location,
@@ -32,6 +37,14 @@ pub enum Location {
     Memory,
     /// A file, relative or absolute.
     Path(String),
+}
+
+impl fmt::Debug for Url {
+    /// Without the values of the parameters: nobody knows yet whose they are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.pairs.iter().map(|(key, _)| shown_name(key)).collect();
+        f.debug_struct("Url").field("location", &self.location).field("keys", &keys).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Display for Url {
@@ -66,34 +79,6 @@ pub fn encode(text: &str) -> String {
         }
     }
     out
-}
-
-/// The text as it may be shown: a user and password before a host are replaced. A password may have any character in
-/// it, so a little too much is hidden rather than a part of it shown.
-pub fn redact(input: &str) -> String {
-    let start = match input.find("://") {
-        Some(at) => at + 3,
-        // user:password@tcp(host)/database
-        None => match split_scheme(input) {
-            Some((scheme, _)) if !is_ours(scheme) => 0,
-            _ => return input.to_owned(),
-        },
-    };
-    match secret_end(&input[start..]) {
-        Some(at) => format!("{}***{}", &input[..start], &input[start + at..]),
-        None => input.to_owned(),
-    }
-}
-
-/// Where the user information at the start of `rest` ends: at its `@`.
-fn secret_end(rest: &str) -> Option<usize> {
-    let segment = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    // With a colon it may be a password, which may go on over what looks like the end of the host.
-    if segment.contains(':') { rest.rfind('@') } else { segment.rfind('@') }
-}
-
-fn is_ours(scheme: &str) -> bool {
-    ["file", "sqlite", "sqlite3", ""].iter().any(|ours| scheme.eq_ignore_ascii_case(ours))
 }
 
 /// Takes a URL, a path or `:memory:` apart.
@@ -169,6 +154,8 @@ fn check_text(input: &str) -> Result<()> {
     let after_scheme = split_scheme(input).map_or(input, |(_, rest)| rest.strip_prefix("//").unwrap_or(rest));
     let variable = unexpanded_variable(input);
     if variable.is_some() || input.starts_with("~/") || after_scheme.starts_with("~/") {
+        // A password may have a `$` in it too.
+        let variable = variable.map(|name| if shown.contains(name) { name } else { "a variable" });
         let what = variable.unwrap_or("~/");
         return Err(Error::new(codes::UNEXPANDED, format!("{what} was not expanded in the database URL: {shown}"))
             .with_hint(if what == "~/" {
@@ -209,21 +196,60 @@ fn unsupported(scheme: &str, input: &str) -> Error {
         s if s.starts_with("sqlite+") => "drop the driver's name: sqlite:data/app.db",
         _ => "use file: or sqlite:; a file whose name has a colon is ./name:rest",
     };
-    Error::new(codes::UNSUPPORTED_SCHEME, format!("{scheme}: is no scheme litekeel opens, in {}", redact(input)))
-        .with_hint(hint)
+    let text = match redact(input) {
+        shown if shown.contains("://") => format!("litekeel cannot open {}: URLs: {shown}", shown_name(scheme)),
+        _ => format!("litekeel cannot open {}: URLs", shown_name(scheme)),
+    };
+    Error::new(codes::UNSUPPORTED_SCHEME, text).with_hint(hint)
+}
+
+/// Connection strings of other libraries begin with one of these and a `=`.
+const CONNECTION_STRING: &[&str] = &[
+    "data source",
+    "datasource",
+    "filename",
+    "uri",
+    "driver",
+    "server",
+    "host",
+    "hostaddr",
+    "addr",
+    "address",
+    "user",
+    "user id",
+    "uid",
+    "username",
+    "password",
+    "pwd",
+    "database",
+    "dbname",
+    "initial catalog",
+];
+
+/// Whether a text without a scheme is something else than a path: `host=… password=…`, or a URL with a blank in front of
+/// its `://`. SQLite would make a file of that name, with the password in it.
+fn is_connection_string(input: &str) -> bool {
+    let key = input.split_once('=').map(|(key, _)| key.trim().to_ascii_lowercase());
+    key.is_some_and(|key| CONNECTION_STRING.contains(&key.as_str())) || input.contains("://")
 }
 
 fn bare_path(input: &str, base: &Path) -> Result<Url> {
     refuse_windows(input)?;
-    if let Some(at) = input.find('?')
-        && std::fs::symlink_metadata(base.join(input)).is_err()
-    {
+    let connection_string = is_connection_string(input);
+    let query = input.find('?');
+    if (connection_string || query.is_some()) && std::fs::symlink_metadata(base.join(input)).is_err() {
+        if connection_string {
+            let text = "the database URL is a connection string of another library, not a path";
+            return Err(Error::new(codes::UNSUPPORTED_SCHEME, text)
+                .with_hint("name the file: file:data/app.db; a file whose name looks like that is ./name"));
+        }
+        let shown = redact(input);
         return Err(Error::new(
             codes::QUERY_IN_PATH,
-            format!("{input} has a ? but is a bare path, and no such file exists"),
+            format!("{shown} has a ? but is a bare path, and no such file exists"),
         )
-        .with_hint(format!("did you mean file:{}?{}", &input[..at], &input[at + 1..]))
-        .with_offset(at as i32));
+        .with_hint(format!("write file: in front of it: file:{shown}"))
+        .with_offset(query.map_or(-1, |at| at as i32)));
     }
     let location = Location::Path(input.to_owned());
     Ok(Url { location, pairs: vec![], warnings: vec![], triple_slash: false })
@@ -232,8 +258,8 @@ fn bare_path(input: &str, base: &Path) -> Result<Url> {
 fn with_scheme(input: &str, rest: &str, is_file: bool) -> Result<Url> {
     let mut warnings = Vec::new();
     let (rest, fragment) = rest.split_once('#').map_or((rest, None), |(a, b)| (a, Some(b)));
-    if let Some(fragment) = fragment {
-        warnings.push(format!("#{fragment} is ignored, as SQLite does; a # in a file name is written %23"));
+    if fragment.is_some() {
+        warnings.push("what follows the # is ignored, as SQLite does; a # in a file name is written %23".to_owned());
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let pairs = parse_query(input, query)?;
@@ -268,13 +294,19 @@ fn with_scheme(input: &str, rest: &str, is_file: bool) -> Result<Url> {
 }
 
 fn invalid_authority(after: &str) -> Error {
-    let shown = secret_end(after).map_or(after, |at| &after[at + 1..]);
-    let host = shown.split('/').next().unwrap_or(shown);
-    Error::new(
-        codes::INVALID_AUTHORITY,
-        format!("{host} stands where a URL names a host; SQLite opens local files, so only localhost may stand there"),
-    )
-    .with_hint(format!("for a relative file write file:{shown}, for an absolute one file:///{shown}"))
+    // What has a colon or an @ in it may be a user and a password, in whatever order.
+    let path = if after.contains('@') || redact::has_password(after) { None } else { Some(after) };
+    let host = path.map_or("", redact::host);
+    let text = match path {
+        Some(path) if !host.is_empty() => format!("file://{path} has {host:?} in the place of a host name"),
+        _ => "the database URL has something else than a host name between // and the next /".to_owned(),
+    };
+    let (relative, absolute) = match path {
+        Some(path) => (format!("file:{path}"), format!("file:///{path}")),
+        None => ("file:data/app.db".to_owned(), "file:///data/app.db".to_owned()),
+    };
+    Error::new(codes::INVALID_AUTHORITY, format!("{text}; SQLite opens local files only"))
+        .with_hint(format!("for a relative file write {relative}, for an absolute one {absolute}"))
 }
 
 fn refuse_windows(path: &str) -> Result<()> {
@@ -282,7 +314,10 @@ fn refuse_windows(path: &str) -> Result<()> {
     let drive =
         bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'/' | b'\\');
     if !cfg!(windows) && (drive || path.starts_with("\\\\")) {
-        return Err(Error::new(codes::WINDOWS_PATH, format!("{path} is a Windows path, and this is no Windows")));
+        return Err(Error::new(
+            codes::WINDOWS_PATH,
+            format!("{} is a Windows path, and this system is not Windows", redact(path)),
+        ));
     }
     Ok(())
 }
@@ -293,25 +328,33 @@ fn parse_query(input: &str, query: &str) -> Result<Vec<(String, String)>> {
         let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
         let (key, value) = (decode(input, key, "parameter")?, decode(input, value, "parameter")?);
         if key.is_empty() {
-            return Err(Error::new(codes::INVALID_VALUE, format!("a parameter without a name in the URL: ?{piece}"))
-                .with_hint("write name=value"));
+            return Err(Error::new(codes::INVALID_VALUE, "the database URL has a value without a name")
+                .with_hint("write name=value")
+                .with_offset(offset_of(input, piece)));
         }
         if value.is_empty() {
-            return Err(Error::new(codes::INVALID_VALUE, format!("the parameter {key} has no value"))
-                .with_hint(format!("write {key}=value, or remove it")));
+            // Its name is not shown: it may be the rest of a value that had an `&` in it.
+            return Err(Error::new(codes::INVALID_VALUE, "the database URL has a setting without a value")
+                .with_hint("write name=value, or remove it; an & inside a value is written %26")
+                .with_offset(offset_of(input, piece)));
         }
-        if let Some((_, first)) = pairs.iter().find(|(other, _)| *other == key) {
-            return Err(Error::new(codes::DUPLICATE_PARAM, format!("{key} is given twice: {first} and {value}")));
+        if pairs.iter().any(|(other, _)| *other == key) {
+            let text = format!("{} stands twice in the database URL", shown_name(&key));
+            return Err(Error::new(codes::DUPLICATE_PARAM, text).with_offset(offset_of(input, piece)));
         }
         pairs.push((key, value));
     }
     Ok(pairs)
 }
 
+/// Where a part of `input` begins in it: errors count in what the user wrote.
+fn offset_of(input: &str, part: &str) -> i32 {
+    (part.as_ptr() as usize - input.as_ptr() as usize) as i32
+}
+
 /// Decodes `%HH` in `text`, a part of `input`, once; a malformed `%` and `+` stay as they are.
 fn decode(input: &str, text: &str, what: &str) -> Result<String> {
-    // Errors count in what the user wrote.
-    let offset = |at: usize| (text.as_ptr() as usize - input.as_ptr() as usize + at) as i32;
+    let offset = |at: usize| offset_of(input, text) + at as i32;
     let bytes = text.as_bytes();
     let (mut out, mut places) = (Vec::with_capacity(bytes.len()), Vec::with_capacity(bytes.len()));
     let mut at = 0;
@@ -339,7 +382,7 @@ fn decode(input: &str, text: &str, what: &str) -> Result<String> {
         let at = offset(places[error.utf8_error().valid_up_to()]);
         Error::new(
             codes::INVALID_UTF8,
-            format!("the {what} of the database URL is not UTF-8 once decoded, from byte {at} on: {text}"),
+            format!("the {what} of the database URL is not UTF-8 once decoded, from byte {at} on"),
         )
         .with_offset(at)
     })

@@ -1,0 +1,226 @@
+//! Whoever moves from another database passes its URL once by mistake. What litekeel says about it goes to logs: no
+//! password, token or fragment may stand in it, whatever it was mistaken for.
+
+mod common;
+
+use common::Dir;
+use litekeel_core::settings::{Target, resolve};
+use litekeel_core::url::{parse, redact};
+use litekeel_core::{Connection, Options};
+
+/// What a secret looks like: long, with a digit in it. A `?`, `#` or `&` may stand in it too.
+const CANARY: &str = "c4nary";
+
+/// The inputs. `C` stands for the secret; each is a mistake that somebody has made.
+const INPUTS: &[&str] = &[
+    // Tokens and passwords in the query of another scheme.
+    "libsql://h.turso.io?authToken=C",
+    "libsql://h.turso.io/?authToken=C&tls=1",
+    "libsql://h.turso.io?tls=1&authToken=C",
+    "LIBSQL://h.turso.io?authToken=C",
+    "libsql:h.turso.io?authToken=C",
+    "https://h.turso.io?authToken=C",
+    "wss://h.turso.io#C",
+    "postgres://h/x?password=C",
+    "postgresql://h/x?sslmode=require&password=C",
+    "postgres://h/x?user=a&sslkey=C#C",
+    "postgres://h/C",
+    "mysql://h/x?password=C",
+    "redis://h:6379/0?password=C",
+    "mongodb+srv://h/x?authSource=C",
+    "jdbc:sqlite:a.db?password=C",
+    "jdbc:sqlserver://h:1433;user=a;password=C",
+    "jdbc:postgresql://h/x?password=C",
+    "http://h/x?C",
+    "http://h/#C",
+    "sqlcipher://a.db?key=C",
+    "unknown:C",
+    "unknown://h;password=C",
+    // A user and a password before the host.
+    "postgres://user:C@h/x",
+    "postgres://user:C/1@h/x",
+    "postgres://user:1?C@h/x",
+    "postgres://user:1#C@h/x",
+    "postgres://user:1@C@h/x",
+    "postgres://C@h/x",
+    "user:C@tcp(127.0.0.1:3306)/x",
+    "file://user:C@h/x.db",
+    "file://user:C/1@h/x.db",
+    "file://user:1?C@h/x.db",
+    "file://user:1#C@h/x.db",
+    "file://user:C?x=1@h/x.db",
+    "file://user:C#1@h/x.db",
+    "file://user:C",
+    "file://C1@h/x.db",
+    "sqlite://user:C@h/x.db",
+    "sqlite://user:C/1@h/x.db",
+    "sqlite://user:1?mode=C@h/x.db",
+    // Between quotes or blanks, with a variable that was not expanded, cut short.
+    "\"libsql://h?authToken=C\"",
+    "'postgres://user:C@h/x'",
+    "`postgres://h/x?password=C`",
+    "\"postgres://h/x?password=C",
+    " libsql://h?authToken=C",
+    "libsql://h?authToken=C ",
+    "\tpostgres://user:C@h/x",
+    "postgres://user:C@${HOST}/x",
+    "postgres://user:$C/x@h/x",
+    "postgres://user:a${C}b@h/x",
+    "libsql://h?authToken=C\n",
+    "my db://user:C@h/x",
+    // Parameters of ours, of other libraries, and what was meant for one.
+    "file:a.db?password=C",
+    "file:a.db?authToken=C",
+    "file:a.db?key=C&mode=ro",
+    "file:a.db?hexkey=C",
+    "file:a.db?password=C&password=C2",
+    "file:a.db?password=1&password=C",
+    "file:a.db?mode=ro&mode=C",
+    "file:a.db?_pragma=key(C)",
+    "file:a.db?_pragma=key=C",
+    "file:a.db?_pragma=C",
+    "file:a.db?_pragma=busy_timeout(C)",
+    "file:a.db?_pragma=C(1)",
+    "file:a.db?_timeout=C",
+    "file:a.db?_vfs=C",
+    "file:a.db?_auth_pass=C",
+    "file:a.db?mode=C",
+    "file:a.db?mode=ro;password=C",
+    "file:a.db?busy_timeout=C",
+    "file:a.db?busy_timeout=1C",
+    "file:a.db?foreign_keys=C",
+    "file:a.db?cache_size=C",
+    "file:a.db?password=1&C",
+    "file:a.db?C",
+    "file:a.db?C=",
+    "file:a.db?=C",
+    "file:a.db?password=1#C",
+    "file:a.db#C",
+    "file:a.db?mode=ro#C",
+    "file:a.db?password=C%ff",
+    "file:a.db?password=C%00",
+    "file:a.db?password=C\u{1}",
+    "file:a.db?%70assword=C",
+    "file:?password=C",
+    "sqlite:?password=C",
+    "sqlite:///a.db?password=C",
+    ":memory:?password=C",
+    ":memory:?C",
+    // A bare path with a query, and what is neither a path nor a URL.
+    "a.db?password=C",
+    "a.db?C",
+    "./a.db?mode=ro&authToken=C",
+    "/a.db?password=C",
+    "C:\\a.db?password=C",
+    "\\\\h\\a.db?password=C",
+    "host=h user=a password=C",
+    "Data Source=a.db;Password=C",
+    "Server=h;Pwd=C;Database=x",
+    "password=C",
+];
+
+/// With the secret in its place; a Windows drive is no secret.
+fn inputs() -> impl Iterator<Item = String> {
+    INPUTS.iter().map(|input| {
+        let (drive, rest) = input.strip_prefix("C:").map_or(("", *input), |rest| ("C:", rest));
+        format!("{drive}{}", rest.replace('C', CANARY))
+    })
+}
+
+/// Everything that is said about the input, wherever it is passed.
+fn said(input: &str, dir: &Dir) -> Vec<String> {
+    let mut said = vec![redact(input)];
+    let mut options = Options::new();
+    options.set("base_dir", dir.path().to_str().unwrap()).unwrap();
+    let told = |error: litekeel_core::Error| {
+        format!("{error} {error:?} {} {} {:?}", error.message(), error.hint(), error.path())
+    };
+    match resolve(Some(input), &options) {
+        Ok(resolved) => said.push(format!("{} {:?} {resolved:?}", resolved.shown_url, resolved.warnings)),
+        Err(error) => said.push(told(error)),
+    }
+    match Connection::open(Some(input), &options) {
+        Ok(db) => {
+            said.push(format!("{:?}", db.report()));
+            said.push(format!("{:?}", db.close().unwrap()));
+        }
+        Err(error) => said.push(told(error)),
+    }
+    let db = Connection::open(Some(":memory:"), &Options::new()).unwrap();
+    // What is taken for a relative path is not written into the working directory.
+    if !matches!(resolve(Some(input), &Options::new()), Ok(found) if found.target != Target::Memory)
+        && let Err(error) = db.backup(input, 0, |_, _| false)
+    {
+        said.push(told(error));
+    }
+    db.close().unwrap();
+    match parse(input) {
+        Ok(url) => said.push(format!("{url:?}")),
+        Err(error) => said.push(told(error)),
+    }
+    // The same as options of the call.
+    if let Some((_, query)) = input.split_once('?') {
+        for (key, value) in
+            query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(_, value)| !value.is_empty())
+        {
+            if let Err(error) = Options::new().set(key, value) {
+                said.push(told(error));
+            }
+        }
+    }
+    said
+}
+
+#[test]
+fn none_of_the_mistakes_is_repeated_with_its_secret() {
+    let dir = Dir::new();
+    let leak = |input: String| {
+        let text = said(&input, &dir).into_iter().find(|text| text.contains(CANARY))?;
+        Some(format!("{input:?}: {text}"))
+    };
+    let shown: Vec<String> = inputs().filter_map(leak).collect();
+    assert!(INPUTS.len() >= 63 && inputs().all(|input| input.contains(CANARY)));
+    assert!(shown.is_empty(), "{} of {} inputs:\n{}", shown.len(), INPUTS.len(), shown.join("\n"));
+}
+
+/// What helps is still said: the file, the scheme, the host, the key, a value of ours.
+#[test]
+fn what_is_no_secret_is_shown() {
+    for (input, part) in [
+        ("libsql://h.turso.io?authToken=x", "libsql://h.turso.io"),
+        ("postgres://user:pw@h/x", "postgres:"),
+        ("file:a.db?busy_timout=5s", "busy_timout"),
+        ("file:a.db?profile=prod", "profile=prod"),
+        ("file:a.db?busy_timeout=99999999999", "busy_timeout=99999999999"),
+        ("file:a.db?_timeout=5000", "write busy_timeout=5000"),
+        ("file:a.db?_pragma=busy_timeout(5000)", "write busy_timeout=5000"),
+        ("data/a.db?mode=ro", "file:data/a.db?mode=***"),
+        ("file:a.db?password=x&password=y", "password"),
+        ("file://data/x.db", "\"data\" in the place of a host name"),
+        ("$HOME/a.db", "$HOME"),
+    ] {
+        let error = resolve(Some(input), &Options::new()).err().unwrap_or_else(|| panic!("{input} was taken"));
+        assert!(error.to_string().contains(part), "{part:?} is missing in: {error}");
+    }
+    let understood = |input| resolve(Some(input), &Options::new()).unwrap().shown_url;
+    for input in ["file:a.db?mode=ro&busy_timeout=5s", "data/a.db", "sqlite:///abs/a.db?vfs=unix", ":memory:"] {
+        assert_eq!(understood(input), input);
+    }
+    assert_eq!(understood("file://localhost/x.db?mode=ro#x"), "file://localhost/x.db?mode=ro#***");
+}
+
+/// A file that is there is a path, whatever its name looks like.
+#[test]
+fn a_file_with_a_strange_name_is_still_opened() {
+    let dir = Dir::new();
+    let mut options = Options::new();
+    options.set("base_dir", dir.path().to_str().unwrap()).unwrap();
+    for name in ["what?.db", "host=a.db", "a b.db", "user=x;y.db", "h#ash.db"] {
+        std::fs::write(dir.file(name), "").unwrap();
+        let db = Connection::open(Some(name), &options).unwrap();
+        assert_eq!((db.path(), db.report().url.as_str()), (Some(dir.file(name).as_path()), name));
+        db.close().unwrap();
+    }
+    // Named as a path, it needs not be there.
+    Connection::open(Some("./host=new.db"), &options).unwrap().close().unwrap();
+}
