@@ -64,7 +64,7 @@ fn shows(language: &str, dir: &Path, command: &mut Command) {
     }
     assert!(lines[1].contains('2') && lines[1].contains("Grace"), "{out}");
     assert!(
-        lines[2].contains("busy_timeot is no parameter") && lines[2].contains("did you mean busy_timeout?"),
+        lines[2].contains("unknown setting busy_timeot") && lines[2].contains("did you mean busy_timeout?"),
         "{out}"
     );
     assert!(lines[3].to_lowercase().ends_with("-wal left: false"), "{out}");

@@ -30,6 +30,44 @@ fn every_setting_with_its_origin() {
     assert!(secret.status == 2 && !secret.err.contains("secret"), "{secret:?}");
 }
 
+/// The core's own test has every mistake; here it is what the commands add to it.
+#[test]
+fn no_command_repeats_a_secret() {
+    let dir = Dir::new();
+    dir.database("a.db", 1);
+    for url in [
+        "libsql://h.turso.io?authToken=c4nary",
+        "postgres://user:c4nary@h/x",
+        "postgres://h/x?password=c4nary",
+        "jdbc:sqlite:a.db?password=c4nary",
+        "file:a.db?password=c4nary",
+        "file:a.db?mode=ro&mode=c4nary",
+        "file:a.db?_pragma=key(c4nary)",
+        "file:a.db#c4nary",
+        "a.db?password=c4nary",
+        "host=h password=c4nary",
+    ] {
+        for words in [
+            &["url", "--all", url][..],
+            &["url", "--json", url],
+            &["doctor", url],
+            &["who", url],
+            &["checkpoint", url],
+            &["backup", url, "b.db"],
+            &["backup", "a.db", url],
+            &["restore", url, "a.db"],
+        ] {
+            let ran = dir.litekeel(words);
+            assert!(!ran.out.contains("c4nary") && !ran.err.contains("c4nary"), "{words:?}: {ran:?}");
+        }
+        let mut command = dir.command(&["url"]);
+        command.env("DATABASE_URL", url);
+        let ran = ran(command);
+        assert!(!ran.out.contains("c4nary") && !ran.err.contains("c4nary"), "DATABASE_URL={url}: {ran:?}");
+        let _ = std::fs::remove_file(dir.file("b.db"));
+    }
+}
+
 #[test]
 fn failures_say_what_to_do_and_set_the_status() {
     let dir = Dir::new();
