@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use litekeel_core::settings::Id;
-use litekeel_core::{Error, Result, codes, sqlite};
+use litekeel_core::{BackupOptions, DESTINATION_SETTINGS, Error, Result, codes, sqlite};
 use serde::Serialize;
 
 use crate::database::{Database, Opened};
@@ -68,19 +68,48 @@ struct Outcome {
 
 impl Backup {
     pub fn run(&self, out: Terminal, err: Terminal) -> Result<Exit> {
-        copy("backup", &self.url, &self.destination, &self.how, out, err)
+        let source = Database::of(Some(&self.url))?;
+        self.how.refuse_existing(&self.destination)?;
+        let opened = reading(&source)?;
+        copy(&Task { label: "backup", source, to: &self.destination, how: &self.how }, opened, out, err)
     }
 }
 
 impl Restore {
     pub fn run(&self, out: Terminal, err: Terminal) -> Result<Exit> {
-        // A damaged copy must not replace anything.
-        if !self.how.no_check {
-            check(&Database::of(Some(&self.source))?, err)?;
-        }
-        copy("restore", &self.source, &as_destination(&self.url)?, &self.how, out, err)
+        let source = Database::of(Some(&self.source))?;
+        let to = as_destination(&self.url)?;
+        self.how.refuse_existing(&to)?;
+        // A damaged copy must not replace anything. What was checked is what is copied: by one connection, in one
+        // transaction, whatever becomes of the name meanwhile.
+        let opened = if self.how.no_check {
+            reading(&source)?
+        } else {
+            let opened = source.inspect()?;
+            opened
+                .lock()?
+                .sqlite()
+                .execute_batch("BEGIN")
+                .map_err(|error| Error::new(sqlite::SQLITE_ERROR, error.to_string()))?;
+            check(&opened, &source.path, "checking the copy", err)?;
+            opened
+        };
+        copy(&Task { label: "restore", source, to: &to, how: &self.how }, opened, out, err)
     }
 }
+
+impl How {
+    /// Before the source is opened, where that can be seen; the backup itself decides.
+    fn refuse_existing(&self, to: &str) -> Result<()> {
+        let path = Database::of(Some(to))?.path;
+        if self.overwrite || std::fs::symlink_metadata(&path).is_err() {
+            return Ok(());
+        }
+        Err(Error::new(codes::CONFLICT, format!("{} exists already", path.display())).with_hint(EXISTS).with_path(path))
+    }
+}
+
+const EXISTS: &str = "name another file, or say --overwrite to replace its content";
 
 /// The application's own URL, without the settings that describe a connection: a copy takes none of them.
 fn as_destination(url: &str) -> Result<String> {
@@ -88,27 +117,50 @@ fn as_destination(url: &str) -> Result<String> {
     let settings = &database.resolved.settings;
     let path = database.path.display().to_string();
     let mut text = format!("file:{}?mode={}", litekeel_core::url::encode(&path), settings.word(Id::Mode));
-    if let Some(timeout) = settings.int(Id::BusyTimeout) {
-        text.push_str(&format!("&busy_timeout={timeout}"));
+    for id in DESTINATION_SETTINGS.iter().filter(|id| **id != Id::Mode) {
+        if let Some(value) = settings.get(*id).filter(|_| settings.is_explicit(*id) || *id == Id::BusyTimeout) {
+            text.push_str(&format!("&{}={}", id.key(), litekeel_core::url::encode(&value.to_string())));
+        }
     }
     Ok(text)
 }
 
-fn copy(label: &'static str, from: &str, to: &str, how: &How, out: Terminal, err: Terminal) -> Result<Exit> {
-    let (source, destination) = (Database::of(Some(from))?, Database::of(Some(to))?);
-    let is_new = std::fs::symlink_metadata(&destination.path).is_err();
-    if !how.overwrite && !is_new {
-        let text = format!("{} exists already", destination.path.display());
-        return Err(Error::new(codes::CONFLICT, text)
-            .with_hint("name another file, or say --overwrite to replace its content")
-            .with_path(&destination.path));
-    }
-    let opened = reading(&source)?;
+/// What is copied where.
+struct Task<'a> {
+    label: &'static str,
+    source: Database,
+    to: &'a str,
+    how: &'a How,
+}
+
+fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result<Exit> {
+    let (source, how) = (&task.source, task.how);
+    let destination = Database::of(Some(task.to))?;
     let page_size: i64 =
         opened.lock()?.sqlite().pragma_query_value(None, "page_size", |row| row.get(0)).unwrap_or(4096);
     let began = Instant::now();
-    let mut progress = Progress::new(label, err);
-    let copied = opened.backup(to, how.pages, |done, total| {
+    let mut progress = Progress::new(task.label, err);
+    let mut check_copy = |path: &Path| {
+        // Written during the very last step.
+        if !opened.saw_one_state() {
+            return Err(changed(&source.path));
+        }
+        if how.no_check {
+            return Ok(());
+        }
+        let copy = Database::of(Some(&format!("file:{}", litekeel_core::url::encode(&path.display().to_string()))))?;
+        let db = copy.inspect()?;
+        check(&db, &destination.path, "checking the copy", err)?;
+        db.close().map(drop)
+    };
+    let options = BackupOptions {
+        pages: how.pages,
+        overwrite: how.overwrite,
+        // What is restored is to be used by whoever uses that directory; a copy may be read by nobody else.
+        owner_of_directory: task.label == "restore",
+        check: Some(&mut check_copy),
+    };
+    let copied = opened.backup_with(task.to, options, |done, total| {
         progress.show((done * page_size) as u64, (total * page_size) as u64);
         !opened.saw_one_state()
             || interrupt::asked()
@@ -123,18 +175,14 @@ fn copy(label: &'static str, from: &str, to: &str, how: &How, out: Terminal, err
             return Ok(Exit::Interrupted);
         }
         Err(_) if !opened.saw_one_state() => return Err(changed(&source.path)),
+        Err(error) if error.errno() == libc::EEXIST => {
+            return Err(error.with_hint(EXISTS));
+        }
         Err(error) => return Err(error),
     };
-    if !opened.saw_one_state() {
-        // Written during the very last step.
-        if is_new {
-            let _ = std::fs::remove_file(&destination.path);
-        }
-        return Err(changed(&source.path));
-    }
     opened.close()?;
-    if !how.no_check {
-        check(&destination, err)?;
+    for warning in &report.warnings {
+        eprintln!("{} {warning}", err.paint(Tone::Warning, "warning:"));
     }
     let outcome = Outcome {
         source: source.path.display().to_string(),
@@ -191,32 +239,32 @@ fn changed(path: &Path) -> Error {
         .with_path(path)
 }
 
-/// Reads every page.
-fn check(database: &Database, err: Terminal) -> Result<()> {
-    let db = database.inspect()?;
-    let mut waiting = Waiting::new("checking the copy", err);
+/// Reads every page. `path` is the name to tell.
+fn check(db: &Opened, path: &Path, what: &'static str, err: Terminal) -> Result<()> {
+    let mut waiting = Waiting::new(what, err);
     let said = interrupt::ends(
-        &db,
+        db,
         |time| waiting.show(time),
         || -> Result<String> {
             let guard = db.lock()?;
             let asked = guard.sqlite().pragma_query_value(None, "quick_check", |row| row.get(0));
-            asked.map_err(|error| match error.sqlite_error() {
-                Some(cause) => guard.fail(cause.extended_code),
-                None => Error::new(sqlite::SQLITE_ERROR, error.to_string()),
+            // By the name that the copy is to get.
+            asked.map_err(|error| {
+                let code = error.sqlite_error().map_or(sqlite::SQLITE_ERROR, |cause| cause.extended_code);
+                Error::new(code, format!("{}: quick_check failed: {error}", path.display()))
+                    .with_hint("litekeel doctor says more; use another copy")
+                    .with_path(path)
             })
         },
     );
     drop(waiting);
-    let trusted = db.saw_one_state();
-    db.close()?;
-    if !trusted {
-        return Err(changed(&database.path));
+    if !db.saw_one_state() {
+        return Err(changed(path));
     }
     match said? {
         said if said == "ok" => Ok(()),
-        said => Err(Error::new(sqlite::SQLITE_CORRUPT, format!("{}: quick_check: {said}", database.path.display()))
+        said => Err(Error::new(sqlite::SQLITE_CORRUPT, format!("{}: quick_check: {said}", path.display()))
             .with_hint("litekeel doctor says more; use another copy")
-            .with_path(&database.path)),
+            .with_path(path)),
     }
 }

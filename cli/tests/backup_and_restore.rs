@@ -112,9 +112,7 @@ fn as_nobody() {
     dir.database("in/a.db", 100);
     std::fs::create_dir(dir.file("out")).unwrap();
     std::fs::set_permissions(dir.file("out"), std::fs::Permissions::from_mode(0o777)).unwrap();
-    // The binary may lie where nobody else may look.
-    std::fs::copy(env!("CARGO_BIN_EXE_litekeel"), dir.file("litekeel")).unwrap();
-    let mut command = std::process::Command::new(dir.file("litekeel"));
+    let mut command = std::process::Command::new(dir.public_binary());
     command.args(["backup", "in/a.db", "out/b.db"]).current_dir(dir.path()).uid(65534).gid(65534);
     let ran = ran(command);
     assert_eq!(ran.status, 0, "{ran:?}");

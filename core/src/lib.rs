@@ -23,6 +23,7 @@ mod vfs;
 mod waiting;
 mod wal;
 
+pub use backup::{BackupOptions, BackupReport, DESTINATION_SETTINGS};
 pub use connection::Connection;
 pub use connection::guard::Guard;
 pub use connection::health::{self, Health};

@@ -55,6 +55,15 @@ impl Dir {
         command
     }
 
+    /// A copy of the binary that every user may run: the original may lie where nobody else may look. By a process of its
+    /// own: a file that is open for writing here would be so in a child that another test starts now, and cannot be run.
+    pub fn public_binary(&self) -> PathBuf {
+        let copy = self.file("litekeel");
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_litekeel")).arg(&copy).status().unwrap();
+        assert!(copied.success());
+        copy
+    }
+
     /// A database `name` with a table `t` of so many rows, in WAL mode unless told otherwise; closed.
     pub fn database(&self, name: &str, rows: u32) -> PathBuf {
         let db = self.open(name);

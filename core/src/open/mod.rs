@@ -152,6 +152,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         true => opening::inspect(&resolved, options, access)?,
         false => (opening::open(&resolved, options, access)?, Look::Plain),
     };
+    prepared.finish(opening.path.as_deref()).map_err(|e| e.with_step("target"))?;
     hardening::apply(&opening, settings)?;
     opening.install_busy_handler(settings);
     let new_database = probe::probe(&mut opening)?;

@@ -15,11 +15,14 @@ use crate::preflight::orphan_wal;
 use crate::registry::FileId;
 use crate::report::OpenReport;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
+use crate::vfs::open_files;
 
 /// What the look at the path found out.
 pub(crate) struct Prepared {
     /// The file system gives no coherent memory mapping.
     pub no_mmap: bool,
+    /// The file was created here, and gets these permissions once SQLite has it open.
+    pub mode: Option<(FileId, u32)>,
 }
 
 /// The identity of the file a path names.
@@ -34,32 +37,51 @@ pub(super) fn prepare(
     access: Access,
     report: &mut OpenReport,
 ) -> Result<Prepared> {
-    let Target::File(path) = &resolved.target else { return Ok(Prepared { no_mmap: false }) };
+    let Target::File(path) = &resolved.target else { return Ok(Prepared { no_mmap: false, mode: None }) };
     let settings = &resolved.settings;
-    let mkdir = match settings.get(Id::Mkdir) {
-        Some(_) => settings.bool(Id::Mkdir),
-        None => access == Access::Create,
-    };
-    if let Some(parent) = path.parent()
-        && mkdir
-    {
-        make_directories(parent, resolved.triple_slash, report)?;
-    }
+    make_directories_for(resolved, access, report)?;
     let reach = check_file_system(path, settings, report)?;
     let set_aside = settings.word(Id::OnOrphanWal) == "set_aside" && access != Access::Read;
     if let Some(name) = orphan_wal::check(path, set_aside)? {
         report.warnings.push(format!("a -wal without its database was set aside as {}", name.display()));
     }
+    let mut created = None;
     match fs::metadata(path) {
         Ok(meta) => check_existing(path, &meta, settings, access, report)?,
         Err(_) if access == Access::Create => {
             if let Some(mode) = options.file_mode {
-                create_with_mode(path, mode)?;
+                created = create_private(path)?.map(|file| (file, mode));
             }
         }
         Err(_) => {}
     }
-    Ok(Prepared { no_mmap: reach != Reach::Local })
+    Ok(Prepared { no_mmap: reach != Reach::Local, mode: created })
+}
+
+impl Prepared {
+    /// Gives a file that was created here its permissions, now that SQLite has it open.
+    pub(super) fn finish(&self, path: Option<&Path>) -> Result<()> {
+        match (self.mode, path) {
+            (Some((file, mode)), Some(path)) => set_mode(path, file, mode),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Creates the directories on the way to the file, where the settings say so; the report tells which.
+///
+/// # Errors
+/// `KEEL_IO` when one cannot be created.
+pub(crate) fn make_directories_for(resolved: &Resolved, access: Access, report: &mut OpenReport) -> Result<()> {
+    let Target::File(path) = &resolved.target else { return Ok(()) };
+    let mkdir = match resolved.settings.get(Id::Mkdir) {
+        Some(_) => resolved.settings.bool(Id::Mkdir),
+        None => access == Access::Create,
+    };
+    match path.parent() {
+        Some(parent) if mkdir => make_directories(parent, resolved.triple_slash, report),
+        _ => Ok(()),
+    }
 }
 
 fn make_directories(parent: &Path, triple_slash: bool, report: &mut OpenReport) -> Result<()> {
@@ -176,22 +198,46 @@ pub(crate) fn not_writable(path: &Path, why: &str, hint: &str) -> Error {
         .with_path(path)
 }
 
-/// Creates the empty file with its permissions, without a descriptor: closing one could drop the locks of another
-/// thread that opened the file in between.
-fn create_with_mode(path: &Path, mode: u32) -> Result<()> {
-    let Ok(name) = CString::new(path.as_os_str().as_bytes()) else { return Ok(()) };
+/// Creates the empty file for its owner alone, without a descriptor: closing one could drop the locks of another thread
+/// that opened the file in between. `None` when somebody else was first, and has set its mode.
+fn create_private(path: &Path) -> Result<Option<FileId>> {
+    let Ok(name) = CString::new(path.as_os_str().as_bytes()) else { return Ok(None) };
     // SAFETY: a NUL-terminated path.
-    let rc = unsafe { libc::mknod(name.as_ptr(), libc::S_IFREG | mode, 0) };
+    let rc = unsafe { libc::mknod(name.as_ptr(), libc::S_IFREG | 0o600, 0) };
     if rc != 0 {
         let error = std::io::Error::last_os_error();
-        // Somebody else created it first, and has set its mode; anything else SQLite will fail at and explain.
+        // What else it may be SQLite will fail at and explain.
         if error.kind() == std::io::ErrorKind::AlreadyExists || !path.parent().is_some_and(|dir| may(dir, libc::W_OK)) {
-            return Ok(());
+            return Ok(None);
         }
         let errno = error.raw_os_error().unwrap_or(0);
         return Err(Error::new(codes::IO, format!("{} cannot be created: {}", path.display(), strerror(errno)))
             .with_path(path)
             .with_errno(errno));
     }
-    Ok(())
+    Ok(file_id(path))
+}
+
+/// Sets the permissions of a file that SQLite has open, exactly: the umask has no part in it. Through SQLite's own
+/// descriptor, since the name may lead to another file by now.
+///
+/// # Errors
+/// `KEEL_SETTING_NOT_APPLIED` when they read back as something else.
+pub(crate) fn set_mode(path: &Path, file: FileId, mode: u32) -> Result<()> {
+    let by_descriptor = open_files::with_file(file, |fd| {
+        // SAFETY: an open descriptor, which is not closed meanwhile.
+        unsafe { libc::fchmod(fd, mode as libc::mode_t) }
+    });
+    if by_descriptor.is_none() {
+        // Another VFS than SQLite's own has it open.
+        let _ = fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode));
+    }
+    let has = fs::metadata(path).map_or(0, |meta| meta.mode() & 0o777);
+    if has == mode {
+        return Ok(());
+    }
+    let text = format!("{}: file_mode was set to {mode:04o} and reads back as {has:04o}", path.display());
+    Err(Error::new(codes::SETTING_NOT_APPLIED, text)
+        .with_hint("the file system may keep no permissions (FAT, some network mounts): leave file_mode out")
+        .with_path(path))
 }

@@ -70,6 +70,13 @@ pub(crate) fn with_descriptor<T>(inode: u64, look: impl FnOnce(c_int) -> T) -> O
     Some(look(fd))
 }
 
+/// As [`with_descriptor`], for exactly this file: two file systems number theirs alike.
+pub(crate) fn with_file<T>(file: FileId, look: impl FnOnce(c_int) -> T) -> Option<T> {
+    let all = descriptors();
+    let fd = all.iter().find(|(_, (other, _))| *other == file).map(|(fd, _)| *fd)?;
+    Some(look(fd))
+}
+
 /// Whether this copy of SQLite opened the descriptor.
 pub(crate) fn is_ours(fd: c_int) -> bool {
     descriptors().contains_key(&fd)

@@ -1,0 +1,276 @@
+//! Where a copy goes: what is there already, and a new file that gets its name only when it is complete.
+
+use std::ffi::CString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use std::{fs, ptr};
+
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::explain::{Access, Subject, explain};
+use crate::locks::processes;
+use crate::open::target::{self, file_id};
+use crate::platform::path_facts::{beside, may, strerror};
+use crate::preflight::orphan_wal;
+use crate::registry::FileId;
+use crate::settings::{Id, Resolved};
+use crate::sqlite;
+use crate::vfs::open_files;
+
+/// What SQLite keeps beside a database.
+const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// What SQLite gives a database that it creates.
+const DEFAULT_MODE: u32 = 0o644;
+
+/// A backup that has not written for so long is taken for dead, when it holds no lock either.
+const DEAD_AFTER: Duration = Duration::from_secs(3600);
+
+/// Where the copy goes, once every directory on the way is there.
+pub(super) struct Place {
+    /// The path without links and `..`, but for the last component of one that does not exist.
+    pub real: PathBuf,
+    pub exists: bool,
+}
+
+impl Place {
+    /// # Errors
+    /// What stands in the way, explained. Anything but "there is no such file" counts as existing.
+    pub(super) fn find(path: &Path, access: Access) -> Result<Place> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Error::new(codes::NOT_A_FILE, format!("{} names a directory", path.display()))
+                .with_hint("name the file in it")
+                .with_path(path));
+        };
+        let cannot_open = || explain(&Subject::of(ptr::null_mut(), Some(path), access), sqlite::SQLITE_CANTOPEN);
+        let parent = fs::canonicalize(parent).map_err(|_| cannot_open())?;
+        let real = parent.join(name);
+        match fs::symlink_metadata(&real) {
+            // What a link leads to is what gets replaced.
+            Ok(meta) if meta.is_symlink() => match fs::canonicalize(&real) {
+                Ok(real) => Ok(Place { real, exists: true }),
+                Err(_) => Err(cannot_open()),
+            },
+            Ok(_) => Ok(Place { real, exists: true }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && access == Access::Create => {
+                Ok(Place { real, exists: false })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(cannot_open()),
+            Err(error) => Err(Error::new(codes::IO, format!("{} cannot be looked at: {error}", real.display()))
+                .with_path(real)
+                .with_errno(error.raw_os_error().unwrap_or(0))),
+        }
+    }
+
+    /// Refuses the source itself, under whatever name, and what SQLite keeps beside it or beside another database.
+    pub(super) fn refuse_files_of(&self, source: Option<&Path>) -> Result<()> {
+        let refused =
+            |what: String| Err(Error::new(codes::ARGUMENT, what).with_hint("name another file").with_path(&self.real));
+        let place = self.real.display();
+        if let Some(source) = source {
+            let same = |suffix: &str| {
+                let file = beside(source, suffix);
+                let by_identity = file_id(&self.real).is_some_and(|id| file_id(&file) == Some(id));
+                let real = fs::canonicalize(source).map(|real| beside(&real, suffix));
+                by_identity || real.is_ok_and(|real| real == self.real)
+            };
+            if same("") {
+                return refused(format!("{place} is the database itself"));
+            }
+            if let Some(suffix) = SIDE_FILES.into_iter().find(|suffix| same(suffix)) {
+                return refused(format!("{place} is the database's own {suffix} file"));
+            }
+        }
+        let bytes = self.real.as_os_str().as_bytes();
+        for suffix in SIDE_FILES {
+            let Some(database) = bytes.strip_suffix(suffix.as_bytes()) else { continue };
+            let database = Path::new(std::ffi::OsStr::from_bytes(database));
+            if fs::symlink_metadata(database).is_ok_and(|meta| !meta.is_dir()) {
+                return refused(format!("{place} is where SQLite keeps the {suffix} of {}", database.display()));
+            }
+        }
+        Ok(())
+    }
+
+    /// SQLite would take what an earlier database of that name left for the copy's own, and change the copy by it.
+    pub(super) fn refuse_leftovers(&self, resolved: &Resolved) -> Result<()> {
+        orphan_wal::check(&self.real, resolved.settings.word(Id::OnOrphanWal) == "set_aside")?;
+        let journal = beside(&self.real, "-journal");
+        if fs::metadata(&journal).is_ok_and(|meta| meta.len() > 0) {
+            let text = format!("{} was left by another database of that name", journal.display());
+            return Err(Error::new(codes::CONFLICT, text)
+                .with_hint("SQLite would roll the copy back by it: move it away, or name another file")
+                .with_path(&self.real));
+        }
+        Ok(())
+    }
+
+    pub(super) fn exists_already(&self) -> Error {
+        Error::new(codes::CONFLICT, format!("{} exists already", self.real.display()))
+            .with_hint("name another file")
+            .with_path(&self.real)
+            .with_errno(libc::EEXIST)
+    }
+}
+
+/// A file that is being written beside its place. Dropped before it is placed, it is gone.
+pub(super) struct NewFile {
+    pub path: PathBuf,
+    file: FileId,
+}
+
+impl NewFile {
+    /// Creates it empty and for its owner alone; without a descriptor, as every file that SQLite opens.
+    pub(super) fn create(place: &Place, mode: Option<u32>) -> Result<NewFile> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = place.real.file_name().unwrap_or_default().to_string_lossy();
+        // A name may have 255 bytes, and SQLite adds to it.
+        let prefix: String = format!(".{}.litekeel-", name.chars().take(40).collect::<String>());
+        let directory = place.real.parent().unwrap_or(Path::new("/"));
+        remove_dead(directory, &prefix);
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = directory.join(format!("{prefix}{}-{number}", std::process::id()));
+            let mode = if mode.is_some() { 0o600 } else { DEFAULT_MODE };
+            let c_path = c_path(&path)?;
+            // SAFETY: a NUL-terminated path.
+            if unsafe { libc::mknod(c_path.as_ptr(), libc::S_IFREG | mode, 0) } == 0 {
+                let file = file_id(&path).ok_or_else(|| failed(place, "is gone", &io::ErrorKind::NotFound.into()))?;
+                return Ok(NewFile { path, file });
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                continue;
+            }
+            if !may(directory, libc::W_OK | libc::X_OK) {
+                let subject = Subject::of(ptr::null_mut(), Some(&place.real), Access::Create);
+                return Err(explain(&subject, sqlite::SQLITE_CANTOPEN));
+            }
+            return Err(failed(place, "cannot be created", &error));
+        }
+    }
+
+    /// Gives it its permissions, whatever the umask is, and makes sure that it has them.
+    pub(super) fn set_mode(&self, mode: Option<u32>) -> Result<()> {
+        let Some(mode) = mode else { return Ok(()) };
+        target::set_mode(&self.path, self.file, mode)
+    }
+
+    /// Gives it its name, and replaces nothing by that.
+    pub(super) fn place(&self, place: &Place) -> Result<()> {
+        rename_new(&self.path, &place.real).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => place.exists_already(),
+            _ => failed(place, "cannot be given its name", &error),
+        })?;
+        // The name is to survive a power loss as the content does. A directory carries no locks of SQLite's.
+        if let Ok(directory) = fs::File::open(place.real.parent().unwrap_or(Path::new("/"))) {
+            let _ = directory.sync_all();
+        }
+        Ok(())
+    }
+}
+
+/// Removes what earlier backups to the same name left when they were killed: with each one the disk would fill up. A
+/// backup that goes on writes, and has locks.
+fn remove_dead(directory: &Path, prefix: &str) {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let numbers = name.strip_prefix(prefix).and_then(|rest| rest.split_once('-'));
+        let Some((pid, number)) = numbers else { continue };
+        let Ok(meta) = entry.metadata() else { continue };
+        let age = meta.modified().ok().and_then(|written| written.elapsed().ok());
+        let dead = is_number(pid)
+            && is_number(number.strip_suffix("-journal").unwrap_or(number))
+            && meta.is_file()
+            && age.is_some_and(|age| age > DEAD_AFTER)
+            && processes::in_use(&entry.path()) == Some(false);
+        if dead {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // After it was placed there is no such name.
+        if file_id(&self.path) == Some(self.file) {
+            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(beside(&self.path, "-journal"));
+        }
+    }
+}
+
+fn failed(place: &Place, what: &str, error: &io::Error) -> Error {
+    let errno = error.raw_os_error().unwrap_or(0);
+    Error::new(codes::IO, format!("{} {what}: {}", place.real.display(), strerror(errno)))
+        .with_path(&place.real)
+        .with_errno(errno)
+}
+
+fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| Error::new(codes::NUL_IN_URL, "the path contains a NUL").with_path(path))
+}
+
+/// Renames a file to a name that is free.
+///
+/// # Errors
+/// `AlreadyExists` when it is not.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other);
+    #[cfg(target_os = "linux")]
+    {
+        let (from, to) = (name(from)?, name(to)?);
+        let here = libc::AT_FDCWD;
+        // SAFETY: two NUL-terminated paths. By its number: musl has no function for it.
+        let rc = unsafe {
+            libc::syscall(libc::SYS_renameat2, here, from.as_ptr(), here, to.as_ptr(), libc::RENAME_NOREPLACE)
+        };
+        if rc == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        // A file system (NFS, some FUSE) or a kernel that does not know the flag.
+        if !matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) {
+            return Err(error);
+        }
+    }
+    let (c_from, c_to) = (name(from)?, name(to)?);
+    // SAFETY: two NUL-terminated paths.
+    if unsafe { libc::link(c_from.as_ptr(), c_to.as_ptr()) } == 0 {
+        return fs::remove_file(from);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        // Without hard links (FAT) nothing better is left than to look first.
+        Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EMLINK) => match fs::symlink_metadata(to) {
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+            _ => Err(io::Error::from_raw_os_error(libc::EEXIST)),
+        },
+        _ => Err(error),
+    }
+}
+
+pub(super) fn is_root() -> bool {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Gives what root has created to the owner of the directory in which it was created; a sentence where that fails.
+pub(super) fn adopt(file: &NewFile, directories: &[PathBuf]) -> Option<String> {
+    let first = directories.first().map_or(file.path.as_path(), PathBuf::as_path);
+    let owner = fs::metadata(first.parent()?).ok()?;
+    let (uid, gid) = (owner.uid(), owner.gid());
+    // SAFETY: SQLite's own descriptor, which is not closed meanwhile.
+    let given = open_files::with_file(file.file, |fd| unsafe { libc::fchown(fd, uid, gid) } == 0);
+    let mut all = given == Some(true);
+    for directory in directories {
+        all &= std::os::unix::fs::lchown(directory, Some(uid), Some(gid)).is_ok();
+    }
+    (!all).then(|| format!("what was created could not be given to the directory's owner (uid {uid}): chown it"))
+}
