@@ -58,12 +58,8 @@ fn a_stopped_writer_is_named_with_its_command() {
         assert!(busy.holders[0].command.contains(NAME), "{error}");
         assert!(error.message().contains(&format!("pid {}", holder.id())), "{error}");
         assert!(error.message().contains("stopped by a signal"), "{error}");
-        if std::path::Path::new("/proc/self/sched").exists() {
-            std::thread::sleep(std::time::Duration::from_millis(300));
-            let since = db.holders().unwrap()[0].since.unwrap();
-            assert!(since >= std::time::Duration::from_millis(100), "{since:?}");
-            assert!(since < std::time::Duration::from_secs(30), "{since:?}");
-        }
+        // For how long is not known, and not said.
+        assert_eq!(db.holders().unwrap()[0].since, None);
         holder.kill().unwrap();
         holder.wait().unwrap();
         // Without a holder nobody is accused.

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 
-use common::{Dir, child, exec, is_child, open};
+use common::{Dir, exec, is_child, open, public_child};
 use litekeel_core::{Connection, Options, codes, sqlite};
 
 #[test]
@@ -25,13 +25,13 @@ fn prints_its_failure() {
 }
 
 /// What an unprivileged user is told.
-fn as_nobody(url: &str) -> String {
-    let mut command = child("prints_its_failure", &[("URL", url)]);
+fn as_nobody(program: &Dir, url: &str) -> String {
+    let mut command = public_child(program, "prints_its_failure", &[("URL", url)]);
     // SAFETY: no arguments.
     if unsafe { libc::geteuid() } == 0 {
         command.uid(65534).gid(65534);
     }
-    String::from_utf8(command.output().expect("the test binary must be executable for every user").stdout).unwrap()
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
 
 fn with(key: &str, value: &str) -> Options {
@@ -53,7 +53,9 @@ fn told(text: &str, parts: &[&str]) {
 
 #[test]
 fn permissions() {
-    let dir = Dir::new();
+    let (dir, program) = (Dir::new(), Dir::new());
+    mode(program.path(), 0o755);
+    let as_nobody = |url: &str| as_nobody(&program, url);
     mode(dir.path(), 0o755);
     let db = open(&dir.url("a.db")).unwrap();
     exec(&db, "CREATE TABLE t(a)");

@@ -184,6 +184,41 @@ fn one_thread_with_two_connections_times_out_and_is_told_that_it_waits_for_itsel
     second.close().unwrap();
 }
 
+/// Without a WAL a reader stands in a writer's way, with one it does not, whatever the URL asked for.
+#[test]
+fn a_marked_reader_is_told_by_the_journal_that_is_in_use() {
+    for journal in ["delete", "wal"] {
+        let dir = Dir::new();
+        let (url, first) = created(&dir, "busy_timeout=300&journal_mode=wal");
+        let second = open(&url).unwrap();
+        if journal == "delete" {
+            second.close().unwrap();
+            first.exec("PRAGMA journal_mode=delete").unwrap();
+        }
+        let second = if journal == "delete" {
+            open(&url.replace("journal_mode=wal", "journal_mode=delete")).unwrap()
+        } else {
+            open(&url).unwrap()
+        };
+        first.exec("BEGIN").unwrap();
+        first.exec("SELECT count(*) FROM t").unwrap();
+        first.set_async_transaction(true);
+        let (result, took) = timed(|| second.exec("INSERT INTO t VALUES(2)"));
+        if journal == "delete" {
+            let error = result.unwrap_err();
+            assert!(took < Duration::from_millis(200), "{took:?}");
+            assert_eq!(error.busy().unwrap().kind, BusyKind::OwnAsyncTransaction, "{error}");
+        } else {
+            result.unwrap();
+        }
+        first.set_async_transaction(false);
+        first.exec("COMMIT").unwrap();
+        second.exec("INSERT INTO t VALUES(3)").unwrap();
+        first.close().unwrap();
+        second.close().unwrap();
+    }
+}
+
 #[test]
 fn an_upgrade_is_refused_at_once_and_carries_no_older_wait() {
     let dir = Dir::new();

@@ -171,8 +171,7 @@ impl Connection {
         let subscribers = identity.watch.as_ref().map(|watch| watch.subscribers.clone()).unwrap_or_default();
         let activity = waiting.as_ref().map_or_else(|| Arc::new(Activity::new()), |waiting| waiting.activity.clone());
         if let (Some(waiting), Some(file), Some(path)) = (&mut waiting, identity.file, &identity.path) {
-            let wal = identity.resolved.as_ref().is_some_and(|r| r.settings.word(Id::JournalMode) == "wal");
-            waiting.join(file, path.clone(), id, wal, subscribers.clone());
+            waiting.join(file, path.clone(), id, subscribers.clone());
         }
         let connection = Arc::new(Connection {
             id,

@@ -93,7 +93,7 @@ pub struct Holder {
     /// `running`, `sleeping`, `stopped`, `zombie`; empty when unknown. For a connection of this process `running` while
     /// it is in a call, `idle` between two calls of a transaction.
     pub state: &'static str,
-    /// For how long, as far as known: since the process was stopped; for a connection of this process, since it has the
+    /// For how long, as far as known: never for another process; for a connection of this process, since it has the
     /// lock.
     pub since: Option<Duration>,
     /// For a connection of this process: the running statement, or the latest one of its transaction.

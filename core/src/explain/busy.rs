@@ -43,7 +43,7 @@ pub(super) fn data(subject: &Subject<'_>, rc: i32) -> Busy {
     };
     if busy.kind == BusyKind::Timeout {
         let file = subject.path.and_then(file_id);
-        let own = |id| file.is_some_and(|file| registry::is_blocked_by_this_thread(file, id, true));
+        let own = |id| file.is_some_and(|file| registry::is_blocked_by_this_thread(file, id));
         if subject.id.is_some_and(own) {
             busy.kind = BusyKind::OwnAsyncTransaction;
         } else if busy.holders.iter().any(|holder| holder.role == "recoverer") {

@@ -132,8 +132,9 @@ pub(crate) fn of_process(pid: u32, role: &'static str) -> Holder {
         0 => ("in another PID namespace".to_owned(), ""),
         pid => (procfs::command(pid), procfs::state(pid)),
     };
-    let since = if state == "stopped" { procfs::idle_for(pid) } else { None };
-    Holder { pid, role, command, state, since, ..Holder::default() }
+    // Since when it is in that state the kernel does not say: its record of when a thread last ran is in the clock of one
+    // processor, which differs from the others' by hundreds of milliseconds, and more from day to day.
+    Holder { pid, role, command, state, ..Holder::default() }
 }
 
 /// This process's connections that hold a lock, whether it is the one that asks, and whether it certainly holds it. The
@@ -167,7 +168,7 @@ pub(crate) fn describe(holder: &Holder) -> String {
     let time = holder.since.map_or_else(String::new, |since| format!(" for {}", age(since)));
     if holder.pid != std::process::id() {
         let state = match holder.state {
-            "stopped" => format!(", stopped by a signal{}", time.replacen("for", "for about", 1)),
+            "stopped" => ", stopped by a signal".to_owned(),
             "zombie" => ", a zombie".to_owned(),
             _ => String::new(),
         };

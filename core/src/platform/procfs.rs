@@ -4,8 +4,6 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
-use std::time::Duration;
 
 /// A POSIX record lock that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,25 +93,6 @@ pub(crate) fn state(pid: u32) -> &'static str {
         Some('Z' | 'X') => "zombie",
         _ => "",
     }
-}
-
-/// For how long no thread of the process has run, by the scheduler's own record: for a stopped process, since it was
-/// stopped. Each processor keeps a clock of its own for it, which leaves out the time that a hypervisor took away: the
-/// figure is about right. `None` where the kernel does not show that record.
-pub(crate) fn idle_for(pid: u32) -> Option<Duration> {
-    let latest = |tasks: &str| {
-        let times = fs::read_dir(tasks).ok()?.flatten().filter_map(|task| last_ran(&task.path().join("sched")));
-        times.max_by(f64::total_cmp)
-    };
-    let (then, now) = (latest(&format!("/proc/{pid}/task"))?, last_ran(Path::new("/proc/thread-self/sched"))?);
-    Some(Duration::from_secs_f64((now - then).max(0.0) / 1000.0))
-}
-
-/// When the thread last ran, in milliseconds of the scheduler's clock.
-fn last_ran(sched: &Path) -> Option<f64> {
-    let text = fs::read_to_string(sched).ok()?;
-    let line = text.lines().find(|line| line.starts_with("se.exec_start"))?;
-    line.rsplit(':').next()?.trim().parse().ok()
 }
 
 #[cfg(test)]

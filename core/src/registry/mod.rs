@@ -143,8 +143,14 @@ pub(crate) fn readers_of(file: FileId) -> Vec<(OpenHandle, Arc<Activity>, Arc<Wa
 }
 
 /// Whether another connection to `file` has a transaction in the way that this very thread leaves open on purpose.
-pub(crate) fn is_blocked_by_this_thread(file: FileId, except: u64, wal: bool) -> bool {
-    on_file(file).iter().any(|(handle, activity)| handle.id != except && activity.blocks_this_thread(wal))
+pub(crate) fn is_blocked_by_this_thread(file: FileId, except: u64) -> bool {
+    let entries = entries();
+    let mut others = entries.values().filter(|entry| entry.handle.file == Some(file) && entry.handle.id != except);
+    others.any(|entry| {
+        // What is used now, not what was asked for: a file that others use may keep its journal, and a pragma changes it.
+        let wal = entry.watch.as_ref().is_none_or(|watch| watch.has_wal());
+        entry.is_own() && entry.activity.blocks_this_thread(wal)
+    })
 }
 
 /// Checks that every connection of the process is closed.

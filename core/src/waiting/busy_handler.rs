@@ -55,7 +55,6 @@ struct Queue {
     file: FileId,
     path: PathBuf,
     id: u64,
-    wal: bool,
     subscribers: Arc<Subscribers>,
     bell: Arc<Condvar>,
     place: Cell<Option<u64>>,
@@ -81,9 +80,9 @@ impl Waiting {
     }
 
     /// Lets the connection queue with the others of this process, and tell its subscribers of long waits.
-    pub(crate) fn join(&mut self, file: FileId, path: PathBuf, id: u64, wal: bool, subscribers: Arc<Subscribers>) {
+    pub(crate) fn join(&mut self, file: FileId, path: PathBuf, id: u64, subscribers: Arc<Subscribers>) {
         let (line, bell) = (Line::of(file), Arc::new(Condvar::new()));
-        self.queue = Some(Queue { line, file, path, id, wal, subscribers, bell, place: Cell::new(None) });
+        self.queue = Some(Queue { line, file, path, id, subscribers, bell, place: Cell::new(None) });
     }
 
     /// Makes this the connection's busy handler.
@@ -268,10 +267,7 @@ impl Waiting {
     /// Whether a transaction that only this thread can end holds the lock, and its host said so.
     fn waits_for_itself(&self) -> bool {
         Activity::any_marked()
-            && self
-                .queue
-                .as_ref()
-                .is_some_and(|queue| registry::is_blocked_by_this_thread(queue.file, queue.id, queue.wal))
+            && self.queue.as_ref().is_some_and(|queue| registry::is_blocked_by_this_thread(queue.file, queue.id))
     }
 
     /// Finds out who is in the way, once in a long wait that somebody wants to hear of: later it may be gone.

@@ -66,6 +66,21 @@ pub fn child(test: &str, envs: &[(&str, &str)]) -> std::process::Command {
     command
 }
 
+/// As [`child`], for a user who may not look where this binary lies: runs a copy of it in a directory that every user may
+/// search. It is copied by a process of its own: a file that is open for writing here would be so in a child that another
+/// test starts now, and such a file cannot be run.
+pub fn public_child(dir: &Dir, test: &str, envs: &[(&str, &str)]) -> std::process::Command {
+    let copy = dir.file("test-binary");
+    if !copy.exists() {
+        let binary = std::env::current_exe().unwrap();
+        assert!(std::process::Command::new("cp").arg(binary).arg(&copy).status().unwrap().success());
+    }
+    let mut command = std::process::Command::new(copy);
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env("ROLE", test);
+    command.envs(envs.iter().copied()).current_dir("/");
+    command
+}
+
 /// A process that does not outlive its test, stopped or not.
 pub struct Killed(pub std::process::Child);
 
