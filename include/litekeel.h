@@ -86,6 +86,8 @@
 #define KEEL_E_LEAK (-51)
 
 
+
+
 /**
  * For keel_begin: take the write lock at the first write; an explicit txlock replaces it.
  */
@@ -110,8 +112,6 @@
  * From keel_rows_next: there are no more (SQLITE_DONE).
  */
 #define KEEL_DONE 101
-
-
 
 /**
  * The ABI this header describes: major << 16 | minor. Within a major version functions are only added.
@@ -140,11 +140,6 @@ typedef struct keel_options keel_options;
 typedef struct keel_rows keel_rows;
 
 /**
- * Hears an event: its name (NUL-terminated) and its fields as one packed row, both valid during the call.
- */
-typedef void (*keel_event_fn)(void *ctx, const char *name, const void *fields, size_t len);
-
-/**
  * Hears the pages done and the pages in all after each step of a backup, on the thread that called; not 0 stops it.
  * It must not use the connection.
  */
@@ -156,46 +151,14 @@ typedef int32_t (*keel_progress)(void *ctx, int64_t done, int64_t total);
  */
 typedef void (*keel_log)(void *ctx, int32_t code, const char *message, size_t len);
 
+/**
+ * Hears an event: its name (NUL-terminated) and its fields as one packed row, both valid during the call.
+ */
+typedef void (*keel_event_fn)(void *ctx, const char *name, const void *fields, size_t len);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
-
-/**
- * Who holds a lock on the database now, the connection itself excepted: packed rows as for keel_error_holders, writers
- * first. No row for a database in memory.
- *
- * # Safety
- * `out` and `err` are NULL or writable.
- */
-int32_t keel_holders(keel_db *db,
-                     keel_rows **out,
-                     keel_error **err);
-
-/**
- * How the connection and its database are: packed rows of name, value, hint. First the checks `database_file`,
- * `wal_file`, `locks` and `second_sqlite`, each "good", "bad" or "unknown"; `latched` with the code for which the
- * connection refuses to write, if it does; `wal_frames`, `wal_checkpointed`, `wal_bytes` and `page_size` as numbers; a
- * `pin` for each reader of the WAL; then the hazards of the path. The hint says what it means and what to do.
- *
- * # Safety
- * `out` and `err` are NULL or writable.
- */
-int32_t keel_diagnose(keel_db *db,
-                      keel_rows **out,
-                      keel_error **err);
-
-/**
- * Sends the events of this connection and of its file to `listener`, instead of to the one set for this handle before;
- * NULL ends it, as the end of the handle does. Called on the thread that caused the event, or on litekeel's own for
- * what happens in the background; it must not call in. When this returns, the listener set before may still be running
- * on another thread. The events and their fields are listed in docs/events.md.
- *
- * # Safety
- * `listener` may be called with `ctx`, on any thread, until it is replaced.
- */
-int32_t keel_on_event(keel_db *db,
-                      keel_event_fn listener,
-                      void *ctx);
 
 /**
  * Opens the database that `url` names; NULL takes DATABASE_URL, then file:data/sqlite.db.
@@ -417,6 +380,83 @@ int32_t keel_error_os(const keel_error *error);
 void keel_error_free(keel_error *error);
 
 /**
+ * Moves the WAL into the database. `mode` is one of SQLite's SQLITE_CHECKPOINT_* (-1 NOOP only looks). `log` gets the
+ * frames in the WAL, `done` how many of them are in the database.
+ *
+ * # Safety
+ * `log`, `done` and `err` are NULL or writable.
+ */
+int32_t keel_checkpoint(keel_db *db,
+                        int32_t mode,
+                        int64_t *log,
+                        int64_t *done,
+                        keel_error **err);
+
+/**
+ * Copies the database, as one consistent state whatever writes meanwhile, to the file that `dest_url` names (in the
+ * same grammar as for keel_open); its content is replaced in one transaction. `pages` are copied in each step (0:
+ * litekeel chooses; negative: all at once). `progress` may be NULL. Stopped, it fails with SQLITE_INTERRUPT; after a
+ * failure a destination that was new is gone, and one that existed is as it was.
+ *
+ * # Safety
+ * `dest_url` is NULL or readable for `len`; `progress` may be called with `ctx`; `err` is NULL or writable.
+ */
+int32_t keel_backup(keel_db *db,
+                    const char *dest_url,
+                    size_t len,
+                    int32_t pages,
+                    keel_progress progress,
+                    void *ctx,
+                    keel_error **err);
+
+/**
+ * Sends SQLite's log to `log`, instead of to the function set before; NULL ends it. Set it before the first open, to
+ * hear all of it. The function set before may still be running on another thread when this returns.
+ *
+ * # Safety
+ * `log` may be called with `ctx`, on any thread, for the rest of the process.
+ */
+int32_t keel_set_log(keel_log log,
+                     void *ctx);
+
+/**
+ * Who holds a lock on the database now, the connection itself excepted: packed rows as for keel_error_holders, writers
+ * first. No row for a database in memory.
+ *
+ * # Safety
+ * `out` and `err` are NULL or writable.
+ */
+int32_t keel_holders(keel_db *db,
+                     keel_rows **out,
+                     keel_error **err);
+
+/**
+ * How the connection and its database are: packed rows of name, value, hint. First the checks `database_file`,
+ * `wal_file`, `locks` and `second_sqlite`, each "good", "bad" or "unknown"; `latched` with the code for which the
+ * connection refuses to write, if it does; `wal_frames`, `wal_checkpointed`, `wal_bytes` and `page_size` as numbers; a
+ * `pin` for each reader of the WAL; then the hazards of the path. The hint says what it means and what to do.
+ *
+ * # Safety
+ * `out` and `err` are NULL or writable.
+ */
+int32_t keel_diagnose(keel_db *db,
+                      keel_rows **out,
+                      keel_error **err);
+
+/**
+ * Sends the events of this connection and of its file to `listener`, instead of to the one set for this handle before;
+ * NULL ends it, as the end of the handle does. Called on the thread that caused the event, or on litekeel's own for
+ * what happens in the background; it must not call in. When this returns, the listener set before may still be running
+ * on another thread. The events and their fields are listed in docs/events.md.
+ *
+ * # Safety
+ * `listener` may be called with `ctx`, on any thread, until it is replaced.
+ */
+int32_t keel_on_event(keel_db *db,
+                      keel_event_fn listener,
+                      void *ctx);
+
+/**
  * Makes an empty set of options.
  *
  * # Safety
@@ -481,8 +521,15 @@ void keel_rows_free(keel_rows *rows);
 /**
  * From now on each of these signals closes every connection before it has its usual effect: new transactions are
  * refused (KEEL_E_SHUTTING_DOWN), readers interrupted, write transactions waited for up to `grace_ms` (-1: 5000) and then
- * rolled back. Then the signal ends the process as it would have; a handler that was installed before is called at
- * once, and ending the process is left to it. A second signal ends the process at once; an ignored one stays ignored.
+ * rolled back. Only then does the signal take its effect: it ends the process with the signal's status (the first
+ * process of a container too), or the handler that was installed before is called, and ending the process is left to
+ * it. What the program does after the signal, in a handler, `finally` or hook, comes too late for the database: every
+ * call is refused with KEEL_E_SHUTTING_DOWN. A server that wants to finish its requests first handles the signal and
+ * closes by itself; it does not call this.
+ *
+ * A handler that is installed later has the signal for itself. A second signal ends the waiting for writers, a third
+ * one the process. `exit` meanwhile waits until all is closed. An ignored signal stays ignored. A forked child calls
+ * this for itself; until then signals have their usual effect there.
  * Finish or close statements on SQLite's own handle before: here nobody knows who uses them.
  *
  * # Safety
@@ -518,46 +565,6 @@ struct sqlite3 *keel_sqlite3(keel_db *db);
  * whichever other one is linked.
  */
 const struct sqlite3_api_routines *keel_sqlite3_api(void);
-
-/**
- * Moves the WAL into the database. `mode` is one of SQLite's SQLITE_CHECKPOINT_* (-1 NOOP only looks). `log` gets the
- * frames in the WAL, `done` how many of them are in the database.
- *
- * # Safety
- * `log`, `done` and `err` are NULL or writable.
- */
-int32_t keel_checkpoint(keel_db *db,
-                        int32_t mode,
-                        int64_t *log,
-                        int64_t *done,
-                        keel_error **err);
-
-/**
- * Copies the database, as one consistent state whatever writes meanwhile, to the file that `dest_url` names (in the
- * same grammar as for keel_open); its content is replaced in one transaction. `pages` are copied in each step (0:
- * litekeel chooses; negative: all at once). `progress` may be NULL. Stopped, it fails with SQLITE_INTERRUPT; after a
- * failure a destination that was new is gone, and one that existed is as it was.
- *
- * # Safety
- * `dest_url` is NULL or readable for `len`; `progress` may be called with `ctx`; `err` is NULL or writable.
- */
-int32_t keel_backup(keel_db *db,
-                    const char *dest_url,
-                    size_t len,
-                    int32_t pages,
-                    keel_progress progress,
-                    void *ctx,
-                    keel_error **err);
-
-/**
- * Sends SQLite's log to `log`, instead of to the function set before; NULL ends it. Set it before the first open, to
- * hear all of it. The function set before may still be running on another thread when this returns.
- *
- * # Safety
- * `log` may be called with `ctx`, on any thread, for the rest of the process.
- */
-int32_t keel_set_log(keel_log log,
-                     void *ctx);
 
 /**
  * The ABI of the loaded library; compare it with KEEL_ABI.

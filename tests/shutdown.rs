@@ -155,8 +155,8 @@ fn a_handler_of_the_program_a_second_signal_and_a_child_are_respected() {
     std::thread::sleep(Duration::from_millis(200));
     running.signal(libc::SIGTERM);
     let end = running.end();
-    assert_eq!((end.status.signal(), end.rows), (Some(libc::SIGTERM), 0), "{}", end.err);
-    assert!(end.took < Duration::from_secs(5), "the second signal was waited with: {:?}", end.took);
+    assert_eq!((end.status.signal(), end.wal, end.rows), (Some(libc::SIGTERM), false, 0), "{}", end.err);
+    assert!(end.took < Duration::from_secs(30), "the writer was waited for after the second: {:?}", end.took);
 
     for mode in ["ignored", "forked"] {
         let running = start(&program, &dir, mode);
@@ -164,5 +164,99 @@ fn a_handler_of_the_program_a_second_signal_and_a_child_are_respected() {
         let end = running.end();
         assert_eq!((end.status.signal(), end.wal, end.rows), (Some(libc::SIGTERM), false, 2), "{mode}: {}", end.err);
     }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// Whatever ends the process in the program's own handler, closing has come first; and the handler does run.
+#[test]
+fn a_handler_that_ends_the_process_does_so_after_everything_is_closed() {
+    let dir = object::scratch("shutdown-handlers");
+    let program = object::compile("shutdown", &dir);
+    for _ in 0..5 {
+        // As the runtimes of Ruby, PHP, Go and others do, and as a program with `_exit` in its handler.
+        for (mode, expected) in [("dies", (None, Some(libc::SIGTERM))), ("leaves", (Some(9), None))] {
+            let running = start(&program, &dir, mode);
+            running.signal(libc::SIGTERM);
+            let end = running.end();
+            let status = (end.status.code(), end.status.signal());
+            assert_eq!((status, end.wal, end.rows), (expected, false, 1), "{mode}: {}", end.err);
+        }
+    }
+    // Installed over ours: called at once, and hands on to ours, which closes. The program's end is its own affair.
+    let running = start(&program, &dir, "over");
+    running.signal(libc::SIGTERM);
+    let end = running.end();
+    assert_eq!((end.status.code(), end.wal, end.rows, &end.out[..]), (Some(7), false, 1, "over\n"), "{}", end.err);
+    // One above ours and one below: the one below hears of it too, when everything is closed.
+    let running = start(&program, &dir, "between");
+    running.signal(libc::SIGTERM);
+    let end = running.end();
+    assert_eq!((end.status.code(), end.wal, end.rows), (Some(7), false, 1), "{}", end.err);
+    assert!(end.out.starts_with("over\n") && end.out.contains("under\n"), "{}", end.out);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_main_that_returns_while_it_is_closed_has_the_signals_status() {
+    let dir = object::scratch("shutdown-returns");
+    let program = object::compile("shutdown", &dir);
+    for mode in ["returns", "returns-writing"] {
+        for _ in 0..5 {
+            let running = start(&program, &dir, mode);
+            // In `pause`, before which it has said that it is ready.
+            std::thread::sleep(Duration::from_millis(50));
+            running.signal(libc::SIGTERM);
+            let end = running.end();
+            assert_eq!(
+                (end.status.signal(), end.wal, end.rows),
+                (Some(libc::SIGTERM), false, 1),
+                "{mode}: {}",
+                end.err
+            );
+            assert!(!end.err.contains("open at exit"), "{}", end.err);
+            assert!(end.took < Duration::from_secs(30), "who exits ends no transaction any more: {:?}", end.took);
+        }
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn after_the_signal_every_write_is_refused_with_the_one_code() {
+    let dir = object::scratch("shutdown-late");
+    let program = object::compile("shutdown", &dir);
+    for _ in 0..20 {
+        let running = start(&program, &dir, "late");
+        std::thread::sleep(Duration::from_millis(20));
+        running.signal(libc::SIGTERM);
+        let end = running.end();
+        assert_eq!((end.status.code(), end.wal, end.rows), (Some(8), false, 1), "{}", end.err);
+        assert_eq!(end.out, "refused\n");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_child_of_a_process_that_used_us_closes_its_own_connections_and_no_others() {
+    let dir = object::scratch("shutdown-prefork");
+    let program = object::compile("shutdown", &dir);
+    for (mode, status, rows) in
+        [("prefork-exit", 5, 2), ("prefork-open", 5, 2), ("prefork-signal", 115, 2), ("prefork-both", 115, 2)]
+    {
+        let end = start(&program, &dir, mode).end();
+        assert_eq!((end.status.code(), end.wal, end.rows), (Some(status), false, rows), "{mode}: {}", end.err);
+        let childs = dir.join(format!("{mode}.db-child-wal"));
+        assert!(!childs.exists(), "{mode}: {}", end.err);
+        let told = end.err.matches("a connection was open at exit (closed now)").count();
+        assert_eq!(told, usize::from(status == 5), "{mode}: {}", end.err);
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn quick_exit_closes_too() {
+    let dir = object::scratch("shutdown-quick");
+    let program = object::compile("shutdown", &dir);
+    let end = start(&program, &dir, "quick").end();
+    assert_eq!((end.status.code(), end.wal, end.rows), (Some(6), false, 1), "{}", end.err);
     std::fs::remove_dir_all(dir).unwrap();
 }

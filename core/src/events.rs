@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::platform::fork::ForkMutex;
+use crate::registry::activity::this_thread;
 
 /// A value of an event's field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,11 @@ pub(crate) struct Subscribers {
     guarded: AtomicBool,
 }
 
+/// The thread of which others want to know whether it is calling a subscriber: that may wait for anything. 0 is none.
+pub(crate) static WATCHED: AtomicUsize = AtomicUsize::new(0);
+/// Whether it is.
+pub(crate) static TELLING: AtomicBool = AtomicBool::new(false);
+
 static NEXT: AtomicU64 = AtomicU64::new(1);
 static PROCESS: Subscribers = Subscribers {
     count: AtomicUsize::new(0),
@@ -103,9 +109,16 @@ impl Subscribers {
     fn call(&self, event: &Event) {
         // Called outside the lock: a subscriber may subscribe and unsubscribe.
         let list = self.list.lock().clone();
+        let watched = WATCHED.load(Ordering::Relaxed) == this_thread();
         for (_, subscriber) in list {
+            if watched {
+                TELLING.store(true, Ordering::Release);
+            }
             if catch_unwind(AssertUnwindSafe(|| subscriber(event))).is_err() {
                 eprintln!("litekeel: a subscriber panicked on the event {}", event.name);
+            }
+            if watched {
+                TELLING.store(false, Ordering::Release);
             }
         }
     }

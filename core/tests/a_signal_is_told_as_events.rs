@@ -62,3 +62,45 @@ fn the_beginning_and_the_outcome_are_told() {
     assert_eq!(get(&db, "SELECT count(*) FROM t"), "0");
     db.close().unwrap();
 }
+
+#[test]
+fn exits_amid_a_subscriber_that_waits_for_ever() {
+    if !common::is_child("exits_amid_a_subscriber_that_waits_for_ever") {
+        return;
+    }
+    events::subscribe(Arc::new(|event| {
+        if event.name == "shutting_down" {
+            loop {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        }
+    }));
+    let db = open(&std::env::var("URL").unwrap()).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    shutdown::shutdown_on(&[libc::SIGTERM], Duration::from_millis(200)).unwrap();
+    // SAFETY: a signal to oneself.
+    unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
+    while db.exec("SELECT 1").is_ok() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::process::exit(3);
+}
+
+#[test]
+fn an_exit_does_not_wait_for_a_subscriber_for_ever() {
+    let dir = Dir::new();
+    let url = dir.url("a.db");
+    let mut child = common::child("exits_amid_a_subscriber_that_waits_for_ever", &[("URL", &url)]).spawn().unwrap();
+    let began = std::time::Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if began.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("it hangs");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!((status.signal(), dir.file("a.db-wal").exists()), (Some(libc::SIGTERM), false));
+}

@@ -9,8 +9,15 @@ use crate::error::keel_error;
 
 /// From now on each of these signals closes every connection before it has its usual effect: new transactions are
 /// refused (KEEL_E_SHUTTING_DOWN), readers interrupted, write transactions waited for up to `grace_ms` (-1: 5000) and then
-/// rolled back. Then the signal ends the process as it would have; a handler that was installed before is called at
-/// once, and ending the process is left to it. A second signal ends the process at once; an ignored one stays ignored.
+/// rolled back. Only then does the signal take its effect: it ends the process with the signal's status (the first
+/// process of a container too), or the handler that was installed before is called, and ending the process is left to
+/// it. What the program does after the signal, in a handler, `finally` or hook, comes too late for the database: every
+/// call is refused with KEEL_E_SHUTTING_DOWN. A server that wants to finish its requests first handles the signal and
+/// closes by itself; it does not call this.
+///
+/// A handler that is installed later has the signal for itself. A second signal ends the waiting for writers, a third
+/// one the process. `exit` meanwhile waits until all is closed. An ignored signal stays ignored. A forked child calls
+/// this for itself; until then signals have their usual effect there.
 /// Finish or close statements on SQLite's own handle before: here nobody knows who uses them.
 ///
 /// # Safety

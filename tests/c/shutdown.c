@@ -11,7 +11,44 @@
 
 static volatile sig_atomic_t seen;
 
+static keel_db *db, *second;
+
 static void on_signal(int signal) { seen = signal; }
+
+/* As the runtimes do that end by a signal: the default, and once more. */
+static void dies(int number) {
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void leaves(int number) { _exit(number == SIGTERM ? 9 : 96); }
+
+static struct sigaction found;
+
+static void note(const char *text) {
+    if (write(1, text, strlen(text)) < 0) _exit(95);
+}
+
+static void between(int number) {
+    note("over\n");
+    if (found.sa_handler != SIG_DFL && found.sa_handler != SIG_IGN) found.sa_handler(number);
+}
+
+static void under(int number) {
+    (void)number;
+    note("under\n");
+}
+
+static void set(int number, void (*handler)(int), struct sigaction *old) {
+    struct sigaction action = {.sa_handler = handler};
+    sigaction(number, &action, old);
+}
+
+/* What a program does in its own handlers of the end: refused, whatever the thread has come to. */
+static void writes_at_exit(void) {
+    int rc = keel_exec(db, "INSERT INTO t VALUES('late')", KEEL_NUL, NULL);
+    note(rc == KEEL_E_SHUTTING_DOWN ? "refused\n" : "written\n");
+}
 
 static void must(int rc, keel_error *err) {
     if (rc == 0) return;
@@ -43,20 +80,65 @@ static void write_pairs(keel_db *db) {
     }
 }
 
+/* A server that migrates, forks, and uses a connection of its own in the child, which it leaves open. */
+static int preforked(const char *mode, const char *url) {
+    int signals[] = {SIGTERM}, pipes[2];
+    keel_error *err = NULL;
+    char other[4096], byte;
+    must(keel_open(url, KEEL_NUL, &db, &err), err);
+    must(keel_exec(db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)", KEEL_NUL, &err), err);
+    if (strcmp(mode, "prefork-both") == 0) must(keel_shutdown_on(signals, 1, -1, &err), err);
+    int open = strcmp(mode, "prefork-open") == 0, exits = open || strcmp(mode, "prefork-exit") == 0;
+    if (!open) must(keel_close(db, &err), err);
+    if (pipe(pipes) != 0) return 94;
+    pid_t child = fork();
+    if (child == 0) {
+        snprintf(other, sizeof other, "%s%s", url, open ? "-child" : "");
+        must(keel_open(other, KEEL_NUL, &second, &err), err);
+        must(keel_exec(second, "CREATE TABLE IF NOT EXISTS t(a); INSERT INTO t VALUES(2)", KEEL_NUL, &err), err);
+        if (exits) exit(5);
+        must(keel_shutdown_on(signals, 1, -1, &err), err);
+        if (write(pipes[1], "r", 1) != 1) _exit(93);
+        for (;;) pause();
+    }
+    close(pipes[1]);
+    if (!exits) {
+        if (read(pipes[0], &byte, 1) != 1) return 92;
+        kill(child, SIGTERM);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (open) {
+        /* The child's end has touched nothing of this one's. */
+        must(keel_exec(db, "INSERT INTO t VALUES(3)", KEEL_NUL, &err), err);
+        must(keel_close(db, &err), err);
+    }
+    ready();
+    return WIFSIGNALED(status) ? 100 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 int main(int count, char **words) {
     if (count != 3) return 97;
     const char *mode = words[1];
     int signals[] = {SIGTERM, SIGINT, SIGHUP};
-    keel_db *db = NULL, *second = NULL;
     keel_error *err = NULL;
+    if (strncmp(mode, "prefork", 7) == 0) return preforked(mode, words[2]);
     must(keel_open(words[2], KEEL_NUL, &db, &err), err);
     must(keel_exec(db, "CREATE TABLE t(a)", KEEL_NUL, &err), err);
     must(keel_sibling(db, &second, &err), err);
     must(keel_exec(second, "SELECT * FROM t", KEEL_NUL, &err), err);
 
     if (strcmp(mode, "chained") == 0) signal(SIGTERM, on_signal);
+    if (strcmp(mode, "dies") == 0) set(SIGTERM, dies, NULL);
+    if (strcmp(mode, "leaves") == 0) set(SIGTERM, leaves, NULL);
+    if (strcmp(mode, "between") == 0) set(SIGTERM, under, NULL);
+    /* The program's own handlers of the end run before ours, which was registered before them. */
+    if (strcmp(mode, "late") == 0) {
+        signal(SIGTERM, on_signal);
+        atexit(writes_at_exit);
+    }
     if (strcmp(mode, "ignored") == 0) signal(SIGHUP, SIG_IGN);
-    long grace = strcmp(mode, "stuck") == 0 ? 300 : strcmp(mode, "twice") == 0 ? 60000 : -1;
+    long grace = strcmp(mode, "stuck") == 0 ? 300 : strcmp(mode, "twice") == 0 || strcmp(mode, "returns-writing") == 0 ? 60000 : -1;
     if (strcmp(mode, "control") != 0) must(keel_shutdown_on(signals, 3, grace, &err), err);
 
     if (strcmp(mode, "wrong") == 0) {
@@ -103,14 +185,38 @@ int main(int count, char **words) {
     if (strcmp(mode, "chained") == 0) {
         ready();
         while (!seen) usleep(1000);
-        int rc;
-        while ((rc = keel_exec(db, "SELECT 1", KEEL_NUL, NULL)) != KEEL_E_SHUTTING_DOWN) usleep(1000);
+        /* The handler comes last: everything is closed, and every call gets the one code. */
+        if (keel_open_handles() > 0) return 2;
+        if (keel_exec(db, "SELECT 1", KEEL_NUL, NULL) != KEEL_E_SHUTTING_DOWN) return 3;
         keel_db *third = NULL;
         if (keel_open(words[2], KEEL_NUL, &third, NULL) != KEEL_E_SHUTTING_DOWN) return 1;
-        while (keel_open_handles() > 0) usleep(1000);
         /* Not raised again: the program ends as it likes. */
         usleep(100000);
         return 7;
+    }
+    if (strcmp(mode, "late") == 0) {
+        ready();
+        /* Ended by the signal, whose handler has not run yet. */
+        pause();
+        return 8;
+    }
+    if (strcmp(mode, "over") == 0 || strcmp(mode, "between") == 0) {
+        set(SIGTERM, between, &found);
+        ready();
+        while (keel_open_handles() > 0) usleep(1000);
+        usleep(100000);
+        return 7;
+    }
+    if (strcmp(mode, "returns") == 0 || strcmp(mode, "returns-writing") == 0) {
+        if (strcmp(mode, "returns-writing") == 0) must(keel_begin(db, KEEL_IMMEDIATE, &err), err);
+        if (strcmp(mode, "returns-writing") == 0) must(keel_exec(db, "INSERT INTO t VALUES(2)", KEEL_NUL, &err), err);
+        ready();
+        if (count == 3) pause();
+        return 0;
+    }
+    if (strcmp(mode, "quick") == 0) {
+        ready();
+        quick_exit(6);
     }
     if (strcmp(mode, "ignored") == 0) {
         raise(SIGHUP);

@@ -26,7 +26,7 @@ const NEW: u8 = 0;
 const REFUSED: u8 = 1;
 const ACCEPTED: u8 = 2;
 
-/// The process that first used this library.
+/// The process that uses this library: the first one, or a child forked from it.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
@@ -103,8 +103,15 @@ unsafe extern "C" fn on_log(_: *mut c_void, code: c_int, message: *const c_char)
     }));
 }
 
-/// Whether this process was forked from the one that first used this library. Compares process ids, so that a child
-/// made without the fork handlers (`vfork`, a raw `clone`) is recognised too.
+/// In a forked child, which may go on from here: none of the parent's connections is its own, but those are that it opens.
+pub(crate) fn in_child() {
+    if configured() {
+        OWNER.store(std::process::id(), Ordering::Relaxed);
+    }
+}
+
+/// Whether this process was made from one that uses this library without running the fork handlers (`vfork`, a raw
+/// `clone`): nothing here can tell what is its own then. Compares process ids.
 pub(crate) fn forked() -> bool {
     OWNER.load(Ordering::Relaxed) != std::process::id()
 }

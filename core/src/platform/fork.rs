@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::error::codes;
 use crate::lifecycle::{initialize, shutdown};
+use crate::platform::signals;
 use crate::vfs::{descriptor, open_files};
 use crate::waiting::writer_queue;
 use crate::wal::readers;
@@ -82,7 +83,7 @@ static WATCHED_BELOW: Watched = ForkMutex::new(Vec::new());
 
 /// Our own locks before SQLite's: those under which SQLite is called.
 static OURS: &[&dyn Forkable] = &[
-    &shutdown::INSTALLING,
+    &signals::INSTALLING,
     &initialize::CONFIGURED,
     &registry::CREATING,
     &registry::ENTRIES,
@@ -186,6 +187,8 @@ unsafe extern "C" fn child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the child's copy of the thread that ran `prepare`.
     unsafe { parent() };
+    initialize::in_child();
+    shutdown::in_child();
     registry::in_child();
     open_files::in_child();
     if initialize::configured() {

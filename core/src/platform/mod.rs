@@ -6,3 +6,4 @@ pub(crate) mod filesystem;
 pub mod fork;
 pub(crate) mod path_facts;
 pub(crate) mod procfs;
+pub(crate) mod signals;

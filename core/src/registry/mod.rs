@@ -194,8 +194,10 @@ pub(crate) fn creation_lock(path: &Path) -> Arc<Mutex<()>> {
     creating.entry(key.unwrap_or_else(|_| path.to_owned())).or_default().clone()
 }
 
-/// The locks of opens that were under way on other threads at the fork would never be free here.
+/// The locks of opens that were under way on other threads at the fork would never be free here; and what the parent
+/// dropped is not this process's failure.
 pub(crate) fn in_child() {
+    DROPPED.store(0, Ordering::Relaxed);
     CREATING.lock().clear();
 }
 

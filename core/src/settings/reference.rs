@@ -43,7 +43,8 @@ pub fn reference_page() -> String {
     page.push_str(
         "\n\nUnder `write-heavy` a power loss can lose or damage data: `synchronous=off` does not wait for the disk. \
          `?profile=write-heavy&synchronous=normal` has its other values and only loses the newest commits. A connection that is \
-         left open at exit is a warning, and under `test` a failure. Sizes are per connection.\n",
+         left open at exit is closed with a warning, and under `test` a failure; \
+         not in Go, whose programs end without C's exit handlers: there, close (`defer`). Sizes are per connection.\n",
     );
     page
 }

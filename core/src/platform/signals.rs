@@ -1,0 +1,346 @@
+//! Signals that a thread acts on: the handler only writes one byte to a pipe, and the thread, when it is done, gives the
+//! signal the effect that it had before.
+//!
+//! The handler of a language's runtime is never called from the thread: runtimes note a signal and wake their main thread
+//! by interrupting it, so whoever calls the handler elsewhere leaves that thread asleep. The signal is sent once more
+//! instead, with the former disposition back in place.
+
+use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::platform::fork::ForkMutex;
+use crate::platform::path_facts::strerror;
+
+/// Signal numbers lie below this on every Unix.
+const SIGNALS: usize = 65;
+
+/// What each signal did before, in memory that is never freed: the handler reads it.
+static PREVIOUS: [AtomicPtr<libc::sigaction>; SIGNALS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; SIGNALS];
+/// The ends of the pipe: the handler writes to the second.
+static PIPE: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
+/// The process that has the thread; a forked child inherits the handlers, but not the thread.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+/// The first signal, which the thread acts on.
+static FIRST: AtomicI32 = AtomicI32::new(0);
+/// Whether the first signal came to our handler from the kernel, not from a handler that was installed over it.
+static DIRECT: AtomicBool = AtomicBool::new(false);
+/// A second signal has come.
+static SECOND: AtomicBool = AtomicBool::new(false);
+/// Nothing is to be waited for any more.
+static HURRIED: AtomicBool = AtomicBool::new(false);
+/// The former dispositions are back.
+static PUT_BACK: AtomicBool = AtomicBool::new(false);
+/// The thread whose call of a former handler is under way, by signal.
+static PASSING: [AtomicI32; SIGNALS] = [const { AtomicI32::new(0) }; SIGNALS];
+/// Held while handlers are installed or put back.
+pub(crate) static INSTALLING: ForkMutex<()> = ForkMutex::new(());
+
+/// Whether one of the signals has come to this process. From the handler's first instruction on: what the program does
+/// after it has noticed the signal comes later for certain.
+pub(crate) fn arrived() -> bool {
+    FIRST.load(Ordering::Relaxed) != 0
+}
+
+/// The signal that came first; 0 before one has.
+pub(crate) fn first() -> c_int {
+    FIRST.load(Ordering::Acquire)
+}
+
+/// Whether the end is not to wait for anybody: a second signal has come, or the program has called `exit`.
+pub(crate) fn hurried() -> bool {
+    HURRIED.load(Ordering::Relaxed)
+}
+
+/// From now on nothing is waited for.
+pub(crate) fn hurry() {
+    HURRIED.store(true, Ordering::Relaxed);
+}
+
+/// `act` is called, on a thread of ours, for the first of these signals that comes. Signals that are ignored stay so.
+///
+/// # Errors
+/// `KEEL_IO` when the thread, its pipe or a handler cannot be made.
+pub(crate) fn act_on(signals: &[c_int], act: fn(c_int)) -> Result<()> {
+    let _installing = INSTALLING.lock();
+    if PIPE[1].load(Ordering::Acquire) < 0 {
+        start(act)?;
+    }
+    signals.iter().try_for_each(|&signal| install(signal))
+}
+
+fn failed(doing: &str) -> Error {
+    let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+    Error::new(codes::IO, format!("{doing}: {}", strerror(errno))).with_errno(errno)
+}
+
+/// The pipe and the thread, once in a process.
+fn start(act: fn(c_int)) -> Result<()> {
+    let mut ends = [-1; 2];
+    // SAFETY: an array of two.
+    if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
+        return Err(failed("the pipe that a signal is passed on through cannot be made"));
+    }
+    for end in ends {
+        // SAFETY: our own descriptors.
+        unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    let [read, write] = ends;
+    let body = move || {
+        let mut byte = 0u8;
+        // SAFETY: one byte into a live variable.
+        while unsafe { libc::read(read, (&raw mut byte).cast(), 1) } != 1 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        act(c_int::from(byte));
+    };
+    // Signals are for the program's own threads. Blocked before the thread begins, which otherwise might get one.
+    // SAFETY: plain data, and the mask of this thread, put back below.
+    let thread = unsafe {
+        let mut every: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut every);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &every, &mut before);
+        let thread = std::thread::Builder::new().name("litekeel-signal".into()).spawn(body);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        thread
+    };
+    if thread.is_err() {
+        let error = failed("the thread that closes on a signal cannot be started");
+        for end in ends {
+            // SAFETY: our own descriptors, which nobody has seen.
+            unsafe { libc::close(end) };
+        }
+        return Err(error);
+    }
+    OWNER.store(std::process::id(), Ordering::Release);
+    PIPE[0].store(read, Ordering::Release);
+    PIPE[1].store(write, Ordering::Release);
+    Ok(())
+}
+
+/// In a forked child: the handlers are inherited and pass every signal on, until [`act_on`] is called here too.
+pub(crate) fn in_child() {
+    for end in &PIPE {
+        let end = end.swap(-1, Ordering::AcqRel);
+        if end >= 0 {
+            // SAFETY: our copy of the parent's descriptor, which nobody else knows.
+            unsafe { libc::close(end) };
+        }
+    }
+    FIRST.store(0, Ordering::Release);
+    for flag in [&DIRECT, &SECOND, &HURRIED, &PUT_BACK] {
+        flag.store(false, Ordering::Release);
+    }
+    PASSING.iter().for_each(|thread| thread.store(0, Ordering::Release));
+}
+
+/// What the signal does now.
+unsafe fn disposition(signal: c_int) -> Option<libc::sigaction> {
+    // SAFETY: plain data; nothing is changed. May be called in a handler.
+    unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        (libc::sigaction(signal, std::ptr::null(), &mut now) == 0).then_some(now)
+    }
+}
+
+fn is_ours(action: &libc::sigaction) -> bool {
+    action.sa_sigaction == on_signal as *const () as usize
+}
+
+/// Puts our handler in front of what the signal does now, unless it is there already.
+fn install(signal: c_int) -> Result<()> {
+    // SAFETY: `sigaction` is plain data; the handler is a static function of the signature that SA_SIGINFO asks for.
+    unsafe {
+        let Some(previous) = disposition(signal) else {
+            return Err(failed("what a signal does cannot be read"));
+        };
+        if previous.sa_sigaction == libc::SIG_IGN || is_ours(&previous) {
+            return Ok(());
+        }
+        // Before the handler can run. An earlier one is not freed: a handler may be reading it.
+        PREVIOUS[signal as usize].store(Box::into_raw(Box::new(previous)), Ordering::Release);
+        let mut ours: libc::sigaction = std::mem::zeroed();
+        ours.sa_sigaction = on_signal as *const () as usize;
+        // The alternate stack: Go runs its threads on small stacks of its own and demands it.
+        ours.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+        libc::sigemptyset(&mut ours.sa_mask);
+        if libc::sigaction(signal, &ours, std::ptr::null_mut()) != 0 {
+            return Err(failed("the handler of a signal cannot be set"));
+        }
+    }
+    Ok(())
+}
+
+fn this_thread() -> c_int {
+    // SAFETY: reads who is calling; may be called in a handler, which a thread-local variable of a library may not.
+    #[cfg(target_os = "linux")]
+    return unsafe { libc::syscall(libc::SYS_gettid) as c_int };
+    // SAFETY: as above.
+    #[cfg(not(target_os = "linux"))]
+    return (unsafe { libc::pthread_self() } as usize >> 4) as c_int | 1;
+}
+
+/// Calls only what is allowed in a handler: no lock, no allocation.
+extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+    // SAFETY: getpid, sigaction and write may be called in a handler.
+    unsafe {
+        if libc::getpid() as u32 != OWNER.load(Ordering::Acquire) {
+            if pass_on(signal, info, context) == Passed::Default {
+                die(signal);
+            }
+        } else if FIRST.compare_exchange(0, signal, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            DIRECT.store(disposition(signal).is_some_and(|now| is_ours(&now)), Ordering::Release);
+            let byte = signal as u8;
+            libc::write(PIPE[1].load(Ordering::Acquire), (&raw const byte).cast(), 1);
+        } else if PUT_BACK.load(Ordering::Acquire) {
+            // Only a handler that was installed over ours still calls it, and would not have called a default.
+            pass_on(signal, info, context);
+        } else if !SECOND.swap(true, Ordering::AcqRel) {
+            hurry();
+        } else if pass_on(signal, info, context) == Passed::Default {
+            // The third: whoever sends it wants the end, whatever is left. Not the second: one key press often makes
+            // two signals, the terminal's and the one that npm or a shell passes on.
+            die(signal);
+        }
+        #[cfg(target_os = "linux")]
+        (*libc::__errno_location() = errno);
+        #[cfg(not(target_os = "linux"))]
+        (*libc::__error() = errno);
+    }
+}
+
+#[derive(PartialEq)]
+enum Passed {
+    /// To a handler; or it is that very handler that has called ours.
+    Handler,
+    /// There is none: the signal has its default effect.
+    Default,
+}
+
+/// Calls the handler that was there before ours.
+unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) -> Passed {
+    let passing = &PASSING[signal as usize];
+    let me = this_thread();
+    // It may hand on to what it has found, which is ours: Go does when its program no longer wants the signal.
+    if passing.load(Ordering::Acquire) == me {
+        return Passed::Handler;
+    }
+    // SAFETY: stored before our handler was installed, never freed; a handler is called with what its flags ask for.
+    unsafe {
+        let previous = PREVIOUS[signal as usize].load(Ordering::Acquire);
+        if previous.is_null() || (*previous).sa_sigaction == libc::SIG_DFL {
+            return Passed::Default;
+        }
+        let outer = passing.swap(me, Ordering::AcqRel);
+        let handler = (*previous).sa_sigaction;
+        if (*previous).sa_flags & libc::SA_SIGINFO != 0 {
+            let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = std::mem::transmute(handler);
+            handler(signal, info, context);
+        } else {
+            let handler: extern "C" fn(c_int) = std::mem::transmute(handler);
+            handler(signal);
+        }
+        passing.store(outer, Ordering::Release);
+        Passed::Handler
+    }
+}
+
+/// Ends the process as the signal does by default. May be called in a handler.
+unsafe fn die(signal: c_int) -> ! {
+    // SAFETY: all of these may be called in a handler; the set is plain data.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, signal);
+        // Blocked while its handler runs, and always in the thread that closes.
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut());
+        libc::raise(signal);
+        // The first process of a container is not ended by the default action.
+        libc::_exit(128 + signal);
+    }
+}
+
+/// Gives every signal back what it did before, and the first one its effect. Returns where that is left to a handler of
+/// the program's.
+pub(crate) fn take_effect(signal: c_int) {
+    let effect = put_back(signal);
+    // SAFETY: this thread may end the process; a signal may be sent to oneself.
+    unsafe {
+        match effect {
+            Effect::Default => die(signal),
+            Effect::Had => {}
+            Effect::Handler => {
+                libc::kill(libc::getpid(), signal);
+                end_first_process(signal);
+            }
+        }
+    }
+}
+
+/// What is still to become of the first signal.
+enum Effect {
+    /// The default action.
+    Default,
+    /// A handler is to hear of it.
+    Handler,
+    /// A handler has heard of it.
+    Had,
+}
+
+fn put_back(signal: c_int) -> Effect {
+    let _installing = INSTALLING.lock();
+    let mut effect = Effect::Had;
+    for (number, slot) in PREVIOUS.iter().enumerate() {
+        let previous = slot.load(Ordering::Acquire);
+        if previous.is_null() {
+            continue;
+        }
+        // SAFETY: stored by `install`, never freed: a handler may still be running on another thread.
+        unsafe {
+            // A handler that the program has installed since then stays.
+            let stays = disposition(number as c_int).is_some_and(|now| !is_ours(&now));
+            let default = (*previous).sa_sigaction == libc::SIG_DFL;
+            if number == signal as usize {
+                effect = match (stays, default) {
+                    (false, true) => Effect::Default,
+                    (false, false) => Effect::Handler,
+                    // Installed since the signal came, or in between of us and an older one, which has not heard yet.
+                    (true, _) if DIRECT.load(Ordering::Acquire) || !default => Effect::Handler,
+                    (true, _) => Effect::Had,
+                };
+            }
+            if !stays {
+                libc::sigaction(number as c_int, previous, std::ptr::null_mut());
+            }
+        }
+    }
+    PUT_BACK.store(true, Ordering::Release);
+    effect
+}
+
+/// The first process of a container (or of a PID namespace) is not ended by a signal's default action. Where a runtime's
+/// handler gives the signal its default back in order to die of it, the process would live on with everything closed.
+fn end_first_process(signal: c_int) {
+    const LOOK: Duration = Duration::from_millis(100);
+    // SAFETY: asks for one's own number.
+    if unsafe { libc::getpid() } != 1 {
+        return;
+    }
+    // What runs at the end of a program has a minute before anybody gives the default back; then it is given up.
+    let mut defaults = 0;
+    for _ in 0..600 {
+        std::thread::sleep(LOOK);
+        // SAFETY: only reads.
+        let default = unsafe { disposition(signal) }.is_some_and(|now| now.sa_sigaction == libc::SIG_DFL);
+        defaults = if default { defaults + 1 } else { 0 };
+        if defaults == 5 {
+            // SAFETY: may be called on any thread.
+            unsafe { libc::_exit(128 + signal) };
+        }
+    }
+}
