@@ -18,24 +18,29 @@ PROFILE ?= release
 BUILD = $(if $(SQLITE3_DIR),target/with-sqlite,target)/$(PROFILE)
 OBJECT = $(BUILD)/liblitekeel.so
 
-.PHONY: all requirements demo test bench bench-contention check header install uninstall clean
+.PHONY: all demo test test-long bench bench-contention check header install uninstall clean
 
 all:
 	$(if $(SQLITE3_DIR),scripts/with-sqlite $(SQLITE3_DIR)) $(CARGO) build --profile $(PROFILE)
 
-demo: all
+demo:
+	scripts/requirements.sh demo
+	$(MAKE) all
 	demo/run
 
-requirements:
-	scripts/requirements.sh
-
-test: requirements check
+test:
+	scripts/requirements.sh test
+	$(MAKE) check
 	$(CARGO) test --workspace
 	$(CARGO) test -p litekeel-ffi --features panic-injection
 	$(CARGO) build --release
 	scripts/test-install
 	scripts/test-downstream
 	scripts/test-node
+
+# What `make test` leaves out for its length: more hosts, more platforms, larger counts. SOAK=1 adds the soak counts.
+test-long:
+	scripts/requirements.sh long
 
 # `make bench BENCH=--quick` measures shortly and writes nothing.
 BENCH ?= --write

@@ -1,22 +1,48 @@
 #!/usr/bin/env bash
-# Says which system programs are missing and which package has them. Without a compiler nothing works, so that fails;
-# a missing host language or checker fails in CI only, and is named loudly elsewhere.
+# Sees to the system programs that a set needs: `demo`, `test` (the default) or `long`. As root with apt it installs what is
+# missing; elsewhere it prints the one line that does. Without a compiler nothing works, so that fails; a missing host
+# language or checker fails in CI only, and is named loudly elsewhere.
 set -euo pipefail
-required=(cargo:rustup cc:build-essential pkg-config:pkg-config)
-optional=(python3:python3 node:nodejs npm:npm valgrind:valgrind cmake:cmake tmux:tmux go:golang java:default-jdk-headless mvn:maven)
+set=${1:-test}
+# command:Debian's package
+required=(cargo:rustup cc:build-essential make:make pkg-config:pkg-config)
+demo=(python3:python3 node:nodejs npm:npm)
+tests=(valgrind:valgrind strace:strace cmake:cmake tmux:tmux sqlite3:sqlite3 go:golang java:default-jdk-headless mvn:maven)
+long=(ruby:ruby php:php-cli perl:perl luajit:luajit)
+optional=("${demo[@]}")
+if [ "$set" != demo ]; then optional+=("${tests[@]}"); fi
+if [ "$set" = long ]; then optional+=("${long[@]}"); fi
+
+missing() {
+    for pair in "$@"; do command -v "${pair%%:*}" >/dev/null || echo "$pair"; done
+}
+packages() {
+    # Rust comes by rustup, which Debian does not have in every release.
+    missing "${required[@]}" "${optional[@]}" | cut -d: -f2 | grep -v '^rustup$' | sort -u | tr '\n' ' '
+}
+
+wanted=$(packages)
+if [ -n "$wanted" ]; then
+    install="apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted"
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing: $wanted"
+        bash -c "$install" >/dev/null || echo "apt-get did not install all of: $wanted" >&2
+    else
+        echo "Some programs are missing. On Debian or Ubuntu this line installs them: sudo sh -c '$install'" >&2
+    fi
+fi
+
 status=0
-for pair in "${required[@]}"; do
-    command -v "${pair%%:*}" >/dev/null && continue
+for pair in $(missing "${required[@]}"); do
     echo "missing: ${pair%%:*} (Debian, Ubuntu: ${pair#*:})" >&2
     status=1
 done
-for pair in "${optional[@]}"; do
-    command -v "${pair%%:*}" >/dev/null && continue
+for pair in $(missing "${optional[@]}"); do
     if [ -n "${CI:-}" ]; then
         echo "missing: ${pair%%:*} (Debian, Ubuntu: ${pair#*:})" >&2
         status=1
     else
-        echo "MISSING: ${pair%%:*} (Debian, Ubuntu: ${pair#*:}); what needs it is not tested here" >&2
+        echo "MISSING: ${pair%%:*} (Debian, Ubuntu: ${pair#*:}); what needs it is left out here" >&2
     fi
 done
 exit $status

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::platform::fork::ForkMutex;
-use crate::registry::activity::this_thread;
+use crate::platform::threads::this_thread;
 
 /// A value of an event's field.
 #[derive(Clone, Debug, PartialEq, Eq)]

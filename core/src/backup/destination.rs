@@ -11,12 +11,14 @@ use std::{fs, ptr};
 
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::explain::{Access, Subject, explain};
+use crate::explain::{Subject, explain};
 use crate::locks::processes;
-use crate::open::target::{self, file_id};
+use crate::open::target;
+use crate::platform::file_id::FileId;
+use crate::platform::file_id::file_id;
 use crate::platform::path_facts::{beside, may, strerror};
 use crate::preflight::orphan_wal;
-use crate::registry::FileId;
+use crate::settings::Access;
 use crate::settings::{Id, Resolved};
 use crate::sqlite;
 use crate::vfs::open_files;

@@ -4,15 +4,16 @@ use std::cell::RefMut;
 use std::sync::MutexGuard;
 use std::time::Duration;
 
-use crate::connection::transaction;
-use crate::connection::transaction::PragmaText;
 use crate::connection::{Connection, State};
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::query::statement::Kept;
 use crate::query::stream::Streams;
 use crate::registry::activity::Execution;
+use crate::settings::{Id, Step, TABLE};
 use crate::sqlite;
+use crate::sqlite::sql_text;
+use crate::sqlite::sql_text::PragmaText;
 use crate::waiting::deadline::{Progress, Running};
 
 /// Exclusive use of a connection.
@@ -137,7 +138,7 @@ impl<'a> Guard<'a> {
                 if writes {
                     // Of the statements that control a transaction only BEGIN IMMEDIATE and BEGIN EXCLUSIVE write.
                     let sql = std::ffi::CStr::from_ptr(sqlite::sqlite3_sql(statement));
-                    waiting.before_write(transaction::is_begin(sql.to_bytes()));
+                    waiting.before_write(sql_text::is_begin(sql.to_bytes()));
                 }
             }
             execution
@@ -172,7 +173,7 @@ impl<'a> Guard<'a> {
     /// `KEEL_SHARED` when the statement at the beginning of `sql` would.
     pub(crate) fn refuse_change_of_shared(&self, sql: &[u8]) -> Result<()> {
         if self.connection.is_shared()
-            && let Some(id) = PragmaText::parse(sql).and_then(|pragma| pragma.changes())
+            && let Some(id) = PragmaText::parse(sql).and_then(|pragma| changed_setting(&pragma))
         {
             let text = format!("{} of a shared connection stays as it was opened", id.key());
             return Err(Error::new(codes::SHARED, text).with_hint("set it on a connection of your own (a sibling)"));
@@ -205,4 +206,11 @@ impl Drop for Guard<'_> {
         self.connection.subscribers.guard(false);
         self.connection.activity.set_user(0);
     }
+}
+
+/// The setting of the connection that a PRAGMA changes; `None` when it only asks, or is about something else.
+fn changed_setting(pragma: &PragmaText<'_>) -> Option<Id> {
+    pragma.value?;
+    let of_connection = TABLE.iter().filter(|row| row.step == Step::Pragma || row.id == Id::BusyTimeout);
+    of_connection.map(|row| row.id).find(|id| pragma.is(id.key().as_bytes()))
 }

@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
-use crate::open::target::file_id;
+use crate::platform::file_id::file_id;
 use crate::platform::path_facts::beside;
 use crate::platform::procfs;
 use crate::sqlite;

@@ -5,7 +5,7 @@ use std::sync::{MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use crate::connection::{Connection, State};
-use crate::registry::activity::this_thread;
+use crate::platform::threads::this_thread;
 
 /// Nobody else uses the connection while it lives. Unlike a [`Guard`](crate::Guard) it says nothing about the connection's
 /// state.

@@ -19,16 +19,22 @@ use crate::connection::guard::Guard;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
-use crate::explain::{self, Access, Subject};
+use crate::explain;
+use crate::explain::Subject;
 use crate::lifecycle::{initialize, shutdown};
-use crate::open::inspect::Stamp;
+use crate::platform::file_id::FileId;
+use crate::platform::file_id::{FileStamp, file_id};
 use crate::platform::fork;
+use crate::platform::threads::this_thread;
 use crate::query::statement::Kept;
 use crate::query::stream::Streams;
-use crate::registry::activity::{Activity, this_thread};
-use crate::registry::{self, FileId, OpenHandle};
+use crate::registry;
+use crate::registry::OpenHandle;
+use crate::registry::activity::Activity;
 use crate::report::{CloseReport, OpenReport};
+use crate::settings::Access;
 use crate::settings::{Id, Options, Resolved, Settings, resolve};
+use crate::sqlite::handle::RawHandle;
 use crate::vfs::file_monitor::Watch;
 use crate::vfs::shim;
 use crate::waiting::busy_handler::Waiting;
@@ -44,7 +50,7 @@ pub struct Connection {
     pub(crate) state: Mutex<State>,
     /// Held by `interrupt` and, for the moment of closing, by `close`: an interrupt must never reach freed memory
     /// and never wait for a running query.
-    pub(crate) interruptible: Mutex<Raw>,
+    pub(crate) interruptible: Mutex<RawHandle>,
     /// What it is doing, for other threads; also which thread is inside [`lock`](Connection::lock), so that a
     /// callback's second call is refused instead of waiting for itself.
     pub(crate) activity: Arc<Activity>,
@@ -72,11 +78,11 @@ pub(crate) struct Identity {
     /// What its file does; `None` in memory and on a VFS without shared memory.
     pub watch: Option<Arc<Watch>>,
     /// The state of the file when it began to be read without locks.
-    pub inspected: Option<Stamp>,
+    pub inspected: Option<FileStamp>,
 }
 
 pub(crate) struct State {
-    pub raw: Raw,
+    pub raw: RawHandle,
     /// rusqlite's view of the same handle; it never closes it.
     pub view: Option<rusqlite::Connection>,
     pub waiting: Option<Box<Waiting>>,
@@ -94,11 +100,6 @@ pub(crate) struct State {
 // SAFETY: everything in it is used by the thread that holds the mutex; SQLite (compiled threadsafe) allows a handle to
 // move between threads, and the busy handler runs on the thread that runs the statement.
 unsafe impl Send for State {}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Raw(pub *mut sqlite::sqlite3);
-// SAFETY: the pointer is only dereferenced by SQLite, under `state` or, for interrupt, `interruptible`.
-unsafe impl Send for Raw {}
 
 /// What is known about a handle that its host opened itself.
 #[derive(Clone, Debug, Default)]
@@ -126,7 +127,7 @@ impl Connection {
     /// `raw` is an open connection of this copy of SQLite that nobody else closes.
     pub unsafe fn adopt(raw: *mut sqlite::sqlite3, info: PlainInfo) -> Arc<Connection> {
         initialize::initialise();
-        let file = info.path.as_deref().and_then(open::target::file_id);
+        let file = info.path.as_deref().and_then(file_id);
         // SAFETY: the caller's promise.
         let watch = info.path.as_deref().and_then(|path| unsafe { shim::install(raw, path) });
         let identity = Identity {
@@ -176,7 +177,7 @@ impl Connection {
         let connection = Arc::new(Connection {
             id,
             state: Mutex::new(State {
-                raw: Raw(raw),
+                raw: RawHandle(raw),
                 view,
                 waiting,
                 changes_at_open,
@@ -185,7 +186,7 @@ impl Connection {
                 streams: RefCell::default(),
                 progress: Box::default(),
             }),
-            interruptible: Mutex::new(Raw(raw)),
+            interruptible: Mutex::new(RawHandle(raw)),
             activity,
             generation: fork::generation(),
             shared: AtomicBool::new(identity.share_key.is_some()),
@@ -302,7 +303,7 @@ impl Connection {
     /// Whether all that this connection has read so far is of one state of the database. Locks see to that; only one that
     /// inspects a database nobody has open reads without them, and learns here whether somebody has written meanwhile.
     pub fn saw_one_state(&self) -> bool {
-        self.identity.inspected.as_ref().is_none_or(Stamp::is_unchanged)
+        self.identity.inspected.as_ref().is_none_or(FileStamp::is_unchanged)
     }
 
     /// What open found and did.

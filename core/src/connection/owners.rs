@@ -7,6 +7,7 @@ use crate::connection::Connection;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::open;
+use crate::platform::file_id::file_id;
 use crate::settings::Resolved;
 
 impl Connection {
@@ -65,7 +66,7 @@ impl Connection {
             return Err(Error::new(codes::NO_SIBLING, "a private database in memory has one connection"));
         };
         // Opening would create a new database there, or open another one.
-        if self.identity.file.is_some() && open::target::file_id(path) != self.identity.file {
+        if self.identity.file.is_some() && file_id(path) != self.identity.file {
             let text = format!("{} is no longer the file that this connection has opened", path.display());
             return Err(Error::new(codes::DATABASE_MOVED, text).with_path(path));
         }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{Finding, Subject};
-use crate::connection::transaction::PragmaText;
 use crate::error::{Busy, BusyKind};
 use crate::locks::holders;
-use crate::open::target::file_id;
+use crate::platform::file_id::file_id;
+use crate::sqlite::sql_text::PragmaText;
 use crate::{registry, sqlite};
 
 const BEGIN_IMMEDIATE: &str = "start transactions that write with BEGIN IMMEDIATE; roll this one back and try again";

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Access, Finding, Subject};
+use super::{Finding, Subject};
 use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle, strerror};
+use crate::settings::Access;
 use crate::sqlite;
 
 pub(super) fn find(subject: &Subject<'_>, rc: i32, errno: i32) -> Finding {

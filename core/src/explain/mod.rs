@@ -16,21 +16,11 @@ use std::time::Duration;
 
 use crate::error::{Error, sqlite_name};
 use crate::registry::activity::Activity;
+use crate::settings::Access;
 use crate::sqlite;
 use crate::sqlite::handle;
 
 pub(crate) use readonly::on_disk;
-
-/// What a connection wants of its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// `mode=ro`.
-    Read,
-    /// `mode=rw`: the file must exist.
-    Write,
-    /// `mode=rwc`.
-    Create,
-}
 
 /// What failed: everything an explanation may look at.
 pub(crate) struct Subject<'a> {

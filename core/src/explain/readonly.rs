@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::{Access, Finding, Subject};
+use super::{Finding, Subject};
 use crate::platform::path_facts::{beside, describe, may};
+use crate::settings::Access;
 use crate::sqlite;
 
 pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {

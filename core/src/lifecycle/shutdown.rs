@@ -15,7 +15,7 @@ use crate::events::{self, Event};
 use crate::lifecycle::initialize;
 use crate::locks::holders;
 use crate::platform::signals;
-use crate::registry::activity::this_thread;
+use crate::platform::threads::this_thread;
 use crate::{registry, sqlite};
 
 /// For how long writers may go on by default.

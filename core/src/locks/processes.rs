@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::open::target::file_id;
+use crate::platform::file_id::file_id;
 use crate::platform::path_facts::beside;
 use crate::platform::procfs;
 

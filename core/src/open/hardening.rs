@@ -3,12 +3,12 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::Opening;
-use crate::connection::transaction;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::settings::{Id, Settings};
 use crate::sqlite;
 use crate::sqlite::handle;
+use crate::sqlite::sql_text;
 
 const STEP: &str = "db_config";
 
@@ -71,7 +71,7 @@ unsafe extern "C" fn deny_attach(
 
 unsafe fn is_vacuum(sql: *const c_char) -> bool {
     // SAFETY: SQLite's own NUL-terminated copy of the statement.
-    !sql.is_null() && transaction::is_vacuum(unsafe { CStr::from_ptr(sql) }.to_bytes())
+    !sql.is_null() && sql_text::is_vacuum(unsafe { CStr::from_ptr(sql) }.to_bytes())
 }
 
 /// Whether a switch is on, as SQLite says.

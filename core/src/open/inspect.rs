@@ -4,14 +4,14 @@
 //! mark into the `-shm`, and as the last one to leave may not remove them again. So a database in WAL mode is read
 //! through the `-shm` that is there, mapped read-only, or, when nobody has it open and there is no `-wal`, as immutable.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::Opening;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::platform::file_id::FileStamp;
 use crate::platform::path_facts::beside;
 use crate::report::OpenReport;
 use crate::settings::{Id, Resolved, Settings, Target, Value};
@@ -55,46 +55,10 @@ impl Look {
     }
 }
 
-/// A change that is younger may have the time stamp of the one before it: the kernel's clock for files ticks.
-const TICK: Duration = Duration::from_millis(20);
 /// An opening or closing process passes through states that look like faults; a fault stays as it is for so long.
 const SETTLED: Duration = Duration::from_millis(100);
 /// After this time a database that is opened and closed all the time is given up.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What changes in the database file when somebody writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    path: PathBuf,
-    size: u64,
-    inode: u64,
-    modified: SystemTime,
-    /// The last change is old enough for the next one to show.
-    old: bool,
-}
-
-impl Stamp {
-    pub(super) fn of(resolved: &Resolved) -> Option<Stamp> {
-        match &resolved.target {
-            Target::File(path) => Stamp::at(path),
-            Target::Memory => None,
-        }
-    }
-
-    fn at(path: &Path) -> Option<Stamp> {
-        let meta = std::fs::metadata(path).ok()?;
-        let modified = meta.modified().ok()?;
-        // A time in the future is no younger than the next one either.
-        let old = SystemTime::now().duration_since(modified).map_or(true, |age| age > TICK);
-        Some(Stamp { path: path.to_owned(), size: meta.len(), inode: meta.ino(), modified, old })
-    }
-
-    /// Nobody has written the file since.
-    pub(crate) fn is_unchanged(&self) -> bool {
-        let now = Stamp::at(&self.path);
-        self.old && now.is_some_and(|now| (now.size, now.inode, now.modified) == (self.size, self.inode, self.modified))
-    }
-}
 
 /// Opens until what was read in opening is of one state of the database, and until what looks like a fault has stayed.
 ///
@@ -145,14 +109,14 @@ pub(super) fn patiently(path: &Path, attempt: impl Fn() -> Result<Arc<Connection
 /// The database and what lies beside it.
 #[derive(PartialEq)]
 struct Around {
-    main: Option<Stamp>,
+    main: Option<FileStamp>,
     wal: Option<u64>,
     shm: bool,
 }
 
 fn around(path: &Path) -> Around {
     Around {
-        main: Stamp::at(path),
+        main: FileStamp::at(path),
         wal: std::fs::metadata(beside(path, "-wal")).ok().map(|meta| meta.len()),
         shm: std::fs::metadata(beside(path, "-shm")).is_ok(),
     }

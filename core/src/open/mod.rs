@@ -22,11 +22,12 @@ use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events;
 use crate::events::Event;
-use crate::explain::Access;
 use crate::lifecycle::{initialize, shutdown};
+use crate::platform::file_id::{FileStamp, file_id};
 use crate::preflight::{second_library, second_sqlite};
 use crate::registry;
 use crate::report::OpenReport;
+use crate::settings::Access;
 use crate::settings::{Id, Options, Origin, Resolved, Settings, Target, Value};
 use crate::vfs::open_files;
 use crate::wal::checkpointer;
@@ -53,7 +54,7 @@ pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Conn
     };
     let lock = registry::creation_lock(path);
     let _creating = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(existing) = target::file_id(path).and_then(registry::find_shared) {
+    if let Some(existing) = file_id(path).and_then(registry::find_shared) {
         same_settings(&existing, &resolved.settings)?;
         match existing.retain() {
             // Closed since it was found, or of no use to anybody any more.
@@ -135,11 +136,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         warnings: resolved.warnings.clone(),
         ..OpenReport::default()
     };
-    let access = match settings.word(Id::Mode) {
-        "ro" => Access::Read,
-        "rw" => Access::Write,
-        _ => Access::Create,
-    };
+    let access = settings.access();
     let prepared = target::prepare(&resolved, options, access, &mut report).map_err(|e| e.with_step("target"))?;
     let other_copies = settings.word(Id::ForeignSqlite);
     report.warnings.extend(second_library::check(other_copies).map_err(|e| e.with_step("foreign_sqlite"))?);
@@ -147,7 +144,10 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         report.warnings.extend(second_sqlite::check(path, other_copies).map_err(|e| e.with_step("foreign_sqlite"))?);
     }
     let _look_only = options.inspect.then(open_files::create_nothing);
-    let before = inspect::Stamp::of(&resolved);
+    let before = match &resolved.target {
+        Target::File(path) if options.inspect => FileStamp::at(path),
+        _ => None,
+    };
     let (mut opening, look) = match options.inspect {
         true => opening::inspect(&resolved, options, access)?,
         false => (opening::open(&resolved, options, access)?, Look::Plain),
@@ -181,7 +181,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         ));
     }
     verify::describe(&opening, settings, &mut report);
-    let file = opening.path.as_deref().and_then(target::file_id);
+    let file = opening.path.as_deref().and_then(file_id);
     report.path = opening.path.clone();
     report.elapsed = began.elapsed();
     if report.recovered_frames > 0 {

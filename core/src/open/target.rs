@@ -8,12 +8,13 @@ use std::path::Path;
 
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::explain::{Access, on_disk};
+use crate::explain::on_disk;
+use crate::platform::file_id::{FileId, file_id};
 use crate::platform::filesystem::{self, Reach};
 use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle, strerror};
 use crate::preflight::orphan_wal;
-use crate::registry::FileId;
 use crate::report::OpenReport;
+use crate::settings::Access;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::vfs::open_files;
 
@@ -23,12 +24,6 @@ pub(crate) struct Prepared {
     pub no_mmap: bool,
     /// The file was created here, and gets these permissions once SQLite has it open.
     pub mode: Option<(FileId, u32)>,
-}
-
-/// The identity of the file a path names.
-pub(crate) fn file_id(path: &Path) -> Option<FileId> {
-    let meta = fs::metadata(path).ok()?;
-    Some(FileId { dev: meta.dev(), ino: meta.ino() })
 }
 
 pub(super) fn prepare(

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::explain::{Access, on_disk};
+use crate::explain::on_disk;
 use crate::open::compile_options;
 use crate::open::target::{Prepared, not_writable};
 use crate::open::{Opening, as_sqlite, read_switch, sqlite_version};
 use crate::platform::path_facts::describe as owner;
 use crate::platform::path_facts::may;
 use crate::report::{OpenReport, Row};
+use crate::settings::Access;
 use crate::settings::{Id, Settings, Step, TABLE, Value};
 use crate::sqlite;
 use crate::sqlite::handle;

@@ -2,8 +2,11 @@
 //!
 //! Must not know: SQLite's interface, settings, or anything of a database but its path.
 
+pub(crate) mod clock;
+pub mod file_id;
 pub(crate) mod filesystem;
 pub mod fork;
 pub(crate) mod path_facts;
 pub(crate) mod procfs;
 pub(crate) mod signals;
+pub(crate) mod threads;

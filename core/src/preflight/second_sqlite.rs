@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::open::target::file_id;
+use crate::platform::file_id::file_id;
 use crate::platform::path_facts::beside;
 use crate::platform::procfs;
 use crate::vfs::open_files;

@@ -4,10 +4,10 @@
 //! host shows its pragma calls to [`Guard::busy_timeout_pragma`] first.
 
 use crate::connection::guard::Guard;
-use crate::connection::transaction::PragmaText;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::packed::{Cell, Encoder, Packed};
+use crate::sqlite::sql_text::PragmaText;
 
 impl Guard<'_> {
     /// If `sql` is `PRAGMA busy_timeout`, does what it asks and returns the timeout then in force, in milliseconds: the

@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
-use crate::connection::transaction;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::packed::{Packed, Table};
 use crate::query::statement::{Lifetime, Places, Statement, nul_terminated};
 use crate::sqlite;
+use crate::sqlite::sql_text;
 use crate::wal::readers;
 
 impl Connection {
@@ -167,7 +167,7 @@ impl Guard<'_> {
         let mut at = 0;
         while at < sql.len() {
             let (statement, next) = Statement::prepare(self, &text, at)?;
-            if transactions == Transactions::MayNotEnd && transaction::is_ended_by(&sql.as_bytes()[at..next]) {
+            if transactions == Transactions::MayNotEnd && sql_text::is_ended_by(&sql.as_bytes()[at..next]) {
                 return Err(Error::new(codes::ARGUMENT, "the script would end the transaction that it runs in")
                     .with_hint("leave COMMIT, END and ROLLBACK out of it, or run it with exec")
                     .with_offset(at as i32));

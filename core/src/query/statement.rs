@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_int};
 
 use crate::connection::guard::Guard;
-use crate::connection::transaction;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::packed::{Cell, Encoder, Names, Table};
 use crate::registry::activity::Execution;
 use crate::sqlite;
+use crate::sqlite::sql_text;
 
 /// How many compiled statements a connection keeps.
 const KEPT: usize = 32;
@@ -137,7 +137,7 @@ impl<'a> Statement<'a> {
         if let Some(entry) = guard.kept().take(sql) {
             return Ok(Statement { guard, raw: entry.raw, execution: RefCell::default(), keep: Some(entry) });
         }
-        let keep = sql.len() <= KEPT_TEXT && transaction::is_data(sql.as_bytes());
+        let keep = sql.len() <= KEPT_TEXT && sql_text::is_data(sql.as_bytes());
         Statement::one(guard, sql, keep)
     }
 

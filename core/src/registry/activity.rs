@@ -3,7 +3,8 @@
 //! Only the thread that drives a connection may touch SQLite's handle. So that thread leaves a note here, for a few
 //! nanoseconds a statement, and whoever asks who holds a lock reads the note.
 
-use std::cell::Cell;
+use crate::platform::clock::now;
+use crate::platform::threads::this_thread;
 use std::ffi::{CStr, c_char};
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -82,31 +83,6 @@ pub(crate) struct Outer {
     running: *const c_char,
     writes: bool,
     began: Duration,
-}
-
-/// A number that no other thread has or has had: who ended leaves transactions open that are not the next one's.
-pub(crate) fn this_thread() -> usize {
-    static LATEST: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(0) });
-    match NUMBER.get() {
-        0 => {
-            NUMBER.set(LATEST.fetch_add(1, Ordering::Relaxed) + 1);
-            NUMBER.get()
-        }
-        number => number,
-    }
-}
-
-/// Monotonic time, to some milliseconds: a quarter of the price of the exact one.
-pub(crate) fn now() -> Duration {
-    #[cfg(target_os = "linux")]
-    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
-    #[cfg(not(target_os = "linux"))]
-    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes the local.
-    unsafe { libc::clock_gettime(CLOCK, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 impl Activity {

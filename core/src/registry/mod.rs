@@ -14,19 +14,11 @@ use std::time::{Duration, Instant};
 use crate::connection::Connection;
 use crate::error::codes;
 use crate::error::{Error, Result};
+use crate::platform::file_id::FileId;
 use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
 use crate::registry::activity::Activity;
 use crate::vfs::file_monitor::Watch;
-
-/// The identity of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileId {
-    /// The device (`st_dev`).
-    pub dev: u64,
-    /// The inode (`st_ino`).
-    pub ino: u64,
-}
 
 /// A connection that is open in this process.
 #[derive(Clone, Debug)]

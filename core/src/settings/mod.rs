@@ -3,6 +3,7 @@
 //! Parsing, application, verification, the report and the reference page in `docs/settings.md` all read
 //! [`TABLE`]; a setting is added there and nowhere else.
 
+pub(crate) mod access;
 mod conflicts;
 mod dialects;
 mod options;
@@ -12,6 +13,7 @@ mod resolve;
 mod table;
 mod value;
 
+pub(crate) use access::Access;
 pub use options::Options;
 pub use profiles::{PROFILES, Profile};
 pub use reference::reference_page;

@@ -101,3 +101,9 @@ pub(crate) unsafe fn last_failure(db: *mut sqlite::sqlite3, rc: c_int) -> (Strin
         (message.unwrap_or_default(), sqlite::sqlite3_system_errno(db))
     }
 }
+
+/// A handle that may be kept where several threads see it.
+#[derive(Clone, Copy)]
+pub(crate) struct RawHandle(pub *mut sqlite::sqlite3);
+// SAFETY: the pointer is only dereferenced by SQLite, under `state` or, for interrupt, `interruptible`.
+unsafe impl Send for RawHandle {}

@@ -3,5 +3,6 @@
 //! The ground floor: nothing here knows anything of litekeel's, not even its errors.
 
 pub(crate) mod handle;
+pub mod sql_text;
 
 pub use rusqlite::ffi::*;

@@ -12,10 +12,10 @@ use std::time::Duration;
 use crate::connection::health;
 use crate::error::codes;
 use crate::events::Subscribers;
+use crate::platform::clock::now_ms;
+use crate::platform::file_id::FileId;
 use crate::platform::fork;
 use crate::platform::path_facts::beside;
-use crate::registry::FileId;
-use crate::registry::activity;
 use crate::sqlite;
 use crate::vfs::open_files;
 use crate::vfs::wal_index::{READERS, WalIndex};
@@ -88,11 +88,6 @@ pub(crate) struct Watch {
     refused: AtomicI32,
 }
 
-/// Milliseconds of the cheap, coarse clock.
-pub(crate) fn now() -> u64 {
-    activity::now().as_millis() as u64
-}
-
 impl Watch {
     pub(crate) fn new(path: PathBuf, database: FileId) -> Watch {
         Watch {
@@ -140,7 +135,7 @@ impl Watch {
     pub(crate) fn reading(&self) -> Option<(usize, Duration)> {
         let locks = self.locks.load(Ordering::Acquire);
         let slot = (0..READERS).find(|slot| locks & (1 << (FIRST_READER as usize + slot)) != 0)?;
-        Some((slot, Duration::from_millis(now().saturating_sub(self.reading_since.load(Ordering::Relaxed)))))
+        Some((slot, Duration::from_millis(now_ms().saturating_sub(self.reading_since.load(Ordering::Relaxed)))))
     }
 
     /// Whether the connection holds the WAL's write lock.
@@ -202,7 +197,7 @@ impl Watch {
         let mask = ((1 << slots) - 1) << (slot as u32 + if exclusive { EXCLUSIVE } else { 0 });
         self.locks.fetch_or(mask, Ordering::AcqRel);
         if !exclusive && slot >= FIRST_READER {
-            self.reading_since.store(now(), Ordering::Relaxed);
+            self.reading_since.store(now_ms(), Ordering::Relaxed);
         }
     }
 
@@ -259,7 +254,7 @@ impl Watch {
     /// # Safety
     /// As for [`index`](Watch::index).
     pub(crate) unsafe fn refuses(&self) -> Option<i32> {
-        let time = now();
+        let time = now_ms();
         if time.saturating_sub(self.looked_at.load(Ordering::Relaxed)) >= LOOK_EVERY {
             self.looked_at.store(time, Ordering::Relaxed);
             health::glance_at_files(self);

@@ -9,9 +9,9 @@ use std::ffi::{c_char, c_int};
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::platform::file_id::FileId;
 use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
-use crate::registry::FileId;
 use crate::sqlite;
 
 type OpenFn = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;

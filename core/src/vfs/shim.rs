@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::open::target::file_id;
+use crate::platform::file_id::file_id;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::file_monitor::{CHECKPOINTER, WRITER, Watch};

@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 
 use crate::events::{Event, Subscribers};
 use crate::locks::holders;
-use crate::registry::activity::{Activity, this_thread};
-use crate::registry::{self, FileId};
+use crate::platform::file_id::FileId;
+use crate::platform::threads::this_thread;
+use crate::registry;
+use crate::registry::activity::Activity;
 use crate::sqlite;
 use crate::waiting::deadline;
 use crate::waiting::writer_queue::Line;

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
+use crate::platform::file_id::FileId;
 use crate::platform::fork::ForkMutex;
-use crate::registry::FileId;
 
 /// Who asks the file and does not come back for so long has got the lock, and the next in line asks for himself.
 const TAKEN: Duration = Duration::from_millis(1);

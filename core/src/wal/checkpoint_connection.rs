@@ -4,8 +4,8 @@ use std::ffi::{CStr, CString, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::open::target::file_id;
-use crate::registry::FileId;
+use crate::platform::file_id::FileId;
+use crate::platform::file_id::file_id;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::wal_index;

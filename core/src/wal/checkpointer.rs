@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::platform::clock::now_ms;
 use crate::platform::fork;
-use crate::vfs::file_monitor::{Care, Watch, now};
+use crate::vfs::file_monitor::{Care, Watch};
 use crate::vfs::wal_index::WalIndex;
 
 pub(crate) use super::file_checkpointer::File;
@@ -159,7 +160,7 @@ fn run(keeper: &Checkpointer) {
             return;
         }
         let next = inner.files.iter().filter_map(|file| Some((file.due()?, file.clone()))).min_by_key(|(due, _)| *due);
-        let time = now();
+        let time = now_ms();
         match next {
             Some((due, file)) if due <= time => {
                 drop(inner);

@@ -8,12 +8,13 @@ use std::sync::{Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use super::checkpointer::locked;
-use crate::connection::Raw;
 use crate::events::{self, Event};
+use crate::platform::clock::now_ms;
+use crate::platform::file_id::FileId;
 use crate::platform::path_facts::beside;
-use crate::registry::FileId;
 use crate::sqlite;
-use crate::vfs::file_monitor::{Care, Watch, now};
+use crate::sqlite::handle::RawHandle;
+use crate::vfs::file_monitor::{Care, Watch};
 use crate::vfs::wal_index::WalIndex;
 use crate::wal::checkpoint_connection::{Log, Outcome};
 use crate::wal::readers;
@@ -42,7 +43,7 @@ pub(crate) struct File {
     /// Held while the file's connection is used.
     log: Mutex<Option<Log>>,
     /// The same connection's handle, to interrupt it.
-    running: Mutex<Raw>,
+    running: Mutex<RawHandle>,
     ended: AtomicBool,
     /// When the last commit was, and whether anything was committed since the WAL was emptied.
     committed_at: AtomicU64,
@@ -73,7 +74,7 @@ impl File {
             vfs,
             users: Mutex::default(),
             log: Mutex::default(),
-            running: Mutex::new(Raw(ptr::null_mut())),
+            running: Mutex::new(RawHandle(ptr::null_mut())),
             ended: AtomicBool::new(false),
             committed_at: AtomicU64::new(0),
             dirty: AtomicBool::new(false),
@@ -141,7 +142,7 @@ impl File {
 
     /// A connection has committed, and holds no lock any more.
     pub(super) fn committed(&self, care: &Care, index: &WalIndex) {
-        self.committed_at.store(now(), Ordering::Relaxed);
+        self.committed_at.store(now_ms(), Ordering::Relaxed);
         let left = i64::from(index.frames) - i64::from(index.backfilled);
         if care.leaves(index) && left >= care.pages {
             self.hurry();
@@ -155,7 +156,7 @@ impl File {
     }
 
     fn finish(&self, log: &mut Option<Log>) {
-        *locked(&self.running) = Raw(ptr::null_mut());
+        *locked(&self.running) = RawHandle(ptr::null_mut());
         *log = None;
     }
 
@@ -164,7 +165,7 @@ impl File {
         if log.is_none() && !self.ended.load(Ordering::Acquire) {
             match Log::open(&self.path, self.id, self.vfs.as_deref()) {
                 Ok(opened) => {
-                    *locked(&self.running) = Raw(opened.raw());
+                    *locked(&self.running) = RawHandle(opened.raw());
                     *log = Some(opened);
                 }
                 Err(message) => self.tell(Event::new("checkpoint_failed").text("message", message)),
@@ -180,14 +181,14 @@ impl File {
             return;
         }
         let near = used >= wal_max / 4 * 3;
-        let patient = now() >= self.patient_not_before.load(Ordering::Relaxed);
+        let patient = now_ms() >= self.patient_not_before.load(Ordering::Relaxed);
         if used > wal_max * 4 {
             // It tells who is in the way.
             self.hurry();
         }
         if left > if near && patient { MANY } else { FEW } {
             self.hurry();
-        } else if near || (left >= FEW / 4 && now() >= self.not_before.load(Ordering::Relaxed)) {
+        } else if near || (left >= FEW / 4 && now_ms() >= self.not_before.load(Ordering::Relaxed)) {
             self.restart_here(wal_max, near);
         }
     }
@@ -199,7 +200,7 @@ impl File {
     /// there is always one. Not for one that has outlasted [`PATIENCE`] before.
     fn restart_here(&self, wal_max: i64, near: bool) {
         let began = Instant::now();
-        let patience = if near && now() >= self.patient_not_before.load(Ordering::Relaxed) { PATIENCE } else { 0 };
+        let patience = if near && now_ms() >= self.patient_not_before.load(Ordering::Relaxed) { PATIENCE } else { 0 };
         let mut slot = loop {
             match self.log.try_lock() {
                 Ok(slot) => break slot,
@@ -218,7 +219,7 @@ impl File {
             let mode = if large { Log::TRUNCATE } else { Log::RESTART };
             self.checkpoint(log, mode, patience).is_some_and(|outcome| !outcome.busy)
         });
-        self.not_before.store(now() + PAUSE, Ordering::Relaxed);
+        self.not_before.store(now_ms() + PAUSE, Ordering::Relaxed);
         if good {
             self.backoff.store(0, Ordering::Relaxed);
             self.finish(&mut slot);
@@ -227,7 +228,7 @@ impl File {
                 // A reader that stays must not hold everybody up again and again.
                 let pause = (2 * self.backoff.load(Ordering::Relaxed)).clamp(PAUSE, IDLE);
                 self.backoff.store(pause, Ordering::Relaxed);
-                self.patient_not_before.store(now() + pause, Ordering::Relaxed);
+                self.patient_not_before.store(now_ms() + pause, Ordering::Relaxed);
             }
             self.hurry();
         }
@@ -279,7 +280,7 @@ impl File {
 
     /// The background thread's look at one file.
     pub(super) fn work(&self) {
-        let time = now();
+        let time = now_ms();
         let hurried = self.hurry.load(Ordering::Acquire) && self.not_before.load(Ordering::Relaxed) <= time;
         let idle = self.dirty.load(Ordering::Acquire)
             && time >= self.committed_at.load(Ordering::Relaxed) + IDLE
@@ -295,8 +296,8 @@ impl File {
                 self.finish(&mut slot);
             }
             drop(slot);
-            self.idle_not_before.store(now() + IDLE, Ordering::Relaxed);
-            self.not_before.store(now() + PAUSE, Ordering::Relaxed);
+            self.idle_not_before.store(now_ms() + IDLE, Ordering::Relaxed);
+            self.not_before.store(now_ms() + PAUSE, Ordering::Relaxed);
             if again {
                 self.hurry.store(true, Ordering::Release);
             }
@@ -328,8 +329,8 @@ impl File {
         let capped = wal_max > 0 && used >= wal_max / 2;
         let large = capped && self.size() > wal_max;
         // A thread that commits does it better: it has nothing left to move when it keeps the others out.
-        let committing = now().saturating_sub(self.committed_at.load(Ordering::Relaxed)) < 2 * PAUSE;
-        let mine = !committing || used > 4 * wal_max || now() < self.patient_not_before.load(Ordering::Relaxed);
+        let committing = now_ms().saturating_sub(self.committed_at.load(Ordering::Relaxed)) < 2 * PAUSE;
+        let mine = !committing || used > 4 * wal_max || now_ms() < self.patient_not_before.load(Ordering::Relaxed);
         if left <= FEW && (idle || (large && mine)) {
             let patience = if large { PATIENCE } else { 0 };
             // Before, so that a commit right after it is not forgotten.
@@ -350,7 +351,7 @@ impl File {
     }
 
     fn stalled(&self, log: &Log, wal_max: i64) {
-        let time = now();
+        let time = now_ms();
         let last = self.stalled_at.load(Ordering::Relaxed);
         if last != 0 && time - last < STALLED_EVERY {
             return;

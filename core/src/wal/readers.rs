@@ -12,7 +12,7 @@ use crate::connection::guard::Guard;
 use crate::error::{Holder, Result};
 use crate::events::Event;
 use crate::locks::holders;
-use crate::open::target::file_id;
+use crate::platform::file_id::file_id;
 use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::beside;
 use crate::platform::procfs;

@@ -1,0 +1,146 @@
+//! The keywords of a statement: which ones begin or end a transaction, which are about rows alone, which one is a PRAGMA.
+//! Not a parser. SQLite tells a writer from a reader, but not a COMMIT from either.
+
+/// Whether the statement is a BEGIN.
+pub(crate) fn is_begin(sql: &[u8]) -> bool {
+    begins_with(sql, b"BEGIN")
+}
+
+/// Whether the statement is a VACUUM.
+pub(crate) fn is_vacuum(sql: &[u8]) -> bool {
+    begins_with(sql, b"VACUUM")
+}
+
+fn begins_with(sql: &[u8], keyword: &[u8]) -> bool {
+    Words(sql).next().is_some_and(|word| word.eq_ignore_ascii_case(keyword))
+}
+
+/// The parts of a PRAGMA statement.
+pub(crate) struct PragmaText<'a> {
+    pub name: &'a [u8],
+    /// What is assigned, without blanks around it.
+    pub value: Option<&'a [u8]>,
+}
+
+impl<'a> PragmaText<'a> {
+    /// Takes `PRAGMA [schema.]name [= value | (value)]` apart; `None` for any other statement.
+    pub(crate) fn parse(sql: &'a [u8]) -> Option<PragmaText<'a>> {
+        let mut words = Words(sql);
+        if !words.next()?.eq_ignore_ascii_case(b"PRAGMA") {
+            return None;
+        }
+        let rest = skip_space(words.0);
+        // A comment at the end, which no name and no number contains.
+        let comment = rest.windows(2).position(|pair| pair == b"--" || pair == b"/*").unwrap_or(rest.len());
+        let rest = rest[..comment].trim_ascii_end();
+        let rest = rest.strip_suffix(b";").unwrap_or(rest);
+        let end = rest.iter().position(|byte| matches!(byte, b'=' | b'(')).unwrap_or(rest.len());
+        let (target, value) = rest.split_at(end);
+        let name = target.rsplit(|byte| *byte == b'.').next()?.trim_ascii();
+        let name = name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or(name);
+        let value = match value {
+            [b'=', value @ ..] => Some(value.trim_ascii()),
+            [b'(', value @ ..] => Some(value.trim_ascii().strip_suffix(b")").unwrap_or(value).trim_ascii()),
+            _ => None,
+        };
+        Some(PragmaText { name, value })
+    }
+
+    pub(crate) fn is(&self, name: &[u8]) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+/// Whether the statement is COMMIT, END or ROLLBACK (but not ROLLBACK TO a savepoint).
+pub(crate) fn is_ended_by(sql: &[u8]) -> bool {
+    let mut words = Words(sql);
+    match words.next() {
+        Some(word) if word.eq_ignore_ascii_case(b"COMMIT") || word.eq_ignore_ascii_case(b"END") => true,
+        Some(word) if word.eq_ignore_ascii_case(b"ROLLBACK") => {
+            let next = words.find(|word| !word.eq_ignore_ascii_case(b"TRANSACTION"));
+            !next.is_some_and(|word| word.eq_ignore_ascii_case(b"TO"))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the statement reads or changes rows, and nothing else. The others are rarely run twice, and some of them
+/// (PRAGMA) act when they are compiled.
+pub(crate) fn is_data(sql: &[u8]) -> bool {
+    let word = Words(sql).next().unwrap_or(b"");
+    [b"SELECT".as_slice(), b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"WITH", b"VALUES"]
+        .iter()
+        .any(|data| word.eq_ignore_ascii_case(data))
+}
+
+/// The keywords at the start of a statement, up to the first thing that is none.
+struct Words<'a>(&'a [u8]);
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.0 = skip_space(self.0);
+        let end = self.0.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(self.0.len());
+        let (word, rest) = self.0.split_at(end);
+        self.0 = rest;
+        (!word.is_empty()).then_some(word)
+    }
+}
+
+/// Without what SQLite's tokenizer takes for space at its start: blanks, comments, byte-order marks; and empty statements.
+pub fn skip_space(mut sql: &[u8]) -> &[u8] {
+    loop {
+        sql = match sql {
+            [b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' | b';', rest @ ..] | [0xEF, 0xBB, 0xBF, rest @ ..] => rest,
+            [b'-', b'-', rest @ ..] => &rest[rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())..],
+            [b'/', b'*', rest @ ..] => {
+                &rest[rest.windows(2).position(|pair| pair == b"*/").map_or(rest.len(), |at| at + 2)..]
+            }
+            _ => return sql,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_data, is_ended_by};
+
+    #[test]
+    fn only_the_end_of_a_transaction_is_one() {
+        for sql in [
+            "COMMIT",
+            "commit;",
+            "End Transaction",
+            "ROLLBACK",
+            "ROLLBACK TRANSACTION;",
+            "-- why\n/* and */ ;\u{feff}COMMIT",
+            "/**/ROLLBACK/*;*/",
+        ] {
+            assert!(is_ended_by(sql.as_bytes()), "{sql}");
+        }
+        for sql in [
+            "",
+            "-- COMMIT",
+            "/* COMMIT",
+            "ROLLBACK TO a",
+            "ROLLBACK TRANSACTION /**/ TO SAVEPOINT a",
+            "EXPLAIN COMMIT",
+            "SELECT 'COMMIT'",
+            "ENDING",
+            "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END",
+            "RELEASE a",
+        ] {
+            assert!(!is_ended_by(sql.as_bytes()), "{sql}");
+        }
+    }
+    #[test]
+    fn only_statements_about_rows_are_kept() {
+        for sql in ["SELECT 1", " -- x\nwith a as (select 1) select * from a", "VALUES(1)", "Insert into t values(1)"] {
+            assert!(is_data(sql.as_bytes()), "{sql}");
+        }
+        for sql in ["PRAGMA x", "EXPLAIN SELECT 1", "BEGIN", "ATTACH 'a' AS b", "CREATE TABLE t(a)", "", "SELECTED"] {
+            assert!(!is_data(sql.as_bytes()), "{sql}");
+        }
+    }
+}
