@@ -22,15 +22,22 @@ static OPEN: Mutex<Option<HashMap<usize, Owner>>> = Mutex::new(None);
 /// Whose connection it is: no other thread may touch it, and no forked child close it.
 #[derive(PartialEq, Clone, Copy)]
 struct Owner {
-    thread: libc::pthread_t,
+    thread: usize,
     process: libc::pid_t,
 }
 
 impl Owner {
     fn here() -> Owner {
-        // SAFETY: both only read who is calling.
-        unsafe { Owner { thread: libc::pthread_self(), process: libc::getpid() } }
+        // SAFETY: only reads who is calling.
+        Owner { thread: this_thread(), process: unsafe { libc::getpid() } }
     }
+}
+
+/// The calling thread, as a number: in musl the system's own name for it is a pointer. Asked for after a thread's local
+/// data is gone, too, when Rust's name for it is.
+pub(crate) fn this_thread() -> usize {
+    // SAFETY: only reads who is calling.
+    unsafe { libc::pthread_self() as usize }
 }
 
 /// Whether the process is ending.

@@ -16,6 +16,7 @@ use litekeel_core::{ProgressFn, deadline};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
+use crate::connection::at_exit;
 use crate::connection::token::{Attachment, Token};
 use crate::extension::{Call, native_exports};
 use crate::js::value::Scope;
@@ -58,7 +59,7 @@ unsafe fn end(call: &Call) -> Option<sys::napi_value> {
 /// An environment, asked by the thread that it belongs to; null once the connection is no longer this environment's.
 struct Home {
     env: AtomicPtr<sys::napi_env__>,
-    thread: libc::pthread_t,
+    thread: usize,
     looks: AtomicU32,
 }
 
@@ -68,8 +69,8 @@ impl Home {
         if !self.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(ASKED_ONCE_IN) {
             return false;
         }
-        // SAFETY: reads who is calling. Another owner of a shared connection runs on a thread of its own.
-        if unsafe { libc::pthread_self() } != self.thread || crate::connection::at_exit::exiting() {
+        // Another owner of a shared connection runs on a thread of its own.
+        if at_exit::this_thread() != self.thread || at_exit::exiting() {
             return false;
         }
         let env = self.env.load(Ordering::Relaxed);
@@ -121,8 +122,7 @@ unsafe extern "C" fn on_progress(home: *mut c_void) -> c_int {
 
 /// Makes every statement of the connection look.
 pub(crate) fn install(env: sys::napi_env, token: &Token) {
-    // SAFETY: reads who is calling.
-    let thread = unsafe { libc::pthread_self() };
+    let thread = at_exit::this_thread();
     let home = Arc::new(Home { env: AtomicPtr::new(env), thread, looks: AtomicU32::new(1) });
     let (mut db, mut hook) = (ptr::null_mut(), None);
     if let Some(connection) = token.core() {

@@ -16,6 +16,7 @@ use crate::locks::processes;
 use crate::open::target;
 use crate::platform::file_id::FileId;
 use crate::platform::file_id::file_id;
+use crate::platform::new_file;
 use crate::platform::path_facts::{beside, may, strerror};
 use crate::preflight::orphan_wal;
 use crate::settings::Access;
@@ -137,13 +138,10 @@ impl NewFile {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = directory.join(format!("{prefix}{}-{number}", std::process::id()));
             let mode = if mode.is_some() { 0o600 } else { DEFAULT_MODE };
-            let c_path = c_path(&path)?;
-            // SAFETY: a NUL-terminated path.
-            if unsafe { libc::mknod(c_path.as_ptr(), libc::S_IFREG | mode, 0) } == 0 {
+            let Err(error) = new_file::create(&path, mode) else {
                 let file = file_id(&path).ok_or_else(|| failed(place, "is gone", &io::ErrorKind::NotFound.into()))?;
                 return Ok(NewFile { path, file });
-            }
-            let error = io::Error::last_os_error();
+            };
             if error.kind() == io::ErrorKind::AlreadyExists {
                 continue;
             }
@@ -212,11 +210,6 @@ fn failed(place: &Place, what: &str, error: &io::Error) -> Error {
     Error::new(codes::IO, format!("{} {what}: {}", place.real.display(), strerror(errno)))
         .with_path(&place.real)
         .with_errno(errno)
-}
-
-fn c_path(path: &Path) -> Result<CString> {
-    CString::new(path.as_os_str().as_bytes())
-        .map_err(|_| Error::new(codes::NUL_IN_URL, "the path contains a NUL").with_path(path))
 }
 
 /// Renames a file to a name that is free.

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::events::{self, Event};
 use crate::platform::file_id::file_id;
 use crate::platform::path_facts::beside;
+#[cfg(target_os = "linux")]
 use crate::platform::procfs;
 use crate::sqlite;
 use crate::vfs::file_monitor::Watch;
@@ -311,6 +312,9 @@ fn held(_inode: u64, _bytes: (i64, i64)) -> Verdict {
     Verdict::Unknown
 }
 
+/// Names a process's own descriptors. Linux has the other name too, but not in every container.
+const OPEN_DESCRIPTORS: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+
 /// Whether this process has a descriptor of the file that this copy of SQLite did not open.
 fn strangers(watch: &Watch) -> Verdict {
     let (wal, shm) = watch.files();
@@ -321,13 +325,14 @@ fn strangers(watch: &Watch) -> Verdict {
     let mut seen = 0;
     for _ in 0..LOOKS * 4 {
         let before = open_files::steady();
-        let Ok(entries) = fs::read_dir("/proc/self/fd") else { return Verdict::Unknown };
-        // `stat` of the entry is one of the open file; nothing is opened by it.
+        let Ok(entries) = fs::read_dir(OPEN_DESCRIPTORS) else { return Verdict::Unknown };
         let stranger = entries.flatten().any(|entry| {
             let fd = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            let same = fs::metadata(entry.path())
-                .is_ok_and(|meta| inodes.contains(&meta.ino()) && meta.dev() == watch.database.dev);
-            same && fd.is_some_and(|fd| !open_files::is_ours(fd))
+            fd.is_some_and(|fd| {
+                let file = open_files::file_behind(fd);
+                let same = file.is_some_and(|file| file.dev == watch.database.dev && inodes.contains(&file.ino));
+                same && !open_files::is_ours(fd)
+            })
         });
         if !stranger {
             return Verdict::Good;

@@ -10,7 +10,7 @@ use crate::error::Holder;
 use crate::platform::file_id::file_id;
 use crate::platform::path_facts::beside;
 use crate::platform::procfs;
-use crate::registry;
+use crate::{locks, registry};
 
 /// The first lock byte of the database file; RESERVED is the next one, then 510 SHARED bytes.
 const PENDING: u64 = 0x4000_0000;
@@ -57,7 +57,7 @@ pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
     let me = std::process::id();
     let mut found: Vec<Holder> = Vec::new();
     let mut mine: Vec<&'static str> = Vec::new();
-    for lock in procfs::posix_locks(&inodes)? {
+    for lock in locks::seen(&inodes)? {
         for role in ranks(&lock, database) {
             let known = found.iter().any(|holder| holder.pid == lock.pid && holder.role == role);
             if known || (role == "shared" && shm.is_some()) {

@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::locks;
 use crate::platform::file_id::file_id;
 use crate::platform::path_facts::beside;
 use crate::platform::procfs;
@@ -25,7 +26,7 @@ pub fn users(path: &Path) -> Option<Vec<User>> {
     let database = file_id(path)?.ino;
     let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
     let inodes: Vec<u64> = [Some(database), shm].into_iter().flatten().collect();
-    let mut pids: Vec<u32> = procfs::posix_locks(&inodes)?.iter().map(|lock| lock.pid).collect();
+    let mut pids: Vec<u32> = locks::seen(&inodes)?.iter().map(|lock| lock.pid).collect();
     pids.sort_unstable();
     pids.dedup();
     pids.retain(|&pid| pid != std::process::id());

@@ -1,8 +1,6 @@
 //! Step 0: the path, before SQLite touches it. Only `stat`, `access`, `statfs` and `mkdir`.
 
-use std::ffi::CString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
@@ -11,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::explain::on_disk;
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::filesystem::{self, Reach};
+use crate::platform::new_file;
 use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle, strerror};
 use crate::preflight::orphan_wal;
 use crate::report::OpenReport;
@@ -196,11 +195,7 @@ pub(crate) fn not_writable(path: &Path, why: &str, hint: &str) -> Error {
 /// Creates the empty file for its owner alone, without a descriptor: closing one could drop the locks of another thread
 /// that opened the file in between. `None` when somebody else was first, and has set its mode.
 fn create_private(path: &Path) -> Result<Option<FileId>> {
-    let Ok(name) = CString::new(path.as_os_str().as_bytes()) else { return Ok(None) };
-    // SAFETY: a NUL-terminated path.
-    let rc = unsafe { libc::mknod(name.as_ptr(), libc::S_IFREG | 0o600, 0) };
-    if rc != 0 {
-        let error = std::io::Error::last_os_error();
+    if let Err(error) = new_file::create(path, 0o600) {
         // What else it may be SQLite will fail at and explain.
         if error.kind() == std::io::ErrorKind::AlreadyExists || !path.parent().is_some_and(|dir| may(dir, libc::W_OK)) {
             return Ok(None);

@@ -42,7 +42,20 @@ pub(crate) fn of(path: &Path) -> Option<(String, Reach)> {
 }
 
 /// The name of the file system that holds `path`, and how far it reaches.
-#[cfg(not(target_os = "linux"))]
+#[cfg(target_vendor = "apple")]
+pub(crate) fn of(path: &Path) -> Option<(String, Reach)> {
+    let answer = statfs(path)?;
+    let name: Vec<u8> = answer.f_fstypename.iter().map(|&byte| byte as u8).take_while(|&byte| byte != 0).collect();
+    let reach = match &name[..] {
+        b"nfs" | b"smbfs" | b"afpfs" | b"cifs" | b"webdav" | b"ftp" => Reach::Network,
+        b"macfuse" | b"osxfuse" | b"virtiofs" => Reach::Doubtful,
+        _ => Reach::Local,
+    };
+    Some((String::from_utf8_lossy(&name).into_owned(), reach))
+}
+
+/// The name of the file system that holds `path`, and how far it reaches.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 pub(crate) fn of(_: &Path) -> Option<(String, Reach)> {
     None
 }
@@ -67,7 +80,7 @@ fn statvfs(path: &Path) -> Option<libc::statvfs> {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
 fn statfs(path: &Path) -> Option<libc::statfs> {
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;
     // SAFETY: a NUL-terminated path, and a struct of integers for the answer.

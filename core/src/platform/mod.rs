@@ -3,9 +3,14 @@
 //! Must not know: SQLite's interface, settings, or anything of a database but its path.
 
 pub(crate) mod clock;
+pub(crate) mod durable;
+pub(crate) mod errno;
 pub mod file_id;
 pub(crate) mod filesystem;
 pub mod fork;
+#[cfg(target_vendor = "apple")]
+mod libproc;
+pub(crate) mod new_file;
 pub(crate) mod path_facts;
 pub(crate) mod procfs;
 pub(crate) mod signals;

@@ -1,9 +1,12 @@
 //! What the kernel tells about processes and POSIX locks: `/proc/locks`, `/proc/<pid>/stat`, `/proc/<pid>/cmdline`.
 //!
-//! Other systems have no such table: there every function answers "unknown".
+//! Other systems have no such table: there the locks are unknown. What macOS tells of a process comes from `libproc`.
 
 use std::fs;
 use std::io::{self, Read};
+
+#[cfg(target_vendor = "apple")]
+pub(crate) use super::libproc::{command, state};
 
 /// A POSIX record lock that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,7 @@ fn parse(line: &str) -> Option<PosixLock> {
 
 /// The command line with blanks between the arguments; empty when it may not be read. It stands in messages: what a
 /// terminal would obey, a line end or an escape, becomes a blank too.
+#[cfg(not(target_vendor = "apple"))]
 pub(crate) fn command(pid: u32) -> String {
     let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let text = String::from_utf8_lossy(&raw);
@@ -83,6 +87,7 @@ pub(crate) fn command(pid: u32) -> String {
 }
 
 /// `running`, `sleeping`, `stopped` or `zombie`; empty when unknown.
+#[cfg(not(target_vendor = "apple"))]
 pub(crate) fn state(pid: u32) -> &'static str {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The command name before it is in parentheses and may contain anything, parentheses too.

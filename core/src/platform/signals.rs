@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::error::codes;
 use crate::error::{Error, Result};
+use crate::platform::errno;
 use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::strerror;
 
@@ -206,10 +207,7 @@ extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut
             // two signals, the terminal's and the one that npm or a shell passes on.
             die(signal);
         }
-        #[cfg(target_os = "linux")]
-        (*libc::__errno_location() = errno);
-        #[cfg(not(target_os = "linux"))]
-        (*libc::__error() = errno);
+        errno::set(errno);
     }
 }
 

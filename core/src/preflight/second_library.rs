@@ -1,6 +1,7 @@
 //! A second litekeel in this process: another file of it, loaded by another host. Each would have an SQLite of its own.
 //!
-//! Every object that contains this library carries an ELF note; the loaded objects are asked for theirs.
+//! Every object that contains this library carries a mark, an ELF note or a section of its own in Mach-O; the loaded
+//! objects are asked for theirs.
 
 use crate::error::Result;
 
@@ -9,14 +10,13 @@ use crate::error::Result;
 ///
 /// # Errors
 /// `KEEL_TWO_COPIES`, with the paths of all.
-#[cfg(target_os = "linux")]
 pub(crate) fn check(action: &str) -> Result<Option<String>> {
     use std::sync::atomic::{AtomicBool, Ordering};
     static ALONE: AtomicBool = AtomicBool::new(false);
     if action == "off" || ALONE.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    let copies = note::carriers();
+    let copies = mark::carriers();
     if copies.len() < 2 {
         ALONE.store(true, Ordering::Relaxed);
         return Ok(None);
@@ -30,14 +30,58 @@ pub(crate) fn check(action: &str) -> Result<Option<String>> {
     Err(crate::Error::new(crate::error::codes::TWO_COPIES, text).with_hint(hint))
 }
 
-/// Other systems' objects carry no note that could be asked for.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn check(_: &str) -> Result<Option<String>> {
-    Ok(None)
+#[cfg(target_vendor = "apple")]
+mod mark {
+    use std::ffi::{CStr, c_char, c_ulong, c_void};
+
+    #[used]
+    #[unsafe(link_section = "__DATA,__litekeel")]
+    static MARK: [u8; 8] = *b"litekeel";
+
+    unsafe extern "C" {
+        fn _dyld_image_count() -> u32;
+        fn _dyld_get_image_header(index: u32) -> *const c_void;
+        fn _dyld_get_image_name(index: u32) -> *const c_char;
+        fn getsectiondata(
+            header: *const c_void,
+            segment: *const c_char,
+            section: *const c_char,
+            size: *mut c_ulong,
+        ) -> *const u8;
+    }
+
+    /// The paths of the objects that carry the mark, in the order in which they were loaded.
+    pub(super) fn carriers() -> Vec<String> {
+        // Keeps the mark in the object: a linker may drop what nobody reads.
+        std::hint::black_box(&raw const MARK);
+        let mut found = Vec::new();
+        // SAFETY: the loader's own list; an image that is unloaded meanwhile gives null, or is still mapped.
+        unsafe {
+            for index in 0.._dyld_image_count() {
+                let (header, name) = (_dyld_get_image_header(index), _dyld_get_image_name(index));
+                let mut size = 0;
+                if !header.is_null()
+                    && !name.is_null()
+                    && !getsectiondata(header, c"__DATA".as_ptr(), c"__litekeel".as_ptr(), &mut size).is_null()
+                {
+                    found.push(CStr::from_ptr(name).to_string_lossy().into_owned());
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Other systems' objects carry no mark that could be asked for.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+mod mark {
+    pub(super) fn carriers() -> Vec<String> {
+        Vec::new()
+    }
 }
 
 #[cfg(target_os = "linux")]
-mod note {
+mod mark {
     use std::ffi::{CStr, c_int, c_void};
 
     const NAME: [u8; 12] = *b"litekeel\0\0\0\0";

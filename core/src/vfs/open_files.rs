@@ -9,6 +9,7 @@ use std::ffi::{c_char, c_int};
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::platform::errno;
 use crate::platform::file_id::FileId;
 use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
@@ -117,6 +118,15 @@ impl Drop for UnderWay {
     }
 }
 
+/// The file that a descriptor of this process is open on; `None` when it is not open.
+pub(crate) fn file_behind(fd: c_int) -> Option<FileId> {
+    // SAFETY: any number may be asked for; `stat` is plain data that fstat fills.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        (libc::fstat(fd, &mut stat) == 0).then(|| file_of(&stat))
+    }
+}
+
 #[allow(clippy::unnecessary_cast)] // The fields' width differs between systems.
 fn file_of(stat: &libc::stat) -> FileId {
     FileId { dev: stat.st_dev as u64, ino: stat.st_ino as u64 }
@@ -145,23 +155,18 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
     let flags = if CREATE_NOTHING.get() { flags & !libc::O_CREAT } else { flags };
     // SAFETY: stored by `install` before this function could be called; the arguments are passed on unchanged.
     let fd = unsafe { std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire))(path, flags, mode) };
-    if fd >= 0 {
-        // SAFETY: `stat` is plain data that fstat fills.
-        unsafe {
-            let mut stat: libc::stat = std::mem::zeroed();
-            if libc::fstat(fd, &mut stat) == 0 {
-                let file = file_of(&stat);
-                if inherited(file) {
-                    // SQLite would share the parent's bookkeeping and take no lock. A child has no POSIX locks to lose
-                    // by this close.
-                    std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd);
-                    #[cfg(target_os = "linux")]
-                    (*libc::__errno_location() = libc::EOWNERDEAD);
-                    return -1;
-                }
-                descriptors().insert(fd, (file, fork::generation()));
-            }
+    if fd >= 0
+        && let Some(file) = file_behind(fd)
+    {
+        if inherited(file) {
+            // SQLite would share the parent's bookkeeping and take no lock. A child has no POSIX locks to lose by this
+            // close.
+            // SAFETY: as above.
+            unsafe { std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd) };
+            errno::set(libc::EOWNERDEAD);
+            return -1;
         }
+        descriptors().insert(fd, (file, fork::generation()));
     }
     fd
 }
@@ -173,8 +178,7 @@ unsafe extern "C" fn on_stat(path: *const c_char, into: *mut libc::stat) -> c_in
     unsafe {
         let rc = std::mem::transmute::<usize, StatFn>(STAT.load(Ordering::Acquire))(path, into);
         if rc == 0 && inherited(file_of(&*into)) {
-            #[cfg(target_os = "linux")]
-            (*libc::__errno_location() = libc::ENOENT);
+            errno::set(libc::ENOENT);
             return -1;
         }
         rc

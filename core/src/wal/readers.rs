@@ -11,11 +11,10 @@ use crate::connection::Connection;
 use crate::connection::guard::Guard;
 use crate::error::{Holder, Result};
 use crate::events::Event;
-use crate::locks::holders;
+use crate::locks::{self, holders};
 use crate::platform::file_id::file_id;
 use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::beside;
-use crate::platform::procfs;
 use crate::sqlite::handle;
 use crate::vfs::wal_index::{READ_LOCK, READERS, WalIndex, mapping};
 use crate::{registry, sqlite};
@@ -137,7 +136,7 @@ pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
     // The table is not read at one moment, and a lock that is held may be missing from it. One that was there is reported.
     let mut locks = Vec::new();
     for _ in 0..LOOKS {
-        let seen = procfs::posix_locks(&[inode])?;
+        let seen = locks::seen(&[inode])?;
         locks.extend(seen.into_iter().filter(|lock| !locks.contains(lock)).collect::<Vec<_>>());
     }
     let mut found = Vec::new();

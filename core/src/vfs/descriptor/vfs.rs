@@ -9,6 +9,7 @@ use super::{
     GIVEN, INSTEAD, Main, Methods, NEXT_OPEN, NO_WAL, OPEN_FAULT, OTHER_JOURNAL, PENDING, SEVERAL_FAULT,
     UNLINKED_FAULT, VFS, duplicate, mains, status,
 };
+use crate::platform::durable;
 use crate::sqlite;
 
 struct Registered {
@@ -252,7 +253,7 @@ unsafe extern "C" fn vfs_delete(_: *mut sqlite::sqlite3_vfs, name: *const c_char
             return (*base()).xDelete.map_or(sqlite::SQLITE_IOERR_DELETE, |next| next(base(), name, sync_directory));
         };
         let Some((main, b"-journal")) = owner(ours) else { return sqlite::SQLITE_IOERR_DELETE_NOENT };
-        if libc::ftruncate(main.journal, 0) != 0 || (sync_directory != 0 && libc::fdatasync(main.journal) != 0) {
+        if libc::ftruncate(main.journal, 0) != 0 || (sync_directory != 0 && !durable::sync(main.journal)) {
             return sqlite::SQLITE_IOERR_DELETE;
         }
         sqlite::SQLITE_OK

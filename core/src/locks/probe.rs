@@ -1,0 +1,127 @@
+//! The locks of other processes where no table tells of them: each byte that SQLite locks is asked for, through a
+//! descriptor that SQLite has of the file. Of several who share a byte one is named, and this process's own locks are
+//! never in its way.
+
+use std::ffi::c_int;
+
+use crate::platform::procfs::PosixLock;
+use crate::vfs::open_files;
+
+/// First bytes and lengths of the ranges that SQLite locks: PENDING, RESERVED, SHARED of the database file, then those
+/// of the `-shm`, one by one: of several locks in one range an unspecified one is named.
+const RANGES: [(i64, i64); 12] = [
+    (0x4000_0000, 1),
+    (0x4000_0001, 1),
+    (0x4000_0002, 510),
+    (120, 1),
+    (121, 1),
+    (122, 1),
+    (123, 1),
+    (124, 1),
+    (125, 1),
+    (126, 1),
+    (127, 1),
+    (128, 1),
+];
+
+/// The locks of other processes on the inodes; `None` when this process has none of them open.
+pub(crate) fn locks_of_others(inodes: &[u64]) -> Option<Vec<PosixLock>> {
+    let mut known = false;
+    let mut found: Vec<PosixLock> = Vec::new();
+    for &ino in inodes {
+        let seen =
+            open_files::with_descriptor(ino, |fd| RANGES.iter().filter_map(|range| ask(fd, ino, *range)).collect());
+        known |= seen.is_some();
+        for lock in seen.unwrap_or_else(Vec::new) {
+            if !found.contains(&lock) {
+                found.push(lock);
+            }
+        }
+    }
+    known.then_some(found)
+}
+
+/// Who would be in the way of an exclusive lock on the range.
+#[allow(clippy::unnecessary_cast)] // The fields' width differs between systems.
+fn ask(fd: c_int, ino: u64, (start, length): (i64, i64)) -> Option<PosixLock> {
+    // SAFETY: plain data; the descriptor is open, and GETLK changes nothing but the struct.
+    let lock = unsafe {
+        let mut lock: libc::flock = std::mem::zeroed();
+        (lock.l_type, lock.l_whence) = (libc::F_WRLCK as _, libc::SEEK_SET as _);
+        (lock.l_start, lock.l_len) = (start, length);
+        (libc::fcntl(fd, libc::F_GETLK, &mut lock) == 0).then_some(lock)?
+    };
+    if lock.l_type == libc::F_UNLCK as libc::c_short {
+        return None;
+    }
+    let start = lock.l_start as u64;
+    let end = if lock.l_len == 0 { u64::MAX } else { start + lock.l_len as u64 - 1 };
+    let exclusive = lock.l_type == libc::F_WRLCK as libc::c_short;
+    Some(PosixLock { pid: u32::try_from(lock.l_pid).unwrap_or(0), exclusive, ino, start, end })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::fs::MetadataExt;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::{Connection, Options};
+
+    /// Names the database for the process that holds the locks.
+    const HOLD: &str = "KEEL_TEST_HOLDS_LOCKS_OF";
+
+    /// In a process of its own: a writer until its standard input ends.
+    #[test]
+    fn holds_the_write_lock_when_asked_to() {
+        let Ok(url) = std::env::var(HOLD) else { return };
+        let connection = Connection::open(Some(&url), &Options::new()).unwrap();
+        connection.exec("BEGIN IMMEDIATE").unwrap();
+        println!("\nholding");
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        connection.exec("ROLLBACK").unwrap();
+    }
+
+    #[test]
+    fn the_locks_of_another_process_are_found_and_our_own_are_not() {
+        let dir = std::env::temp_dir().join(format!("litekeel-probe-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("app.db");
+        let url = format!("sqlite://{}", path.display());
+        let inodes = |suffix: &str| fs::metadata(format!("{}{suffix}", path.display())).unwrap().ino();
+        let connection = Connection::open(Some(&url), &Options::new()).unwrap();
+        connection.exec("CREATE TABLE t(x); BEGIN IMMEDIATE").unwrap();
+        let files = [inodes(""), inodes("-shm")];
+        assert_eq!(locks_of_others(&files).unwrap(), [], "this process's own are in nobody's way here");
+        connection.exec("COMMIT").unwrap();
+
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "locks::probe::tests::holds_the_write_lock_when_asked_to", "--nocapture"])
+            .env(HOLD, &url)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(said.any(|line| line.unwrap() == "holding"));
+        let found = locks_of_others(&files).unwrap();
+        let has = |ino: u64, byte: u64, exclusive: bool| {
+            found.iter().any(|lock| {
+                let covers = lock.start <= byte && byte <= lock.end;
+                lock.pid == child.id() && lock.ino == ino && lock.exclusive == exclusive && covers
+            })
+        };
+        assert!(has(files[1], 120, true), "the writer's byte: {found:?}");
+        assert!(has(files[1], 128, false), "the user's byte: {found:?}");
+        assert!(has(files[0], 0x4000_0002, false), "SHARED: {found:?}");
+        assert!(!has(files[1], 121, true), "nobody checkpoints: {found:?}");
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success());
+        assert_eq!(locks_of_others(&files).unwrap(), []);
+        connection.close().unwrap();
+        assert_eq!(locks_of_others(&files), None, "no descriptor, no answer");
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
