@@ -71,12 +71,13 @@ install: all
 	ln -sf liblitekeel.so.0 $(DESTDIR)$(LIBDIR)/liblitekeel.so
 	install -m 644 $(BUILD)/liblitekeel.a $(DESTDIR)$(LIBDIR)/liblitekeel.a
 	install -m 644 include/litekeel.h $(DESTDIR)$(INCLUDEDIR)/litekeel.h
+	install -m 644 include/litekeel/packed.h include/litekeel/litekeel.hpp $(DESTDIR)$(INCLUDEDIR)/litekeel/
 	install -m 644 $$(scripts/sqlite-include)/sqlite3.h $$(scripts/sqlite-include)/sqlite3ext.h $(DESTDIR)$(INCLUDEDIR)/litekeel/
-	install -m 644 include/litekeel.symbols $(DESTDIR)$(SHAREDIR)/litekeel.symbols
+	install -m 644 include/litekeel.symbols packaging/litekeel.supp docs/events.md $(DESTDIR)$(SHAREDIR)/
 	scripts/package-files $(VERSION) $(prefix) $(LIBDIR) $(INCLUDEDIR) $(RPATH) $(DESTDIR)$(LIBDIR)
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,liblitekeel.so liblitekeel.so.0 liblitekeel.so.$(VERSION) liblitekeel.a pkgconfig/litekeel.pc)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,liblitekeel.so liblitekeel.so.0 liblitekeel.so.$(VERSION) liblitekeel.a pkgconfig/litekeel.pc pkgconfig/litekeel-static.pc)
 	rm -f $(DESTDIR)$(BINDIR)/litekeel $(DESTDIR)$(INCLUDEDIR)/litekeel.h
 	rm -rf $(addprefix $(DESTDIR),$(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel $(SHAREDIR))
 

@@ -3,10 +3,13 @@
 use std::env;
 use std::path::PathBuf;
 
+#[path = "ffi/header.rs"]
+mod header;
+
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $value:literal, $class:ident, $hint:literal;)*) => {
-        /// The name and number of every code of litekeel's own.
-        const CODES: &[(&str, i32)] = &[$((stringify!($name), $value),)*];
+    ($($(#[doc = $doc:literal])* $name:ident = $value:literal, $class:ident, $hint:literal;)*) => {
+        /// Every code of litekeel's own.
+        const CODES: &[header::Code] = &[$((stringify!($name), $value, &[$($doc),*], $hint),)*];
     };
 }
 include!("core/src/error/codes_table.rs");
@@ -25,17 +28,18 @@ fn header() {
     let mut config = cbindgen::Config::from_file("ffi/cbindgen.toml").expect("ffi/cbindgen.toml is readable");
     let mut after = config.after_includes.take().unwrap_or_default();
     after.push('\n');
-    for (name, value) in CODES {
-        after.push_str(&format!("#define KEEL_E_{name} ({value})\n"));
-    }
+    after.push_str(&header::codes(CODES));
     config.after_includes = Some(after);
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("litekeel.h");
+    let mut generated = Vec::new();
     cbindgen::Builder::new()
         .with_config(config)
         .with_crate("ffi")
         .generate()
         .expect("the C header is generated")
-        .write_to_file(&out);
+        .write(&mut generated);
+    let generated = String::from_utf8(generated).expect("the header is UTF-8");
+    std::fs::write(&out, header::arranged(&generated)).expect("the build's directory is writable");
     println!("cargo::rustc-env=KEEL_GENERATED_HEADER={}", out.display());
 }
 

@@ -12,6 +12,10 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
 }
 
+/// Memory that nobody points to any more: the control of whatever looks for leaks.
+const LEAK: &str =
+    "#include <stdlib.h>\nchar *volatile kept;\nint main(void) { kept = malloc(7); kept = 0; return 0; }\n";
+
 #[test]
 fn the_whole_road_and_every_wrong_turn() {
     let dir = object::scratch("abi");
@@ -40,6 +44,43 @@ fn every_argument_may_be_rubbish() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+/// Parameters and rows as C and C++ programs handle them, in the oldest dialects that the headers promise.
+#[test]
+fn packed_h_and_litekeel_hpp_carry_every_value() {
+    let dir = object::scratch("packed");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
+    for (compiler, standard, source) in
+        [("cc", "-std=c99", "packed.c"), ("cc", "-std=c11", "packed.c"), ("c++", "-std=c++17", "packed.cc")]
+    {
+        let flags = [standard, "-pedantic", "-Wshadow", "-Wconversion"];
+        let strict = if source == "packed.c" { &flags[..1] } else { &flags[..2] };
+        let program = object::compile_by(compiler, strict, "packed", &sources.join(source), &dir);
+        let work = dir.join(standard);
+        std::fs::create_dir(&work).unwrap();
+        run(Command::new(program).current_dir(work));
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// The program in the comment at the top of the header.
+#[test]
+fn the_example_of_the_header_runs() {
+    let header = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("include/litekeel.h")).unwrap();
+    let code: String = header
+        .lines()
+        .skip_while(|line| !line.contains("#include <litekeel.h>"))
+        .map_while(|line| line.strip_prefix(" *   ").or((line == " *").then_some("")))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let dir = object::scratch("example");
+    std::fs::write(dir.join("app.c"), code).unwrap();
+    let output =
+        Command::new(object::compile_file("app", &dir.join("app.c"), &dir)).current_dir(&dir).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "answer\n------\n    42\n");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 /// The sanitizer of the compiler watches the programs, and the memory of the library too: what is lost is reported.
 #[test]
 fn the_address_sanitizer_finds_nothing_and_nothing_leaks() {
@@ -49,15 +90,14 @@ fn the_address_sanitizer_finds_nothing_and_nothing_leaks() {
     };
     // The control: memory that nobody points to any more.
     let leak = dir.join("leak.c");
-    let text = "#include <stdlib.h>\nchar *volatile kept;\nint main(void) { kept = malloc(7); kept = 0; return 0; }\n";
-    std::fs::write(&leak, text).unwrap();
+    std::fs::write(&leak, LEAK).unwrap();
     let output = Command::new(sanitized("leak", &leak)).current_dir(&dir).output().unwrap();
     assert!(
         !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("7 byte(s) leaked"),
         "{output:?}"
     );
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
-    for name in ["abi", "calls", "care", "arguments"] {
+    for name in ["abi", "calls", "care", "arguments", "packed"] {
         let program = sanitized(name, &sources.join(format!("{name}.c")));
         let work = dir.join(format!("in-{name}"));
         std::fs::create_dir(&work).unwrap();
@@ -74,6 +114,25 @@ fn valgrind_finds_nothing() {
         eprintln!("SKIPPED: valgrind is not installed");
         return;
     }
+    // With the suppressions that are installed, of which a program's own leak is none.
+    let supp = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/litekeel.supp");
+    let valgrind = || {
+        let mut command = Command::new("valgrind");
+        command
+            .args(["-q", "--leak-check=full", "--error-exitcode=9"])
+            .arg(format!("--suppressions={}", supp.display()));
+        command
+    };
+    let leak = dir.join("leak.c");
+    std::fs::write(&leak, LEAK).unwrap();
+    let output = valgrind().arg(object::compile_file("leak", &leak, &dir)).output().unwrap();
+    assert!(
+        !output.status.success()
+            && String::from_utf8_lossy(&output.stderr).contains("7 bytes in 1 blocks are definitely"),
+        "{output:?}"
+    );
+    run(valgrind().arg(object::compile("packed", &dir)).current_dir(&dir));
+    // The others fork, and what a thread held is lost in a child that does not have the thread.
     for (program, argument) in [("abi", "2000"), ("calls", ""), ("care", ""), ("arguments", "small")] {
         let program = object::compile(program, &dir);
         run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(program).arg(argument).current_dir(&dir));

@@ -15,6 +15,9 @@ fn the_committed_header_is_the_generated_one() {
     }
     let committed = std::fs::read_to_string(committed).unwrap();
     assert!(committed == generated, "include/litekeel.h is stale: make header");
+    // Each function has a place among those of its task, and nothing in it is for readers of Rust.
+    assert!(!committed.contains("/* Others\n"), "name the new function in GROUPS of ffi/header.rs");
+    assert!(!committed.contains("# Safety") && !committed.contains("[`"), "Rust's documentation is in the C header");
 }
 
 #[test]
@@ -36,10 +39,17 @@ fn the_exported_symbols_are_the_committed_ones() {
 #[test]
 fn the_header_compiles_twice_over_in_every_dialect() {
     let dir = object::scratch("dialects");
-    let text = "#include <litekeel.h>\n#include <litekeel.h>\nint main(void) { return keel_abi() == 0; }\n";
-    for (compiler, standard, name) in
-        [("cc", "-std=c99", "a.c"), ("cc", "-std=c11", "a.c"), ("c++", "-std=c++17", "a.cc")]
-    {
+    let packed = "litekeel/packed.h";
+    for (compiler, standard, name, header) in [
+        ("cc", "-std=c99", "a.c", packed),
+        ("cc", "-std=c11", "a.c", packed),
+        ("c++", "-std=c++11", "a.cc", packed),
+        ("c++", "-std=c++17", "a.cc", "litekeel/litekeel.hpp"),
+    ] {
+        let text = format!(
+            "#include <litekeel.h>\n#include <litekeel.h>\n#include <{header}>\n#include <{header}>\n\
+             int main(void) {{ return keel_abi() == 0; }}\n"
+        );
         std::fs::write(dir.join(name), text).unwrap();
         let output = Command::new(compiler)
             .args([standard, "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I"])

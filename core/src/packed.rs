@@ -17,6 +17,9 @@
 //!
 //! A cell is 16 bytes: u32 type (SQLite's: 1 integer, 2 float, 3 text, 4 blob, 5 null), u32 length in bytes, u64 payload
 //! (the integer's bits, the double's bits, or the offset of text or blob).
+//!
+//! A NUL that their length does not count follows every text and blob that is encoded here, so that C can print them
+//! where they lie. Nothing relies on it in what comes from outside.
 
 use crate::error::codes;
 use crate::error::{Error, Result};
@@ -125,6 +128,7 @@ impl Encoder {
     fn keep(&mut self, bytes: &[u8]) -> u64 {
         let at = self.heap.len() as u64;
         self.heap.extend_from_slice(bytes);
+        self.heap.push(0);
         at
     }
 

@@ -14,7 +14,7 @@ use crate::handles::{Object, get, give, refused, take};
 use crate::options::{self, keel_options};
 use crate::rows::{Rows, keel_rows};
 
-/// A tuned connection. Tokens of it are counted; the last one that ends closes it.
+/// A connection, or rather a handle for one: handles are counted, and the last one that ends closes the connection.
 pub struct keel_db(());
 
 /// The connection of a token; in a forked child KEEL_E_FORKED, whatever the call.
@@ -39,7 +39,16 @@ pub(crate) unsafe fn store<T>(out: *mut *mut T, make: impl FnOnce() -> Result<Ob
     Ok(0)
 }
 
-/// Opens the database that `url` names; NULL takes DATABASE_URL, then file:data/sqlite.db.
+/// Opens the database that `url` names, with settings for a server, and checks each of them.
+///
+/// `url`, `len`: file:data/app.db?busy_timeout=10s, or a path; `len` in bytes, or KEEL_NUL. NULL means the
+/// environment variable DATABASE_URL and, if that is not set, file:data/sqlite.db. `out` gets the connection: close
+/// it with keel_close or keel_release.
+///
+/// Returns the KEEL_E_ codes of URLs and settings (KEEL_E_EMPTY_URL to KEEL_E_NEEDS_UNSAFE, KEEL_E_PATH_NOT_ALLOWED),
+/// those of the file (KEEL_E_FILE_NOT_WRITABLE to KEEL_E_SECOND_SQLITE, KEEL_E_NOT_A_FILE, KEEL_E_IO),
+/// KEEL_E_SETTING_NOT_APPLIED, KEEL_E_MISMATCH, KEEL_E_TWO_COPIES, KEEL_E_SHUTTING_DOWN, and SQLite's:
+/// SQLITE_CANTOPEN, SQLITE_NOTADB, SQLITE_CORRUPT, SQLITE_READONLY, SQLITE_BUSY.
 ///
 /// # Safety
 /// `url` is NULL or readable for `len`; `out` and `err` are NULL or writable.
@@ -54,7 +63,7 @@ pub unsafe extern "C" fn keel_open(
     unsafe { keel_open_with(url, len, std::ptr::null(), out, err) }
 }
 
-/// Opens with options, which win over the URL; NULL options are none.
+/// As keel_open, with options, which win over the URL. `options` may be NULL, and is still the caller's afterwards.
 ///
 /// # Safety
 /// As keel_open.
@@ -82,8 +91,9 @@ pub unsafe extern "C" fn keel_open_with(
     })
 }
 
-/// A token of its own for the same connection, which is shared from now on: every call on it begins and ends outside a
-/// transaction.
+/// Another handle for the same connection, for another owner of it: `out` gets it. From now on the connection is
+/// shared, and every call on it begins and ends outside a transaction. KEEL_E_IN_TRANSACTION while a transaction or a
+/// batch is open.
 ///
 /// # Safety
 /// `out` and `err` are NULL or writable.
@@ -93,7 +103,8 @@ pub unsafe extern "C" fn keel_retain(db: *mut keel_db, out: *mut *mut keel_db, e
     run(err, || unsafe { store(out, || Ok(Object::Db(of(db)?.retain()?))) })
 }
 
-/// Another connection to the same file, tuned alike, with a transaction of its own.
+/// Another connection to the same file, with the same settings and a transaction of its own: `out` gets it.
+/// KEEL_E_NO_SIBLING for a database in memory; else the codes of keel_open.
 ///
 /// # Safety
 /// `out` and `err` are NULL or writable.
@@ -119,8 +130,9 @@ fn end(db: *mut keel_db) -> Result<i32, Error> {
     }
 }
 
-/// Ends this token; the last one closes. For finalizers: cannot fail, NULL is fine. In a callback of the connection the
-/// owner leaves when the call is over that the callback is part of.
+/// Ends this handle; the last handle of a connection closes it. For finalizers and destructors: reports nothing, NULL
+/// is fine. In a callback of the connection the owner leaves as soon as the call is over that the callback is part
+/// of.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_release(db: *mut keel_db) {
     run(std::ptr::null_mut(), || {
@@ -133,8 +145,9 @@ pub extern "C" fn keel_release(db: *mut keel_db) {
     });
 }
 
-/// Ends this token; the last one closes and reports what it hit. Again: KEEL_E_HANDLE. In a forked
-/// child it does nothing: KEEL_E_FORKED. In a callback of the connection neither: SQLITE_MISUSE.
+/// Ends this handle; the last handle of a connection closes it, and reports what went wrong then. The handle has
+/// ended even when this fails, except where it returns SQLITE_MISUSE (in a callback of the connection) or
+/// KEEL_E_FORKED (in a forked child), where it does nothing. A second time: KEEL_E_HANDLE.
 ///
 /// # Safety
 /// `err` is NULL or writable.
@@ -143,7 +156,11 @@ pub unsafe extern "C" fn keel_close(db: *mut keel_db, err: *mut *mut keel_error)
     run(err, || end(db))
 }
 
-/// Runs a script of statements as written; what ran before an error stays.
+/// Runs a script of any number of statements; rows are dropped. It stops at the first error, and what ran before
+/// stays.
+///
+/// `sql`, `len`: UTF-8; `len` in bytes, or KEEL_NUL. Returns SQLite's codes, explained; KEEL_E_SHARED when the script
+/// would leave a transaction open on a shared connection; KEEL_E_SHUTTING_DOWN.
 ///
 /// # Safety
 /// `sql` is NULL or readable for `len`; `err` is NULL or writable.
@@ -153,7 +170,8 @@ pub unsafe extern "C" fn keel_exec(db: *mut keel_db, sql: *const c_char, len: us
     run(err, || of(db)?.exec(unsafe { utf8(sql, len, "sql")? }).map(|()| 0))
 }
 
-/// Runs a script in one BEGIN IMMEDIATE transaction: all of it or nothing.
+/// Runs a script in one BEGIN IMMEDIATE transaction: all of it or nothing. As keel_exec, and KEEL_E_ARGUMENT for a
+/// script with a COMMIT, END or ROLLBACK of its own.
 ///
 /// # Safety
 /// As keel_exec.
@@ -168,12 +186,21 @@ pub unsafe extern "C" fn keel_exec_atomic(
     run(err, || of(db)?.exec_atomic(unsafe { utf8(sql, len, "sql")? }).map(|()| 0))
 }
 
-/// Runs one statement, once for each row of packed parameters (in a savepoint when there are several), or once with
-/// NULL parameters; its rows come back packed.
+/// Runs one statement; its rows come back packed.
 ///
-/// With `batch_bytes` 0 all of them. Else the first rows that fill so many bytes, at least one; keel_rows_next fetches
-/// the others. Until the last one is read or the rows are freed the statement keeps a read transaction open. Only on a
-/// connection with one owner (else KEEL_E_SHARED) and with at most one row of parameters.
+/// `sql`, `len`: UTF-8; `len` in bytes, or KEEL_NUL. `params`, `params_len`: a packed table (keel_params of
+/// litekeel/packed.h makes one). The statement runs once for each of its rows; if there are several, all of them
+/// succeed or none does. NULL: the statement has no parameters, and runs once. `out` gets the rows; free them with
+/// keel_rows_free.
+///
+/// `batch_bytes` 0: all rows at once. Else the first rows that fill about so many bytes, at least one, and
+/// keel_rows_next fetches the others. Until the last one has been read, or the rows are freed, the statement keeps a
+/// read transaction open. This needs a connection with one owner (else KEEL_E_SHARED) and at most one row of
+/// parameters (else KEEL_E_ARGUMENT).
+///
+/// Returns SQLite's codes, explained; KEEL_E_PACKED for parameters that are malformed, too few or too many, also for
+/// NULL where the statement has parameters; KEEL_E_ARGUMENT for no statement or several; KEEL_E_SHARED;
+/// KEEL_E_SHUTTING_DOWN.
 ///
 /// # Safety
 /// `sql` and `params` are NULL or readable for their lengths; `out` and `err` are NULL or writable.
@@ -194,8 +221,7 @@ pub unsafe extern "C" fn keel_query(
             store(out, || {
                 let connection = of(db)?;
                 let sql = utf8(sql, len, "sql")?;
-                let params =
-                    if params.is_null() { None } else { Some(Table::check(bytes(params, params_len, "params")?)?) };
+                let params = if params.is_null() { None } else { Some(table(bytes(params, params_len, "params")?)?) };
                 if batch_bytes == 0 {
                     return Ok(Rows::whole(connection.query(sql, params)?));
                 }
@@ -206,9 +232,20 @@ pub unsafe extern "C" fn keel_query(
     })
 }
 
+/// The packed parameters. Those of litekeel/packed.h that could not be packed have no bytes.
+fn table(bytes: &[u8]) -> Result<Table<'_>, Error> {
+    Table::check(bytes).map_err(|error| {
+        if bytes.is_empty() {
+            error.with_hint("packing the parameters failed: keel_pack returned the reason")
+        } else {
+            error
+        }
+    })
+}
+
 /// For keel_begin: what the setting txlock says (immediate, unless it was set).
 pub const KEEL_DEFAULT: i32 = -1;
-/// For keel_begin: take the write lock at the first write; an explicit txlock replaces it.
+/// For keel_begin: take the write lock at the first write. A `txlock` setting in the URL replaces it.
 pub const KEEL_DEFERRED: i32 = 0;
 /// For keel_begin: take the write lock now.
 pub const KEEL_IMMEDIATE: i32 = 1;
@@ -221,7 +258,8 @@ fn alone(db: *mut keel_db, sql: &str) -> Result<i32, Error> {
     connection.exec(sql).map(|()| 0)
 }
 
-/// Begins a transaction. Only on a connection with one owner, else KEEL_E_SHARED.
+/// Begins a transaction. `mode`: KEEL_DEFAULT, KEEL_DEFERRED, KEEL_IMMEDIATE or KEEL_EXCLUSIVE. Only on a connection
+/// with one owner, else KEEL_E_SHARED. SQLITE_BUSY when the lock could not be had in time.
 ///
 /// # Safety
 /// `err` is NULL or writable.
@@ -242,7 +280,8 @@ pub unsafe extern "C" fn keel_begin(db: *mut keel_db, mode: i32, err: *mut *mut 
     })
 }
 
-/// Commits.
+/// Commits. After SQLITE_BUSY, or a deferred foreign key that is violated, the transaction is still open.
+/// SQLITE_ERROR when none is.
 ///
 /// # Safety
 /// `err` is NULL or writable.
@@ -251,7 +290,7 @@ pub unsafe extern "C" fn keel_commit(db: *mut keel_db, err: *mut *mut keel_error
     run(err, || alone(db, "COMMIT"))
 }
 
-/// Rolls back.
+/// Rolls back. SQLITE_ERROR when no transaction is open.
 ///
 /// # Safety
 /// `err` is NULL or writable.
@@ -260,21 +299,23 @@ pub unsafe extern "C" fn keel_rollback(db: *mut keel_db, err: *mut *mut keel_err
     run(err, || alone(db, "ROLLBACK"))
 }
 
-/// Gives each later call on the connection at most `ms` milliseconds, a wait for a lock included; then it fails with
-/// SQLITE_INTERRUPT, and a write in a transaction takes the transaction with it. 0: no limit. While a limit is set
-/// litekeel uses the connection's progress handler (sqlite3_progress_handler has one place).
+/// Gives each later call on the connection at most `ms` milliseconds, including any wait for a lock. Then it fails
+/// with SQLITE_INTERRUPT; a write that is cut off so rolls its whole transaction back. 0: no limit. While a limit is
+/// set, litekeel uses the connection's progress handler (sqlite3_progress_handler has room for one).
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_set_timeout(db: *mut keel_db, ms: u32) -> i32 {
     run(std::ptr::null_mut(), || of(db)?.set_timeout(Duration::from_millis(ms.into())).map(|()| 0))
 }
 
-/// Makes the running call fail with SQLITE_INTERRUPT. Any thread; never blocks.
+/// Makes the call that is running on the connection fail with SQLITE_INTERRUPT. From any thread, and from a signal's
+/// thread; never blocks. NULL is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_interrupt(db: *mut keel_db) {
     run(std::ptr::null_mut(), || of(db).map(|connection| connection.interrupt()).map(|()| 0));
 }
 
-/// What open found and did: packed rows of name, value, wanted, source, note.
+/// What open found and did: `out` gets packed rows of name, value, wanted, source and note, one for each setting;
+/// then the warnings, as rows named "warning" with the text in note.
 ///
 /// # Safety
 /// `out` and `err` are NULL or writable.

@@ -37,19 +37,21 @@ pub extern "C" fn keel_error_code(error: *const keel_error) -> i32 {
     texts(error).map_or(0, |texts| texts.error.code())
 }
 
-/// The code's name, "SQLITE_BUSY" or "KEEL_UNKNOWN_PARAM"; static.
+/// The code's name: "SQLITE_BUSY", "KEEL_UNKNOWN_PARAM". Static.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_error_name(error: *const keel_error) -> *const c_char {
     keel_code_name(keel_error_code(error))
 }
 
-/// The name of a code; static.
+/// The name of any code, SQLite's or litekeel's; "SQLITE_UNKNOWN" for a number that is neither. Static.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_code_name(code: i32) -> *const c_char {
     value(c"SQLITE_UNKNOWN".as_ptr(), || codes::name(code).as_ptr())
 }
 
-/// What happened, which path or value, and why. Never NULL; NUL-terminated; valid until the error is freed.
+/// What happened, to which file or value, and why. NUL-terminated, never NULL ("" for NULL); valid until the error is
+/// freed. It may name a path, a process and its command: for your log, not for a stranger. `length` may be NULL; it
+/// gets the length in bytes.
 ///
 /// # Safety
 /// `length` is NULL or writable.
@@ -59,7 +61,8 @@ pub unsafe extern "C" fn keel_error_message(error: *const keel_error, length: *m
     unsafe { text(texts(error).as_deref().map(|texts| &*texts.message), length) }
 }
 
-/// What to do; "" if there is nothing better to say. Valid until the error is freed.
+/// What to do; "" if there is nothing better to say. Valid until the error is freed. `length` may be NULL; it gets
+/// the length in bytes.
 ///
 /// # Safety
 /// `length` is NULL or writable.
@@ -69,7 +72,8 @@ pub unsafe extern "C" fn keel_error_hint(error: *const keel_error, length: *mut 
     unsafe { text(texts(error).as_deref().map(|texts| &*texts.hint), length) }
 }
 
-/// The absolute path that the error is about; "" if it is about none. Valid until the error is freed.
+/// The absolute path that the error is about; "" if it is about none. Valid until the error is freed. `length` may be
+/// NULL; it gets the length in bytes.
 ///
 /// # Safety
 /// `length` is NULL or writable.
@@ -79,14 +83,14 @@ pub unsafe extern "C" fn keel_error_path(error: *const keel_error, length: *mut 
     unsafe { text(texts(error).as_deref().map(|texts| &*texts.path), length) }
 }
 
-/// The step of open, backup or close that failed: "target", "journal_mode", "verify"; "" elsewhere. Valid until the
-/// error is freed.
+/// The step of open, backup or close that failed: "target", "journal_mode", "verify" and so on; "" for every other
+/// call. Valid until the error is freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_error_step(error: *const keel_error) -> *const c_char {
     texts(error).map_or(c"".as_ptr(), |texts| texts.step.as_ptr())
 }
 
-/// Why a lock could not be had: "timeout", "upgrade", "recovery", "wal_conversion", "close_in_progress",
+/// Why a lock could not be had: "timeout", "upgrade", "recovery", "wal_conversion", "close_in_progress" or
 /// "own_async_transaction"; "" for an error that is not about a lock. Valid until the error is freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_error_kind(error: *const keel_error) -> *const c_char {
@@ -99,8 +103,8 @@ pub extern "C" fn keel_error_waited(error: *const keel_error) -> i64 {
     texts(error).and_then(|texts| texts.error.busy().map(|busy| busy.waited.as_millis() as i64)).unwrap_or(-1)
 }
 
-/// Who held the lock, as packed rows: pid, role, state, command, since (milliseconds, or NULL), sql and opened_at (both
-/// for a connection of this process, else NULL). No rows when nobody was found.
+/// Who held the lock: `out` gets packed rows of pid, role, state, command, since (milliseconds or NULL), sql and
+/// opened_at (both NULL for another process). No rows when nobody was found. KEEL_E_HANDLE for NULL.
 ///
 /// # Safety
 /// `out` and `err` are NULL or writable.
@@ -119,7 +123,7 @@ pub unsafe extern "C" fn keel_error_holders(
     })
 }
 
-/// The byte in the SQL or URL, or -1.
+/// The byte in the SQL or URL where the error is, or -1.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_error_offset(error: *const keel_error) -> i32 {
     texts(error).and_then(|texts| texts.error.offset()).unwrap_or(-1)

@@ -11,6 +11,7 @@ mod maintenance;
 mod monitoring;
 mod options;
 mod rows;
+mod rows_text;
 mod shutdown;
 mod sqlite;
 pub mod token_exchange;

@@ -11,8 +11,9 @@ use crate::boundary::run;
 use crate::connection::{keel_db, of};
 use crate::error::keel_error;
 
-/// Moves the WAL into the database. `mode` is one of SQLite's SQLITE_CHECKPOINT_* (-1 NOOP only looks). `log` gets the
-/// frames in the WAL, `done` how many of them are in the database.
+/// Moves the WAL into the database. `mode`: SQLite's SQLITE_CHECKPOINT_PASSIVE (0), FULL (1), RESTART (2), TRUNCATE
+/// (3) or NOOP (-1, only looks). `log` gets the number of frames in the WAL and `done` how many of them are in the
+/// database; both may be NULL. SQLITE_BUSY when readers or a writer are in the way; KEEL_E_IN_TRANSACTION.
 ///
 /// # Safety
 /// `log`, `done` and `err` are NULL or writable.
@@ -36,14 +37,17 @@ pub unsafe extern "C" fn keel_checkpoint(
     })
 }
 
-/// Hears the pages done and the pages in all after each step of a backup, on the thread that called; not 0 stops it.
-/// It must not use the connection.
+/// Called after each step of a backup, with the pages done and the pages in all, on the thread that called
+/// keel_backup; any value but 0 stops the backup. It must return normally: no exception, no longjmp. It must not use
+/// the connection.
 pub type keel_progress = Option<unsafe extern "C" fn(ctx: *mut c_void, done: i64, total: i64) -> i32>;
 
-/// Copies the database, as one consistent state whatever writes meanwhile, to the file that `dest_url` names (in the
-/// same grammar as for keel_open); its content is replaced in one transaction. `pages` are copied in each step (0:
-/// litekeel chooses; negative: all at once). `progress` may be NULL. Stopped, it fails with SQLITE_INTERRUPT; after a
-/// failure a destination that was new is gone, and one that existed is as it was.
+/// Copies the database, as one consistent state whatever is written meanwhile, to the file that `dest_url` names (as
+/// for keel_open); its content is replaced in one transaction.
+///
+/// `pages`: how many are copied in each step; 0: litekeel chooses; negative: all at once. `progress` may be NULL, and
+/// is called with `ctx`. When it stops the backup: SQLITE_INTERRUPT. After a failure a destination that was new is
+/// gone, and one that existed is as it was. Returns the codes of keel_open for the destination, and SQLite's.
 ///
 /// # Safety
 /// `dest_url` is NULL or readable for `len`; `progress` may be called with `ctx`; `err` is NULL or writable.
@@ -70,8 +74,9 @@ pub unsafe extern "C" fn keel_backup(
     })
 }
 
-/// Hears what SQLite writes to its log: an extended result code and a sentence (NUL-terminated, valid during the
-/// call). Any thread, perhaps in the middle of a call: it must use neither litekeel nor SQLite.
+/// Called for each line of SQLite's log: an extended result code and a sentence, NUL-terminated and valid during the
+/// call. It runs on any thread, perhaps in the middle of a call. It must return normally: no exception, no longjmp.
+/// It must use neither litekeel nor SQLite.
 pub type keel_log = Option<unsafe extern "C" fn(ctx: *mut c_void, code: i32, message: *const c_char, len: usize)>;
 
 #[derive(Clone, Copy)]
@@ -83,8 +88,9 @@ unsafe impl Sync for Listener {}
 
 static LISTENER: ForkMutex<Option<Listener>> = ForkMutex::new(None);
 
-/// Sends SQLite's log to `log`, instead of to the function set before; NULL ends it. Set it before the first open, to
-/// hear all of it. The function set before may still be running on another thread when this returns.
+/// Calls `log` with `ctx` for each line of SQLite's log, for the whole process, instead of the function set before;
+/// NULL ends it. Set it before the first open to see all of it. The function set before may still be running on
+/// another thread when this returns.
 ///
 /// # Safety
 /// `log` may be called with `ctx`, on any thread, for the rest of the process.

@@ -15,8 +15,8 @@ use crate::connection::{keel_db, of, store};
 use crate::error::keel_error;
 use crate::rows::{Rows, holders, keel_rows};
 
-/// Who holds a lock on the database now, the connection itself excepted: packed rows as for keel_error_holders, writers
-/// first. No row for a database in memory.
+/// Who holds a lock on the database now, this connection excepted: `out` gets packed rows as from keel_error_holders,
+/// writers first. No rows for a database in memory. KEEL_E_IO where the system cannot tell.
 ///
 /// # Safety
 /// `out` and `err` are NULL or writable.
@@ -40,10 +40,11 @@ pub unsafe extern "C" fn keel_holders(db: *mut keel_db, out: *mut *mut keel_rows
     })
 }
 
-/// How the connection and its database are: packed rows of name, value, hint. First the checks `database_file`,
-/// `wal_file`, `locks` and `second_sqlite`, each "good", "bad" or "unknown"; `latched` with the code for which the
-/// connection refuses to write, if it does; `wal_frames`, `wal_checkpointed`, `wal_bytes` and `page_size` as numbers; a
-/// `pin` for each reader of the WAL; then the hazards of the path. The hint says what it means and what to do.
+/// How the connection and its database are: `out` gets packed rows of name, value and hint; the hint says what it
+/// means and what to do. First the checks `database_file`, `wal_file`, `locks` and `second_sqlite`, each "good",
+/// "bad" or "unknown"; `latched` with the code for which the connection refuses to write, if it does; `wal_frames`,
+/// `wal_checkpointed`, `wal_bytes` and `page_size` as numbers; a `pin` for each reader that keeps the WAL from being
+/// reused; then what is hazardous about the path.
 ///
 /// # Safety
 /// `out` and `err` are NULL or writable.
@@ -90,7 +91,9 @@ fn diagnose(connection: &Connection) -> Result<Packed, Error> {
     Ok(rows.finish())
 }
 
-/// Hears an event: its name (NUL-terminated) and its fields as one packed row, both valid during the call.
+/// Called for each event: `name` is NUL-terminated, `fields` one packed row of `len` bytes (keel_cursor_at reads it);
+/// both are valid during the call. It must return normally: no exception, no longjmp. It must not call litekeel or
+/// use the connection.
 pub type keel_event_fn =
     Option<unsafe extern "C" fn(ctx: *mut c_void, name: *const c_char, fields: *const c_void, len: usize)>;
 
@@ -121,10 +124,10 @@ impl Listener {
 /// The subscription of each token.
 static LISTENERS: ForkMutex<BTreeMap<usize, (Weak<Connection>, u64)>> = ForkMutex::new(BTreeMap::new());
 
-/// Sends the events of this connection and of its file to `listener`, instead of to the one set for this handle before;
-/// NULL ends it, as the end of the handle does. Called on the thread that caused the event, or on litekeel's own for
-/// what happens in the background; it must not call in. When this returns, the listener set before may still be running
-/// on another thread. The events and their fields are listed in docs/events.md.
+/// Calls `listener` with `ctx` for each event of this connection and of its file, instead of the function set for
+/// this handle before; NULL ends it, and so does the end of the handle. It runs on the thread that caused the event,
+/// or on litekeel's own for what happens in the background. When this returns, the function set before may still be
+/// running on another thread. docs/events.md (installed in share/doc/litekeel) lists the events and their fields.
 ///
 /// # Safety
 /// `listener` may be called with `ctx`, on any thread, until it is replaced.

@@ -20,7 +20,7 @@ pub(crate) fn of(options: *const keel_options) -> Result<Arc<Mutex<Options>>, Er
     }
 }
 
-/// Makes an empty set of options.
+/// Makes an empty set of options: `out` gets it; free it with keel_options_free.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -36,7 +36,8 @@ pub unsafe extern "C" fn keel_options_new(out: *mut *mut keel_options) -> i32 {
     })
 }
 
-/// Sets an option: "busy_timeout", "10s". The keys are those of the URL and a few of the call's own.
+/// Sets an option: `key` "busy_timeout", `text` "10s". The keys are the settings of the URL and a few that only a
+/// call can have; keel_options_name lists them. KEEL_E_UNKNOWN_PARAM, KEEL_E_INVALID_VALUE.
 ///
 /// # Safety
 /// `key` and `text` are NULL or readable for their lengths; `err` is NULL or writable.

@@ -1,7 +1,7 @@
 //! Packed rows: one buffer for a whole result, or for one batch of it after the other.
 
-use std::ffi::c_void;
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::ffi::{CString, c_char, c_void};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 
 use litekeel_core::error::Holder;
 use litekeel_core::packed::{Cell, Encoder, Packed};
@@ -10,6 +10,7 @@ use litekeel_core::{Error, Stream, sqlite};
 use crate::boundary::{run, value};
 use crate::error::keel_error;
 use crate::handles::{Object, get, look, refused, take};
+use crate::rows_text;
 
 /// A packed result. Whole results are immutable and readable from any thread; one that is read in batches belongs to
 /// one thread at a time.
@@ -22,30 +23,45 @@ pub const KEEL_DONE: i32 = 101;
 
 /// What a token for rows stands for.
 pub(crate) enum Rows {
-    Whole(Packed),
+    /// The table, and its text once somebody has asked for it.
+    Whole(Packed, OnceLock<CString>),
     Batches(Mutex<Batch>),
 }
 
 pub(crate) struct Batch {
     packed: Packed,
+    /// Of this batch, once somebody has asked for it.
+    text: Option<CString>,
     stream: Stream,
 }
 
 impl Rows {
     pub(crate) fn whole(packed: Packed) -> Object {
-        Object::Rows(Arc::new(Rows::Whole(packed)))
+        Object::Rows(Arc::new(Rows::Whole(packed, OnceLock::new())))
     }
 
     pub(crate) fn stream(packed: Packed, stream: Stream) -> Object {
-        Object::Rows(Arc::new(Rows::Batches(Mutex::new(Batch { packed, stream }))))
+        Object::Rows(Arc::new(Rows::Batches(Mutex::new(Batch { packed, text: None, stream }))))
     }
 
     fn data(&self) -> (*const c_void, usize) {
         let address = |packed: &Packed| (packed.bytes().as_ptr().cast(), packed.bytes().len());
         match self {
-            Rows::Whole(packed) => address(packed),
+            Rows::Whole(packed, _) => address(packed),
             // While keel_rows_next fills them there are none to be read.
             Rows::Batches(batch) => alone(batch).map_or((std::ptr::null(), 0), |batch| address(&batch.packed)),
+        }
+    }
+
+    /// The text's address and length; it lives as long as these rows, or this batch of them.
+    fn text(&self) -> Option<(*const c_char, usize)> {
+        let address = |text: &CString| (text.as_ptr(), text.as_bytes().len());
+        match self {
+            Rows::Whole(packed, text) => Some(address(text.get_or_init(|| rows_text::format(packed.table())))),
+            Rows::Batches(batch) => alone(batch).map(|mut batch| {
+                let Batch { packed, text, .. } = &mut *batch;
+                address(text.get_or_insert_with(|| rows_text::format(packed.table())))
+            }),
         }
     }
 }
@@ -66,8 +82,9 @@ fn of(rows: *const keel_rows) -> Result<Arc<Rows>, Error> {
     }
 }
 
-/// The packed table, laid out as described at the top of this header. Valid until the rows are freed or, in batches,
-/// until the next keel_rows_next; NULL for a handle that is none, and while keel_rows_next runs.
+/// The packed table, as described at the top of this header; `length` may be NULL and gets its length in bytes. Valid
+/// until the rows are freed or, in batches, until the next keel_rows_next. NULL for a handle that is not one of rows,
+/// and while keel_rows_next runs.
 ///
 /// # Safety
 /// `length` is NULL or writable.
@@ -75,7 +92,7 @@ fn of(rows: *const keel_rows) -> Result<Arc<Rows>, Error> {
 pub unsafe extern "C" fn keel_rows_data(rows: *const keel_rows, length: *mut usize) -> *const c_void {
     let (data, size) = value((std::ptr::null(), 0), || {
         let whole = look(rows.cast(), |object| match object {
-            Object::Rows(rows) if matches!(**rows, Rows::Whole(_)) => Some(rows.data()),
+            Object::Rows(rows) if matches!(**rows, Rows::Whole(..)) => Some(rows.data()),
             _ => None,
         });
         whole.unwrap_or_else(|| of(rows).map_or((std::ptr::null(), 0), |rows| rows.data()))
@@ -87,9 +104,9 @@ pub unsafe extern "C" fn keel_rows_data(rows: *const keel_rows, length: *mut usi
     data
 }
 
-/// Fetches the next batch into the rows: KEEL_ROW (SQLITE_ROW) when there are more, KEEL_DONE (SQLITE_DONE) with an
-/// empty table when there are none, or an error's code, again on every later call. keel_query has fetched the first
-/// batch already; a whole result has no other.
+/// Fetches the next batch into `rows`: KEEL_ROW when it has rows, KEEL_DONE with an empty table when there are no
+/// more, or an error's code, which every later call repeats. keel_query has already fetched the first batch; a whole
+/// result has no other. KEEL_E_CLOSED once the connection is closed.
 ///
 /// # Safety
 /// `err` is NULL or writable.
@@ -103,6 +120,7 @@ pub unsafe extern "C" fn keel_rows_next(rows: *mut keel_rows, err: *mut *mut kee
                 "rows in batches belong to one thread at a time, and not to a callback of their own statement",
             )
         })?;
+        batch.text = None;
         match batch.stream.next_batch()? {
             Some(packed) => {
                 let more = packed.table().rows() > 0;
@@ -115,6 +133,27 @@ pub unsafe extern "C" fn keel_rows_next(rows: *mut keel_rows, err: *mut *mut kee
             }
         }
     })
+}
+
+/// The rows as a table with column names, for a log or a terminal: one line for each row, at most 1000 rows, values cut
+/// after 240 characters, control characters escaped. NUL-terminated, never NULL; "" for a handle that is not one of rows
+/// and while keel_rows_next runs. Valid until the rows are freed or, in batches, until the next keel_rows_next.
+///
+/// `length` may be NULL; it gets the length in bytes.
+///
+/// # Safety
+/// `length` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_rows_text(rows: *const keel_rows, length: *mut usize) -> *const c_char {
+    let (text, size) = value((c"".as_ptr(), 0), || {
+        let text = of(rows).ok().and_then(|rows| rows.text());
+        text.unwrap_or((c"".as_ptr(), 0))
+    });
+    if !length.is_null() {
+        // SAFETY: writable by the caller's promise.
+        unsafe { length.write(size) };
+    }
+    text
 }
 
 /// Frees rows; NULL is fine. Ends the statement of rows that were not read to the end.

@@ -7,18 +7,20 @@ use litekeel_core::{Error, codes, registry, shutdown};
 use crate::boundary::{null, run};
 use crate::error::keel_error;
 
-/// From now on each of these signals closes every connection before it has its usual effect: new transactions are
-/// refused (KEEL_E_SHUTTING_DOWN), readers interrupted, write transactions waited for up to `grace_ms` (-1: 5000) and then
-/// rolled back. Only then does the signal take its effect: it ends the process with the signal's status (the first
-/// process of a container too), or the handler that was installed before is called, and ending the process is left to
-/// it. What the program does after the signal, in a handler, `finally` or hook, comes too late for the database: every
-/// call is refused with KEEL_E_SHUTTING_DOWN. A server that wants to finish its requests first handles the signal and
-/// closes by itself; it does not call this.
+/// From now on each of these signals closes every connection before it takes its usual effect. `signals`, `count`:
+/// SIGTERM, SIGINT…; `grace_ms`: how long write transactions may take to end before they are rolled back, in
+/// milliseconds; -1: 5000.
+///
+/// New transactions are refused (KEEL_E_SHUTTING_DOWN) and readers interrupted. Only then does the signal take its
+/// effect: it ends the process with the signal's status (the first process of a container too), or the handler that was
+/// installed before is called, and ending the process is left to it. What the program does after the signal, in a
+/// handler, `finally` or hook, comes too late for the database: every call is refused with KEEL_E_SHUTTING_DOWN. A
+/// server that wants to finish its requests first handles the signal and closes by itself; it does not call this.
 ///
 /// A handler that is installed later has the signal for itself. A second signal ends the waiting for writers, a third
 /// one the process. `exit` meanwhile waits until all is closed. An ignored signal stays ignored. A forked child calls
-/// this for itself; until then signals have their usual effect there.
-/// Finish or close statements on SQLite's own handle before: here nobody knows who uses them.
+/// this for itself; until then signals have their usual effect there. Finish or close your own statements on SQLite's
+/// handle first: nothing here knows who uses them. KEEL_E_ARGUMENT for a signal that cannot be caught.
 ///
 /// # Safety
 /// `signals` is NULL or readable for `count`; `err` is NULL or writable.
@@ -47,7 +49,7 @@ pub unsafe extern "C" fn keel_shutdown_on(
     })
 }
 
-/// How many connections are open in this process, those of other hosts too.
+/// How many connections are open in this process, those of other hosts of the library included.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_open_handles() -> usize {
     let mut open = 0;
@@ -58,8 +60,8 @@ pub extern "C" fn keel_open_handles() -> usize {
     open
 }
 
-/// KEEL_E_LEAK when a connection of this process is open, or one of profile=test was dropped without close; the message
-/// names each with where it was opened (option "opened_at") and for how long.
+/// KEEL_E_LEAK when a connection of this process is open, or one with profile=test was dropped without being closed.
+/// The message names each, where it was opened (option "opened_at") and for how long it has been open.
 ///
 /// # Safety
 /// `err` is NULL or writable.

@@ -4,16 +4,43 @@ use std::ffi::{c_char, c_int};
 use std::sync::OnceLock;
 
 use litekeel_core::sqlite::{self, sqlite3, sqlite3_api_routines};
+use litekeel_core::{Error, codes};
 
-use crate::boundary::value;
+use crate::boundary::{run, value};
 use crate::connection::{keel_db, of};
+use crate::error::keel_error;
 
-/// SQLite's own handle of the connection, or NULL. It is borrowed: do not close it. While other threads use the
-/// connection through litekeel, do not.
+/// SQLite's own handle of the connection, for everything that litekeel/sqlite3.h declares; NULL for a handle that is
+/// not usable. It is borrowed: do not close it, and do not use it while other threads use the connection through
+/// litekeel. For a program with its own prepared statements this is the intended way: keel_open, then
+/// sqlite3_prepare_v2, bind, step, column, and keel_explain.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_sqlite3(db: *mut keel_db) -> *mut sqlite3 {
     value(std::ptr::null_mut(), || {
         of(db).and_then(|connection| Ok(connection.lock()?.raw())).unwrap_or(std::ptr::null_mut())
+    })
+}
+
+/// Explains a failure on SQLite's own handle: what happened, to which file, who holds the lock, what to do.
+///
+/// `rc`: what a sqlite3_ function on keel_sqlite3(db) returned. Call this before the connection is used again: the
+/// details are those of its latest failure. Returns SQLite's extended result code, and `err` gets the error object.
+/// For SQLITE_OK, SQLITE_ROW and SQLITE_DONE: 0, without an error. KEEL_E_ARGUMENT for a negative `rc`.
+///
+/// # Safety
+/// `err` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_explain(db: *mut keel_db, rc: i32, err: *mut *mut keel_error) -> i32 {
+    run(err, || {
+        let connection = of(db)?;
+        if rc < 0 {
+            return Err(Error::new(codes::ARGUMENT, format!("{rc} is not a result code of SQLite's"))
+                .with_hint("pass what the sqlite3_ function returned"));
+        }
+        if matches!(rc, sqlite::SQLITE_OK | sqlite::SQLITE_ROW | sqlite::SQLITE_DONE) {
+            return Ok(0);
+        }
+        Err(connection.explain(rc)?)
     })
 }
 
@@ -23,8 +50,8 @@ unsafe impl Send for Api {}
 // SAFETY: as above.
 unsafe impl Sync for Api {}
 
-/// SQLite's table of functions, for code compiled with sqlite3ext.h: every call goes to this copy of SQLite,
-/// whichever other one is linked.
+/// SQLite's table of functions, for code compiled with sqlite3ext.h: every call through it reaches this copy of
+/// SQLite, even when another one is linked.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_sqlite3_api() -> *const sqlite3_api_routines {
     value(std::ptr::null(), api)

@@ -7,7 +7,8 @@ use litekeel_core::sqlite;
 
 use crate::boundary::value;
 
-/// The ABI this header describes: major << 16 | minor. Within a major version functions are only added.
+/// The ABI that this header describes: major << 16 | minor, so 1 is 0.1. Within a major version functions are only
+/// added.
 pub const KEEL_ABI: u32 = 1;
 
 /// The ABI of the loaded library; compare it with KEEL_ABI.
@@ -16,7 +17,7 @@ pub extern "C" fn keel_abi() -> u32 {
     KEEL_ABI
 }
 
-/// "0.1.0 sqlite/3.54.1 <source id>"; static.
+/// "0.1.0 sqlite/3.54.1 <source id>". Static.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_version() -> *const c_char {
     value(c"".as_ptr(), || text().as_ptr())

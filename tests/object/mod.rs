@@ -29,6 +29,11 @@ pub fn compile_file(name: &str, source: &Path, dir: &Path) -> PathBuf {
 
 /// As [`compile_file`], with more flags.
 pub fn compile_with(flags: &[&str], name: &str, source: &Path, dir: &Path) -> PathBuf {
+    compile_by("cc", &[&["-std=c11"], flags].concat(), name, source, dir)
+}
+
+/// As [`compile_file`], by this compiler, in the dialect that the flags name.
+pub fn compile_by(compiler: &str, flags: &[&str], name: &str, source: &Path, dir: &Path) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = dir.join(name);
     let library = shared();
@@ -37,8 +42,8 @@ pub fn compile_with(flags: &[&str], name: &str, source: &Path, dir: &Path) -> Pa
     if !soname.exists() {
         std::os::unix::fs::symlink(&library, &soname).unwrap();
     }
-    let output = Command::new("cc")
-        .args(["-std=c11", "-g", "-Wall", "-Wextra", "-Werror"])
+    let output = Command::new(compiler)
+        .args(["-g", "-Wall", "-Wextra", "-Werror"])
         .args(flags)
         .arg("-I")
         .arg(root.join("include"))

@@ -228,6 +228,20 @@ impl Connection {
         Ok(Guard::new(state, self, running))
     }
 
+    /// The explained error for `rc`, which a call on SQLite's own handle has just returned: see [`Guard::fail`].
+    ///
+    /// # Errors
+    /// As [`lock`](Connection::lock).
+    pub fn explain(&self, rc: i32) -> Result<Error> {
+        // How long that call waited: a new call of litekeel's begins without it.
+        let waited = self.activity.waited();
+        let guard = self.lock()?;
+        self.activity.set_waited(waited);
+        // SAFETY: the guard keeps the connection open.
+        let extended = unsafe { sqlite::sqlite3_extended_errcode(guard.raw()) };
+        Ok(guard.fail(if extended & 0xff == rc & 0xff { extended } else { rc }))
+    }
+
     /// # Errors
     /// `SQLITE_MISUSE` when this very thread is in a call on the connection: in a callback, which would wait for itself.
     pub fn check_not_inside(&self) -> Result<()> {

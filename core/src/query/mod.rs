@@ -12,7 +12,7 @@ use crate::connection::guard::Guard;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::packed::{Packed, Table};
-use crate::query::statement::{Lifetime, Places, Statement, nul_terminated};
+use crate::query::statement::{Lifetime, Statement, nul_terminated};
 use crate::sqlite;
 use crate::sqlite::sql_text;
 use crate::wal::readers;
@@ -46,7 +46,7 @@ impl Connection {
     }
 
     /// Runs one statement once for each row of parameters, in a savepoint when there are several, and returns all its
-    /// rows. Without parameters it runs once.
+    /// rows. Without parameters, which only a statement that has none allows, it runs once.
     ///
     /// # Errors
     /// SQLite's, explained; `KEEL_PACKED` when the parameters do not fit; `KEEL_ARGUMENT` when the text holds no
@@ -127,7 +127,7 @@ fn run(guard: &Guard<'_>, statement: &mut Statement<'_>, parameters: Option<Tabl
     // SAFETY: the guard keeps the connection open.
     let before = unsafe { sqlite::sqlite3_total_changes64(guard.raw()) };
     let table = parameters.filter(|table| table.columns() > 0);
-    let places = table.map_or(Ok(Places::InOrder), |table| statement.places(table))?;
+    let places = statement.places(table)?;
     let mut out = None;
     for row in 0..table.map_or(1, |table| table.rows()) {
         if row > 0 {

@@ -220,21 +220,35 @@ impl<'a> Statement<'a> {
         encoder
     }
 
-    /// Which parameter each column of the table is bound to.
-    pub(crate) fn places(&self, table: Table<'_>) -> Result<Places> {
-        if table.is_named() {
-            let places: Result<_> = (0..table.columns()).map(|column| self.index(table.name(column))).collect();
-            return places.map(Places::Named);
-        }
+    /// Which parameter each column of the table is bound to. Every parameter of the statement gets a value: SQLite would
+    /// take NULL for one that is forgotten.
+    #[inline(always)]
+    pub(crate) fn places(&self, table: Option<Table<'_>>) -> Result<Places> {
         // SAFETY: a live statement.
-        let wanted = unsafe { sqlite::sqlite3_bind_parameter_count(self.raw) } as usize;
-        if table.columns() != wanted {
-            return Err(Error::new(
-                codes::PACKED,
-                format!("the statement takes {wanted} parameters, {} were given", table.columns()),
-            ));
+        let wanted = unsafe { sqlite::sqlite3_bind_parameter_count(self.raw) };
+        match table {
+            Some(table) if table.is_named() => self.places_by_name(table, wanted).map(Places::Named),
+            table => {
+                let given = table.map_or(0, |table| table.columns());
+                if given != wanted as usize {
+                    return Err(miscounted(wanted, given));
+                }
+                Ok(Places::InOrder)
+            }
         }
-        Ok(Places::InOrder)
+    }
+
+    fn places_by_name(&self, table: Table<'_>, wanted: c_int) -> Result<Vec<c_int>> {
+        let places = (0..table.columns()).map(|column| self.index(table.name(column))).collect::<Result<Vec<_>>>()?;
+        for index in (1..=wanted).filter(|index| !places.contains(index)) {
+            // SAFETY: a live statement; the name is SQLite's and is copied. A gap in ?1, ?3 has none.
+            let name = unsafe { crate::sqlite::handle::owned(sqlite::sqlite3_bind_parameter_name(self.raw, index)) };
+            if let Some(name) = name {
+                return Err(Error::new(codes::PACKED, format!("the parameter {name} of the statement was not given"))
+                    .with_hint("pass NULL where NULL is meant"));
+            }
+        }
+        Ok(places)
     }
 
     /// Binds one row of parameters.
@@ -333,6 +347,15 @@ impl<'a> Statement<'a> {
             }
         }
     }
+}
+
+/// The error for a number of values that is not the number of parameters.
+#[cold]
+fn miscounted(wanted: c_int, given: usize) -> Error {
+    let was = if given == 1 { "was" } else { "were" };
+    let parameters = if wanted == 1 { "parameter" } else { "parameters" };
+    let given = if given == 0 { "none".to_owned() } else { given.to_string() };
+    Error::new(codes::PACKED, format!("the statement takes {wanted} {parameters}, {given} {was} given"))
 }
 
 /// The text for SQLite, which would take a NUL for its end. Nothing is copied that SQLite would refuse for its length.

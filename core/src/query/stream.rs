@@ -90,8 +90,9 @@ impl Connection {
         let changes_before = unsafe { sqlite::sqlite3_total_changes64(guard.raw()) };
         let batch_bytes = usize::try_from(batch_bytes).unwrap_or(usize::MAX);
         let mut stream = Stream { connection: self.clone(), number: None, batch_bytes, changes_before, failure: None };
-        if let Some(table) = parameters.filter(|table| table.columns() > 0) {
-            let places = statement.places(table)?;
+        let table = parameters.filter(|table| table.columns() > 0);
+        let places = statement.places(table)?;
+        if let Some(table) = table {
             if table.rows() == 0 {
                 // Once for each row, as everywhere.
                 return Ok((statement.header().finish(), stream));
