@@ -88,7 +88,7 @@ static PROCESS: Subscribers = Subscribers {
 pub(crate) static PROCESS_LIST: &ForkMutex<Vec<(u64, Subscriber)>> = &PROCESS.list;
 
 impl Subscribers {
-    fn add(&self, subscriber: Subscriber) -> u64 {
+    pub(crate) fn add(&self, subscriber: Subscriber) -> u64 {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut list = self.list.lock();
         list.push((id, subscriber));
@@ -96,7 +96,7 @@ impl Subscribers {
         id
     }
 
-    fn remove(&self, id: u64) {
+    pub(crate) fn remove(&self, id: u64) {
         let mut list = self.list.lock();
         list.retain(|(other, _)| *other != id);
         self.count.store(list.len(), Ordering::Release);
@@ -196,88 +196,9 @@ pub(crate) fn tell_users(all: &[Arc<Subscribers>], event: Event, path: &Path) {
     }
 }
 
-impl crate::Connection {
-    /// Subscribes to this connection's events and to those of its file (a checkpoint in the background). Returns the
-    /// number for [`off_event`](crate::Connection::off_event).
-    pub fn on_event(&self, subscriber: Subscriber) -> u64 {
-        self.subscribers.add(subscriber)
-    }
-
-    /// Ends a subscription. A delivery that is under way on another thread is not waited for.
-    pub fn off_event(&self, id: u64) {
-        self.subscribers.remove(id);
-    }
-
-    /// Tells the subscribers: at once, or, when this thread holds the connection, as soon as it gives it back. Costs two
-    /// loads when nobody listens.
-    pub(crate) fn emit(&self, event: Event) {
-        if !self.subscribers.heard() {
-            return;
-        }
-        let event = named(event, self.path());
-        if self.is_used_by_this_thread() {
-            self.subscribers.keep(event);
-        } else {
-            self.subscribers.deliver(&event);
-        }
-    }
-}
-
 /// Puts the database first: subscribers of the process hear about all of them.
 pub(crate) fn named(mut event: Event, path: Option<&Path>) -> Event {
     let place = path.map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
     event.fields.insert(0, ("database", Value::Text(place)));
     event
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-    use crate::{Connection, Options};
-
-    fn memory() -> Arc<Connection> {
-        Connection::open(Some(":memory:"), &Options::new()).unwrap()
-    }
-
-    #[test]
-    fn a_subscriber_hears_an_event_after_the_lock_is_given_back() {
-        let connection = memory();
-        let (heard, inner) = (Arc::new(Mutex::new(Vec::new())), Arc::downgrade(&connection));
-        let sink = heard.clone();
-        let id = connection.on_event(Arc::new(move |event| {
-            // It may use the connection: nothing of it is locked.
-            inner.upgrade().unwrap().exec("SELECT 1").unwrap();
-            sink.lock().unwrap().push(event.clone());
-        }));
-        let guard = connection.lock().unwrap();
-        connection.emit(Event::new("checkpointed").int("frames", 3).text("mode", "passive"));
-        assert!(heard.lock().unwrap().is_empty());
-        drop(guard);
-        let first = heard.lock().unwrap()[0].clone();
-        assert_eq!(first.get("database"), Some(&Value::Text(":memory:".into())));
-        assert_eq!(first.get("frames"), Some(&Value::Int(3)));
-        connection.emit(Event::new("busy_wait"));
-        assert_eq!(heard.lock().unwrap().len(), 2);
-        connection.off_event(id);
-        connection.emit(Event::new("busy_wait"));
-        assert_eq!(heard.lock().unwrap().len(), 2);
-        connection.close().unwrap();
-    }
-
-    #[test]
-    fn a_panicking_subscriber_takes_nothing_down() {
-        let connection = memory();
-        let heard = Arc::new(AtomicUsize::new(0));
-        let sink = heard.clone();
-        connection.on_event(Arc::new(|_| panic!("on purpose")));
-        connection.on_event(Arc::new(move |_| {
-            sink.fetch_add(1, Ordering::Relaxed);
-        }));
-        connection.emit(Event::new("checkpointed"));
-        assert_eq!(heard.load(Ordering::Relaxed), 1);
-        connection.exec("SELECT 1").unwrap();
-        connection.close().unwrap();
-    }
 }

@@ -1,9 +1,13 @@
 //! The error object: owned by the caller, readable from any thread; every accessor takes NULL.
 
-use std::ffi::{CStr, c_char};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_char};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use litekeel_core::codes;
+use litekeel_core::error::sqlite_name;
+use litekeel_core::fork::ForkMutex;
 
 use crate::boundary::{run, value};
 use crate::connection::store;
@@ -18,6 +22,21 @@ fn texts(error: *const keel_error) -> Option<Arc<ErrorTexts>> {
         Some(Object::Error(texts)) => Some(texts),
         _ => None,
     })
+}
+
+static NAMES: ForkMutex<BTreeMap<i32, &'static CStr>> = ForkMutex::new(BTreeMap::new());
+
+/// The name of a code of ours or of SQLite's; `SQLITE_UNKNOWN` for a code without one.
+fn name(value: i32) -> &'static CStr {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.load(Ordering::Acquire) && !WATCHED.swap(true, Ordering::AcqRel) {
+        litekeel_core::hold_over_forks(&NAMES);
+    }
+    let text = codes::lookup(value).map(|row| row.name).or_else(|| sqlite_name(value));
+    let Some(text) = text else { return c"SQLITE_UNKNOWN" };
+    // One small allocation for each code ever named, kept for the life of the process: callers get a static text.
+    let leak = || &*Box::leak(CString::new(text).unwrap_or_default().into_boxed_c_str());
+    NAMES.lock().entry(value).or_insert_with(leak)
 }
 
 /// # Safety
@@ -46,7 +65,7 @@ pub extern "C" fn keel_error_name(error: *const keel_error) -> *const c_char {
 /// The name of any code, SQLite's or litekeel's; "SQLITE_UNKNOWN" for a number that is neither. Static.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_code_name(code: i32) -> *const c_char {
-    value(c"SQLITE_UNKNOWN".as_ptr(), || codes::name(code).as_ptr())
+    value(c"SQLITE_UNKNOWN".as_ptr(), || name(code).as_ptr())
 }
 
 /// What happened, to which file or value, and why. NUL-terminated, never NULL ("" for NULL); valid until the error is

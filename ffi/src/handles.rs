@@ -12,7 +12,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use litekeel_core::fork::{self, ForkMutex};
+use litekeel_core::fork::ForkMutex;
 use litekeel_core::{Connection, Error, Options, codes};
 
 use crate::rows::Rows;
@@ -92,7 +92,7 @@ static SLOTS: ForkMutex<Slots> = ForkMutex::new(Slots { slots: Vec::new(), free:
 fn slots() -> MutexGuard<'static, Slots> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.load(Ordering::Acquire) && !WATCHED.swap(true, Ordering::AcqRel) {
-        fork::watch(&SLOTS);
+        litekeel_core::hold_over_forks(&SLOTS);
     }
     SLOTS.lock()
 }

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Once};
 
-use litekeel_core::fork::{self, ForkMutex};
+use litekeel_core::fork::ForkMutex;
 use litekeel_core::process;
 
 use crate::arguments::utf8;
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn keel_set_log(log: keel_log, ctx: *mut c_void) -> i32 {
     run(std::ptr::null_mut(), || {
         *LISTENER.lock() = log.map(|log| Listener(log, ctx));
         ONCE.call_once(|| {
-            fork::watch_below(&LISTENER);
+            litekeel_core::hold_over_forks_inside_sqlite(&LISTENER);
             process::subscribe_log(Arc::new(|code, message| {
                 let listener = *LISTENER.lock();
                 let Ok(text) = std::ffi::CString::new(message) else { return };

@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char, c_void};
 use std::sync::{Arc, Once, Weak};
 
 use litekeel_core::events::{Event, Value};
-use litekeel_core::fork::{self, ForkMutex};
+use litekeel_core::fork::ForkMutex;
 use litekeel_core::health::Check;
 use litekeel_core::packed::{Cell, Encoder, Packed};
 use litekeel_core::{Connection, Error, codes, hazards};
@@ -134,7 +134,7 @@ static LISTENERS: ForkMutex<BTreeMap<usize, (Weak<Connection>, u64)>> = ForkMute
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_on_event(db: *mut keel_db, listener: keel_event_fn, ctx: *mut c_void) -> i32 {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| fork::watch(&LISTENERS));
+    ONCE.call_once(|| litekeel_core::hold_over_forks(&LISTENERS));
     run(std::ptr::null_mut(), || {
         let connection = of(db)?;
         let added = listener.map(|listener| {

@@ -4,17 +4,18 @@ use std::cell::RefMut;
 use std::sync::MutexGuard;
 use std::time::Duration;
 
+use crate::connection::open_streams::Streams;
+use crate::connection::statement_cache::Kept;
 use crate::connection::{Connection, State};
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::query::statement::Kept;
-use crate::query::stream::Streams;
 use crate::registry::activity::Execution;
 use crate::settings::{Id, Step, TABLE};
 use crate::sqlite;
 use crate::sqlite::sql_text;
 use crate::sqlite::sql_text::PragmaText;
-use crate::waiting::deadline::{Progress, Running};
+use crate::waiting::deadline::Running;
+use crate::waiting::progress_handler::Progress;
 
 /// Exclusive use of a connection.
 pub struct Guard<'a> {

@@ -1,45 +1,52 @@
 //! One connection: serialised, interruptible, closed once.
 
+mod at_end;
 pub(crate) mod close;
 pub(crate) mod deferred;
+mod events;
 pub(crate) mod guard;
 pub mod health;
 pub(crate) mod hold;
+pub(crate) mod open_streams;
 mod owners;
+pub(crate) mod statement_cache;
+mod timeout;
 pub(crate) mod transaction;
+mod wal;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use crate::connection::deferred::Left;
 use crate::connection::guard::Guard;
+use crate::connection::open_streams::Streams;
+use crate::connection::statement_cache::Kept;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
 use crate::explain;
 use crate::explain::Subject;
-use crate::lifecycle::{initialize, shutdown};
+use crate::lifecycle::at_exit;
+use crate::lifecycle::shutdown;
 use crate::platform::file_id::FileId;
-use crate::platform::file_id::{FileStamp, file_id};
+use crate::platform::file_id::FileStamp;
 use crate::platform::fork;
 use crate::platform::threads::this_thread;
-use crate::query::statement::Kept;
-use crate::query::stream::Streams;
 use crate::registry;
+use crate::registry::OpenConnection;
 use crate::registry::OpenHandle;
 use crate::registry::activity::Activity;
 use crate::report::{CloseReport, OpenReport};
 use crate::settings::Access;
-use crate::settings::{Id, Options, Resolved, Settings, resolve};
+use crate::settings::{Id, Resolved, Settings};
+use crate::sqlite;
 use crate::sqlite::handle::RawHandle;
 use crate::vfs::file_monitor::Watch;
-use crate::vfs::shim;
 use crate::waiting::busy_handler::Waiting;
-use crate::waiting::deadline::Progress;
-use crate::{open, sqlite};
+use crate::waiting::progress_handler::Progress;
 
 /// A connection to one database, safe to use from any thread.
 ///
@@ -101,55 +108,11 @@ pub(crate) struct State {
 // move between threads, and the busy handler runs on the thread that runs the statement.
 unsafe impl Send for State {}
 
-/// What is known about a handle that its host opened itself.
-#[derive(Clone, Debug, Default)]
-pub struct PlainInfo {
-    /// The absolute path; `None` for a database in memory.
-    pub path: Option<PathBuf>,
-    /// Opened for reading only.
-    pub read_only: bool,
-    /// Where in the program it was opened.
-    pub opened_at: String,
-}
-
 impl Connection {
-    /// Opens the database that `url`, the environment or the default names: tuned, verified, registered.
-    ///
-    /// # Errors
-    /// The configuration codes for the URL and the options; SQLite's code, explained, with the step that failed.
-    pub fn open(url: Option<&str>, options: &Options) -> Result<Arc<Connection>> {
-        open::open(resolve(url, options)?, options)
-    }
-
-    /// Takes over a handle that its host opened itself, as it is: untuned, but registered and closed like any other.
-    ///
-    /// # Safety
-    /// `raw` is an open connection of this copy of SQLite that nobody else closes.
-    pub unsafe fn adopt(raw: *mut sqlite::sqlite3, info: PlainInfo) -> Arc<Connection> {
-        initialize::initialise();
-        let file = info.path.as_deref().and_then(file_id);
-        // SAFETY: the caller's promise.
-        let watch = info.path.as_deref().and_then(|path| unsafe { shim::install(raw, path) });
-        let identity = Identity {
-            path: info.path,
-            file,
-            access: if info.read_only { Access::Read } else { Access::Write },
-            opened_at: info.opened_at,
-            report: OpenReport::default(),
-            resolved: None,
-            share_key: None,
-            strict: false,
-            inspected: None,
-            watch,
-        };
-        // SAFETY: the caller's promise.
-        unsafe { Connection::assemble(raw, None, identity) }
-    }
-
     /// Makes the object around an open handle and registers it.
     ///
     /// # Safety
-    /// As for [`adopt`](Connection::adopt).
+    /// `raw` is an open connection of this copy of SQLite that nobody else closes.
     pub(crate) unsafe fn assemble(
         raw: *mut sqlite::sqlite3,
         mut waiting: Option<Box<Waiting>>,
@@ -195,7 +158,9 @@ impl Connection {
             subscribers,
             left: Left::default(),
         });
-        registry::add(handle, strict, &connection);
+        at_exit::arm();
+        let weak = Arc::downgrade(&connection) as Weak<dyn OpenConnection>;
+        registry::add(handle, strict, weak, connection.activity.clone(), connection.identity.watch.clone());
         connection
     }
 
@@ -296,22 +261,6 @@ impl Connection {
     /// not be examined; SQLite's own failure to close.
     pub fn close(&self) -> Result<CloseReport> {
         close::close(self)
-    }
-
-    /// Closes at the end of the process, waiting at most `patience` for a call that is running; returns whether it did.
-    pub(crate) fn close_at_exit(&self, patience: Duration) -> bool {
-        let began = std::time::Instant::now();
-        loop {
-            if let Ok(state) = self.state.try_lock() {
-                close::close_locked(self, state);
-                return true;
-            }
-            if began.elapsed() >= patience {
-                return false;
-            }
-            self.interrupt();
-            std::thread::sleep(Duration::from_millis(1));
-        }
     }
 
     /// Whether all that this connection has read so far is of one state of the database. Locks see to that; only one that

@@ -3,12 +3,6 @@
 //! SQLite's codes are positive and keep their meaning; ours are negative, so the two never collide. A number is
 //! never reused and never changes its meaning; new codes are appended.
 
-use std::collections::BTreeMap;
-use std::ffi::{CStr, CString};
-
-use crate::error::sqlite_name;
-use crate::platform::fork::ForkMutex;
-
 /// What kind of mistake or condition a code stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -55,17 +49,6 @@ include!("codes_table.rs");
 /// The row of a negative code.
 pub fn lookup(value: i32) -> Option<&'static Code> {
     TABLE.iter().find(|code| code.value == value)
-}
-
-pub(crate) static NAMES: ForkMutex<BTreeMap<i32, &'static CStr>> = ForkMutex::new(BTreeMap::new());
-
-/// The name of a code of ours or of SQLite's, for C; `SQLITE_UNKNOWN` for a code without one.
-pub fn name(value: i32) -> &'static CStr {
-    let mut names = NAMES.lock();
-    let text = lookup(value).map(|row| row.name).or_else(|| sqlite_name(value));
-    let Some(text) = text else { return c"SQLITE_UNKNOWN" };
-    // One small allocation for each code ever named, kept for the life of the process: callers get a static text.
-    names.entry(value).or_insert_with(|| Box::leak(CString::new(text).unwrap_or_default().into_boxed_c_str()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-use crate::platform::fork;
+use crate::lifecycle::fork_handlers;
 use crate::platform::fork::ForkMutex;
 use crate::sqlite;
 
@@ -40,7 +40,7 @@ thread_local! {
 /// symbols before litekeel's first open: then its log goes elsewhere and recovery cannot be reported.
 pub fn initialise() -> bool {
     if !configured() {
-        fork::arm();
+        fork_handlers::arm();
         let _configuring = CONFIGURED.lock();
         if !configured() {
             configure();

@@ -3,5 +3,6 @@
 //! Must not know: opening, and SQL.
 
 pub(crate) mod at_exit;
+pub mod fork_handlers;
 pub mod initialize;
 pub mod shutdown;

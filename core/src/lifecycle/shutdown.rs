@@ -8,15 +8,13 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::connection::Connection;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
 use crate::lifecycle::initialize;
-use crate::locks::holders;
 use crate::platform::signals;
 use crate::platform::threads::this_thread;
-use crate::{registry, sqlite};
+use crate::registry::{self, Doing};
 
 /// For how long writers may go on by default.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -175,25 +173,6 @@ fn name(signal: c_int) -> String {
     }
 }
 
-/// What a connection does at the moment.
-enum Doing {
-    Nothing,
-    /// Between two calls of a transaction that has written.
-    Writing,
-    /// In a call, of which only its own thread knows what it does.
-    Running,
-}
-
-fn doing(connection: &Connection) -> Doing {
-    let Ok(state) = connection.state.try_lock() else { return Doing::Running };
-    if state.closed.is_some() {
-        return Doing::Nothing;
-    }
-    // SAFETY: the connection is open, and its lock is held.
-    let state = unsafe { sqlite::sqlite3_txn_state(state.raw.0, std::ptr::null()) };
-    if state == sqlite::SQLITE_TXN_WRITE { Doing::Writing } else { Doing::Nothing }
-}
-
 /// Returns when no connection is in a call or a write transaction, or at the deadline, or when nobody waits any more.
 ///
 /// Interrupting a writer would roll its transaction back. A call is known to be a reader's when nobody in this process
@@ -202,13 +181,13 @@ fn wait_for_writers(deadline: Instant) {
     while Instant::now() < deadline && !signals::hurried() {
         let mut busy = false;
         for connection in registry::live().iter().filter_map(|(.., connection)| Weak::upgrade(connection)) {
-            match doing(&connection) {
+            match connection.doing() {
                 Doing::Nothing => {}
                 Doing::Writing => busy = true,
                 Doing::Running => {
                     busy = true;
-                    if !write_locked_here(&connection) {
-                        connection.interrupt();
+                    if !connection.is_write_locked_here() {
+                        connection.interrupt_call();
                     }
                 }
             }
@@ -220,18 +199,13 @@ fn wait_for_writers(deadline: Instant) {
     }
 }
 
-/// Whether this process holds the write lock of the connection's file; so too when the system does not tell.
-fn write_locked_here(connection: &Connection) -> bool {
-    connection.path().is_some_and(|path| holders::write_locked_here(path).unwrap_or(true))
-}
-
 /// Last opened first. Returns how many were closed, how many of them in a transaction that had written, and how many
 /// are still in use.
 fn close_everything() -> (i64, i64, i64) {
     let (mut closed, mut rolled_back, mut left) = (0, 0, 0);
     for (handle, _, connection) in registry::live() {
         let Some(connection) = connection.upgrade() else { continue };
-        let wrote = !matches!(doing(&connection), Doing::Nothing);
+        let wrote = !matches!(connection.doing(), Doing::Nothing);
         if connection.close_at_exit(PATIENCE) {
             closed += 1;
             rolled_back += i64::from(wrote);

@@ -3,6 +3,7 @@
 //! A pragma before the busy handler fails at once on a contended file; `page_size` after WAL is silently ignored;
 //! `foreign_keys` inside a transaction too. Every failure names its step.
 
+pub mod by_descriptor;
 mod compile_options;
 mod hardening;
 pub(crate) mod inspect;
@@ -10,6 +11,8 @@ mod journal;
 pub(crate) mod opening;
 mod pragmas;
 mod probe;
+mod share;
+mod sibling;
 pub(crate) mod target;
 pub(crate) mod verify;
 
@@ -28,6 +31,7 @@ use crate::preflight::{second_library, second_sqlite};
 use crate::registry;
 use crate::report::OpenReport;
 use crate::settings::Access;
+use crate::settings::resolve;
 use crate::settings::{Id, Options, Origin, Resolved, Settings, Target, Value};
 use crate::vfs::open_files;
 use crate::wal::checkpointer;
@@ -37,6 +41,16 @@ use inspect::Look;
 pub(crate) use hardening::{read as read_switch, version as sqlite_version};
 pub(crate) use opening::Opening;
 pub(crate) use pragmas::as_sqlite;
+
+impl Connection {
+    /// Opens the database that `url`, the environment or the default names: tuned, verified, registered.
+    ///
+    /// # Errors
+    /// The configuration codes for the URL and the options; SQLite's code, explained, with the step that failed.
+    pub fn open(url: Option<&str>, options: &Options) -> Result<Arc<Connection>> {
+        open(resolve(url, options)?, options)
+    }
+}
 
 /// Opens what was resolved: the process's shared connection with `share=1`, else one of its own.
 pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Connection>> {
@@ -54,8 +68,8 @@ pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Conn
     };
     let lock = registry::creation_lock(path);
     let _creating = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(existing) = file_id(path).and_then(registry::find_shared) {
-        same_settings(&existing, &resolved.settings)?;
+    if let Some(existing) = file_id(path).and_then(share::find_shared) {
+        share::same_settings(&existing, &resolved.settings)?;
         match existing.retain() {
             // Closed since it was found, or of no use to anybody any more.
             Err(error) if matches!(error.code(), codes::CLOSED | codes::PANIC) => {}
@@ -99,29 +113,6 @@ pub(crate) fn assistant(resolved: &Resolved, opened_at: &str, query_only: bool) 
         settings.set(Id::QueryOnly, Value::Bool(true), Origin::BuiltIn);
     }
     sibling(&resolved, opened_at)
-}
-
-fn same_settings(existing: &Connection, wanted: &Settings) -> Result<()> {
-    let Some(has) = existing.settings() else { return Ok(()) };
-    let different: Vec<String> = crate::settings::TABLE
-        .iter()
-        // A profile is only a name for the values that are compared one by one.
-        .filter(|row| row.id != Id::Profile && has.get(row.id) != wanted.get(row.id))
-        .map(|row| {
-            let show = |s: &Settings| s.get(row.id).map_or_else(|| "unset".to_owned(), ToString::to_string);
-            format!("{} is {}, not {}", row.key, show(has), show(wanted))
-        })
-        .collect();
-    if different.is_empty() {
-        return Ok(());
-    }
-    let place = existing.path().map(|path| path.display().to_string()).unwrap_or_default();
-    let at = match existing.identity.opened_at.as_str() {
-        "" => String::new(),
-        at => format!(", first opened at {at}"),
-    };
-    Err(Error::new(codes::MISMATCH, format!("{place} is shared with other settings{at}: {}", different.join("; ")))
-        .with_path(existing.path().unwrap_or_else(|| std::path::Path::new(""))))
 }
 
 fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<Connection>> {

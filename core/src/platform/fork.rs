@@ -1,25 +1,16 @@
-//! Forking while other threads work: every lock of this copy is held over the fork, in one order, and free in both
-//! processes after it.
+//! A lock that is held over a fork, and how many forks lie behind this process.
 //!
-//! The child has only the thread that forked. A lock that another thread held at that moment would stay locked in the
-//! child for ever, and the first call there, be it only to be told `KEEL_FORKED`, would hang.
+//! Which locks these are is known on a floor above, in `lifecycle`: here stands only how one is held.
 
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use crate::error::codes;
-use crate::lifecycle::{initialize, shutdown};
-use crate::platform::signals;
-use crate::vfs::{descriptor, open_files};
-use crate::waiting::writer_queue;
-use crate::wal::readers;
-use crate::{events, registry, sqlite};
-
-/// Set in a child that was forked after [`arm`].
+/// Set in a child that was forked after the fork handlers were registered.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// A mutex for a static that may be needed in a forked child. It has to be in `OURS` or be `watch`ed.
+/// A mutex for a static that may be needed in a forked child. It has to be among those that the fork
+/// handlers hold.
 ///
 /// A panic under it does not poison it: what it protects is whole between any two statements.
 pub struct ForkMutex<T: 'static> {
@@ -37,6 +28,15 @@ impl<T> ForkMutex<T> {
     /// A free lock.
     pub const fn new(value: T) -> ForkMutex<T> {
         ForkMutex { mutex: Mutex::new(value), held: UnsafeCell::new(None) }
+    }
+
+    /// What the guard of the fork holds, for the thread that forks.
+    ///
+    /// # Safety
+    /// This thread called [`hold`](Forkable::hold) and has not called [`release`](Forkable::release).
+    pub(crate) unsafe fn held_value(&self) -> Option<&T> {
+        // SAFETY: the caller's promise: nobody else touches the place.
+        unsafe { (*self.held.get()).as_deref() }
     }
 
     /// Waits for the lock.
@@ -73,127 +73,13 @@ impl<T: Send> Forkable for ForkMutex<T> {
     }
 }
 
-type Watched = ForkMutex<Vec<&'static dyn Forkable>>;
-
-/// Locks of the floors above, taken before ours: their holders may call into the core, never the other way round.
-static WATCHED: Watched = ForkMutex::new(Vec::new());
-
-/// Locks of the floors above that are taken inside SQLite's calls, as its log callback does.
-static WATCHED_BELOW: Watched = ForkMutex::new(Vec::new());
-
-/// Our own locks before SQLite's: those under which SQLite is called.
-static OURS: &[&dyn Forkable] = &[
-    &signals::INSTALLING,
-    &initialize::CONFIGURED,
-    &registry::CREATING,
-    &registry::ENTRIES,
-    &writer_queue::LINES,
-    events::PROCESS_LIST,
-    &readers::SEEN,
-    &codes::NAMES,
-];
-
-/// SQLite's own, in the order in which its functions nest them: the list of shared caches; registration; the unix VFS
-/// (under which it asks for memory and random numbers); page cache; memory; random numbers.
-const SQLITES: [i32; 12] = [
-    sqlite::SQLITE_MUTEX_STATIC_OPEN,
-    sqlite::SQLITE_MUTEX_STATIC_MASTER,
-    sqlite::SQLITE_MUTEX_STATIC_APP1,
-    sqlite::SQLITE_MUTEX_STATIC_APP2,
-    sqlite::SQLITE_MUTEX_STATIC_APP3,
-    sqlite::SQLITE_MUTEX_STATIC_VFS3,
-    sqlite::SQLITE_MUTEX_STATIC_VFS2,
-    sqlite::SQLITE_MUTEX_STATIC_VFS1,
-    sqlite::SQLITE_MUTEX_STATIC_LRU,
-    sqlite::SQLITE_MUTEX_STATIC_LRU2,
-    sqlite::SQLITE_MUTEX_STATIC_PRNG,
-    sqlite::SQLITE_MUTEX_STATIC_MEM,
-];
-
-/// Under SQLite's: its VFS calls us back while it holds some of them.
-static BELOW: &[&dyn Forkable] = &[&initialize::SUBSCRIBERS, &descriptor::MAINS, &open_files::DESCRIPTORS];
-
-/// Registers the handlers, once. Before the first use of any lock here.
-pub fn arm() {
-    static ARMED: AtomicBool = AtomicBool::new(false);
-    // No `Once`: a fork in the middle of it would leave the child waiting for a thread that it does not have.
-    if !ARMED.swap(true, Ordering::AcqRel) {
-        // SAFETY: static functions; the library is never unloaded. Without memory for them a fork is as unsafe as ever.
-        unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
-    }
-}
-
-/// Holds this lock of an upper floor over every later fork.
-pub fn watch(lock: &'static dyn Forkable) {
-    arm();
-    WATCHED.lock().push(lock);
-}
-
-/// As [`watch`], for a lock that is taken inside SQLite's calls.
-pub fn watch_below(lock: &'static dyn Forkable) {
-    arm();
-    WATCHED_BELOW.lock().push(lock);
-}
-
 /// How many forks lie between the first use of this library and this process. A connection remembers its own: in a
 /// child the numbers differ, at the price of one load instead of a system call.
 pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Calls `act` for each of SQLite's static mutexes, in their order; none before SQLite is configured, which it would
-/// initialise.
-fn each_of_sqlites(act: unsafe extern "C" fn(*mut sqlite::sqlite3_mutex)) {
-    if !initialize::configured() {
-        return;
-    }
-    for id in SQLITES {
-        // SAFETY: SQLite is initialised; a static mutex lives as long as the process.
-        unsafe { act(sqlite::sqlite3_mutex_alloc(id)) };
-    }
-}
-
-fn hold_watched(locks: &'static Watched) {
-    locks.hold();
-    // SAFETY: this thread holds the lock; it is its own guard that is read.
-    let guard = unsafe { (*locks.held.get()).as_ref() };
-    guard.into_iter().flat_map(|locks| locks.iter()).for_each(|lock| lock.hold());
-}
-
-fn release_watched(locks: &'static Watched) {
-    // SAFETY: as in `hold_watched`; the guard is given back last.
-    let guard = unsafe { (*locks.held.get()).as_ref() };
-    guard.into_iter().flat_map(|locks| locks.iter().rev()).for_each(|lock| lock.release());
-    locks.release();
-}
-
-unsafe extern "C" fn prepare() {
-    hold_watched(&WATCHED);
-    OURS.iter().for_each(|lock| lock.hold());
-    each_of_sqlites(sqlite::sqlite3_mutex_enter);
-    BELOW.iter().for_each(|lock| lock.hold());
-    hold_watched(&WATCHED_BELOW);
-}
-
-unsafe extern "C" fn parent() {
-    release_watched(&WATCHED_BELOW);
-    BELOW.iter().rev().for_each(|lock| lock.release());
-    each_of_sqlites(sqlite::sqlite3_mutex_leave);
-    OURS.iter().rev().for_each(|lock| lock.release());
-    release_watched(&WATCHED);
-}
-
-unsafe extern "C" fn child() {
+/// One more, in the child.
+pub(crate) fn next_generation() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    // SAFETY: the child's copy of the thread that ran `prepare`.
-    unsafe { parent() };
-    initialize::in_child();
-    shutdown::in_child();
-    registry::in_child();
-    open_files::in_child();
-    if initialize::configured() {
-        // Its generator is a copy of the parent's: both would draw the same numbers, random() of the user's too.
-        // SAFETY: its lock is free again; no buffer asks for a new seed.
-        unsafe { sqlite::sqlite3_randomness(0, std::ptr::null_mut()) };
-    }
 }

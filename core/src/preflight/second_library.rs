@@ -27,7 +27,7 @@ pub(crate) fn check(action: &str) -> Result<Option<String>> {
         return Ok(Some(format!("{text}: {}", copies.join(", "))));
     }
     let hint = format!("let every host load the same file; loaded are {}", copies.join(" and "));
-    Err(crate::Error::new(crate::error::codes::TWO_COPIES, text).with_hint(hint))
+    Err(crate::error::Error::new(crate::error::codes::TWO_COPIES, text).with_hint(hint))
 }
 
 #[cfg(target_vendor = "apple")]

@@ -5,58 +5,16 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_int};
 
 use crate::connection::guard::Guard;
+use crate::connection::statement_cache::Entry;
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::packed::{Cell, Encoder, Names, Table};
+use crate::packed::{Cell, Encoder, Table};
 use crate::registry::activity::Execution;
 use crate::sqlite;
 use crate::sqlite::sql_text;
 
-/// How many compiled statements a connection keeps.
-const KEPT: usize = 32;
 /// A longer text is rarely run again, and costs memory.
 const KEPT_TEXT: usize = 16 * 1024;
-
-/// Compiled statements that wait, reset and without parameters, for their text to come again; the latest is last.
-///
-/// SQLite compiles a kept statement anew when the schema, the authorizer, a collation or a flag of the connection has
-/// changed, so nothing here goes stale; only the column names have to be asked for after the first step.
-// Boxed: an entry goes out and in again with every call.
-#[allow(clippy::vec_box)]
-#[derive(Default)]
-pub(crate) struct Kept(Vec<Box<Entry>>);
-
-/// A statement that is kept, or that will be.
-struct Entry {
-    sql: Box<str>,
-    raw: *mut sqlite::sqlite3_stmt,
-    /// The column names, and how often the statement had been compiled anew when they were read.
-    names: Option<(c_int, Names)>,
-}
-
-impl Kept {
-    fn take(&mut self, sql: &str) -> Option<Box<Entry>> {
-        let at = self.0.iter().rposition(|entry| *entry.sql == *sql)?;
-        Some(self.0.remove(at))
-    }
-
-    fn put(&mut self, entry: Box<Entry>) {
-        if self.0.len() == KEPT {
-            let oldest = self.0.remove(0);
-            // SAFETY: kept statements are this list's alone; the caller holds their connection.
-            unsafe { sqlite::sqlite3_finalize(oldest.raw) };
-        }
-        self.0.push(entry);
-    }
-
-    /// Finalizes all of them; the caller holds their connection.
-    pub(crate) fn clear(&mut self) {
-        for entry in self.0.drain(..) {
-            // SAFETY: as in `put`.
-            unsafe { sqlite::sqlite3_finalize(entry.raw) };
-        }
-    }
-}
 
 /// How long the bytes of bound texts and blobs stay where they are.
 #[derive(Clone, Copy, PartialEq)]

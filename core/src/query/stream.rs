@@ -3,7 +3,6 @@
 //! The statement belongs to its connection, which finalizes it at close: a stream that is read later is told so, and
 //! refers to no freed memory.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::connection::Connection;
@@ -14,41 +13,6 @@ use crate::packed::{Packed, Table};
 use crate::query::busy_timeout_pragma;
 use crate::query::statement::{Lifetime, Statement};
 use crate::sqlite;
-
-/// The open statements of a connection's streams, by number.
-#[derive(Default)]
-pub(crate) struct Streams {
-    open: BTreeMap<u64, *mut sqlite::sqlite3_stmt>,
-    latest: u64,
-}
-
-impl Streams {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_empty()
-    }
-
-    fn add(&mut self, raw: *mut sqlite::sqlite3_stmt) -> u64 {
-        self.latest += 1;
-        self.open.insert(self.latest, raw);
-        self.latest
-    }
-
-    /// Finalizes those with these numbers; the caller holds their connection.
-    pub(crate) fn end(&mut self, numbers: Vec<u64>) {
-        for raw in numbers.iter().filter_map(|number| self.open.remove(number)) {
-            // SAFETY: taken out of the list of those that are not finalized.
-            unsafe { sqlite::sqlite3_finalize(raw) };
-        }
-    }
-
-    /// Finalizes all of them; the caller holds their connection.
-    pub(crate) fn clear(&mut self) {
-        for raw in std::mem::take(&mut self.open).into_values() {
-            // SAFETY: each is in this list alone.
-            unsafe { sqlite::sqlite3_finalize(raw) };
-        }
-    }
-}
 
 /// Rows that are still to be read.
 pub struct Stream {
@@ -116,7 +80,7 @@ impl Stream {
         let Some(number) = self.number.take() else { return Ok(None) };
         let connection = self.connection.clone();
         let rows = connection.lock().and_then(|guard| {
-            let raw = guard.streams().open.remove(&number);
+            let raw = guard.streams().remove(number);
             // Only close empties the list, and a closed connection is not locked.
             let raw = raw.ok_or_else(|| Error::new(codes::CLOSED, "the connection of these rows has been closed"))?;
             // SAFETY: the statement of this connection, taken out of the list of those that are not finalized.

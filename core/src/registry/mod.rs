@@ -5,13 +5,13 @@
 
 pub mod activity;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
-use crate::connection::Connection;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::platform::file_id::FileId;
@@ -40,11 +40,34 @@ pub struct OpenHandle {
     pub tuned: bool,
 }
 
+/// What a connection does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// Nothing that would be lost.
+    Nothing,
+    /// Between two calls of a transaction that has written.
+    Writing,
+    /// In a call, of which only its own thread knows what it does.
+    Running,
+}
+
+/// An open connection, as the end of the process sees it: the registry does not know the connection itself.
+pub(crate) trait OpenConnection: Any + Send + Sync {
+    /// What it does now, without waiting.
+    fn doing(&self) -> Doing;
+    /// Whether this process holds the write lock of its file; so too when the system does not tell.
+    fn is_write_locked_here(&self) -> bool;
+    /// Ends the running statement, as `Connection::interrupt` does.
+    fn interrupt_call(&self);
+    /// Closes it, waiting at most `patience` for a call that is running; returns whether it did.
+    fn close_at_exit(&self, patience: Duration) -> bool;
+}
+
 pub(crate) struct Entry {
     handle: OpenHandle,
     opened: Instant,
     strict: bool,
-    connection: Weak<Connection>,
+    connection: Weak<dyn OpenConnection>,
     activity: Arc<Activity>,
     watch: Option<Arc<Watch>>,
     /// The process that opened it, as [`fork::generation`] counts: a child inherits the table, but no connection.
@@ -64,10 +87,13 @@ pub(crate) fn next_id() -> u64 {
 }
 
 /// Adds a connection. `strict`: leaving it open is a failure of the process (`profile=test`).
-pub(crate) fn add(handle: OpenHandle, strict: bool, connection: &Arc<Connection>) {
-    crate::lifecycle::at_exit::arm();
-    let (activity, watch) = (connection.activity.clone(), connection.identity.watch.clone());
-    let connection = Arc::downgrade(connection);
+pub(crate) fn add(
+    handle: OpenHandle,
+    strict: bool,
+    connection: Weak<dyn OpenConnection>,
+    activity: Arc<Activity>,
+    watch: Option<Arc<Watch>>,
+) {
     entries().insert(
         handle.id,
         Entry { handle, opened: Instant::now(), strict, connection, activity, watch, generation: fork::generation() },
@@ -113,7 +139,7 @@ impl Entry {
 }
 
 /// The live connections with whether a leak of them is a failure, last opened first.
-pub(crate) fn live() -> Vec<(OpenHandle, bool, Weak<Connection>)> {
+pub(crate) fn live() -> Vec<(OpenHandle, bool, Weak<dyn OpenConnection>)> {
     let entries = entries();
     let own = entries.values().rev().filter(|entry| entry.is_own());
     own.map(|entry| (entry.view(), entry.strict, entry.connection.clone())).collect()
@@ -193,10 +219,7 @@ pub(crate) fn in_child() {
     CREATING.lock().clear();
 }
 
-/// The process's shared connection to `file`, if there is one.
-pub(crate) fn find_shared(file: FileId) -> Option<Arc<Connection>> {
-    let candidates: Vec<_> =
-        entries().values().filter(|entry| entry.is_own()).map(|entry| entry.connection.clone()).collect();
-    // Upgraded outside the lock: the last owner's drop takes it.
-    candidates.iter().filter_map(Weak::upgrade).find(|connection| connection.share_key() == Some(file))
+/// The live connections, in the order in which they were opened.
+pub(crate) fn connections() -> Vec<Weak<dyn OpenConnection>> {
+    entries().values().filter(|entry| entry.is_own()).map(|entry| entry.connection.clone()).collect()
 }

@@ -7,16 +7,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::connection::Connection;
-use crate::connection::guard::Guard;
-use crate::error::{Holder, Result};
+use crate::error::Holder;
 use crate::events::Event;
 use crate::locks::{self, holders};
 use crate::platform::file_id::file_id;
 use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::beside;
-use crate::sqlite::handle;
-use crate::vfs::wal_index::{READ_LOCK, READERS, WalIndex, mapping};
+use crate::vfs::wal_index::{READ_LOCK, READERS, WalIndex};
 use crate::{registry, sqlite};
 
 /// The state of the WAL at one moment.
@@ -60,65 +57,7 @@ pub struct Pins {
     pub pins: Vec<Pin>,
 }
 
-impl Connection {
-    /// How large the WAL is and how much of it is in the database, without touching either. `None` for a database that
-    /// has no WAL, or keeps it to itself (`locking_mode=exclusive`).
-    ///
-    /// # Errors
-    /// `KEEL_CLOSED`, `KEEL_FORKED`; SQLite's.
-    pub fn wal_status(&self) -> Result<Option<WalStatus>> {
-        let guard = self.lock()?;
-        let Some(path) = self.path() else { return Ok(None) };
-        Ok(index(self, &guard)?.map(|index| status(&index, path)))
-    }
-
-    /// The readers of the WAL, with the frame at which each one stands. `None` as for
-    /// [`wal_status`](Connection::wal_status), and where the system does not tell who holds a lock.
-    ///
-    /// # Errors
-    /// As for [`wal_status`](Connection::wal_status).
-    pub fn pins(&self) -> Result<Option<Pins>> {
-        let Some(path) = self.path() else { return Ok(None) };
-        let index = {
-            let guard = self.lock()?;
-            index(self, &guard)?
-        };
-        Ok(index.and_then(|index| pins(&index, path)))
-    }
-}
-
-/// The WAL-index as it is now.
-fn index(connection: &Connection, guard: &Guard<'_>) -> Result<Option<WalIndex>> {
-    let db = guard.raw();
-    // SAFETY: the guard keeps the connection open and to this thread.
-    unsafe {
-        let fail = |rc| connection.fail(db, rc, "wal_status");
-        let journal = handle::text(db, c"PRAGMA journal_mode").map_err(fail)?;
-        let locking = handle::text(db, c"PRAGMA locking_mode").map_err(fail)?;
-        if journal.as_deref() != Some("wal") || locking.as_deref() != Some("normal") {
-            return Ok(None);
-        }
-        // NOOP opens the WAL where nothing has been read yet. It is refused to a transaction and to a reader of a
-        // read-only file, who have read it.
-        let rc = sqlite::sqlite3_wal_checkpoint_v2(
-            db,
-            c"main".as_ptr(),
-            sqlite::SQLITE_CHECKPOINT_NOOP,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-        );
-        if !matches!(
-            rc & 0xff,
-            sqlite::SQLITE_OK | sqlite::SQLITE_LOCKED | sqlite::SQLITE_READONLY | sqlite::SQLITE_BUSY
-        ) {
-            return Err(fail(rc));
-        }
-        let map = mapping(db);
-        Ok(if map.is_null() { None } else { WalIndex::read(map) })
-    }
-}
-
-fn status(index: &WalIndex, path: &Path) -> WalStatus {
+pub(crate) fn status(index: &WalIndex, path: &Path) -> WalStatus {
     WalStatus {
         frames: index.frames.into(),
         checkpointed: index.backfilled.into(),

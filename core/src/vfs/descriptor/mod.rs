@@ -16,7 +16,6 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 
-use crate::lifecycle::initialize;
 use crate::platform::fork::ForkMutex;
 use crate::sqlite;
 
@@ -155,20 +154,17 @@ pub fn refuse(database: c_int, journal: c_int, readonly: bool) -> Option<String>
         .then(|| "Cannot open database from a file descriptor because it is in WAL mode".into())
 }
 
-/// Opens a connection on duplicates of two descriptors that [`refuse`] found usable: the database and its rollback
-/// journal, which has to be the file `<database>-journal`. Like `sqlite3_open_v2`; the sentence says more than SQLite's
-/// message does, where there is one.
+/// Opens a connection on duplicates of two descriptors; SQLite has been configured.
 ///
 /// # Safety
-/// `db` is writable. The handle belongs to the caller, also when it says why opening failed.
-pub unsafe fn open(
+/// `db` is writable.
+pub(crate) unsafe fn open(
     database: c_int,
     journal: c_int,
     flags: c_int,
     db: *mut *mut sqlite::sqlite3,
 ) -> (c_int, Option<&'static str>) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    initialize::initialise();
     if !vfs::register() {
         return (sqlite::SQLITE_CANTOPEN, Some("this system has no unix VFS"));
     }

@@ -1,0 +1,44 @@
+//! `share=1`: the process's one connection to a file.
+
+use std::any::Any;
+use std::sync::{Arc, Weak};
+
+use crate::connection::Connection;
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::platform::file_id::FileId;
+use crate::registry;
+use crate::settings::{Id, Settings};
+
+/// The process's shared connection to `file`, if there is one.
+pub(super) fn find_shared(file: FileId) -> Option<Arc<Connection>> {
+    // Upgraded outside the registry's lock: the last owner's drop takes it.
+    registry::connections().iter().filter_map(Weak::upgrade).find_map(|connection| {
+        let any: Arc<dyn Any + Send + Sync> = connection;
+        any.downcast::<Connection>().ok().filter(|connection| connection.share_key() == Some(file))
+    })
+}
+
+/// Refuses a second owner that asks for other settings.
+pub(super) fn same_settings(existing: &Connection, wanted: &Settings) -> Result<()> {
+    let Some(has) = existing.settings() else { return Ok(()) };
+    let different: Vec<String> = crate::settings::TABLE
+        .iter()
+        // A profile is only a name for the values that are compared one by one.
+        .filter(|row| row.id != Id::Profile && has.get(row.id) != wanted.get(row.id))
+        .map(|row| {
+            let show = |s: &Settings| s.get(row.id).map_or_else(|| "unset".to_owned(), ToString::to_string);
+            format!("{} is {}, not {}", row.key, show(has), show(wanted))
+        })
+        .collect();
+    if different.is_empty() {
+        return Ok(());
+    }
+    let place = existing.path().map(|path| path.display().to_string()).unwrap_or_default();
+    let at = match existing.identity.opened_at.as_str() {
+        "" => String::new(),
+        at => format!(", first opened at {at}"),
+    };
+    Err(Error::new(codes::MISMATCH, format!("{place} is shared with other settings{at}: {}", different.join("; ")))
+        .with_path(existing.path().unwrap_or_else(|| std::path::Path::new(""))))
+}
