@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::database::{Database, Opened};
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::output::{self, say, tell};
 use crate::progress::{Progress, Waiting};
 use crate::terminal::{Terminal, Tone, bytes, time};
 
@@ -171,7 +172,7 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
         Ok(report) => report,
         Err(error) if error.code() & 0xff == sqlite::SQLITE_INTERRUPT && interrupt::asked() => {
             opened.close()?;
-            eprintln!("{} {}", err.paint(Tone::Warning, "stopped:"), untouched(&destination.path));
+            tell!("{} {}", err.paint(Tone::Warning, "stopped:"), untouched(&destination.path));
             return Ok(Exit::Interrupted);
         }
         Err(_) if !opened.saw_one_state() => return Err(changed(&source.path)),
@@ -182,7 +183,7 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
     };
     opened.close()?;
     for warning in &report.warnings {
-        eprintln!("{} {warning}", err.paint(Tone::Warning, "warning:"));
+        tell!("{} {warning}", err.paint(Tone::Warning, "warning:"));
     }
     let outcome = Outcome {
         source: source.path.display().to_string(),
@@ -194,14 +195,14 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
         checked: (!how.no_check).then_some(true),
     };
     if how.json {
-        println!("{}", serde_json::to_string_pretty(&outcome).expect("strings and numbers"));
+        output::json(&outcome);
         return Ok(Exit::Fine);
     }
     let anew = match outcome.restarts {
         0 => String::new(),
         count => format!("; begun anew {count} times, as others wrote"),
     };
-    println!(
+    say!(
         "{} {} → {}: {} in {}{}{anew}",
         out.paint(Tone::Good, "done"),
         outcome.source,

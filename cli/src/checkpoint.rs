@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::database::Database;
 use crate::exit::Exit;
+use crate::output::{self, say};
 use crate::terminal::{Terminal, Tone, bytes};
 use crate::who;
 
@@ -91,26 +92,26 @@ impl Checkpoint {
 
     fn print(&self, outcome: &Outcome, holders: Option<&who::Presence>, out: Terminal) {
         if self.json {
-            println!("{}", serde_json::to_string_pretty(outcome).expect("strings and numbers"));
+            output::json(&outcome);
             return;
         }
         let (Some(log), Some(done)) = (outcome.log, outcome.done) else {
-            println!("{} has no WAL: nothing to do", outcome.path);
+            say!("{} has no WAL: nothing to do", outcome.path);
             return;
         };
         let sizes = format!("-wal {} → {}", bytes(outcome.wal_bytes_before), bytes(outcome.wal_bytes_after));
         if outcome.complete {
-            println!("{} {}: everything is in the database; {sizes}", out.paint(Tone::Good, "done"), outcome.path);
+            say!("{} {}: everything is in the database; {sizes}", out.paint(Tone::Good, "done"), outcome.path);
             return;
         }
-        println!(
+        say!(
             "{} {}: {done} of {log} frames are in the database; {sizes}",
             out.paint(Tone::Warning, "not finished"),
             outcome.path
         );
         if let Some(presence) = holders {
-            who::table_with_pin(presence, out).iter().for_each(|line| println!("{line}"));
+            who::table_with_pin(presence, out).iter().for_each(|line| say!("{line}"));
         }
-        println!("no data is lost; --wait gives readers more time, and makes writers wait as long");
+        say!("no data is lost; --wait gives readers more time, and makes writers wait as long");
     }
 }

@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::terminal::{Terminal, Tone, command, cut, time};
+use crate::output::{self, say, tell};
+use crate::terminal::{Terminal, Tone, command, cut, labelled, time};
 use crate::wal::Wal;
 use crate::who;
 
@@ -72,7 +73,7 @@ impl Doctor {
         let database = Database::of(self.url.as_deref())?;
         let (findings, settings) = self.examine(&database, err);
         if interrupt::asked() {
-            eprintln!("{} nothing was decided", err.paint(Tone::Warning, "stopped:"));
+            tell!("{} nothing was decided", err.paint(Tone::Warning, "stopped:"));
             return Ok(Exit::Interrupted);
         }
         let presence = who::presence(&database).ok();
@@ -93,7 +94,7 @@ impl Doctor {
                 users,
                 wal,
             };
-            println!("{}", serde_json::to_string_pretty(&diagnosis).expect("strings and numbers"));
+            output::json(&diagnosis);
         } else {
             print(&database, &findings, presence.as_ref(), out);
         }
@@ -155,7 +156,7 @@ fn failed(check: &'static str, error: &Error) -> Finding {
 }
 
 fn print(database: &Database, findings: &[Finding], presence: Option<&who::Presence>, out: Terminal) {
-    println!("{}", out.paint(Tone::Heading, database.path.display()));
+    say!("{}", out.paint(Tone::Heading, database.path.display()));
     for finding in findings {
         let (mark, tone) = match finding.level {
             Level::Fine => ("✓", Tone::Good),
@@ -163,14 +164,16 @@ fn print(database: &Database, findings: &[Finding], presence: Option<&who::Prese
             Level::Warning => ("!", Tone::Warning),
             Level::Problem => ("✗", Tone::Bad),
         };
-        println!("{} {:<12} {}", out.paint(tone, mark), finding.check, finding.found);
+        let label = format!("{} {:<12} ", out.paint(tone, mark), finding.check);
+        labelled(&label, &finding.found, out).iter().for_each(|line| say!("{line}"));
         if !finding.remedy.is_empty() {
-            println!("  {:<12} {} {}", "", out.paint(Tone::Faint, "→"), finding.remedy);
+            let label = format!("  {:<12} {} ", "", out.paint(Tone::Faint, "→"));
+            labelled(&label, &finding.remedy, out).iter().for_each(|line| say!("{line}"));
         }
     }
     if let Some(presence) = presence.filter(|presence| !presence.users.is_empty()) {
-        println!();
-        who::table(presence, out).iter().for_each(|line| println!("{line}"));
+        say!();
+        who::table(presence, out).iter().for_each(|line| say!("{line}"));
     }
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
@@ -183,7 +186,8 @@ fn print(database: &Database, findings: &[Finding], presence: Option<&who::Prese
             format!("{problems} {}, {warnings} {}", plural(problems, "problem"), plural(warnings, "warning")),
         ),
     };
-    println!("\n{}", out.paint(tone, summary));
+    say!();
+    say!("{}", out.paint(tone, summary));
 }
 
 fn plural(count: usize, noun: &str) -> String {

@@ -8,6 +8,7 @@ mod database;
 mod doctor;
 mod exit;
 mod interrupt;
+mod output;
 mod progress;
 mod terminal;
 mod url;
@@ -21,7 +22,8 @@ use clap::{Parser, Subcommand};
 use litekeel_core::Result;
 
 use exit::Exit;
-use terminal::{Colour, Terminal, Tone};
+use output::tell;
+use terminal::{Colour, Terminal, Tone, labelled};
 
 const AFTER: &str = "\
 Without a URL, DATABASE_URL counts, and without that file:data/sqlite.db.
@@ -79,18 +81,45 @@ fn run(command: &Command) -> Result<Exit> {
 fn main() -> ExitCode {
     // SAFETY: before any thread: a reader that goes away (`litekeel doctor | head`) ends the command, as for any other.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    let command = Command::parse();
+    let command = match Command::try_parse() {
+        Ok(command) => command,
+        Err(error) => return end(answer(&error)),
+    };
     interrupt::install();
-    match run(&command) {
-        Ok(exit) => exit.into(),
+    end(match run(&command) {
+        Ok(exit) => exit,
         Err(error) => {
             let err = Terminal::err(command.color);
-            eprintln!("{} {}", err.paint(Tone::Bad, "litekeel:"), error.message());
+            let print = |label: String, text| labelled(&label, text, err).iter().for_each(|line| tell!("{line}"));
+            print(format!("{} ", err.paint(Tone::Bad, "litekeel:")), error.message());
             if !error.hint().is_empty() {
-                eprintln!("  {} {}", err.paint(Tone::Note, "what to do:"), error.hint());
+                print(format!("  {} ", err.paint(Tone::Note, "what to do:")), error.hint());
             }
-            exit::of(&error).into()
+            exit::of(&error)
         }
+    })
+}
+
+/// Help and version are our own text. What is wrong with the command line repeats it, and that may hold anything.
+fn answer(error: &clap::Error) -> Exit {
+    let text = error.render();
+    if error.use_stderr() {
+        text.to_string().trim_end().lines().for_each(output::note);
+        return Exit::Usage;
+    }
+    let styled = Terminal::out(Colour::Auto).has_colours();
+    output::raw(&if styled { text.ansi().to_string() } else { text.to_string() });
+    Exit::Fine
+}
+
+/// What could not be printed was not said: that is a failure, whatever the answer was.
+fn end(exit: Exit) -> ExitCode {
+    match output::take_failure() {
+        Some(error) => {
+            tell!("litekeel: standard output cannot be written: {error}");
+            Exit::Failed.into()
+        }
+        None => exit.into(),
     }
 }
 

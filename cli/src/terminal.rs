@@ -1,9 +1,11 @@
 //! The terminal: colours where one is, its width, and lines that are drawn again in place.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
+use crate::output;
 use clap::ValueEnum;
+use litekeel_core::error::printable::printable;
 pub use litekeel_core::hazards::size_text as bytes;
 
 /// When to use colours.
@@ -70,17 +72,22 @@ impl Terminal {
         if self.live { size().map_or(24, |size| size.1) } else { usize::MAX }
     }
 
+    /// Whether colours are wanted.
+    pub fn has_colours(&self) -> bool {
+        self.colour
+    }
+
     /// The text in the colour of its tone.
     pub fn paint(&self, tone: Tone, text: impl Display) -> String {
         let code = match tone {
-            Tone::Heading => "1",
-            Tone::Faint => "2",
-            Tone::Good => "32",
-            Tone::Note => "36",
-            Tone::Warning => "33",
-            Tone::Bad => "31",
+            Tone::Heading => 1,
+            Tone::Faint => 2,
+            Tone::Good => 32,
+            Tone::Note => 36,
+            Tone::Warning => 33,
+            Tone::Bad => 31,
         };
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+        if self.colour { format!("{}{text}{}", output::colour(code), output::colour(0)) } else { text.to_string() }
     }
 }
 
@@ -95,14 +102,45 @@ fn size() -> Option<(usize, usize)> {
     })
 }
 
-/// The text on one line of so many columns, with an ellipsis where something is missing. What a terminal would obey, a
-/// line end or an escape in another process's command line, becomes a blank.
+/// The text on one line of so many columns, with an ellipsis where something is missing; as it will be shown, since what a
+/// terminal would obey takes more room when it is written out.
 pub fn cut(text: &str, columns: usize) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = printable(text);
     if text.chars().count() <= columns {
-        return text;
+        return text.into_owned();
     }
     text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// The text in lines of so many columns, broken between words; a word that is longer stands alone. As it will be shown.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in printable(text).split(' ') {
+        let length = word.chars().count();
+        // Too narrow for anything: the terminal breaks it as it likes.
+        if used > 0 && used + 1 + length > columns.max(20) {
+            lines.push(String::new());
+            used = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+            used += length;
+        }
+    }
+    lines
+}
+
+/// A line that begins with a label and goes on below the text, not below the label.
+pub fn labelled(label: &str, text: &str, terminal: Terminal) -> Vec<String> {
+    let indent = output::columns(label);
+    let pieces = wrap(text, terminal.width().saturating_sub(indent));
+    let blank = " ".repeat(indent);
+    pieces.iter().enumerate().map(|(at, line)| format!("{}{line}", if at == 0 { label } else { &blank })).collect()
 }
 
 /// A command line for people: the program without its directory, and the arguments.
@@ -118,20 +156,19 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// Replaces what was drawn before. Every line must fit the width, or the count of lines is wrong.
-    pub fn draw(&mut self, out: &mut impl Write, lines: &[String]) -> std::io::Result<()> {
+    /// What replaces that which was drawn before. Every line must fit the width, or the count of lines is wrong.
+    pub fn draw(&mut self, lines: &[String]) -> String {
         let mut text = String::new();
         if self.drawn > 0 {
             text.push_str(&format!("\x1b[{}A", self.drawn));
         }
         for line in lines {
-            text.push_str(&format!("\r{line}\x1b[K\n"));
+            text.push_str(&format!("\r{}\x1b[K\n", output::shown(line)));
         }
         // What a longer picture left below.
         text.push_str("\x1b[J");
         self.drawn = lines.len();
-        out.write_all(text.as_bytes())?;
-        out.flush()
+        text
     }
 }
 
@@ -164,14 +201,28 @@ mod tests {
         assert_eq!(cut("äöü", 3), "äöü");
         assert_eq!(command("/usr/bin/python3 /srv/cron.py"), "python3 /srv/cron.py");
         assert_eq!((command("node"), command("")), ("node".into(), "".into()));
-        assert_eq!(cut("a\x1b[2J\nb", 9), "a [2J b");
+        assert_eq!(cut("a\x1b[2J\nb", 12), "a\\x1b[2J\\nb");
+    }
+
+    #[test]
+    fn lines_break_between_words_and_go_on_below_the_text() {
+        assert_eq!(wrap("one two three", usize::MAX), ["one two three"]);
+        assert_eq!(wrap("a word of 25 or more columns is broken", 25), ["a word of 25 or more", "columns is broken"]);
+        let path = "/a/path/that/is/longer/than/the/line";
+        assert_eq!(wrap(&format!("x {path} y"), 20), ["x", path, "y"]);
+        assert_eq!(wrap("", 20), [""]);
+        let narrow = Terminal { colour: true, live: false };
+        let label = format!("{} ", narrow.paint(Tone::Bad, "✗"));
+        assert_eq!(
+            labelled(&label, "all on one line elsewhere", narrow),
+            [format!("{label}all on one line elsewhere")]
+        );
     }
 
     #[test]
     fn a_shorter_picture_leaves_nothing_of_the_longer_one() {
-        let (mut canvas, mut out) = (Canvas::default(), Vec::new());
-        canvas.draw(&mut out, &["a".into(), "b".into()]).unwrap();
-        canvas.draw(&mut out, &["c".into()]).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "\ra\x1b[K\n\rb\x1b[K\n\x1b[J\x1b[2A\rc\x1b[K\n\x1b[J");
+        let mut canvas = Canvas::default();
+        let out = canvas.draw(&["a".into(), "b".into()]) + &canvas.draw(&["c".into()]);
+        assert_eq!(out, "\ra\x1b[K\n\rb\x1b[K\n\x1b[J\x1b[2A\rc\x1b[K\n\x1b[J");
     }
 }

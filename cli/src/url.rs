@@ -6,6 +6,7 @@ use litekeel_core::{Options, Result};
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::output::{self, say};
 use crate::terminal::{Terminal, Tone};
 
 #[derive(Args)]
@@ -85,7 +86,7 @@ impl Url {
             warnings: resolved.warnings.clone(),
         };
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&understood).expect("strings and numbers"));
+            output::json(&understood);
         } else {
             self.print(&understood, out);
         }
@@ -94,16 +95,17 @@ impl Url {
 
     fn print(&self, understood: &Understood, out: Terminal) {
         let label = |text: &str| out.paint(Tone::Faint, format!("{text:9}"));
-        println!("{} {} {}", label("url"), understood.url, out.paint(Tone::Faint, format!("({})", understood.source)));
+        say!("{} {} {}", label("url"), understood.url, out.paint(Tone::Faint, format!("({})", understood.source)));
         match &understood.path {
-            Some(path) if understood.exists => println!("{} {path}", label("file")),
-            Some(path) => println!("{} {path} {}", label("file"), out.paint(Tone::Warning, "(does not exist)")),
-            None => println!("{} in memory", label("file")),
+            Some(path) if understood.exists => say!("{} {path}", label("file")),
+            Some(path) => say!("{} {path} {}", label("file"), out.paint(Tone::Warning, "(does not exist)")),
+            None => say!("{} in memory", label("file")),
         }
         for warning in &understood.warnings {
-            println!("{} {}", label("warning"), out.paint(Tone::Warning, warning));
+            say!("{} {}", label("warning"), out.paint(Tone::Warning, warning));
         }
-        println!("\n{}", out.paint(Tone::Heading, format!("{:<20} {:<18} {}", "setting", "value", "from")));
+        say!();
+        say!("{}", out.paint(Tone::Heading, format!("{:<20} {:<18} {}", "setting", "value", "from")));
         for line in &understood.settings {
             if line.value.is_none() && line.note.is_empty() && !self.all {
                 continue;
@@ -113,7 +115,7 @@ impl Url {
             let tone = if asked { Tone::Note } else { Tone::Faint };
             let source = if line.value.is_none() { "" } else { line.source };
             let note = if line.note.is_empty() { String::new() } else { format!(" {}", line.note) };
-            println!("{:<20} {value:<18} {}", line.name, out.paint(tone, format!("{source}{note}").trim()));
+            say!("{:<20} {value:<18} {}", line.name, out.paint(tone, format!("{source}{note}").trim()));
         }
     }
 }

@@ -6,7 +6,6 @@
 mod sample;
 mod view;
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -14,6 +13,7 @@ use litekeel_core::Result;
 
 use crate::database::Database;
 use crate::exit::Exit;
+use crate::output::{self, say};
 use crate::terminal::{Canvas, Terminal};
 use crate::{interrupt, who};
 
@@ -61,19 +61,17 @@ impl Watch {
         // What cannot be watched at all fails here, once.
         who::presence(&database)?;
         let live = out.live && !self.json;
-        let mut stdout = std::io::stdout();
         if live {
             // The cursor would jump about.
-            let _ = stdout.write_all(b"\x1b[?25l");
+            output::raw("\x1b[?25l");
         }
         let result = self.watch(&database, out, live);
         if live {
-            let _ = stdout.write_all(b"\x1b[?25h");
-            let _ = stdout.flush();
+            output::raw("\x1b[?25h");
         }
         let record = result?;
         if !self.json {
-            println!("{}", view::summary(&record));
+            say!("{}", view::summary(&record));
         }
         Ok(Exit::Fine)
     }
@@ -86,15 +84,16 @@ impl Watch {
         loop {
             let sample = Sample::take(database);
             record.add(&sample);
-            let drawn = if live {
-                canvas.draw(&mut std::io::stdout(), &view::picture(database, &sample, &record, out))
+            if live {
+                output::raw(&canvas.draw(&view::picture(database, &sample, &record, out)));
+            } else if self.json {
+                output::raw(&(output::escaped(&view::json(&sample, &record)) + "\n"));
             } else {
-                let line = if self.json { view::json(&sample, &record) } else { view::line(&sample, &record) };
-                writeln!(std::io::stdout(), "{line}")
-            };
+                say!("{}", view::line(&sample, &record));
+            }
             shown += 1;
             let over = self.duration.is_some_and(|limit| began.elapsed() + self.interval > limit);
-            if drawn.is_err() || over || self.count.is_some_and(|count| shown >= count) {
+            if output::failed() || over || self.count.is_some_and(|count| shown >= count) {
                 return Ok(record);
             }
             let next = Instant::now() + self.interval;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::database::Database;
 use crate::exit::Exit;
+use crate::output::{self, say};
 use crate::terminal::{self, Terminal, Tone, cut, time};
 use crate::wal::{self, Wal};
 
@@ -123,16 +124,16 @@ impl Who {
         let database = Database::of(self.url.as_deref())?;
         let presence = presence(&database)?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&presence).expect("strings and numbers"));
+            output::json(&presence);
             return Ok(Exit::Fine);
         }
-        println!("{}", presence.path);
+        say!("{}", presence.path);
         if presence.holders.is_empty() && presence.users.is_empty() {
-            println!("no other process has it open, as far as this one may see");
+            say!("no other process has it open, as far as this one may see");
             return Ok(Exit::Fine);
         }
         for line in table_with_pin(&presence, out) {
-            println!("{line}");
+            say!("{line}");
         }
         Ok(Exit::Fine)
     }

@@ -116,8 +116,14 @@ pub struct Holder(pub Child);
 impl Holder {
     /// Runs this test program again, as `test`, which has to call [`hold_if_child`] first.
     pub fn start(test: &str, url: &str, sql: &str) -> Holder {
+        Holder::start_with(test, url, sql, &[])
+    }
+
+    /// The same with more arguments, which the test program takes for names of other tests.
+    pub fn start_with(test: &str, url: &str, sql: &str, arguments: &[&str]) -> Holder {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .args(arguments)
             .env("HOLD_URL", url)
             .env("HOLD_SQL", sql)
             .stdout(Stdio::piped())

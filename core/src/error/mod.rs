@@ -1,10 +1,14 @@
 //! One error type: a code for machines, sentences for people.
 
 pub mod codes;
+pub mod printable;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use printable::printable;
 
 /// What every fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -105,8 +109,20 @@ pub struct Holder {
 }
 
 impl Error {
-    /// An error with the code table's own hint.
+    /// An error with the code table's own hint. What a terminal would obey in the message is written out.
     pub fn new(code: i32, message: impl Into<String>) -> Error {
+        let message = message.into();
+        Error::verbatim(
+            code,
+            match printable(&message) {
+                Cow::Borrowed(_) => message,
+                Cow::Owned(shown) => shown,
+            },
+        )
+    }
+
+    /// SQLite's own sentence, unchanged: what a host compares it with says the same.
+    pub(crate) fn verbatim(code: i32, message: impl Into<String>) -> Error {
         let hint = codes::lookup(code).map_or("", |row| row.hint);
         Error(Box::new(Repr {
             code,
@@ -124,7 +140,11 @@ impl Error {
     /// Replaces the hint: what to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Error {
-        self.0.hint = hint.into();
+        let hint = hint.into();
+        self.0.hint = match printable(&hint) {
+            Cow::Borrowed(_) => hint,
+            Cow::Owned(shown) => shown,
+        };
         self
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn explain(subject: &Subject<'_>, rc: i32) -> Error {
         unsafe { sqlite::sqlite3_error_offset(subject.raw) }
     };
     let mut error = match finding {
-        None => Error::new(rc, message),
+        None => Error::verbatim(rc, message),
         Some(found) => {
             let name = sqlite_name(rc).unwrap_or("SQLITE_UNKNOWN");
             let place = subject.path.map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());

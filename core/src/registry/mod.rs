@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use crate::error::codes;
+use crate::error::printable::printable;
 use crate::error::{Error, Result};
 use crate::platform::file_id::FileId;
 use crate::platform::fork;
@@ -193,7 +194,7 @@ impl OpenHandle {
     pub fn describe(&self) -> String {
         let place = self.path.as_deref().unwrap_or(Path::new(":memory:")).display();
         let at = if self.opened_at.is_empty() { String::new() } else { format!(", opened at {}", self.opened_at) };
-        format!("{place}{at}, {:.1} s ago", self.age.as_secs_f64())
+        printable(&format!("{place}{at}, {:.1} s ago", self.age.as_secs_f64())).into_owned()
     }
 }
 

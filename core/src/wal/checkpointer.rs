@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::error::printable::printable;
 use crate::platform::clock::now_ms;
 use crate::platform::fork;
 use crate::vfs::file_monitor::{Care, Watch};
@@ -129,7 +130,8 @@ pub(super) fn wake(path: &Path) {
         inner.running = true;
         if let Err(error) = start(keeper) {
             inner.running = false;
-            eprintln!("litekeel: the checkpoint thread for {} does not start: {error}", path.display());
+            let path = path.display().to_string();
+            eprintln!("litekeel: the checkpoint thread for {} does not start: {error}", printable(&path));
             return;
         }
     }
