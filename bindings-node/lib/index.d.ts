@@ -88,7 +88,10 @@ interface DatabaseInstance {
 	applyChangeset(changeset: Uint8Array, options?: Database.ApplyOptions): boolean;
 	/** The rows of `all()`, read by a thread of its own. It sees what is committed. For WAL databases of `open`. */
 	readAsync<Result = unknown>(source: string, params?: unknown, options?: Database.ReadOptions): Promise<Result[]>;
-	/** `fn` in a transaction on a connection of its own, committed when its promise is fulfilled, else rolled back. */
+	/**
+	 * `fn` in a transaction on a connection of its own, committed when its promise is fulfilled, else rolled back. Inside
+	 * another one on the same file it is a savepoint of that.
+	 */
 	transactionAsync<T>(fn: (tx: Database.Tuned) => T | Promise<T>, options?: { signal?: AbortSignal | undefined }): Promise<T>;
 	/** Calls `fn` for each event of that name (docs/events.md), on a turn of its own. */
 	on(event: string, fn: (event: Database.Event) => void): this;
@@ -369,6 +372,8 @@ declare namespace Database {
 		deterministic?: boolean | undefined;
 		safeIntegers?: boolean | undefined;
 		directOnly?: boolean | undefined;
+		/** Harmless even in the schema of a file from strangers: usable there although `trusted_schema` is off. */
+		innocuous?: boolean | undefined;
 	}
 	type AggregateOptions = Parameters<Database['aggregate']>[1];
 	interface VirtualTableOptions {

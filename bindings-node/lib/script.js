@@ -13,6 +13,7 @@ const NO_LIMIT = 0x7fffffff;
 
 /** Runs every statement of `sql`, one after the other. */
 module.exports = (state, sql) => {
+	core.requireWhole(sql);
 	let stale = true;
 	try {
 		core.limited(state.timeout, () => {

@@ -29,7 +29,7 @@ exports.watch = (db, signals) => {
 	for (const signal of signals) {
 		let entry = watched.get(signal);
 		if (entry === undefined) {
-			entry = { states: new Set(), listener: () => onSignal(signal) };
+			entry = { states: new Set(), listener: listener(signal) };
 			watched.set(signal, entry);
 			process.on(signal, entry.listener);
 		}
@@ -40,6 +40,9 @@ exports.watch = (db, signals) => {
 	state.endings.add(() => signals.forEach((signal) => forget(signal, state.weak)));
 	return db;
 };
+
+/** Made here, where no connection is in sight: the listener would keep it. */
+const listener = (signal) => () => onSignal(signal);
 
 function forget(signal, weak) {
 	const entry = watched.get(signal);

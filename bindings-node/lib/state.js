@@ -48,6 +48,8 @@ const core = module.exports = {
 			fresh: [],
 			/** Iterators may read ahead: nothing can change what they would read in between. */
 			prefetch: true,
+			/** Functions that SQLite calls; see `extension/callback.js`. */
+			callbacks: null,
 			/** Other hosts of the process can use the connection, in between of any two native calls. */
 			exposed: false,
 			weak: null,
@@ -61,6 +63,13 @@ const core = module.exports = {
 
 	requireOpen(state) {
 		if (!state.open) throw new TypeError('The database connection is not open');
+	},
+
+	/** SQLite reads SQL to a NUL; what comes after it would be left out without a word. */
+	requireWhole(sql) {
+		const end = sql.indexOf('\0');
+		if (end === -1 || /^\0+$/.test(sql.slice(end))) return;
+		throw new TypeError(`The SQL has a NUL character at index ${end}, and SQLite would not read what follows it; bind such text as a parameter, or write char(0)`);
 	},
 
 	/** Open, and no callback of SQLite's is running. */
@@ -91,6 +100,7 @@ const core = module.exports = {
 	exposed(state) {
 		core.extended(state);
 		state.exposed = true;
+		state.callbacks?.keep();
 	},
 
 	/**

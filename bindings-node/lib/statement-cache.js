@@ -58,6 +58,7 @@ class Compiled {
 
 /** Compiles the statement of `sql` at byte `from`; null if there is none. `next` is where the next one begins. */
 function compile(state, sql, from, persistent) {
+	if (from === 0) core.requireWhole(sql);
 	state.busy += 1;
 	try {
 		I[field.FAILURE] = -1;

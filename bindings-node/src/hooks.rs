@@ -14,8 +14,7 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use crate::extension::{Attachment, Call, native_exports};
-use crate::js::value;
-use crate::js::value::{Home, Scope};
+use crate::js::value::{self, Function, Home, Scope};
 
 native_exports! {
     held {
@@ -25,7 +24,7 @@ native_exports! {
 
 struct Callback {
     home: Home,
-    function: sys::napi_ref,
+    function: Function,
     safe_integers: bool,
 }
 
@@ -40,13 +39,13 @@ impl Callback {
             return false;
         }
         let Some(_scope) = Scope::open(env) else { return false };
-        value::call(env, self.function, &arguments(env)).is_some()
+        self.function.is_gone(env) || self.function.call(env, &arguments(env)).is_some()
     }
 }
 
 impl Drop for Callback {
     fn drop(&mut self) {
-        value::release(self.home.env(), self.function);
+        self.function.release(self.home.env());
     }
 }
 
@@ -128,7 +127,7 @@ unsafe fn set(call: &Call) -> Option<sys::napi_value> {
     let db = token.db();
     token.extended.set(true);
     let callback = |at: usize| {
-        let function = value::reference(call.env, call.function(at)?)?;
+        let function = call.callback(at)?;
         Some(Callback { home: Home::of(call.env), function, safe_integers: call.flag(1) })
     };
     let number = LAST.fetch_add(1, Ordering::Relaxed);

@@ -60,7 +60,7 @@ unsafe fn create(call: &Call) -> Option<sys::napi_value> {
     let db = call.connection()?;
     let token = call.token()?;
     let schema = call.text(1)?;
-    let table = value::c_string(call.env, call.args[2]);
+    let table = call.optional_text(2)?;
     let mut session = ptr::null_mut();
     // SAFETY: open; the session is deleted on failure and owned by its attachment otherwise.
     unsafe {
@@ -166,17 +166,21 @@ impl Choices {
 /// `[code, message]`
 unsafe fn apply(call: &Call) -> Option<sys::napi_value> {
     let db = call.connection()?;
-    // SAFETY: copied at once: the callbacks could detach the bytes.
-    let Some(mut bytes) = (unsafe { value::bytes(call.env, call.args[1]) }).map(<[u8]>::to_vec) else {
+    let Some(bytes) = value::bytes(call.env, call.args[1]) else {
         value::throw_type(call.env, "Expected a Uint8Array");
         return None;
     };
+    let Ok(length) = c_int::try_from(bytes.len()) else {
+        return Some(call.failure(sqlite::SQLITE_TOOBIG, c"string or blob too big"));
+    };
+    // SAFETY: copied at once: the callbacks could detach the bytes.
+    let mut bytes = unsafe { bytes.to_vec() };
     let choices = Choices { env: call.env, filter: call.function(2), conflict: call.function(3) };
     // SAFETY: open; the bytes and the choices live during the call, which uses them on this thread.
     unsafe {
         let rc = sqlite::sqlite3changeset_apply(
             db,
-            bytes.len() as c_int,
+            length,
             bytes.as_mut_ptr().cast(),
             choices.filter.map(|_| on_filter as _),
             Some(on_conflict),

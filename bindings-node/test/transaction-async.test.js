@@ -122,3 +122,120 @@ test('refused where no second connection can be', async () => {
 		db.close();
 	}
 });
+
+for (const [way, again] of [['the same connection', ({ db }) => db], ['its own', ({ tx }) => tx], ['another connection to the file', ({ other }) => other]]) {
+	test(`one inside another is a savepoint of it: by ${way}`, async (t) => {
+		const db = open(t);
+		const other = litekeel.open(`file:${db.name}`);
+		const insert = (tx, value) => tx.prepare('INSERT INTO t VALUES (?)').run(value);
+		await db.transactionAsync(async (tx) => {
+			const inside = (fn) => again({ db, tx, other }).transactionAsync(fn);
+			insert(tx, 1);
+			assert.strictEqual(await inside(async (inner) => {
+				assert.strictEqual(inner, tx);
+				await sleep(1);
+				insert(inner, 2);
+				await inside(async (deeper) => { await sleep(1); insert(deeper, 3); });
+				await assert.rejects(inside(async (deeper) => { insert(deeper, -1); await sleep(1); throw new Error('undo'); }), /undo/);
+				return 'value';
+			}), 'value');
+			await assert.rejects(inside(async (inner) => { insert(inner, -2); await inside((deeper) => insert(deeper, -3)); throw new Error('undo'); }), /undo/);
+			// Side by side they take turns, and nothing of one is undone with another.
+			const outcomes = await Promise.allSettled([inside(async (inner) => { await sleep(3); insert(inner, 4); }), inside(async (inner) => { insert(inner, -4); await sleep(1); throw new Error('undo'); }), inside((inner) => insert(inner, 5))]);
+			assert.deepStrictEqual(outcomes.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled']);
+		});
+		assert.deepStrictEqual(rows(db), [1, 2, 3, 4, 5]);
+		// The whole is undone with what was kept inside it.
+		await assert.rejects(db.transactionAsync(async (tx) => { await again({ db, tx, other }).transactionAsync(async (inner) => insert(inner, 6)); throw new Error('undo'); }), /undo/);
+		assert.deepStrictEqual(rows(other), [1, 2, 3, 4, 5]);
+		await db.transactionAsync(async (tx) => insert(tx, 6));
+		assert.deepStrictEqual(rows(db), [1, 2, 3, 4, 5, 6]);
+		other.close();
+		db.close();
+		litekeel.assertNoLeaks();
+	});
+}
+
+test('what began inside and was not awaited still belongs to it', async (t) => {
+	const db = open(t);
+	let inner;
+	await db.transactionAsync(async (tx) => {
+		inner = db.transactionAsync(async () => { await sleep(5); tx.exec('INSERT INTO t VALUES (1)'); });
+		tx.exec('INSERT INTO t VALUES (2)');
+	});
+	assert.deepStrictEqual(rows(db).sort(), [1, 2]);
+	await inner;
+	// What begins after its end, in its context, is one of its own.
+	let later;
+	await db.transactionAsync(async () => { later = sleep(20).then(() => db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (3)'); throw new Error('undo'); })); });
+	await assert.rejects(later, /undo/);
+	// Rolled back, it takes what runs inside with it.
+	await assert.rejects(db.transactionAsync(async () => { inner = db.transactionAsync(async (tx) => { await sleep(5); tx.exec('INSERT INTO t VALUES (4)'); }); inner.catch(() => {}); await sleep(1); throw new Error('undo'); }), /undo/);
+	await assert.rejects(inner, TypeError);
+	assert.deepStrictEqual(rows(db).sort(), [1, 2]);
+	db.close();
+	litekeel.assertNoLeaks();
+});
+
+test('one inside another on another file is of its own; both may be undone alone', async (t) => {
+	const [one, two] = [open(t), open(t)];
+	await assert.rejects(one.transactionAsync(async (tx) => {
+		tx.exec('INSERT INTO t VALUES (1)');
+		await two.transactionAsync(async (inner) => {
+			inner.exec('INSERT INTO t VALUES (1)');
+			await one.transactionAsync(async (deep) => { assert.strictEqual(deep, tx); deep.exec('INSERT INTO t VALUES (2)'); });
+		});
+		throw new Error('undo');
+	}), /undo/);
+	assert.deepStrictEqual([rows(one), rows(two)], [[], [1]]);
+	one.close();
+	two.close();
+});
+
+test('readers wait for nobody', async (t) => {
+	const db = open(t);
+	const reader = litekeel.open(`file:${db.name}`, { mode: 'ro' });
+	await db.transactionAsync(async (tx) => {
+		tx.exec('INSERT INTO t VALUES (1)');
+		await reader.transactionAsync(async (inner) => {
+			assert.deepStrictEqual(rows(inner), []);
+			await reader.transactionAsync(async (deeper) => assert.deepStrictEqual(rows(deeper), []));
+		});
+	});
+	assert.deepStrictEqual(rows(reader), [1]);
+	reader.close();
+	db.close();
+});
+
+test('one that waits for itself unseen is told so, and the process does not end as if all were well', (t) => {
+	const cwd = temporary(t);
+	// The context is lost: the inner call is made for the outer one by code that was there before.
+	const script = `const { EventEmitter } = require('events');
+		const db = require(${JSON.stringify(path.join(__dirname, '..'))}).open('file:a.db', { busyTimeout: 300 }).exec('CREATE TABLE t(a)');
+		const { AsyncResource } = require('async_hooks');
+		const elsewhere = AsyncResource.bind(() => db.transactionAsync(async (tx) => tx.exec('INSERT INTO t VALUES (1)')));
+		db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (2)'); await elsewhere(); }).catch((error) => {
+			console.log(JSON.stringify([error.name, error.code, error.kind, typeof error.hint, error.waitedMs >= 300]));
+			return db.transactionAsync(async (tx) => tx.exec('INSERT INTO t VALUES (3)')).then(() => console.log(db.prepare('SELECT a FROM t').pluck().all().join()));
+		});`;
+	const ended = spawnSync(process.execPath, ['-e', script], { cwd, encoding: 'utf8', timeout: 60_000 });
+	assert.strictEqual(ended.stdout, '["SqliteError","SQLITE_BUSY","own_async_transaction","string",true]\n3\n', ended.stderr);
+});
+
+test('timers that a test has put in the place of the real ones change nothing', async (t) => {
+	const db = open(t, { busyTimeout: 3000 });
+	const worker = new Worker(`const db = require(${JSON.stringify(path.join(__dirname, '..'))}).open(${JSON.stringify(`file:${db.name}`)}); db.exec('BEGIN IMMEDIATE'); require('worker_threads').parentPort.postMessage(1); setTimeout(() => { db.exec('COMMIT'); db.close(); }, 50)`, { eval: true });
+	await new Promise((resolve) => { worker.once('message', resolve); });
+	const before = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout, setImmediate: globalThis.setImmediate };
+	const never = () => ({ unref() {} });
+	Object.assign(globalThis, { setTimeout: never, clearTimeout: never, setImmediate: never });
+	t.mock.method(performance, 'now', () => 0);
+	try {
+		await Promise.all([1, 2].map((value) => db.transactionAsync(async (tx) => { tx.exec(`INSERT INTO t VALUES (${value})`); })));
+		await db.backup(`${db.name}.copy`);
+	} finally {
+		Object.assign(globalThis, before);
+	}
+	assert.deepStrictEqual(rows(db), [1, 2]);
+	db.close();
+});

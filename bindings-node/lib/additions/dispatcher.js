@@ -9,11 +9,13 @@ module.exports = ({ native }) => {
 	let handle = null;
 	let last = 0;
 	const promises = new Map();
+	/** Weakly: what listens refers to its connection, which is not to live for ever because of that. */
 	const listeners = new Map();
+	const collected = new FinalizationRegistry((id) => listeners.delete(id));
 
 	function dispatch(kind, id, content) {
 		if (kind === 'event') {
-			listeners.get(id)?.(content);
+			listeners.get(id)?.deref()?.(content);
 			return;
 		}
 		const promise = promises.get(id);
@@ -55,9 +57,10 @@ module.exports = ({ native }) => {
 				}, id);
 			});
 		},
-		/** Calls `fn(event)` for the events that are sent with the number returned. */
+		/** Calls `fn(event)` for the events that are sent with the number returned, as long as the caller keeps `fn`. */
 		listen(fn) {
-			listeners.set(++last, fn);
+			listeners.set(++last, new WeakRef(fn));
+			collected.register(fn, last);
 			return last;
 		},
 		forget(id) { listeners.delete(id); },

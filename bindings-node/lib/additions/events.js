@@ -6,12 +6,13 @@ module.exports = ({ core, dispatcher }) => {
 	const camel = (text) => text.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 
 	function start(state) {
-		const id = dispatcher.listen((event) => {
+		state.hear = (event) => {
 			const { name, ...fields } = event;
 			const told = { name };
 			for (const [field, value] of Object.entries(fields)) told[camel(field)] = value;
 			for (const fn of [...state.listeners.get(name) ?? []]) fn(told);
-		});
+		};
+		const id = dispatcher.listen(state.hear);
 		native.subscribe(state.token, dispatcher.handle, id);
 		const end = () => { dispatcher.forget(id); state.endings.delete(end); };
 		state.endings.add(end);

@@ -1,5 +1,5 @@
 'use strict';
-const { whileBusy } = require('../extension/options');
+const { callbacksOf } = require('../extension/callback');
 
 /**
  * `onUpdate`, `onCommit`, `onRollback`: one function each, `null` removes it. They run inside the call that caused them,
@@ -15,11 +15,12 @@ module.exports = ({ core }) => {
 		const { update, commit, rollback } = state.hooks;
 		core.extended(state);
 		const { safeIntegers } = state;
+		const callbacks = callbacksOf(state);
 		core.native.setHooks(
 			state.token, safeIntegers,
-			update && whileBusy(state, (operation, database, table, rowid) => update({ operation, database, table, rowid })),
-			commit && whileBusy(state, () => commit()),
-			rollback && whileBusy(state, () => rollback()),
+			update && callbacks.of((operation, database, table, rowid) => update({ operation, database, table, rowid })),
+			commit && callbacks.of(() => commit()),
+			rollback && callbacks.of(() => rollback()),
 		);
 		return db;
 	}

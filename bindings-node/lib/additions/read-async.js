@@ -39,6 +39,7 @@ module.exports = ({ core, dispatcher }) => {
 
 	async function readAsync(sql, params, options) {
 		if (typeof sql !== 'string') throw new TypeError('Expected first argument to be a string');
+		core.requireWhole(sql);
 		if (options == null) options = {};
 		if (typeof options !== 'object') throw new TypeError('Expected third argument to be an options object');
 		const { signal, timeout = 0 } = options;

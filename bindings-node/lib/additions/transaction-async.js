@@ -1,14 +1,103 @@
 'use strict';
+const { AsyncLocalStorage } = require('node:async_hooks');
 const { check, KeelError } = require('../keel-error');
+const SqliteError = require('../sqlite-error');
+
+// As they are now: a test may put others in their place, whose time stands still.
+const { setTimeout, clearTimeout } = globalThis;
+const now = performance.now.bind(performance);
 
 /** Between two attempts to get the write lock that another process or thread has. */
 const PAUSE_MS = 2;
-/** By file: the end of the last asynchronous transaction of this environment. They would wait for each other otherwise. */
+/** By file: whose turn it is among the asynchronous transactions of this environment, which has one write lock. */
 const queues = new Map();
+/** The scope that the running code belongs to. */
+const running = new AsyncLocalStorage();
+
+/** One after the other. */
+class Turns {
+	/** The end of the last one; null when there is none. */
+	last = null;
+	/** When the one that is running began. */
+	#moved = 0;
+
+	/** Calls `task` when the ones before have ended; a single one of them is waited for as long as `patience`, in milliseconds. */
+	async take(patience, signal, task) {
+		const before = this.last;
+		let leave;
+		const mine = new Promise((resolve) => { leave = resolve; });
+		mine.then(() => { if (this.last === mine) this.last = null; });
+		this.last = mine;
+		try {
+			if (before !== null) await this.#until(before, patience);
+			this.#moved = now();
+			signal?.throwIfAborted();
+			return await task();
+		} finally {
+			// Whoever has given up still lets the earlier ones end before the later ones begin.
+			if (before === null) leave();
+			else before.then(leave);
+		}
+	}
+
+	#until(before, patience) {
+		return new Promise((resolve, reject) => {
+			let timer;
+			const look = () => {
+				const waited = now() - this.#moved;
+				if (waited >= patience) reject(stuck(waited));
+				else timer = setTimeout(look, patience - waited);
+			};
+			before.then(() => { clearTimeout(timer); resolve(); });
+			look();
+		});
+	}
+
+	/** Resolves when nobody is at it or waits. */
+	async over() {
+		while (this.last !== null) await this.last;
+	}
+}
+
+function stuck(waited) {
+	return Object.assign(new SqliteError(`database is locked: another asynchronous transaction of this thread has been running for ${Math.round(waited)} ms`, 'SQLITE_BUSY'), {
+		kind: 'own_async_transaction', waitedMs: waited, hint: 'use the tx that the running one gets for what belongs to it, and await everything that runs inside it; for long ones raise busy_timeout',
+	});
+}
+
+/** A transaction, or a savepoint in one, while its function runs. Those that begin inside it are savepoints of it. */
+class Scope {
+	turns = new Turns();
+	open = true;
+	/** Why it must not be kept. */
+	failed = null;
+
+	constructor(tx, file, depth, outer) {
+		Object.assign(this, { tx, file, depth, outer });
+	}
+
+	/** The result of `fn(tx)`, once that and all that began inside it have ended well. */
+	async run(fn, signal) {
+		const result = await running.run(this, fn, this.tx);
+		await this.turns.over();
+		signal?.throwIfAborted();
+		if (this.failed !== null) throw this.failed;
+		if (!this.tx.open) throw new TypeError('The database connection is not open');
+		if (!this.tx.inTransaction) throw new KeelError('the transaction was ended inside transactionAsync()', 'KEEL_ARGUMENT');
+		return result;
+	}
+}
+
+/** The innermost scope that is still open, from `scope` outwards, for which `test` holds; null if there is none. */
+function nearest(scope, test = () => true) {
+	for (; scope; scope = scope.outer) if (scope.open && test(scope)) return scope;
+	return null;
+}
 
 /**
  * `transactionAsync(fn, { signal })`: `fn(tx)` in a transaction on a connection of its own, so that nothing else that
  * this program does meanwhile becomes part of it. Committed when the promise of `fn` is fulfilled, else rolled back.
+ * Inside another one on the same file, which has the only write lock, it is a savepoint of that.
  */
 module.exports = ({ core, door }) => {
 	const { native } = core;
@@ -24,37 +113,33 @@ module.exports = ({ core, door }) => {
 		if (this.memory || this.report === undefined) {
 			throw Object.assign(new KeelError('an asynchronous transaction needs a connection of its own, and a database that is private to this one has no other', 'KEEL_NO_SIBLING'), { hint: 'open a database in a file with open()' });
 		}
-		return queued(this.name, signal, () => run(this, state, fn, signal));
-	}
-
-	async function queued(file, signal, task) {
-		const before = queues.get(file);
-		let leave;
-		const mine = new Promise((resolve) => { leave = resolve; });
-		queues.set(file, mine);
+		const file = this.name;
+		const timeout = Number.parseInt(this.report.busy_timeout, 10) || 0;
+		// Where the context was lost on the way, a transaction's own connection still knows it.
+		const outer = nearest(running.getStore(), (scope) => scope.tx === this || (scope.file === file && !this.readonly)) ?? nearest(state.scope);
+		if (outer !== null) return outer.turns.take(timeout, signal, () => nested(outer, fn, signal));
+		// Readers need no lock, so that none waits for another.
+		if (this.readonly) return outermost(this, state, timeout, fn, signal);
+		if (!queues.has(file)) queues.set(file, new Turns());
+		const turns = queues.get(file);
 		try {
-			// A task that gives up still has to let the earlier ones end before the later ones begin.
-			await before;
-			signal?.throwIfAborted();
-			return await task();
+			return await turns.take(timeout, signal, () => outermost(this, state, timeout, fn, signal));
 		} finally {
-			leave();
-			if (queues.get(file) === mine) queues.delete(file);
+			if (turns.last === null && queues.get(file) === turns) queues.delete(file);
 		}
 	}
 
-	async function run(db, state, fn, signal) {
+	async function outermost(db, state, timeout, fn, signal) {
 		core.requireOpen(state);
 		const tx = door.load(door.wrap(check(native.openAssistant(state.token, 'transactionAsync', false)), { convert: state.convert }), state.extensions ?? []);
-		const end = () => { state.endings.delete(end); abandon(tx); };
+		const scope = new Scope(tx, db.name, 0, nearest(running.getStore()));
+		core.state(tx).scope = scope;
+		const end = () => { scope.open = false; state.endings.delete(end); abandon(tx); };
 		state.endings.add(end);
 		try {
-			await begin(tx, db, signal);
+			await begin(tx, timeout, signal);
 			native.markAsynchronous(core.state(tx).token, true);
-			const result = await fn(tx);
-			signal?.throwIfAborted();
-			if (!tx.open) throw new TypeError('The database connection is not open');
-			if (!tx.inTransaction) throw new KeelError('the transaction was ended inside transactionAsync()', 'KEEL_ARGUMENT');
+			const result = await scope.run(fn, signal);
 			tx.exec('COMMIT');
 			return result;
 		} finally {
@@ -62,14 +147,48 @@ module.exports = ({ core, door }) => {
 		}
 	}
 
+	async function nested(outer, fn, signal) {
+		const { tx, depth } = outer;
+		if (!outer.open) throw new TypeError('The database connection is not open');
+		const savepoint = `litekeel_${depth}`;
+		const scope = new Scope(tx, outer.file, depth + 1, outer);
+		tx.exec(`SAVEPOINT ${savepoint}`);
+		try {
+			const result = await scope.run(fn, signal);
+			tx.exec(`RELEASE ${savepoint}`);
+			return result;
+		} catch (error) {
+			undo(outer, savepoint);
+			throw error;
+		} finally {
+			scope.open = false;
+		}
+	}
+
+	/** Rolls back to the savepoint. What cannot be undone must not be committed with the rest. */
+	function undo(outer, savepoint) {
+		const { tx } = outer;
+		// SQLite may have rolled back the whole transaction by itself.
+		if (!tx.open || !tx.inTransaction) return;
+		const state = core.state(tx);
+		const { iterators } = state;
+		state.iterators = 0;
+		try {
+			tx.exec(`ROLLBACK TO ${savepoint}; RELEASE ${savepoint}`);
+		} catch (error) {
+			outer.failed = error;
+		} finally {
+			state.iterators = iterators;
+		}
+	}
+
 	/** Takes the write lock without holding up the event loop. */
-	async function begin(tx, db, signal) {
+	async function begin(tx, timeout, signal) {
 		if (tx.readonly) {
 			tx.exec('BEGIN');
 			return;
 		}
-		const timeout = Number.parseInt(db.report.busy_timeout, 10) || 0;
-		const deadline = performance.now() + timeout;
+		const deadline = now() + timeout;
 		tx.pragma('busy_timeout = 0');
 		for (;;) {
 			signal?.throwIfAborted();
@@ -79,7 +198,7 @@ module.exports = ({ core, door }) => {
 				tx.pragma(`busy_timeout = ${timeout}`);
 				return;
 			} catch (error) {
-				if (!/^SQLITE_BUSY/.test(error.code) || performance.now() >= deadline) throw error;
+				if (!/^SQLITE_BUSY/.test(error.code) || now() >= deadline) throw error;
 			}
 			await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS + Math.random() * PAUSE_MS); });
 		}

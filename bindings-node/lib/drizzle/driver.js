@@ -35,31 +35,6 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 
 	/** What `fn` of an asynchronous transaction gets. Transactions in it are savepoints, one after the other. */
 	class AsyncTransaction extends LitekeelDatabase {
-		#last = Promise.resolve();
-		#depth = 0;
-
-		transactionAsync(fn) {
-			const turn = this.#last.then(() => this.#savepoint(fn));
-			this.#last = turn.catch(() => {});
-			return turn;
-		}
-
-		async #savepoint(fn) {
-			const name = `litekeel_${this.#depth}`;
-			const inner = construct(this.$client, this.$config, AsyncTransaction);
-			inner.#depth = this.#depth + 1;
-			this.$client.exec(`SAVEPOINT ${name}`);
-			try {
-				const result = await fn(inner);
-				this.$client.exec(`RELEASE ${name}`);
-				return result;
-			} catch (error) {
-				// SQLite may have rolled back the whole transaction by itself.
-				if (this.$client.inTransaction) this.$client.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
-				throw error;
-			}
-		}
-
 		rollback() {
 			throw new TransactionRollbackError();
 		}

@@ -1,5 +1,6 @@
 'use strict';
-const { boolean, arity, checkArity, whileBusy } = require('./options');
+const { callbacksOf } = require('./callback');
+const { boolean, arity, checkArity } = require('./options');
 
 const optionalFunction = (options, key) => {
 	const value = key in options ? options[key] : null;
@@ -23,6 +24,7 @@ module.exports = (core) => function defineAggregate(name, options) {
 	const safeIntegers = boolean(options, 'safeIntegers', state.safeIntegers);
 	const deterministic = boolean(options, 'deterministic');
 	const directOnly = boolean(options, 'directOnly');
+	const innocuous = boolean(options, 'innocuous');
 	const varargs = boolean(options, 'varargs');
 	let count = -1;
 	if (!varargs) {
@@ -38,7 +40,8 @@ module.exports = (core) => function defineAggregate(name, options) {
 		accumulated.set(slot, value);
 		return value;
 	};
-	const advance = (fn) => whileBusy(state, (slot, ...args) => {
+	const callbacks = callbacksOf(state);
+	const advance = (fn) => callbacks.of((slot, ...args) => {
 		try {
 			const next = fn(current(slot), ...args);
 			if (next !== undefined) accumulated.set(slot, next);
@@ -47,7 +50,7 @@ module.exports = (core) => function defineAggregate(name, options) {
 			throw error;
 		}
 	});
-	const value = whileBusy(state, (slot, last) => {
+	const value = callbacks.of((slot, last) => {
 		try {
 			const accumulatedValue = current(slot);
 			return result ? result(accumulatedValue) : accumulatedValue;
@@ -62,8 +65,8 @@ module.exports = (core) => function defineAggregate(name, options) {
 	core.requireIdle(state);
 	core.extended(state);
 	core.check(core.native.defineAggregate(
-		state.token, name, count, safeIntegers, (deterministic ? 1 : 0) | (directOnly ? 2 : 0),
-		advance(step), inverse && advance(inverse), value, (slot) => { accumulated.delete(slot); },
+		state.token, name, count, safeIntegers, (deterministic ? 1 : 0) | (directOnly ? 2 : 0) | (innocuous ? 4 : 0),
+		advance(step), inverse && advance(inverse), value, callbacks.of((slot) => { accumulated.delete(slot); }),
 	));
 	return this;
 };

@@ -1,5 +1,6 @@
 'use strict';
-const { boolean, arity, checkArity, whileBusy } = require('./options');
+const { callbacksOf } = require('./callback');
+const { boolean, arity, checkArity } = require('./options');
 
 /** `db.function(name, [options], fn)`: a JavaScript function as an SQL function. */
 module.exports = (core) => function defineFunction(name, options, fn) {
@@ -17,13 +18,14 @@ module.exports = (core) => function defineFunction(name, options, fn) {
 	const safeIntegers = boolean(options, 'safeIntegers', state.safeIntegers);
 	const deterministic = boolean(options, 'deterministic');
 	const directOnly = boolean(options, 'directOnly');
+	const innocuous = boolean(options, 'innocuous');
 	const varargs = boolean(options, 'varargs');
 	const count = varargs ? -1 : checkArity(arity(fn));
 
 	core.requireIdle(state);
 	core.extended(state);
 	core.check(core.native.defineFunction(
-		state.token, name, count, safeIntegers, deterministic, directOnly, whileBusy(state, fn),
+		state.token, name, count, safeIntegers, (deterministic ? 1 : 0) | (directOnly ? 2 : 0) | (innocuous ? 4 : 0), callbacksOf(state).of(fn),
 	));
 	return this;
 };

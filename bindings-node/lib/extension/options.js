@@ -26,16 +26,3 @@ exports.checkArity = (count) => {
 	if (count > 100) throw new RangeError('User-defined functions cannot have more than 100 arguments');
 	return count;
 };
-
-/**
- * `fn`, during which the connection counts as busy: SQLite is in the middle of a statement, and another call on the
- * same connection could free what it is using.
- */
-exports.whileBusy = (state, fn) => (...args) => {
-	state.busy += 1;
-	try {
-		return fn(...args);
-	} finally {
-		state.busy -= 1;
-	}
-};

@@ -1,5 +1,6 @@
 'use strict';
-const { arity, whileBusy } = require('./options');
+const { callbacksOf } = require('./callback');
+const { arity } = require('./options');
 
 const GeneratorFunctionPrototype = Object.getPrototypeOf(function* () {});
 const has = (object, key) => Object.prototype.hasOwnProperty.call(object, key);
@@ -17,11 +18,12 @@ module.exports = (core) => function defineTable(name, definition) {
 	if (!name) throw new TypeError('Virtual table module name cannot be an empty string');
 
 	const state = core.state(this);
+	const callbacks = callbacksOf(state);
 	const eponymous = typeof definition === 'object' && definition !== null;
 	let connect;
 	if (eponymous) {
 		const parsed = parse(definition, 'used', name);
-		connect = () => declaration(state, parsed);
+		connect = () => declaration(callbacks, parsed);
 	} else {
 		if (typeof definition !== 'function') throw new TypeError('Expected second argument to be a function or a table definition object');
 		connect = (module, database, table, ...args) => {
@@ -29,13 +31,13 @@ module.exports = (core) => function defineTable(name, definition) {
 			if (typeof returned !== 'object' || returned === null) {
 				throw new TypeError(`Virtual table module "${module}" did not return a table definition object`);
 			}
-			return declaration(state, parse(returned, 'returned', module));
+			return declaration(callbacks, parse(returned, 'returned', module));
 		};
 	}
 
 	core.requireIdle(state);
 	core.extended(state);
-	core.check(core.native.defineTable(state.token, name, eponymous, whileBusy(state, connect)));
+	core.check(core.native.defineTable(state.token, name, eponymous, callbacks.of(connect)));
 	return this;
 };
 
@@ -85,15 +87,15 @@ function parse(definition, verb, module) {
 }
 
 /** What the native side needs: `[sql, start, parameters, safeIntegers, directOnly]`. */
-function declaration(state, { module, rows, columns, parameters, safeIntegers = state.safeIntegers, directOnly = false }) {
+function declaration(callbacks, { module, rows, columns, parameters, safeIntegers = callbacks.state?.safeIntegers ?? false, directOnly = false }) {
 	const list = [...parameters.map((name) => `${quoted(name)} HIDDEN`), ...columns.map(quoted)];
 	const place = new Map(columns.map((name, at) => [name, parameters.length + at]));
-	const start = whileBusy(state, (...args) => {
+	const start = callbacks.of((...args) => {
 		// Hidden columns must give back what was passed even if the generator writes into a Buffer of it.
 		const row = args.map((arg) => (Buffer.isBuffer(arg) ? Buffer.from(arg) : arg));
 		for (let at = 0; at < columns.length; ++at) row.push(null);
 		const source = rows(...args);
-		return whileBusy(state, () => {
+		return callbacks.of(() => {
 			const { value, done } = source.next();
 			if (done) return undefined;
 			fill(row, value, place, module);

@@ -8,18 +8,24 @@ use std::ffi::{c_int, c_void};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::js::value::{self, Home, Origin, Scope};
+use crate::js::value::{self, Function, Home, Origin, Scope};
+
+/// What an aggregate has beside its `step`.
+pub(super) struct Aggregate {
+    /// Of a window function.
+    pub(super) inverse: Option<Function>,
+    /// Gives the value of an accumulator; called with `(slot, final)`.
+    pub(super) value: Function,
+    /// Forgets accumulators whose query died while an exception was pending; called with `(slot)`.
+    pub(super) drop: Function,
+}
 
 /// One registered function. SQLite owns it and frees it through [`destroy`].
 struct Callback {
     home: Home,
     /// The scalar function, or an aggregate's `step`.
-    step: sys::napi_ref,
-    inverse: sys::napi_ref,
-    /// Gives the value of an accumulator; called with `(slot, final)`.
-    value: sys::napi_ref,
-    /// Forgets accumulators whose query died while an exception was pending; called with `(slot)`.
-    drop: sys::napi_ref,
+    step: Function,
+    aggregate: Option<Aggregate>,
     next_slot: u32,
     orphans: Vec<u32>,
     safe_integers: bool,
@@ -28,36 +34,37 @@ struct Callback {
 
 impl Drop for Callback {
     fn drop(&mut self) {
-        for reference in [self.step, self.inverse, self.value, self.drop] {
-            value::release(self.home.env(), reference);
+        let env = self.home.env();
+        self.step.release(env);
+        let Some(Aggregate { inverse, value, drop }) = &self.aggregate else { return };
+        for function in inverse.iter().chain([value, drop]) {
+            function.release(env);
         }
     }
 }
 
-/// What to register; the functions are handles of the running call.
+/// What to register.
 pub(super) struct Definition {
     pub(super) name: std::ffi::CString,
     /// Number of arguments, −1 for any.
     pub(super) arity: c_int,
     pub(super) flags: c_int,
     pub(super) safe_integers: bool,
-    pub(super) step: sys::napi_value,
-    /// `(inverse, value, drop)` of an aggregate; `inverse` is null for one that is no window function.
-    pub(super) aggregate: Option<(Option<sys::napi_value>, sys::napi_value, sys::napi_value)>,
+    /// The scalar function, or an aggregate's `step`.
+    pub(super) step: Function,
+    pub(super) aggregate: Option<Aggregate>,
 }
 
 /// Registers a function; SQLite's result code. An existing one of the same name and arity is replaced.
 ///
 /// # Safety
 /// `db` is open and belongs to the calling JavaScript thread.
-pub(super) unsafe fn register(env: sys::napi_env, db: *mut sqlite::sqlite3, definition: &Definition) -> c_int {
-    let reference = |value| value::reference(env, value).unwrap_or(std::ptr::null_mut());
-    let mut callback = Box::new(Callback {
+pub(super) unsafe fn register(env: sys::napi_env, db: *mut sqlite::sqlite3, definition: Definition) -> c_int {
+    let window = definition.aggregate.as_ref().map(|aggregate| aggregate.inverse.is_some());
+    let callback = Box::new(Callback {
         home: Home::of(env),
-        step: reference(definition.step),
-        inverse: std::ptr::null_mut(),
-        value: std::ptr::null_mut(),
-        drop: std::ptr::null_mut(),
+        step: definition.step,
+        aggregate: definition.aggregate,
         next_slot: 1,
         orphans: Vec::new(),
         safe_integers: definition.safe_integers,
@@ -67,7 +74,7 @@ pub(super) unsafe fn register(env: sys::napi_env, db: *mut sqlite::sqlite3, defi
     let flags = sqlite::SQLITE_UTF8 | definition.flags;
     // SAFETY: SQLite takes ownership of the box and calls `destroy` exactly once, on failure too.
     unsafe {
-        match definition.aggregate {
+        match window {
             None => sqlite::sqlite3_create_function_v2(
                 db,
                 name,
@@ -79,24 +86,18 @@ pub(super) unsafe fn register(env: sys::napi_env, db: *mut sqlite::sqlite3, defi
                 None,
                 Some(destroy),
             ),
-            Some((inverse, value, drop)) => {
-                callback.inverse = inverse.map_or(std::ptr::null_mut(), reference);
-                callback.value = reference(value);
-                callback.drop = reference(drop);
-                let window = inverse.is_some();
-                sqlite::sqlite3_create_window_function(
-                    db,
-                    name,
-                    definition.arity,
-                    flags,
-                    Box::into_raw(callback).cast(),
-                    Some(step),
-                    Some(finish),
-                    if window { Some(current) } else { None },
-                    if window { Some(inverse_step) } else { None },
-                    Some(destroy),
-                )
-            }
+            Some(window) => sqlite::sqlite3_create_window_function(
+                db,
+                name,
+                definition.arity,
+                flags,
+                Box::into_raw(callback).cast(),
+                Some(step),
+                Some(finish),
+                if window { Some(current) } else { None },
+                if window { Some(inverse_step) } else { None },
+                Some(destroy),
+            ),
         }
     }
 }
@@ -117,7 +118,7 @@ unsafe extern "C" fn scalar(context: *mut sqlite::sqlite3_context, argc: c_int, 
         }
         let Some(_scope) = Scope::open(env) else { return value::fail(context) };
         let done = value::arguments(env, None, argc, argv, callback.safe_integers)
-            .and_then(|args| value::call(env, callback.step, &args))
+            .and_then(|args| callback.step.call(env, &args))
             .is_some_and(|result| value::set_result(env, context, result, &Origin(&callback.origin)));
         if !done {
             value::fail(context);
@@ -184,9 +185,10 @@ unsafe fn advance(
         }
         let Some(_scope) = Scope::open(env) else { return value::fail(context) };
         let slot = value::number(env, f64::from((*acc).slot));
-        let function = if inverse { (*callback).inverse } else { (*callback).step };
+        let aggregate = (*callback).aggregate.as_ref();
+        let function = if inverse { aggregate.and_then(|it| it.inverse.as_ref()) } else { Some(&(*callback).step) };
         let done = value::arguments(env, Some(slot), argc, argv, (*callback).safe_integers)
-            .and_then(|args| value::call(env, function, &args));
+            .and_then(|args| function?.call(env, &args));
         if done.is_none() {
             value::fail(context);
         }
@@ -223,18 +225,21 @@ unsafe fn conclude(context: *mut sqlite::sqlite3_context, last: bool) {
             return value::fail(context);
         }
         let Some(_scope) = Scope::open(env) else { return value::fail(context) };
+        let Some(aggregate) = (*callback).aggregate.as_ref() else { return value::fail(context) };
         while let Some(orphan) = (*callback).orphans.pop() {
-            value::call(env, (*callback).drop, &[value::number(env, f64::from(orphan))]);
+            aggregate.drop.call(env, &[value::number(env, f64::from(orphan))]);
         }
         if last && (*acc).window {
             // Every value of a window was delivered by `current`.
-            value::call(env, (*callback).drop, &[value::number(env, f64::from(slot))]);
+            aggregate.drop.call(env, &[value::number(env, f64::from(slot))]);
             return;
         }
         (*acc).window = !last;
         let mut is_last = std::ptr::null_mut();
         sys::napi_get_boolean(env, last, &mut is_last);
-        let done = value::call(env, (*callback).value, &[value::number(env, f64::from(slot)), is_last])
+        let done = aggregate
+            .value
+            .call(env, &[value::number(env, f64::from(slot)), is_last])
             .is_some_and(|result| value::set_result(env, context, result, &Origin(&(*callback).origin)));
         if !done {
             value::fail(context);

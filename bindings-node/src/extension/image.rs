@@ -51,8 +51,7 @@ pub(super) unsafe fn serialize(call: &Call) -> Option<sys::napi_value> {
 /// `(token, buffer, readonly)`: makes the image the connection's `main`.
 pub(super) unsafe fn deserialize(call: &Call) -> Option<sys::napi_value> {
     let db = call.connection()?;
-    // SAFETY: the slice is copied before JavaScript runs again.
-    let Some(image) = (unsafe { value::bytes(call.env, call.args[1]) }) else {
+    let Some(image) = value::bytes(call.env, call.args[1]) else {
         value::throw_type(call.env, "Expected a Buffer");
         return None;
     };
@@ -60,10 +59,11 @@ pub(super) unsafe fn deserialize(call: &Call) -> Option<sys::napi_value> {
     if call.flag(2) {
         flags |= sqlite::SQLITE_DESERIALIZE_READONLY;
     }
-    // SAFETY: SQLite owns the copy from the call on, even when it fails (FREEONCLOSE).
+    // SAFETY: copied before JavaScript runs again. SQLite owns the copy from the call on, even when it fails
+    // (FREEONCLOSE).
     unsafe {
         let copy = sqlite::sqlite3_malloc64(image.len() as u64).cast::<u8>();
-        if !image.is_empty() {
+        if image.len() > 0 {
             if copy.is_null() {
                 return Some(call.failure(sqlite::SQLITE_NOMEM, c"out of memory"));
             }

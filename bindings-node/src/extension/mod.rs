@@ -104,9 +104,22 @@ impl Call {
     pub(crate) fn text(&self, at: usize) -> Option<std::ffi::CString> {
         let text = value::c_string(self.env, self.args[at]);
         if text.is_none() && !value::exception_pending(self.env) {
-            value::throw_type(self.env, "Expected a string");
+            value::throw_type(self.env, "Expected a string without NUL characters");
         }
         text
+    }
+
+    /// As `text`, of an argument that may be left out; `None` when it threw.
+    pub(crate) fn optional_text(&self, at: usize) -> Option<Option<std::ffi::CString>> {
+        let mut kind = 0;
+        // SAFETY: reads a handle of the running call.
+        unsafe { sys::napi_typeof(self.env, self.args[at], &mut kind) };
+        if kind == sys::ValueType::napi_undefined { Some(None) } else { self.text(at).map(Some) }
+    }
+
+    /// A function that SQLite is to call, given as `[anchor, function]`.
+    pub(crate) fn callback(&self, at: usize) -> Option<value::Function> {
+        value::Function::of(self.env, self.args[at])
     }
 
     pub(crate) fn function(&self, at: usize) -> Option<sys::napi_value> {
@@ -220,9 +233,11 @@ native_exports! {
     }
 }
 
-fn flags(deterministic: bool, direct_only: bool) -> c_int {
-    (if deterministic { sqlite::SQLITE_DETERMINISTIC } else { 0 })
-        | (if direct_only { sqlite::SQLITE_DIRECTONLY } else { 0 })
+/// SQLite's flags for what `lib/` spells as 1 (deterministic), 2 (direct only) and 4 (innocuous).
+fn flags(bits: c_int) -> c_int {
+    (if bits & 1 != 0 { sqlite::SQLITE_DETERMINISTIC } else { 0 })
+        | (if bits & 2 != 0 { sqlite::SQLITE_DIRECTONLY } else { 0 })
+        | (if bits & 4 != 0 { sqlite::SQLITE_INNOCUOUS } else { 0 })
 }
 
 /// The connection, which from now on may call JavaScript in the middle of a statement.
@@ -232,41 +247,44 @@ fn extend(call: &Call) -> Option<*mut sqlite::sqlite3> {
     Some(token.db())
 }
 
-/// `(token, name, arity, safeIntegers, deterministic, directOnly, fn)`
+/// `(token, name, arity, safeIntegers, flags, fn)`
 unsafe fn define_function(call: &Call) -> Option<sys::napi_value> {
     let db = extend(call)?;
     let definition = function::Definition {
         name: call.text(1)?,
         arity: call.int(2),
         safe_integers: call.flag(3),
-        flags: flags(call.flag(4), call.flag(5)),
-        step: call.function(6)?,
+        flags: flags(call.int(4)),
+        step: call.callback(5)?,
         aggregate: None,
     };
     // SAFETY: the token says that `db` is open.
-    unsafe { Some(call.outcome(function::register(call.env, db, &definition), db)) }
+    unsafe { Some(call.outcome(function::register(call.env, db, definition), db)) }
 }
 
 /// `(token, name, arity, safeIntegers, flags, step, inverse | null, value, drop)`
 unsafe fn define_aggregate(call: &Call) -> Option<sys::napi_value> {
     let db = extend(call)?;
-    let flag_bits = call.int(4);
     let definition = function::Definition {
         name: call.text(1)?,
         arity: call.int(2),
         safe_integers: call.flag(3),
-        flags: flags(flag_bits & 1 != 0, flag_bits & 2 != 0),
-        step: call.function(5)?,
-        aggregate: Some((call.function(6), call.function(7)?, call.function(8)?)),
+        flags: flags(call.int(4)),
+        step: call.callback(5)?,
+        aggregate: Some(function::Aggregate {
+            inverse: call.callback(6),
+            value: call.callback(7)?,
+            drop: call.callback(8)?,
+        }),
     };
     // SAFETY: the token says that `db` is open.
-    unsafe { Some(call.outcome(function::register(call.env, db, &definition), db)) }
+    unsafe { Some(call.outcome(function::register(call.env, db, definition), db)) }
 }
 
 /// `(token, name, eponymous, factory)`
 unsafe fn define_table(call: &Call) -> Option<sys::napi_value> {
     let db = extend(call)?;
-    let (name, factory) = (call.text(1)?, call.function(3)?);
+    let (name, factory) = (call.text(1)?, call.callback(3)?);
     // SAFETY: the token says that `db` is open.
     unsafe { Some(call.outcome(table::register(call.env, db, &name, factory, call.flag(2)), db)) }
 }
@@ -275,7 +293,7 @@ unsafe fn define_table(call: &Call) -> Option<sys::napi_value> {
 unsafe fn load_extension(call: &Call) -> Option<sys::napi_value> {
     let db = extend(call)?;
     let path = call.text(1)?;
-    let entry = value::c_string(call.env, call.args[2]);
+    let entry = call.optional_text(2)?;
     let mut message = ptr::null_mut();
     // SAFETY: `db` is open; the message is SQLite's memory, copied and then freed. The C-level switch alone is
     // turned on, so that SQL cannot load extensions.

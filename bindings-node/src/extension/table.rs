@@ -6,19 +6,19 @@ use std::ptr;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::js::value::{self, Home, Origin, Scope};
+use crate::js::value::{self, Function, Home, Origin, Scope};
 
 /// What one `db.table()` registered. SQLite owns it.
 struct Module {
     home: Home,
     /// `(module, database, table, ...arguments)` → `[sql, start, parameters, safeIntegers, directOnly]`.
-    factory: sys::napi_ref,
+    factory: Function,
     origin: String,
 }
 
 impl Drop for Module {
     fn drop(&mut self) {
-        value::release(self.home.env(), self.factory);
+        self.factory.release(self.home.env());
     }
 }
 
@@ -28,7 +28,7 @@ struct Table {
     base: sqlite::sqlite3_vtab,
     module: *const Module,
     /// `(...arguments)` → a function that gives the next row, an array, or `undefined` at the end.
-    start: sys::napi_ref,
+    start: Function,
     parameters: Vec<String>,
     safe_integers: bool,
 }
@@ -36,9 +36,19 @@ struct Table {
 #[repr(C)]
 struct Cursor {
     base: sqlite::sqlite3_vtab_cursor,
-    next: sys::napi_ref,
+    next: Option<Function>,
     row: sys::napi_ref,
     rowid: i64,
+}
+
+impl Cursor {
+    /// Lets go of its rows.
+    fn end(&mut self, env: sys::napi_env) {
+        if let Some(source) = self.next.take() {
+            source.release(env);
+        }
+        value::release(env, std::mem::replace(&mut self.row, ptr::null_mut()));
+    }
 }
 
 static MODULE: sqlite::sqlite3_module = methods(true);
@@ -69,17 +79,17 @@ const fn methods(creatable: bool) -> sqlite::sqlite3_module {
 /// Registers a virtual table module; SQLite's result code.
 ///
 /// # Safety
-/// `db` is open and belongs to the calling JavaScript thread; `factory` is a function of the running call.
+/// `db` is open and belongs to the calling JavaScript thread; `factory` has been made in the running call.
 pub(super) unsafe fn register(
     env: sys::napi_env,
     db: *mut sqlite::sqlite3,
     name: &CStr,
-    factory: sys::napi_value,
+    factory: Function,
     eponymous: bool,
 ) -> c_int {
     let module = Box::new(Module {
         home: Home::of(env),
-        factory: value::reference(env, factory).unwrap_or(ptr::null_mut()),
+        factory,
         origin: format!("Virtual table module \"{}\" yielded", name.to_string_lossy()),
     });
     let methods = if eponymous { &raw const EPONYMOUS_MODULE } else { &raw const MODULE };
@@ -126,7 +136,7 @@ unsafe extern "C" fn connect(
         let Some(_scope) = Scope::open(env) else { return sqlite::SQLITE_ERROR };
         let args: Vec<_> =
             (0..argc as usize).map(|at| value::string(env, CStr::from_ptr(*argv.add(at)).to_bytes())).collect();
-        let Some(definition) = value::call(env, (*module).factory, &args) else { return sqlite::SQLITE_ERROR };
+        let Some(definition) = (*module).factory.call(env, &args) else { return sqlite::SQLITE_ERROR };
         let element = |at| {
             let mut item = ptr::null_mut();
             sys::napi_get_element(env, definition, at, &mut item);
@@ -152,7 +162,7 @@ unsafe extern "C" fn connect(
         if direct_only {
             sqlite::sqlite3_vtab_config(db, sqlite::SQLITE_VTAB_DIRECTONLY);
         }
-        let Some(start) = value::reference(env, element(1)) else { return sqlite::SQLITE_ERROR };
+        let Some(start) = Function::of(env, element(1)) else { return sqlite::SQLITE_ERROR };
         let table = Box::new(Table { base: std::mem::zeroed(), module, start, parameters, safe_integers });
         *out = Box::into_raw(table).cast();
         sqlite::SQLITE_OK
@@ -163,7 +173,7 @@ unsafe extern "C" fn disconnect(table: *mut sqlite::sqlite3_vtab) -> c_int {
     // SAFETY: the box of `connect`; its module outlives every table made of it.
     unsafe {
         let table = Box::from_raw(table.cast::<Table>());
-        value::release((*table.module).home.env(), table.start);
+        table.start.release((*table.module).home.env());
     }
     sqlite::SQLITE_OK
 }
@@ -233,8 +243,7 @@ unsafe fn set_error(table: *mut sqlite::sqlite3_vtab, message: &str) {
 unsafe extern "C" fn open(_table: *mut sqlite::sqlite3_vtab, out: *mut *mut sqlite::sqlite3_vtab_cursor) -> c_int {
     // SAFETY: SQLite fills `base` and gives the box back to `close`.
     unsafe {
-        let cursor =
-            Box::new(Cursor { base: std::mem::zeroed(), next: ptr::null_mut(), row: ptr::null_mut(), rowid: 0 });
+        let cursor = Box::new(Cursor { base: std::mem::zeroed(), next: None, row: ptr::null_mut(), rowid: 0 });
         *out = Box::into_raw(cursor).cast();
     }
     sqlite::SQLITE_OK
@@ -251,9 +260,8 @@ unsafe extern "C" fn close(cursor: *mut sqlite::sqlite3_vtab_cursor) -> c_int {
     // SAFETY: the box of `open`.
     unsafe {
         let env = (*module_of(cursor.cast())).home.env();
-        let cursor = Box::from_raw(cursor.cast::<Cursor>());
-        value::release(env, cursor.next);
-        value::release(env, cursor.row);
+        let mut cursor = Box::from_raw(cursor.cast::<Cursor>());
+        cursor.end(env);
     }
     sqlite::SQLITE_OK
 }
@@ -277,8 +285,7 @@ unsafe extern "C" fn filter(
             return sqlite::SQLITE_ERROR;
         }
         let Some(_scope) = Scope::open(env) else { return sqlite::SQLITE_ERROR };
-        value::release(env, std::mem::replace(&mut (*cursor).next, ptr::null_mut()));
-        value::release(env, std::mem::replace(&mut (*cursor).row, ptr::null_mut()));
+        (*cursor).end(env);
         let mut args = Vec::with_capacity((*table).parameters.len());
         let mut taken = 0;
         for parameter in 0..(*table).parameters.len() {
@@ -294,9 +301,9 @@ unsafe extern "C" fn filter(
             }
             args.push(value::to_js(env, given, (*table).safe_integers));
         }
-        let Some(rows) = value::call(env, (*table).start, &args) else { return sqlite::SQLITE_ERROR };
-        let Some(reference) = value::reference(env, rows) else { return sqlite::SQLITE_ERROR };
-        (*cursor).next = reference;
+        let Some(rows) = (*table).start.call(env, &args) else { return sqlite::SQLITE_ERROR };
+        let Some(source) = Function::of(env, rows) else { return sqlite::SQLITE_ERROR };
+        (*cursor).next = Some(source);
         (*cursor).rowid = 0;
         next(cursor.cast())
     }
@@ -311,7 +318,9 @@ unsafe extern "C" fn next(cursor: *mut sqlite::sqlite3_vtab_cursor) -> c_int {
             return sqlite::SQLITE_ERROR;
         }
         let Some(_scope) = Scope::open(env) else { return sqlite::SQLITE_ERROR };
-        let Some(row) = value::call(env, (*cursor).next, &[]) else { return sqlite::SQLITE_ERROR };
+        let Some(row) = (*cursor).next.as_ref().and_then(|source| source.call(env, &[])) else {
+            return sqlite::SQLITE_ERROR;
+        };
         let mut kind = 0;
         sys::napi_typeof(env, row, &mut kind);
         value::release(env, std::mem::replace(&mut (*cursor).row, ptr::null_mut()));

@@ -1,7 +1,7 @@
 //! SQLite values to JavaScript and back, for callbacks that SQLite makes into JavaScript.
 
 use std::cell::RefCell;
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CString, c_int};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -183,21 +183,73 @@ pub(crate) unsafe fn arguments(
     Some(args)
 }
 
-/// Calls the function behind `reference` with `this` undefined. `None`: it threw, or the environment is going.
-pub(crate) fn call(env: sys::napi_env, reference: sys::napi_ref, args: &[sys::napi_value]) -> Option<sys::napi_value> {
-    let mut function = ptr::null_mut();
-    let mut result = ptr::null_mut();
-    // SAFETY: the reference is strong and lives as long as its registration; `args` are handles of the open scope.
-    unsafe {
-        if sys::napi_get_reference_value(env, reference, &mut function) != sys::Status::napi_ok || function.is_null() {
-            return None;
+/// A function of JavaScript's that SQLite calls. It is held weakly, and its anchor strongly: `lib/` keeps the function
+/// for as long as both the anchor and the connection are there. Held strongly it would keep for ever what it refers to,
+/// which as a rule is its connection.
+pub(crate) struct Function {
+    anchor: sys::napi_ref,
+    function: sys::napi_ref,
+}
+
+impl Function {
+    /// Of `[anchor, function]`.
+    pub(crate) fn of(env: sys::napi_env, pair: sys::napi_value) -> Option<Function> {
+        let (mut anchor, mut function) = (ptr::null_mut(), ptr::null_mut());
+        let (mut kind, mut is_list, mut weak) = (0, false, ptr::null_mut());
+        // SAFETY: handles of the running call; anything but such a list is refused by one of the questions, the first of
+        // which throws nothing.
+        unsafe {
+            if sys::napi_is_array(env, pair, &mut is_list) != sys::Status::napi_ok
+                || !is_list
+                || sys::napi_get_element(env, pair, 0, &mut anchor) != sys::Status::napi_ok
+                || sys::napi_get_element(env, pair, 1, &mut function) != sys::Status::napi_ok
+                || sys::napi_typeof(env, function, &mut kind) != sys::Status::napi_ok
+                || kind != sys::ValueType::napi_function
+            {
+                return None;
+            }
+            let anchor = reference(env, anchor)?;
+            if sys::napi_create_reference(env, function, 0, &mut weak) != sys::Status::napi_ok {
+                release(env, anchor);
+                return None;
+            }
+            Some(Function { anchor, function: weak })
         }
-        let status = sys::napi_call_function(env, undefined(env), function, args.len(), args.as_ptr(), &mut result);
-        (status == sys::Status::napi_ok && !exception_pending(env)).then_some(result)
+    }
+
+    /// Calls it with `this` undefined. `None`: it threw, the environment is going, or the connection that it was
+    /// registered on has been collected.
+    pub(crate) fn call(&self, env: sys::napi_env, args: &[sys::napi_value]) -> Option<sys::napi_value> {
+        let function = self.get(env)?;
+        let mut result = ptr::null_mut();
+        // SAFETY: `args` are handles of the open scope.
+        unsafe {
+            let status = sys::napi_call_function(env, undefined(env), function, args.len(), args.as_ptr(), &mut result);
+            (status == sys::Status::napi_ok && !exception_pending(env)).then_some(result)
+        }
+    }
+
+    /// The function, unless it has been collected with its connection.
+    fn get(&self, env: sys::napi_env) -> Option<sys::napi_value> {
+        let mut function = ptr::null_mut();
+        // SAFETY: the reference lives as long as its registration.
+        let status = unsafe { sys::napi_get_reference_value(env, self.function, &mut function) };
+        (status == sys::Status::napi_ok && !function.is_null()).then_some(function)
+    }
+
+    /// Whether it has been collected with its connection.
+    pub(crate) fn is_gone(&self, env: sys::napi_env) -> bool {
+        self.get(env).is_none()
+    }
+
+    /// Gives the references back.
+    pub(crate) fn release(&self, env: sys::napi_env) {
+        release(env, self.function);
+        release(env, self.anchor);
     }
 }
 
-/// A strong reference to a function or object.
+/// A strong reference to an object.
 pub(crate) fn reference(env: sys::napi_env, value: sys::napi_value) -> Option<sys::napi_ref> {
     let mut reference = ptr::null_mut();
     // SAFETY: `value` is a handle of the running call.
@@ -209,7 +261,7 @@ pub(crate) fn reference(env: sys::napi_env, value: sys::napi_value) -> Option<sy
 pub(crate) fn release(env: sys::napi_env, reference: sys::napi_ref) {
     // In another thread, that of the last owner who closed, it is left to the end of its environment.
     if !reference.is_null() && !crate::connection::at_exit::exiting() && is_here(env) {
-        // SAFETY: made by `reference` in the same environment, released once by its owner's `Drop`. During teardown
+        // SAFETY: made in the same environment, released once by its owner's `Drop`. During teardown
         // the call merely reports a status.
         unsafe { sys::napi_delete_reference(env, reference) };
     }
@@ -271,7 +323,7 @@ pub(crate) unsafe fn set_result(
             }
             _ => match bytes(env, value) {
                 Some(blob) => {
-                    let data = if blob.is_empty() { c"".as_ptr().cast::<c_void>() } else { blob.as_ptr().cast() };
+                    let data = blob.as_ptr().cast();
                     sqlite::sqlite3_result_blob64(context, data, blob.len() as u64, sqlite::SQLITE_TRANSIENT());
                 }
                 None => {
@@ -299,22 +351,49 @@ pub(crate) fn utf8(env: sys::napi_env, value: sys::napi_value) -> Option<Vec<u8>
     (status == sys::Status::napi_ok).then_some(text)
 }
 
-/// A JavaScript string for SQLite's NUL-terminated parameters; text after a NUL is dropped, as SQLite would.
+/// A JavaScript string for SQLite's NUL-terminated parameters; none with a NUL in it, which would name something else.
 pub(crate) fn c_string(env: sys::napi_env, value: sys::napi_value) -> Option<CString> {
-    let mut text = utf8(env, value)?;
-    if let Some(nul) = text.iter().position(|byte| *byte == 0) {
-        text.truncate(nul);
-    }
-    CString::new(text).ok()
+    CString::new(utf8(env, value)?).ok()
 }
 
-/// The bytes of a Uint8Array (a Buffer is one). Valid until JavaScript runs again.
-///
-/// # Safety
-/// The slice must not be kept across a call into JavaScript, which could detach it.
-pub(crate) unsafe fn bytes<'a>(env: sys::napi_env, value: sys::napi_value) -> Option<&'a [u8]> {
+/// The bytes of a typed array (a Buffer is one). Valid until JavaScript runs again.
+pub(crate) struct Bytes {
+    data: *const u8,
+    length: usize,
+    /// Another thread may be changing them: whoever reads them twice has to copy them first.
+    pub(crate) shared: bool,
+}
+
+impl Bytes {
+    /// Never null; for an empty array, of nothing.
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        if self.length == 0 { c"".as_ptr().cast() } else { self.data }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// A copy.
+    ///
+    /// # Safety
+    /// JavaScript has not run since `bytes`.
+    pub(crate) unsafe fn to_vec(&self) -> Vec<u8> {
+        let mut copy = Vec::with_capacity(self.length);
+        // SAFETY: readable for the length, and there is room for it. Whatever another thread writes meanwhile, what is
+        // copied are bytes.
+        unsafe {
+            ptr::copy_nonoverlapping(self.as_ptr(), copy.as_mut_ptr(), self.length);
+            copy.set_len(self.length);
+        }
+        copy
+    }
+}
+
+/// The bytes of a typed array of any kind; none for anything else.
+pub(crate) fn bytes(env: sys::napi_env, value: sys::napi_value) -> Option<Bytes> {
     let mut is_array = false;
-    let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
+    let (mut kind, mut elements, mut data, mut buffer) = (UNNAMED, 0, ptr::null_mut(), ptr::null_mut());
     // SAFETY: locals receive the answers; a value that is no typed array is refused by the first question.
     unsafe {
         if sys::napi_is_typedarray(env, value, &mut is_array) != sys::Status::napi_ok || !is_array {
@@ -324,28 +403,35 @@ pub(crate) unsafe fn bytes<'a>(env: sys::napi_env, value: sys::napi_value) -> Op
             env,
             value,
             &mut kind,
-            &mut length,
+            &mut elements,
             &mut data,
-            ptr::null_mut(),
+            &mut buffer,
             ptr::null_mut(),
         );
         if status != sys::Status::napi_ok {
             return None;
         }
-        let width = match kind {
-            sys::TypedarrayType::int16_array | sys::TypedarrayType::uint16_array => 2,
-            sys::TypedarrayType::int32_array
-            | sys::TypedarrayType::uint32_array
-            | sys::TypedarrayType::float32_array => 4,
-            sys::TypedarrayType::float64_array
-            | sys::TypedarrayType::bigint64_array
-            | sys::TypedarrayType::biguint64_array => 8,
-            _ => 1,
-        };
-        if data.is_null() || length == 0 {
-            return Some(&[]);
-        }
-        Some(std::slice::from_raw_parts(data.cast::<u8>(), length * width))
+        let length = elements.checked_mul(width(kind)?)?;
+        let mut is_own = false;
+        sys::napi_is_arraybuffer(env, buffer, &mut is_own);
+        Some(Bytes { data: data.cast_const().cast(), length: if data.is_null() { 0 } else { length }, shared: !is_own })
+    }
+}
+
+/// What is left where N-API has no number for the kind of an array that it otherwise describes.
+const UNNAMED: sys::napi_typedarray_type = -1;
+
+/// The bytes of one element; none of a kind that is not known, of which a part alone would be stored.
+fn width(kind: sys::napi_typedarray_type) -> Option<usize> {
+    /// `Float16Array` where N-API names it. Node 24 has the array and no name, for this one alone.
+    const FLOAT16: sys::napi_typedarray_type = 11;
+    use sys::TypedarrayType as Kind;
+    match kind {
+        Kind::int8_array | Kind::uint8_array | Kind::uint8_clamped_array => Some(1),
+        Kind::int16_array | Kind::uint16_array | FLOAT16 | UNNAMED => Some(2),
+        Kind::int32_array | Kind::uint32_array | Kind::float32_array => Some(4),
+        Kind::float64_array | Kind::bigint64_array | Kind::biguint64_array => Some(8),
+        _ => None,
     }
 }
 

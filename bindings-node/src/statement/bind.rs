@@ -1,6 +1,6 @@
 //! Values into parameters.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::ptr;
 
 use napi::sys;
@@ -240,7 +240,9 @@ unsafe fn bind_argument(
             }
             _ => match value::bytes(env, argument) {
                 Some(blob) => {
-                    let data = if blob.is_empty() { c"".as_ptr().cast::<c_void>() } else { blob.as_ptr().cast() };
+                    // SQLite reads a value more than once, for the table and for each index.
+                    let copy = copy || blob.shared;
+                    let data = blob.as_ptr().cast();
                     let destructor = if copy { sqlite::SQLITE_TRANSIENT() } else { sqlite::SQLITE_STATIC() };
                     bound.borrowed |= !copy;
                     sqlite::sqlite3_bind_blob64(handle, index, data, blob.len() as u64, destructor)
