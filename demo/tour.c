@@ -4,7 +4,7 @@
  *
  * Called as `tour hold URL MS` it is the other process: it holds the write lock for so many milliseconds. */
 #define _POSIX_C_SOURCE 200809L
-#include <litekeel.h>
+#include <litekeel/packed.h>
 #include <litekeel/sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,30 +36,14 @@ static void refused(const char *doing, keel_error *err) {
     keel_error_free(err);
 }
 
-/* --- the packed table, as litekeel.h describes it --- */
-
-static uint64_t number(const unsigned char *at, size_t size) {
-    uint64_t value = 0;
-    memcpy(&value, at, size); /* little-endian; the table is native-endian */
-    return value;
-}
-
-static const unsigned char *cell(const unsigned char *table, size_t row, size_t column) {
-    return table + number(table + 48, 8) + (row * number(table + 12, 4) + column) * 16;
-}
-
-static int text(const unsigned char *table, size_t row, size_t column, const char **start) {
-    const unsigned char *at = cell(table, row, column);
-    *start = (const char *)table + number(at + 8, 8);
-    return number(at, 4) == 3 ? (int)number(at + 4, 4) : 0;
-}
+/* --- rows --- */
 
 static long long count(keel_db *db, const char *sql) {
     keel_rows *rows;
     keel_error *err;
-    if (keel_query(db, sql, KEEL_NUL, NULL, 0, 0, &rows, &err)) give_up(sql, err);
-    const unsigned char *table = keel_rows_data(rows, NULL);
-    long long value = (long long)number(cell(table, 0, 0) + 8, 8);
+    if (keel_run(db, sql, NULL, &rows, &err)) give_up(sql, err);
+    keel_cursor row = keel_cursor_of(rows);
+    long long value = keel_next(&row, NULL) == KEEL_ROW ? (long long)keel_int(&row, 0) : -1;
     keel_rows_free(rows);
     return value;
 }
@@ -68,12 +52,11 @@ static long long count(keel_db *db, const char *sql) {
 static void show_report(keel_db *db) {
     keel_rows *rows;
     if (keel_report(db, &rows, NULL)) return;
-    const unsigned char *table = keel_rows_data(rows, NULL);
-    for (size_t row = 0; row < number(table + 16, 8); row++) {
-        const char *name, *value, *source;
-        int names = text(table, row, 0, &name), values = text(table, row, 1, &value), sources = text(table, row, 3, &source);
-        if (values == 0 || sources == 8 || sources == 6) continue; /* neither built-in nor system */
-        printf("  %-20.*s %-12.*s %.*s\n", names, name, values, value, sources, source);
+    keel_cursor row = keel_cursor_of(rows);
+    while (keel_next(&row, NULL) == KEEL_ROW) {
+        const char *name = keel_text(&row, 0), *value = keel_text(&row, 1), *source = keel_text(&row, 3);
+        if (!*value || !strcmp(source, "built-in") || !strcmp(source, "system")) continue;
+        printf("  %-20s %-12s %s\n", name, value, source);
     }
     keel_rows_free(rows);
 }

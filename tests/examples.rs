@@ -33,6 +33,12 @@ fn prefix(dir: &Path) {
     let include = dir.join("prefix/include");
     std::fs::create_dir(&include).unwrap();
     symlink(root.join("include/litekeel.h"), include.join("litekeel.h")).unwrap();
+    let headers = include.join("litekeel");
+    std::fs::create_dir(&headers).unwrap();
+    let sqlite = Command::new(format!("{ROOT}/scripts/sqlite-include")).current_dir(ROOT).output().unwrap();
+    let sqlite = PathBuf::from(String::from_utf8(sqlite.stdout).unwrap().trim());
+    symlink(sqlite.join("sqlite3.h"), headers.join("sqlite3.h")).unwrap();
+    symlink(root.join("include/litekeel/packed.h"), headers.join("packed.h")).unwrap();
     let template = std::fs::read_to_string(root.join("packaging/litekeel.pc.in")).unwrap();
     let filled = template
         .replace("@PREFIX@", &dir.join("prefix").display().to_string())
@@ -77,9 +83,6 @@ fn shows(language: &str, dir: &Path, command: &mut Command) {
 fn the_tour_in_c() {
     let dir = object::scratch("tour");
     prefix(&dir);
-    let include = Command::new(format!("{ROOT}/scripts/sqlite-include")).current_dir(ROOT).output().unwrap();
-    let include = String::from_utf8(include.stdout).unwrap();
-    symlink(include.trim(), dir.join("prefix/include/litekeel")).unwrap();
     let compile = "cc -std=c11 -Wall -Wextra -Werror -o tour \"$1\" $(pkg-config --cflags --libs litekeel)";
     let run = |command: &mut Command| {
         let lib = dir.join("prefix/lib");
@@ -115,6 +118,27 @@ fn python() {
     let Some(python) = find("python", &["python3".into()], "--version") else { return };
     let dir = object::scratch("python");
     shows("python", &dir, Command::new(python).arg(format!("{ROOT}/examples/python/open_query_close.py")));
+}
+
+/// The module that the example in Python is made of: importable, with transactions, names, errors that tell all.
+#[test]
+fn the_python_module() {
+    let Some(python) = find("python", &["python3".into()], "--version") else { return };
+    let dir = object::scratch("python-module");
+    let run = |command: &mut Command| {
+        let output = command.current_dir(&dir).env_remove("DATABASE_URL").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), said)
+    };
+    let test = format!("{ROOT}/tests/python/example_module.py");
+    let at = format!("{ROOT}/examples/python");
+    let (done, said) = run(Command::new(&python).args([&test, &at]).env("LITEKEEL_LIBRARY", object::shared()));
+    assert!(done && said.trim() == "done", "{said}");
+    // Where there is no library, the message says what to set.
+    let missing = dir.join("missing.so");
+    let (done, said) = run(Command::new(&python).args([&test, &at]).env("LITEKEEL_LIBRARY", missing));
+    assert!(!done && said.contains("set LITEKEEL_LIBRARY to the file"), "{said}");
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]

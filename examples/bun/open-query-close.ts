@@ -1,4 +1,4 @@
-// litekeel from Bun, through bun:ffi: open, one query with packed rows, close.
+// litekeel from Bun, through bun:ffi: open, statements with parameters, rows, close.
 //   bun open-query-close.ts
 
 import { dlopen, FFIType, ptr, toArrayBuffer, type Pointer } from 'bun:ffi';
@@ -43,10 +43,39 @@ function open(url: string): Handle {
 
 type Value = bigint | number | string | Uint8Array | null;
 
-/** All rows of a statement, decoded from one flat buffer. */
-function query(db: Handle, sql: string): Value[][] {
+/** One row of parameters, packed as litekeel.h describes the table. A number is a float; a bigint is an integer. */
+function encode(values: Value[]): Uint8Array {
+	const parts = values.map((value) => (typeof value === 'string' ? utf8.encode(value) : value));
+	const heapAt = 64 + 2 * 16 * values.length;
+	const length = parts.reduce<number>((sum, part) => sum + (part instanceof Uint8Array ? part.length : 0), heapAt);
+	const bytes = new Uint8Array(length);
+	const table = new DataView(bytes.buffer);
+	[0x4c45454b, 1, 0, values.length].forEach((word, index) => table.setUint32(4 * index, word, true));
+	[1, 0, 0, 64, 64 + 16 * values.length, length].forEach((word, index) => table.setBigUint64(16 + 8 * index, BigInt(word), true));
+	let heap = heapAt;
+	parts.forEach((part, index) => {
+		table.setUint32(64 + 16 * index, 3, true); // no name: bound by position
+		table.setBigUint64(72 + 16 * index, BigInt(heapAt), true);
+		const at = 64 + 16 * (values.length + index);
+		const kind = part === null ? 5 : typeof part === 'bigint' ? 1 : typeof part === 'number' ? 2 : typeof values[index] === 'string' ? 3 : 4;
+		table.setUint32(at, kind, true);
+		if (typeof part === 'bigint') table.setBigInt64(at + 8, part, true);
+		if (typeof part === 'number') table.setFloat64(at + 8, part, true);
+		if (part instanceof Uint8Array) {
+			table.setUint32(at + 4, part.length, true);
+			table.setBigUint64(at + 8, BigInt(heap), true);
+			bytes.set(part, heap);
+			heap += part.length;
+		}
+	});
+	return bytes;
+}
+
+/** Runs a statement with a value for each of its parameters; all rows, decoded from one flat buffer. */
+function query(db: Handle, sql: string, ...values: Value[]): Value[][] {
 	const text = utf8.encode(sql);
-	const rows = call((out, error) => keel.keel_query(db, text, text.length, null, 0, 0, out, error));
+	const packed = values.length === 0 ? null : encode(values);
+	const rows = call((out, error) => keel.keel_query(db, text, text.length, packed, packed?.length ?? 0, 0, out, error));
 	const size = new BigUint64Array(1);
 	const data = keel.keel_rows_data(rows, size)!;
 	const table = new DataView(toArrayBuffer(data, 0, Number(size[0])));
@@ -69,8 +98,9 @@ function query(db: Handle, sql: string): Value[][] {
 
 const db = open('file:bun-data/app.db');
 query(db, 'CREATE TABLE IF NOT EXISTS visit(who TEXT, at REAL, note BLOB)');
-query(db, "INSERT INTO visit VALUES('Ada', 1843.5, x'00ff'), ('Grace', NULL, NULL)");
-for (const row of query(db, 'SELECT rowid, who, at, note FROM visit')) console.log('bun:', row);
+query(db, 'INSERT INTO visit VALUES(?, ?, ?)', 'Ada', 1843.5, new Uint8Array([0, 255]));
+query(db, 'INSERT INTO visit VALUES(?, ?, ?)', 'Grace', null, null);
+for (const row of query(db, 'SELECT rowid, who, at, note FROM visit WHERE rowid > ?', 0n)) console.log('bun:', row);
 try {
 	open('file:app.db?busy_timeot=5');
 } catch (refusal) {

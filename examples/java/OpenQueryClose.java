@@ -1,4 +1,4 @@
-// litekeel from Java, through JNA: open, one query with packed rows, close.
+// litekeel from Java, through JNA: open, statements with parameters, rows, close. Java 17 or later.
 //   java -cp jna.jar OpenQueryClose.java
 
 import com.sun.jna.Library;
@@ -57,20 +57,54 @@ public class OpenQueryClose {
         return db.getValue();
     }
 
-    /** All rows of a statement, decoded from one flat buffer. */
-    static List<List<Object>> query(Pointer db, String sql) {
+    /** One row of parameters, packed as litekeel.h describes the table. */
+    static ByteBuffer encode(Object... values) {
+        int heapAt = 64 + 2 * 16 * values.length, length = heapAt;
+        byte[][] bytes = new byte[values.length][];
+        for (int i = 0; i < values.length; i++) {
+            if (values[i] instanceof String text) bytes[i] = text.getBytes(StandardCharsets.UTF_8);
+            if (values[i] instanceof byte[] blob) bytes[i] = blob;
+            if (bytes[i] != null) length += bytes[i].length;
+        }
+        ByteBuffer table = ByteBuffer.allocateDirect(length).order(ByteOrder.nativeOrder());
+        table.putInt(0x4C45454B).putInt(1).putInt(0).putInt(values.length).putLong(1).putLong(0).putLong(0);
+        table.putLong(64).putLong(64 + 16 * values.length).putLong(length);
+        for (int i = 0; i < values.length; i++) table.putInt(3).putInt(0).putLong(heapAt); // no name: bound by position
+        int at = heapAt;
+        for (int i = 0; i < values.length; i++) {
+            Object value = values[i];
+            if (value == null) table.putInt(5).putInt(0).putLong(0);
+            else if (value instanceof Boolean is) table.putInt(1).putInt(0).putLong(is ? 1 : 0);
+            else if (value instanceof Integer || value instanceof Long) table.putInt(1).putInt(0).putLong(((Number) value).longValue());
+            else if (value instanceof Double number) table.putInt(2).putInt(0).putDouble(number);
+            else if (bytes[i] != null) table.putInt(value instanceof String ? 3 : 4).putInt(bytes[i].length).putLong(at);
+            else throw new IllegalArgumentException("a parameter is a " + value.getClass().getName()
+                + "; pass null, Boolean, Integer, Long, Double, String or byte[]");
+            if (bytes[i] == null) continue;
+            table.put(at, bytes[i]);
+            at += bytes[i].length;
+        }
+        return table;
+    }
+
+    /** Runs a statement with a value for each of its parameters; all rows, decoded from one flat buffer. */
+    static List<List<Object>> query(Pointer db, String sql, Object... values) {
         byte[] text = sql.getBytes(StandardCharsets.UTF_8);
         PointerByReference out = new PointerByReference();
-        check(error -> KEEL.keel_query(db, text, text.length, null, 0, 0, out, error));
+        ByteBuffer packed = values.length == 0 ? null : encode(values);
+        Pointer params = packed == null ? null : Native.getDirectBufferPointer(packed);
+        long length = packed == null ? 0 : packed.capacity();
+        check(error -> KEEL.keel_query(db, text, text.length, params, length, 0, out, error));
+        java.lang.ref.Reference.reachabilityFence(packed);
         LongByReference size = new LongByReference();
         Pointer data = KEEL.keel_rows_data(out.getValue(), size);
         ByteBuffer table = data.getByteBuffer(0, size.getValue()).order(ByteOrder.nativeOrder());
         int columns = table.getInt(12), cells = (int) table.getLong(48);
         List<List<Object>> rows = new ArrayList<>();
         for (int row = 0; row < table.getLong(16); row++) {
-            List<Object> values = new ArrayList<>();
-            for (int column = 0; column < columns; column++) values.add(cell(table, cells + (row * columns + column) * 16));
-            rows.add(values);
+            List<Object> line = new ArrayList<>();
+            for (int column = 0; column < columns; column++) line.add(cell(table, cells + (row * columns + column) * 16));
+            rows.add(line);
         }
         KEEL.keel_rows_free(out.getValue());
         return rows;
@@ -89,8 +123,9 @@ public class OpenQueryClose {
     public static void main(String[] arguments) {
         Pointer db = open("file:java-data/app.db");
         query(db, "CREATE TABLE IF NOT EXISTS visit(who TEXT, at REAL, note BLOB)");
-        query(db, "INSERT INTO visit VALUES('Ada', 1843.5, x'00ff'), ('Grace', NULL, NULL)");
-        query(db, "SELECT rowid, who, at, note FROM visit").forEach(row -> System.out.println("java: " + row));
+        query(db, "INSERT INTO visit VALUES(?, ?, ?)", "Ada", 1843.5, new byte[] {0, -1});
+        query(db, "INSERT INTO visit VALUES(?, ?, ?)", "Grace", null, null);
+        query(db, "SELECT rowid, who, at, note FROM visit WHERE rowid > ?", 0).forEach(row -> System.out.println("java: " + row));
         try {
             open("file:app.db?busy_timeot=5");
         } catch (KeelException refusal) {

@@ -26,6 +26,13 @@ def decode(table):
     return list(zip(*(_column(table, text, cells, column, columns) for column in range(columns))))
 
 
+def header(table):
+    """The column names, the number of rows changed, and the rowid that was inserted last."""
+    columns, _, changes, rowid, at = struct.unpack_from("=IQqqQ", table, 12)
+    cells = memoryview(table)[at : at + columns * CELL]
+    return _mixed(table, cells, 0, 1), changes, rowid
+
+
 def _column(table, text, cells, column, columns):
     kinds = bytes(cells[column * CELL + LOW :: columns * CELL])
     kind, step = kinds[0], 2 * columns
@@ -83,13 +90,20 @@ def encode(rows, names=None):
             if value is None:
                 cells.extend(struct.pack("=IIQ", NULL, 0, 0))
             elif isinstance(value, int):
+                if not -(2**63) <= value < 2**63:
+                    raise OverflowError(f"{value} does not fit into SQLite's integers of 64 bits; pass it as text")
                 cells.extend(struct.pack("=IIq", INTEGER, 0, value))
             elif isinstance(value, float):
                 cells.extend(struct.pack("=IId", FLOAT, 0, value))
             elif isinstance(value, str):
                 cell(TEXT, value.encode())
-            else:
+            elif isinstance(value, (bytes, bytearray, memoryview)):
                 cell(BLOB, bytes(value))
+            else:
+                raise TypeError(
+                    f"a parameter is a {type(value).__name__}; pass None, int, float, str or bytes (a date as text: "
+                    "value.isoformat())"
+                )
     head = struct.pack(
         "=IIIIQqqQQQ", MAGIC, VERSION, 1 if names else 0, columns, len(rows), 0, 0,
         HEADER, HEADER + columns * CELL, heap_at + len(heap),
