@@ -11,7 +11,7 @@ use std::{fs, ptr};
 
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::explain::{Subject, explain};
+use crate::explain::{FailedCall, explain};
 use crate::locks::processes;
 use crate::open::target;
 use crate::platform::file_id::FileId;
@@ -48,7 +48,7 @@ impl Place {
                 .with_hint("name the file in it")
                 .with_path(path));
         };
-        let cannot_open = || explain(&Subject::of(ptr::null_mut(), Some(path), access), sqlite::SQLITE_CANTOPEN);
+        let cannot_open = || explain(&FailedCall::of(ptr::null_mut(), Some(path), access), sqlite::SQLITE_CANTOPEN);
         let parent = fs::canonicalize(parent).map_err(|_| cannot_open())?;
         let real = parent.join(name);
         match fs::symlink_metadata(&real) {
@@ -146,7 +146,7 @@ impl NewFile {
                 continue;
             }
             if !may(directory, libc::W_OK | libc::X_OK) {
-                let subject = Subject::of(ptr::null_mut(), Some(&place.real), Access::Create);
+                let subject = FailedCall::of(ptr::null_mut(), Some(&place.real), Access::Create);
                 return Err(explain(&subject, sqlite::SQLITE_CANTOPEN));
             }
             return Err(failed(place, "cannot be created", &error));

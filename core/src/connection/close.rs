@@ -15,7 +15,7 @@ use crate::report::{CloseReport, ClosingCheckpoint};
 use crate::settings::Access;
 use crate::settings::Id;
 use crate::sqlite::handle;
-use crate::waiting::busy_handler::Waiting;
+use crate::waiting::busy_handler::BusyHandler;
 use crate::wal::checkpointer;
 use crate::{registry, sqlite};
 
@@ -43,7 +43,7 @@ pub(crate) fn close(connection: &Connection) -> Result<CloseReport> {
 }
 
 /// Leaves the busy handler to a handle that lives on, without its place in line.
-fn forget(waiting: Option<Box<Waiting>>) {
+fn forget(waiting: Option<Box<BusyHandler>>) {
     if let Some(waiting) = &waiting {
         waiting.end_call(sqlite::SQLITE_TXN_NONE);
     }

@@ -6,15 +6,15 @@ use std::sync::{Mutex, PoisonError};
 
 /// The leftovers of one connection, which its guard ends.
 #[derive(Default)]
-pub(crate) struct Left {
+pub(crate) struct DeferredReleases {
     any: AtomicBool,
     owners: AtomicUsize,
     streams: Mutex<Vec<u64>>,
 }
 
-impl Left {
+impl DeferredReleases {
     /// An owner has left.
-    pub(crate) fn owner(&self) {
+    pub(crate) fn defer_owner(&self) {
         self.owners.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -23,7 +23,7 @@ impl Left {
     }
 
     /// Nobody reads the stream with this number any more.
-    pub(crate) fn stream(&self, number: u64) {
+    pub(crate) fn defer_stream(&self, number: u64) {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).push(number);
         self.any.store(true, Ordering::Release);
     }

@@ -5,7 +5,7 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use crate::connection::open_streams::Streams;
-use crate::connection::statement_cache::Kept;
+use crate::connection::statement_cache::StatementCache;
 use crate::connection::{Connection, State};
 use crate::error::codes;
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ struct After<'a>(&'a Connection);
 impl Drop for After<'_> {
     fn drop(&mut self) {
         self.0.subscribers.flush();
-        for _ in 0..self.0.left.take_owners() {
+        for _ in 0..self.0.deferred.take_owners() {
             // Nobody is there to be told of a failure: whoever wants to hear of it closes.
             let _ = self.0.close();
         }
@@ -56,7 +56,7 @@ impl<'a> Guard<'a> {
     }
 
     /// The statements that are kept for their text to come again.
-    pub(crate) fn kept(&self) -> RefMut<'_, Kept> {
+    pub(crate) fn kept(&self) -> RefMut<'_, StatementCache> {
         self.state.kept.borrow_mut()
     }
 
@@ -139,7 +139,7 @@ impl<'a> Guard<'a> {
                 if writes {
                     // Of the statements that control a transaction only BEGIN IMMEDIATE and BEGIN EXCLUSIVE write.
                     let sql = std::ffi::CStr::from_ptr(sqlite::sqlite3_sql(statement));
-                    waiting.before_write(sql_text::is_begin(sql.to_bytes()));
+                    waiting.queue_before_write(sql_text::is_begin(sql.to_bytes()));
                 }
             }
             execution
@@ -196,11 +196,11 @@ impl<'a> Guard<'a> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.state.streams.get_mut().end(self.connection.left.take_streams());
+        self.state.streams.get_mut().end(self.connection.deferred.take_streams());
         self.roll_back_if_shared();
         // SAFETY: the connection is open and ours while the guard lives.
         let transaction = unsafe { sqlite::sqlite3_txn_state(self.raw(), std::ptr::null()) };
-        self.connection.activity.settle(transaction);
+        self.connection.activity.note_transaction(transaction);
         if let Some(event) = self.state.waiting.as_ref().and_then(|waiting| waiting.end_call(transaction)) {
             self.connection.emit(event);
         }

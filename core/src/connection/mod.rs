@@ -20,15 +20,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use crate::connection::deferred::Left;
+use crate::connection::deferred::DeferredReleases;
 use crate::connection::guard::Guard;
 use crate::connection::open_streams::Streams;
-use crate::connection::statement_cache::Kept;
+use crate::connection::statement_cache::StatementCache;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
 use crate::explain;
-use crate::explain::Subject;
+use crate::explain::FailedCall;
 use crate::lifecycle::at_exit;
 use crate::lifecycle::shutdown;
 use crate::platform::file_id::FileId;
@@ -45,7 +45,7 @@ use crate::settings::{Id, Resolved, Settings};
 use crate::sqlite;
 use crate::sqlite::handle::RawHandle;
 use crate::vfs::file_monitor::Watch;
-use crate::waiting::busy_handler::Waiting;
+use crate::waiting::busy_handler::BusyHandler;
 use crate::waiting::progress_handler::Progress;
 
 /// A connection to one database, safe to use from any thread.
@@ -67,7 +67,7 @@ pub struct Connection {
     pub(crate) identity: Identity,
     pub(crate) subscribers: Arc<Subscribers>,
     /// What a callback has let go of, to be ended when the call is over that it is part of.
-    pub(crate) left: Left,
+    pub(crate) deferred: DeferredReleases,
 }
 
 /// What never changes while the connection lives.
@@ -92,12 +92,12 @@ pub(crate) struct State {
     pub raw: RawHandle,
     /// rusqlite's view of the same handle; it never closes it.
     pub view: Option<rusqlite::Connection>,
-    pub waiting: Option<Box<Waiting>>,
+    pub waiting: Option<Box<BusyHandler>>,
     /// `sqlite3_total_changes64` when open was done: what the user's statements changed is the difference.
     pub changes_at_open: i64,
     pub closed: Option<CloseReport>,
     /// Compiled statements of ours. A cell: the guard hands them out by reference.
-    pub kept: RefCell<Kept>,
+    pub kept: RefCell<StatementCache>,
     /// Statements of ours that streams read.
     pub streams: RefCell<Streams>,
     /// Boxed: SQLite knows its address.
@@ -115,7 +115,7 @@ impl Connection {
     /// `raw` is an open connection of this copy of SQLite that nobody else closes.
     pub(crate) unsafe fn assemble(
         raw: *mut sqlite::sqlite3,
-        mut waiting: Option<Box<Waiting>>,
+        mut waiting: Option<Box<BusyHandler>>,
         identity: Identity,
     ) -> Arc<Connection> {
         let id = registry::next_id();
@@ -135,7 +135,7 @@ impl Connection {
         let subscribers = identity.watch.as_ref().map(|watch| watch.subscribers.clone()).unwrap_or_default();
         let activity = waiting.as_ref().map_or_else(|| Arc::new(Activity::new()), |waiting| waiting.activity.clone());
         if let (Some(waiting), Some(file), Some(path)) = (&mut waiting, identity.file, &identity.path) {
-            waiting.join(file, path.clone(), id, subscribers.clone());
+            waiting.attach_queue(file, path.clone(), id, subscribers.clone());
         }
         let connection = Arc::new(Connection {
             id,
@@ -156,7 +156,7 @@ impl Connection {
             owners: AtomicUsize::new(1),
             identity,
             subscribers,
-            left: Left::default(),
+            deferred: DeferredReleases::default(),
         });
         at_exit::arm();
         let weak = Arc::downgrade(&connection) as Weak<dyn OpenConnection>;
@@ -308,10 +308,10 @@ impl Connection {
         if let Some(error) = health::refusal(self, rc) {
             return if doing.is_empty() { error } else { error.with_step(doing) };
         }
-        let subject = Subject {
+        let subject = FailedCall {
             activity: Some(&self.activity),
             id: Some(self.id),
-            ..Subject::of(raw, self.path(), self.identity.access)
+            ..FailedCall::of(raw, self.path(), self.identity.access)
         };
         let error = explain::explain(&subject, rc);
         if doing.is_empty() { error } else { error.with_step(doing) }

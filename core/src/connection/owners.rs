@@ -44,7 +44,7 @@ impl Connection {
     /// in a callback of the connection, when the call is over that the callback is part of.
     pub fn release(&self) {
         if self.is_used_by_this_thread() {
-            self.left.owner();
+            self.deferred.defer_owner();
         } else {
             let _ = self.close();
         }

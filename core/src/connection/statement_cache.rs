@@ -15,23 +15,23 @@ const KEPT: usize = 32;
 // Boxed: an entry goes out and in again with every call.
 #[allow(clippy::vec_box)]
 #[derive(Default)]
-pub(crate) struct Kept(Vec<Box<Entry>>);
+pub(crate) struct StatementCache(Vec<Box<CachedStatement>>);
 
 /// A statement that is kept, or that will be.
-pub(crate) struct Entry {
+pub(crate) struct CachedStatement {
     pub sql: Box<str>,
     pub raw: *mut sqlite::sqlite3_stmt,
     /// The column names, and how often the statement had been compiled anew when they were read.
     pub names: Option<(c_int, Names)>,
 }
 
-impl Kept {
-    pub(crate) fn take(&mut self, sql: &str) -> Option<Box<Entry>> {
+impl StatementCache {
+    pub(crate) fn take(&mut self, sql: &str) -> Option<Box<CachedStatement>> {
         let at = self.0.iter().rposition(|entry| *entry.sql == *sql)?;
         Some(self.0.remove(at))
     }
 
-    pub(crate) fn put(&mut self, entry: Box<Entry>) {
+    pub(crate) fn put(&mut self, entry: Box<CachedStatement>) {
         if self.0.len() == KEPT {
             let oldest = self.0.remove(0);
             // SAFETY: kept statements are this list's alone; the caller holds their connection.

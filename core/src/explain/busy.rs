@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Finding, Subject};
+use super::{Explanation, FailedCall};
 use crate::error::{Busy, BusyKind};
 use crate::locks::holders;
 use crate::platform::file_id::file_id;
@@ -12,7 +12,7 @@ use crate::{registry, sqlite};
 const BEGIN_IMMEDIATE: &str = "start transactions that write with BEGIN IMMEDIATE; roll this one back and try again";
 
 /// The situation behind a BUSY code.
-fn kind(subject: &Subject<'_>, rc: i32) -> BusyKind {
+fn kind(subject: &FailedCall<'_>, rc: i32) -> BusyKind {
     let statement = subject.activity.and_then(|activity| activity.running());
     let reads = !subject.raw.is_null()
         // SAFETY: the subject's handle is open, and the caller holds its lock.
@@ -33,7 +33,7 @@ fn kind(subject: &Subject<'_>, rc: i32) -> BusyKind {
 }
 
 /// Kind, waiting time and holders, as data.
-pub(super) fn data(subject: &Subject<'_>, rc: i32) -> Busy {
+pub(super) fn data(subject: &FailedCall<'_>, rc: i32) -> Busy {
     let mut busy = Busy::new(kind(subject, rc), Duration::ZERO);
     busy.holders = subject.path.and_then(|path| holders::blocking(path, subject.id)).unwrap_or_default();
     busy.waited = match (subject.conversion, busy.kind, subject.activity) {
@@ -64,9 +64,9 @@ pub(super) fn waited(busy: &Busy) -> String {
 }
 
 /// The reason and the remedy.
-pub(super) fn find(rc: i32, busy: Option<&Busy>) -> Finding {
+pub(super) fn find(rc: i32, busy: Option<&Busy>) -> Explanation {
     let Some(busy) = busy else {
-        return Finding::new(
+        return Explanation::new(
             "the race for the WAL's locks was lost too often",
             "try again; if it stays so, find the process that hangs",
         );
@@ -79,32 +79,32 @@ pub(super) fn find(rc: i32, busy: Option<&Busy>) -> Finding {
     let stopped = busy.holders.iter().any(|holder| holder.state == "stopped");
     let mut finding = match busy.kind {
         BusyKind::Upgrade if rc == sqlite::SQLITE_BUSY_SNAPSHOT => {
-            Finding::new("another connection has written since this transaction began to read", BEGIN_IMMEDIATE)
+            Explanation::new("another connection has written since this transaction began to read", BEGIN_IMMEDIATE)
         }
-        BusyKind::Upgrade => Finding::new(
+        BusyKind::Upgrade => Explanation::new(
             format!("a transaction that reads wants to write, and SQLite refuses without waiting; {who}"),
             BEGIN_IMMEDIATE,
         ),
-        BusyKind::Recovery => Finding::new(
+        BusyKind::Recovery => Explanation::new(
             format!("another process is recovering the WAL after a crash; {who}"),
             "try again; if it stays so, find the process that recovers",
         ),
-        BusyKind::WalConversion => Finding::new(
+        BusyKind::WalConversion => Explanation::new(
             format!("the journal mode can only be changed while nobody else uses the database; {who}"),
             "try again when the others are idle, or raise busy_timeout",
         ),
-        BusyKind::CloseInProgress => Finding::new(
+        BusyKind::CloseInProgress => Explanation::new(
             format!("the last connection is closing and moves the WAL into the database; {who}"),
             "try again; if it stays so, find the process that closes",
         ),
-        BusyKind::OwnAsyncTransaction => Finding::new(
+        BusyKind::OwnAsyncTransaction => Explanation::new(
             format!("this thread has a transaction open, which it cannot end while it waits; {who}"),
             "finish that transaction first, or write through its own connection",
         ),
         BusyKind::Timeout if busy.holders.iter().any(|holder| holder.by_this_thread) => {
-            Finding::new(who, "end that transaction first: this thread cannot do so while it waits")
+            Explanation::new(who, "end that transaction first: this thread cannot do so while it waits")
         }
-        BusyKind::Timeout => Finding::new(who, "shorten the other's transaction, or raise busy_timeout"),
+        BusyKind::Timeout => Explanation::new(who, "shorten the other's transaction, or raise busy_timeout"),
     };
     if stopped && !matches!(busy.kind, BusyKind::Upgrade | BusyKind::OwnAsyncTransaction) {
         finding.hint = "resume or kill the stopped process".to_owned();

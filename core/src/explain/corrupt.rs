@@ -2,16 +2,19 @@
 
 use std::fs;
 
-use super::{Finding, Subject};
+use super::{Explanation, FailedCall};
 use crate::platform::path_facts::beside;
 use crate::sqlite;
 
-pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {
+pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
     if rc == sqlite::SQLITE_CORRUPT_INDEX {
-        return Finding::new("an index does not match its table", "rebuild it: REINDEX; then PRAGMA integrity_check");
+        return Explanation::new(
+            "an index does not match its table",
+            "rebuild it: REINDEX; then PRAGMA integrity_check",
+        );
     }
     if rc == sqlite::SQLITE_CORRUPT_VTAB {
-        return Finding::new(
+        return Explanation::new(
             "the content of a virtual table is inconsistent",
             "for full-text search: INSERT INTO t(t) VALUES('rebuild')",
         );
@@ -28,7 +31,7 @@ pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {
             why.push_str(&format!("; a -wal of {} bytes lies beside it", wal.len()));
         }
     }
-    Finding::new(
+    Explanation::new(
         why,
         "stop all writers, copy the file with its -wal, look at PRAGMA integrity_check on the copy, save what is readable \
          with sqlite3 COPY .recover | sqlite3 NEW, or restore a backup",

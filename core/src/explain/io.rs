@@ -1,37 +1,37 @@
 //! `SQLITE_FULL` and `SQLITE_IOERR`: free space, limits, the operation that failed.
 
-use super::{Finding, Subject};
+use super::{Explanation, FailedCall};
 use crate::error::sqlite_name;
 use crate::platform::filesystem;
 use crate::platform::path_facts::strerror;
 use crate::sqlite;
 
 /// No room.
-pub(super) fn full(subject: &Subject<'_>, errno: i32) -> Finding {
+pub(super) fn full(subject: &FailedCall<'_>, errno: i32) -> Explanation {
     if errno == libc::EDQUOT {
-        return Finding::new("this user's disk quota is used up", "free space, or have the quota raised");
+        return Explanation::new("this user's disk quota is used up", "free space, or have the quota raised");
     }
     let Some(path) = subject.path else {
-        return Finding::new(
+        return Explanation::new(
             "the database has reached its largest size",
             "delete data, or raise PRAGMA max_page_count",
         );
     };
     match filesystem::free_bytes(path) {
-        Some(free) if free > 1 << 20 => Finding::new(
+        Some(free) if free > 1 << 20 => Explanation::new(
             format!("its file system has {} MiB free, so it is the limit of the database", free >> 20),
             "raise PRAGMA max_page_count; SQLite's own limit is 281 TB. If a temporary file was meant, look at TMPDIR",
         ),
-        Some(free) => Finding::new(
+        Some(free) => Explanation::new(
             format!("its file system has {} KiB free", free >> 10),
             "free space; the connection stays usable, and what was committed is safe",
         ),
-        None => Finding::new("its file system has no room", "free space"),
+        None => Explanation::new("its file system has no room", "free space"),
     }
 }
 
 /// An operation of the file system failed.
-pub(super) fn find(subject: &Subject<'_>, rc: i32, errno: i32) -> Finding {
+pub(super) fn find(subject: &FailedCall<'_>, rc: i32, errno: i32) -> Explanation {
     let name = sqlite_name(rc).unwrap_or("SQLITE_IOERR");
     let operation = match name.strip_prefix("SQLITE_IOERR_") {
         None => "an operation".to_owned(),
@@ -50,5 +50,5 @@ pub(super) fn find(subject: &Subject<'_>, rc: i32, errno: i32) -> Finding {
     };
     let free = subject.path.and_then(filesystem::free_bytes);
     let room = free.map(|free| format!("; {} MiB free", free >> 20)).unwrap_or_default();
-    Finding::new(format!("{operation} failed: {reason}{room}"), hint)
+    Explanation::new(format!("{operation} failed: {reason}{room}"), hint)
 }

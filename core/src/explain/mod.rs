@@ -23,7 +23,7 @@ use crate::sqlite::handle;
 pub(crate) use readonly::on_disk;
 
 /// What failed: everything an explanation may look at.
-pub(crate) struct Subject<'a> {
+pub(crate) struct FailedCall<'a> {
     /// The connection, or null when there is none.
     pub raw: *mut sqlite::sqlite3,
     /// The absolute path of the database, if it lies in a file.
@@ -39,29 +39,29 @@ pub(crate) struct Subject<'a> {
     pub conversion: Option<Duration>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> FailedCall<'a> {
     /// A connection of which no more is known.
-    pub(crate) fn of(raw: *mut sqlite::sqlite3, path: Option<&'a Path>, access: Access) -> Subject<'a> {
-        Subject { raw, path, access, path_note: None, id: None, activity: None, conversion: None }
+    pub(crate) fn of(raw: *mut sqlite::sqlite3, path: Option<&'a Path>, access: Access) -> FailedCall<'a> {
+        FailedCall { raw, path, access, path_note: None, id: None, activity: None, conversion: None }
     }
 }
 
 /// One family's finding: why, and what to do.
-pub(crate) struct Finding {
+pub(crate) struct Explanation {
     pub why: String,
     pub hint: String,
 }
 
-impl Finding {
-    fn new(why: impl Into<String>, hint: impl Into<String>) -> Finding {
-        Finding { why: why.into(), hint: hint.into() }
+impl Explanation {
+    fn new(why: impl Into<String>, hint: impl Into<String>) -> Explanation {
+        Explanation { why: why.into(), hint: hint.into() }
     }
 }
 
 /// The explained error for the result code `rc` of a call on `subject`.
 ///
 /// A failure that is about SQL, not about the file, keeps SQLite's own sentence unchanged.
-pub(crate) fn explain(subject: &Subject<'_>, rc: i32) -> Error {
+pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
     // SAFETY: the subject's handle is null or open, and the caller holds its lock.
     let (message, errno) = unsafe { handle::last_failure(subject.raw, rc) };
     let busy = (rc & 0xff == sqlite::SQLITE_BUSY).then(|| busy::data(subject, rc));

@@ -1,16 +1,16 @@
 //! `SQLITE_NOTADB`: what the file looks like instead, by its first 16 bytes.
 
-use super::{Finding, Subject};
+use super::{Explanation, FailedCall};
 use crate::sqlite;
 use crate::sqlite::handle;
 
-pub(super) fn find(subject: &Subject<'_>) -> Finding {
+pub(super) fn find(subject: &FailedCall<'_>) -> Explanation {
     match header(subject.raw) {
         Some(bytes) => {
             let (what, hint) = looks_like(&bytes);
-            Finding::new(format!("it is no SQLite 3 database; its first bytes look like {what}"), hint)
+            Explanation::new(format!("it is no SQLite 3 database; its first bytes look like {what}"), hint)
         }
-        None => Finding::new("it is no SQLite 3 database", "check the path"),
+        None => Explanation::new("it is no SQLite 3 database", "check the path"),
     }
 }
 

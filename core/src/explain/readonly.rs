@@ -2,24 +2,24 @@
 
 use std::path::Path;
 
-use super::{Finding, Subject};
+use super::{Explanation, FailedCall};
 use crate::platform::path_facts::{beside, describe, may};
 use crate::settings::Access;
 use crate::sqlite;
 
-pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {
+pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
     let Some(path) = subject.path else {
-        return Finding::new("the connection may not write (query_only)", "write through another connection");
+        return Explanation::new("the connection may not write (query_only)", "write through another connection");
     };
     if rc == sqlite::SQLITE_READONLY_DBMOVED {
-        return Finding::new(
+        return Explanation::new(
             "the file was renamed, replaced or deleted while it was open",
             "close and reopen; replace a database only while nobody has it open",
         );
     }
     let needs_shm = matches!(rc, sqlite::SQLITE_READONLY_DIRECTORY | sqlite::SQLITE_READONLY_CANTINIT);
     if let (Access::Read, true, Some(parent)) = (subject.access, needs_shm, path.parent()) {
-        return Finding::new(
+        return Explanation::new(
             format!(
                 "it is a WAL database without a -shm in a directory that may not be written: {} ({})",
                 parent.display(),
@@ -30,36 +30,36 @@ pub(super) fn find(subject: &Subject<'_>, rc: i32) -> Finding {
         );
     }
     if subject.access == Access::Read {
-        return Finding::new("it was opened with mode=ro or immutable=1", "open it with mode=rw to write");
+        return Explanation::new("it was opened with mode=ro or immutable=1", "open it with mode=rw to write");
     }
     if let Some(found) = on_disk(path) {
         return found;
     }
     match rc {
         sqlite::SQLITE_READONLY_CANTLOCK | sqlite::SQLITE_READONLY_CANTINIT | sqlite::SQLITE_READONLY_RECOVERY => {
-            Finding::new(
+            Explanation::new(
                 format!("its {} cannot be written, which WAL needs", beside(path, "-shm").display()),
                 "give this user write permission on the -shm and the directory",
             )
         }
-        sqlite::SQLITE_READONLY_ROLLBACK => Finding::new(
+        sqlite::SQLITE_READONLY_ROLLBACK => Explanation::new(
             "a crashed process left a journal that must be rolled back, which needs write permission",
             "open it once as a user who may write it",
         ),
-        _ => Finding::new("the connection may not write (query_only)", "write through another connection"),
+        _ => Explanation::new("the connection may not write (query_only)", "write through another connection"),
     }
 }
 
 /// Why a file that exists cannot be written; `None` when the file system would allow it.
-pub(crate) fn on_disk(path: &Path) -> Option<Finding> {
+pub(crate) fn on_disk(path: &Path) -> Option<Explanation> {
     if crate::platform::filesystem::read_only(path) {
-        return Some(Finding::new(
+        return Some(Explanation::new(
             "the file system is mounted read-only",
             "remount it writable, or open with mode=ro (immutable=1 when nobody writes it)",
         ));
     }
     if !may(path, libc::W_OK) {
-        return Some(Finding::new(
+        return Some(Explanation::new(
             format!("the file may not be written ({})", describe(path)),
             "make it writable for this user (chmod u+w, chown), or open it with mode=ro",
         ));
@@ -67,7 +67,7 @@ pub(crate) fn on_disk(path: &Path) -> Option<Finding> {
     for suffix in ["-wal", "-shm", "-journal"] {
         let companion = beside(path, suffix);
         if companion.exists() && !may(&companion, libc::W_OK) {
-            return Some(Finding::new(
+            return Some(Explanation::new(
                 format!("its {} may not be written ({})", companion.display(), describe(&companion)),
                 "give it the database's owner (chown), or run as that user",
             ));
@@ -75,7 +75,7 @@ pub(crate) fn on_disk(path: &Path) -> Option<Finding> {
     }
     let parent = path.parent()?;
     (!may(parent, libc::W_OK)).then(|| {
-        Finding::new(
+        Explanation::new(
             format!("the directory {} may not be written ({})", parent.display(), describe(parent)),
             "SQLite creates the -wal, -shm or -journal there: give this user write permission on the directory, or \
              open with mode=ro",

@@ -28,7 +28,7 @@ static OURS: &[&dyn Forkable] = &[
     &initialize::CONFIGURED,
     &registry::CREATING,
     &registry::ENTRIES,
-    &writer_queue::LINES,
+    &writer_queue::QUEUES,
     events::PROCESS_LIST,
     &readers::SEEN,
 ];

@@ -142,7 +142,7 @@ pub(crate) fn of_process(pid: u32, role: &'static str) -> Holder {
 fn own(path: &Path, except: Option<u64>) -> Vec<(Holder, bool, bool)> {
     let Some(file) = file_id(path) else { return Vec::new() };
     let looks = registry::on_file(file).into_iter().filter_map(|(handle, activity)| {
-        let look = activity.look()?;
+        let look = activity.snapshot()?;
         let holder = Holder {
             pid: std::process::id(),
             role: look.role,

@@ -36,7 +36,7 @@ const SKIPPED: &[Id] = &[
 
 /// The parameter for SQLite that keeps it from leaving a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum ReadPath {
     /// No `-wal` is there. If it is a WAL database, nobody has it open.
     Immutable,
     /// Through the `-shm` that is there, mapped read-only.
@@ -45,12 +45,12 @@ pub(super) enum Look {
     Plain,
 }
 
-impl Look {
+impl ReadPath {
     pub(super) fn parameter(self) -> &'static str {
         match self {
-            Look::Immutable => "immutable=1",
-            Look::SharedMemory => "readonly_shm=1",
-            Look::Plain => "",
+            ReadPath::Immutable => "immutable=1",
+            ReadPath::SharedMemory => "readonly_shm=1",
+            ReadPath::Plain => "",
         }
     }
 }
@@ -142,14 +142,14 @@ pub(super) fn tighten(resolved: &mut Resolved) {
 }
 
 /// Decides by what lies beside the database; nothing is opened.
-pub(super) fn first_look(path: &Path, settings: &Settings) -> Result<Look> {
+pub(super) fn first_look(path: &Path, settings: &Settings) -> Result<ReadPath> {
     let exists = |suffix: &str| std::fs::metadata(beside(path, suffix)).ok();
     if settings.bool(Id::Immutable) {
-        return Ok(Look::Plain);
+        return Ok(ReadPath::Plain);
     }
     match (exists("-wal").map(|wal| wal.len()), exists("-shm").is_some()) {
-        (None, _) | (Some(0), false) => Ok(Look::Immutable),
-        (Some(_), true) => Ok(Look::SharedMemory),
+        (None, _) | (Some(0), false) => Ok(ReadPath::Immutable),
+        (Some(_), true) => Ok(ReadPath::SharedMemory),
         (Some(size), false) => Err(Error::new(
             sqlite::SQLITE_CANTOPEN,
             format!(
@@ -176,8 +176,8 @@ pub(super) fn is_wal(opening: &Opening) -> bool {
 }
 
 /// An immutable database answers for its journal as one that has none.
-pub(super) fn correct(look: Look, report: &mut OpenReport) {
-    if look == Look::Immutable
+pub(super) fn correct(look: ReadPath, report: &mut OpenReport) {
+    if look == ReadPath::Immutable
         && let Some(row) = report.rows.iter_mut().find(|row| row.name == Id::JournalMode.key())
     {
         row.value = "wal".to_owned();

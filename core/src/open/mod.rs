@@ -36,7 +36,7 @@ use crate::settings::{Id, Options, Origin, Resolved, Settings, Target, Value};
 use crate::vfs::open_files;
 use crate::wal::checkpointer;
 use crate::wal::checkpointer::Wish;
-use inspect::Look;
+use inspect::ReadPath;
 
 pub(crate) use hardening::{read as read_switch, version as sqlite_version};
 pub(crate) use opening::Opening;
@@ -141,7 +141,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
     };
     let (mut opening, look) = match options.inspect {
         true => opening::inspect(&resolved, options, access)?,
-        false => (opening::open(&resolved, options, access)?, Look::Plain),
+        false => (opening::open(&resolved, options, access)?, ReadPath::Plain),
     };
     prepared.finish(opening.path.as_deref()).map_err(|e| e.with_step("target"))?;
     hardening::apply(&opening, settings)?;
@@ -182,7 +182,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
             opening.path.as_deref().unwrap_or(Path::new(":memory:")),
         );
     }
-    let inspected = (look == Look::Immutable).then_some(before).flatten();
+    let inspected = (look == ReadPath::Immutable).then_some(before).flatten();
     let watch = opening.watch.take();
     if let (Some(watch), Some(wish)) = (&watch, wish(settings, &report)) {
         checkpointer::join(watch, wish);

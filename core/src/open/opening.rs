@@ -8,10 +8,10 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::inspect::{self, Look};
+use super::inspect::{self, ReadPath};
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::explain::{Subject, explain};
+use crate::explain::{FailedCall, explain};
 use crate::settings::Access;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::sqlite;
@@ -19,7 +19,7 @@ use crate::sqlite::handle;
 use crate::url::shown_name;
 use crate::vfs::file_monitor::Watch;
 use crate::vfs::shim;
-use crate::waiting::busy_handler::Waiting;
+use crate::waiting::busy_handler::BusyHandler;
 
 /// The name under which `cache=shared` databases in memory find each other.
 const SHARED_MEMORY: &str = "file:/litekeel?vfs=memdb";
@@ -30,7 +30,7 @@ pub(crate) struct Opening {
     pub path: Option<PathBuf>,
     pub access: Access,
     pub watch: Option<Arc<Watch>>,
-    waiting: Option<Box<Waiting>>,
+    waiting: Option<Box<BusyHandler>>,
     /// What SQLite answered when it was set.
     pub(crate) answers: RefCell<Vec<(Id, Option<String>)>>,
     path_note: Option<&'static str>,
@@ -44,14 +44,14 @@ impl Opening {
 
     /// A failure to change the journal mode, which SQLite refuses without waiting: we have waited for so long.
     pub(crate) fn fail_conversion(&self, rc: i32, step: &'static str, waited: Duration) -> Error {
-        explain(&Subject { conversion: Some(waited), ..self.subject() }, rc).with_step(step)
+        explain(&FailedCall { conversion: Some(waited), ..self.subject() }, rc).with_step(step)
     }
 
-    fn subject(&self) -> Subject<'_> {
-        Subject {
+    fn subject(&self) -> FailedCall<'_> {
+        FailedCall {
             path_note: self.path_note,
             activity: self.waiting.as_ref().map(|waiting| &*waiting.activity),
-            ..Subject::of(self.raw, self.path.as_deref(), self.access)
+            ..FailedCall::of(self.raw, self.path.as_deref(), self.access)
         }
     }
 
@@ -68,7 +68,7 @@ impl Opening {
             if settings.word(Id::Busy) == "sqlite" {
                 sqlite::sqlite3_busy_timeout(self.raw, ms);
             } else {
-                let waiting = Waiting::new(self.raw, ms as u32);
+                let waiting = BusyHandler::new(self.raw, ms as u32);
                 waiting.install();
                 self.waiting = Some(waiting);
             }
@@ -80,7 +80,7 @@ impl Opening {
     }
 
     /// Gives up the ownership: the caller closes.
-    pub(super) fn into_parts(mut self) -> (*mut sqlite::sqlite3, Option<Box<Waiting>>, Option<PathBuf>) {
+    pub(super) fn into_parts(mut self) -> (*mut sqlite::sqlite3, Option<Box<BusyHandler>>, Option<PathBuf>) {
         (std::mem::replace(&mut self.raw, ptr::null_mut()), self.waiting.take(), self.path.take())
     }
 }
@@ -96,23 +96,23 @@ impl Drop for Opening {
 
 /// Opens the file or the memory database.
 pub(super) fn open(resolved: &Resolved, options: &Options, access: Access) -> Result<Opening> {
-    open_with(resolved, options, access, Look::Plain)
+    open_with(resolved, options, access, ReadPath::Plain)
 }
 
 /// Opens a file to look only, and says how.
-pub(super) fn inspect(resolved: &Resolved, options: &Options, access: Access) -> Result<(Opening, Look)> {
-    let Target::File(path) = &resolved.target else { return Ok((open(resolved, options, access)?, Look::Plain)) };
+pub(super) fn inspect(resolved: &Resolved, options: &Options, access: Access) -> Result<(Opening, ReadPath)> {
+    let Target::File(path) = &resolved.target else { return Ok((open(resolved, options, access)?, ReadPath::Plain)) };
     let look = inspect::first_look(path, &resolved.settings)?;
     let opening = open_with(resolved, options, access, look)?;
     // Immutable would read a rollback database while another process changes it: there the shared lock is needed.
-    if look == Look::Immutable && !inspect::is_wal(&opening) {
+    if look == ReadPath::Immutable && !inspect::is_wal(&opening) {
         drop(opening);
-        return Ok((open(resolved, options, access)?, Look::Plain));
+        return Ok((open(resolved, options, access)?, ReadPath::Plain));
     }
     Ok((opening, look))
 }
 
-fn open_with(resolved: &Resolved, options: &Options, access: Access, look: Look) -> Result<Opening> {
+fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadPath) -> Result<Opening> {
     let settings = &resolved.settings;
     let path = match &resolved.target {
         Target::File(path) => Some(path.as_path()),
@@ -169,7 +169,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: Look)
 }
 
 /// What only a URI can tell SQLite.
-fn native_parameters(settings: &Settings, look: Look) -> String {
+fn native_parameters(settings: &Settings, look: ReadPath) -> String {
     let mut query = Vec::new();
     if !look.parameter().is_empty() {
         query.push(look.parameter().to_owned());

@@ -15,7 +15,7 @@ use crate::vfs::open_files;
 
 /// What a look before opening can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Finding {
+enum Presence {
     None,
     Foreign,
     /// No table of locks, or no hook: nothing can be said.
@@ -42,11 +42,11 @@ pub(crate) fn check(path: &Path, action: &str) -> Result<Option<String>> {
         return Ok(None);
     }
     match look(path) {
-        Finding::None => Ok(None),
-        Finding::Unknown => Ok(Some(format!(
+        Presence::None => Ok(None),
+        Presence::Unknown => Ok(Some(format!(
             "{place}: whether another copy of SQLite in this process uses it cannot be found out on this system"
         ))),
-        Finding::Foreign => {
+        Presence::Foreign => {
             let text = format!(
                 "{place}: another copy of SQLite in this process has it open; the two do not see each other's locks, and \
                  updates get lost"
@@ -56,10 +56,10 @@ pub(crate) fn check(path: &Path, action: &str) -> Result<Option<String>> {
     }
 }
 
-fn look(path: &Path) -> Finding {
-    let Some(file) = file_id(path) else { return Finding::None };
+fn look(path: &Path) -> Presence {
+    let Some(file) = file_id(path) else { return Presence::None };
     if !open_files::known() {
-        return Finding::Unknown;
+        return Presence::Unknown;
     }
     let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
     let inodes: Vec<u64> = [Some(file.ino), shm].into_iter().flatten().collect();
@@ -69,23 +69,23 @@ fn look(path: &Path) -> Finding {
     for _ in 0..LOOKS * 4 {
         let before = open_files::steady();
         if open_files::owns(&inodes) {
-            return Finding::None;
+            return Presence::None;
         }
-        let Some(locks) = procfs::posix_locks(&inodes) else { return Finding::Unknown };
+        let Some(locks) = procfs::posix_locks(&inodes) else { return Presence::Unknown };
         let sqlite_bytes = |lock: &procfs::PosixLock| {
             let (from, to) = if lock.ino == file.ino { (0x4000_0000, 0x4000_01ff) } else { (120, 128) };
             lock.pid == me && lock.start <= to && lock.end >= from
         };
         if !locks.iter().any(sqlite_bytes) {
-            return Finding::None;
+            return Presence::None;
         }
         if before.is_some() && open_files::steady() == before && !open_files::owns(&inodes) {
             seen += 1;
             if seen == LOOKS {
-                return Finding::Foreign;
+                return Presence::Foreign;
             }
         }
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    Finding::None
+    Presence::None
 }

@@ -102,18 +102,18 @@ fn query_locked(guard: &Guard<'_>, sql: &str, parameters: Option<Table<'_>>) -> 
     if let Some(ms) = guard.busy_timeout_pragma(sql)? {
         return Ok(busy_timeout_pragma::row(ms));
     }
-    let mut statement = Statement::only(guard, sql)?;
+    let mut statement = Statement::prepare_single(guard, sql)?;
     if parameters.is_none_or(|table| table.rows() < 2) {
         return run(guard, &mut statement, parameters);
     }
     let undo = if guard.in_transaction() { "ROLLBACK TO litekeel_query; RELEASE litekeel_query" } else { "ROLLBACK" };
-    Statement::own(guard, "SAVEPOINT litekeel_query")?.step()?;
+    Statement::prepare_internal(guard, "SAVEPOINT litekeel_query")?.step()?;
     let mut done = run(guard, &mut statement, parameters);
     drop(statement);
     if done.is_ok() && guard.in_transaction() {
         // Releasing the outermost savepoint commits, and a commit can fail: on a deferred foreign key, on a lock. The
         // transaction stays open then.
-        done = done.and_then(|rows| Statement::own(guard, "RELEASE litekeel_query")?.step().map(|_| rows));
+        done = done.and_then(|rows| Statement::prepare_internal(guard, "RELEASE litekeel_query")?.step().map(|_| rows));
     }
     if done.is_err() {
         guard.undo(undo);
@@ -127,11 +127,11 @@ fn run(guard: &Guard<'_>, statement: &mut Statement<'_>, parameters: Option<Tabl
     // SAFETY: the guard keeps the connection open.
     let before = unsafe { sqlite::sqlite3_total_changes64(guard.raw()) };
     let table = parameters.filter(|table| table.columns() > 0);
-    let places = statement.places(table)?;
+    let places = statement.parameter_order(table)?;
     let mut out = None;
     for row in 0..table.map_or(1, |table| table.rows()) {
         if row > 0 {
-            statement.rewind();
+            statement.reset();
         }
         if let Some(table) = table {
             statement.bind(table, row, &places, Lifetime::Call)?;
@@ -140,7 +140,7 @@ fn run(guard: &Guard<'_>, statement: &mut Statement<'_>, parameters: Option<Tabl
         let out = out.get_or_insert_with(|| statement.header());
         let columns = if on_row { statement.columns() } else { 0 };
         while on_row {
-            statement.read(columns, out);
+            statement.read_row(columns, out);
             on_row = statement.step()?;
         }
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_int};
 
 use crate::connection::guard::Guard;
-use crate::connection::statement_cache::Entry;
+use crate::connection::statement_cache::CachedStatement;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::packed::{Cell, Encoder, Table};
@@ -26,7 +26,7 @@ pub(crate) enum Lifetime {
 }
 
 /// Which parameter each column of a packed table is bound to.
-pub(crate) enum Places {
+pub(crate) enum ParameterOrder {
     InOrder,
     Named(Vec<c_int>),
 }
@@ -38,7 +38,7 @@ pub(crate) struct Statement<'a> {
     /// While it runs. Ends before the statement does.
     execution: RefCell<Option<Execution<'a>>>,
     /// As what it is kept when it is dropped.
-    keep: Option<Box<Entry>>,
+    keep: Option<Box<CachedStatement>>,
 }
 
 impl Drop for Statement<'_> {
@@ -91,23 +91,23 @@ impl<'a> Statement<'a> {
     }
 
     /// The one statement of a text, compiled unless it has been kept.
-    pub(crate) fn only(guard: &'a Guard<'a>, sql: &str) -> Result<Statement<'a>> {
+    pub(crate) fn prepare_single(guard: &'a Guard<'a>, sql: &str) -> Result<Statement<'a>> {
         if let Some(entry) = guard.kept().take(sql) {
             return Ok(Statement { guard, raw: entry.raw, execution: RefCell::default(), keep: Some(entry) });
         }
         let keep = sql.len() <= KEPT_TEXT && sql_text::is_data(sql.as_bytes());
-        Statement::one(guard, sql, keep)
+        Statement::compile_single(guard, sql, keep)
     }
 
     /// A statement of litekeel's own, kept like the user's.
-    pub(crate) fn own(guard: &'a Guard<'a>, sql: &'static str) -> Result<Statement<'a>> {
+    pub(crate) fn prepare_internal(guard: &'a Guard<'a>, sql: &'static str) -> Result<Statement<'a>> {
         if let Some(entry) = guard.kept().take(sql) {
             return Ok(Statement { guard, raw: entry.raw, execution: RefCell::default(), keep: Some(entry) });
         }
-        Statement::one(guard, sql, true)
+        Statement::compile_single(guard, sql, true)
     }
 
-    fn one(guard: &'a Guard<'a>, sql: &str, keep: bool) -> Result<Statement<'a>> {
+    fn compile_single(guard: &'a Guard<'a>, sql: &str, keep: bool) -> Result<Statement<'a>> {
         let flags = if keep { sqlite::SQLITE_PREPARE_PERSISTENT } else { 0 };
         let text = nul_terminated(guard, sql)?;
         let mut only: Option<Statement<'a>> = None;
@@ -123,7 +123,7 @@ impl<'a> Statement<'a> {
             at = next;
         }
         let mut only = only.ok_or_else(|| Error::new(codes::ARGUMENT, "the SQL holds no statement"))?;
-        only.keep = keep.then(|| Box::new(Entry { sql: sql.into(), raw: only.raw, names: None }));
+        only.keep = keep.then(|| Box::new(CachedStatement { sql: sql.into(), raw: only.raw, names: None }));
         Ok(only)
     }
 
@@ -132,7 +132,7 @@ impl<'a> Statement<'a> {
     /// # Safety
     /// `raw` came from [`into_raw`](Statement::into_raw) on the connection that `guard` holds, and has not been
     /// finalized.
-    pub(crate) unsafe fn again(guard: &'a Guard<'a>, raw: *mut sqlite::sqlite3_stmt) -> Statement<'a> {
+    pub(crate) unsafe fn resume(guard: &'a Guard<'a>, raw: *mut sqlite::sqlite3_stmt) -> Statement<'a> {
         Statement { guard, raw, execution: RefCell::default(), keep: None }
     }
 
@@ -181,17 +181,17 @@ impl<'a> Statement<'a> {
     /// Which parameter each column of the table is bound to. Every parameter of the statement gets a value: SQLite would
     /// take NULL for one that is forgotten.
     #[inline(always)]
-    pub(crate) fn places(&self, table: Option<Table<'_>>) -> Result<Places> {
+    pub(crate) fn parameter_order(&self, table: Option<Table<'_>>) -> Result<ParameterOrder> {
         // SAFETY: a live statement.
         let wanted = unsafe { sqlite::sqlite3_bind_parameter_count(self.raw) };
         match table {
-            Some(table) if table.is_named() => self.places_by_name(table, wanted).map(Places::Named),
+            Some(table) if table.is_named() => self.places_by_name(table, wanted).map(ParameterOrder::Named),
             table => {
                 let given = table.map_or(0, |table| table.columns());
                 if given != wanted as usize {
                     return Err(miscounted(wanted, given));
                 }
-                Ok(Places::InOrder)
+                Ok(ParameterOrder::InOrder)
             }
         }
     }
@@ -211,15 +211,15 @@ impl<'a> Statement<'a> {
 
     /// Binds one row of parameters.
     #[inline(always)]
-    pub(crate) fn bind(&self, table: Table<'_>, row: usize, places: &Places, lifetime: Lifetime) -> Result<()> {
+    pub(crate) fn bind(&self, table: Table<'_>, row: usize, places: &ParameterOrder, lifetime: Lifetime) -> Result<()> {
         let bytes = match lifetime {
             Lifetime::Call => sqlite::SQLITE_STATIC(),
             Lifetime::Binding => sqlite::SQLITE_TRANSIENT(),
         };
         for column in 0..table.columns() {
             let index = match places {
-                Places::InOrder => column as c_int + 1,
-                Places::Named(places) => places[column],
+                ParameterOrder::InOrder => column as c_int + 1,
+                ParameterOrder::Named(places) => places[column],
             };
             // SAFETY: the bytes live for as long as `lifetime` says.
             let rc = unsafe {
@@ -278,14 +278,14 @@ impl<'a> Statement<'a> {
 
     /// Makes it ready for the next row of parameters; the call goes on, and with it the note of what runs.
     #[inline(always)]
-    pub(crate) fn rewind(&self) {
+    pub(crate) fn reset(&self) {
         // SAFETY: as in `step`; a failure has been reported by the step.
         unsafe { sqlite::sqlite3_reset(self.raw) };
     }
 
     /// Appends the row that the statement stands on.
     #[inline(always)]
-    pub(crate) fn read(&self, columns: c_int, out: &mut Encoder) {
+    pub(crate) fn read_row(&self, columns: c_int, out: &mut Encoder) {
         for column in 0..columns {
             // SAFETY: the statement stands on a row of so many columns. The value is used by this thread, which holds the
             // connection, and before the next step; text and blob are copied.

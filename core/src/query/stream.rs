@@ -49,13 +49,13 @@ impl Connection {
                 Stream { connection: self.clone(), number: None, batch_bytes: 0, changes_before: 0, failure: None };
             return Ok((busy_timeout_pragma::row(ms), ended));
         }
-        let mut statement = Statement::only(&guard, sql)?.not_kept();
+        let mut statement = Statement::prepare_single(&guard, sql)?.not_kept();
         // SAFETY: the guard keeps the connection open.
         let changes_before = unsafe { sqlite::sqlite3_total_changes64(guard.raw()) };
         let batch_bytes = usize::try_from(batch_bytes).unwrap_or(usize::MAX);
         let mut stream = Stream { connection: self.clone(), number: None, batch_bytes, changes_before, failure: None };
         let table = parameters.filter(|table| table.columns() > 0);
-        let places = statement.places(table)?;
+        let places = statement.parameter_order(table)?;
         if let Some(table) = table {
             if table.rows() == 0 {
                 // Once for each row, as everywhere.
@@ -84,7 +84,7 @@ impl Stream {
             // Only close empties the list, and a closed connection is not locked.
             let raw = raw.ok_or_else(|| Error::new(codes::CLOSED, "the connection of these rows has been closed"))?;
             // SAFETY: the statement of this connection, taken out of the list of those that are not finalized.
-            let statement = unsafe { Statement::again(&guard, raw) };
+            let statement = unsafe { Statement::resume(&guard, raw) };
             self.fill(&guard, statement)
         });
         if let Err(error) = &rows {
@@ -98,7 +98,7 @@ impl Stream {
         let columns = statement.columns();
         let mut out = statement.header();
         while on_row {
-            statement.read(columns, &mut out);
+            statement.read_row(columns, &mut out);
             if out.size() >= self.batch_bytes {
                 break;
             }
@@ -121,7 +121,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let Some(number) = self.number else { return };
         if self.connection.is_used_by_this_thread() {
-            return self.connection.left.stream(number);
+            return self.connection.deferred.defer_stream(number);
         }
         // Where the lock is refused the statement is not ours to touch (a parent's), gone (closed), or left to close.
         if let Ok(guard) = self.connection.lock() {

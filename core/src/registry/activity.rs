@@ -64,7 +64,7 @@ enum Wait {
 unsafe impl Send for Record {}
 
 /// What a connection is doing at one moment.
-pub(crate) struct Look {
+pub(crate) struct ActivitySnapshot {
     /// `writer`, `reader`, or `in a call` whose statement is not known.
     pub role: &'static str,
     /// `running` while a call runs, `idle` between two calls of a transaction.
@@ -79,7 +79,7 @@ pub(crate) struct Look {
 }
 
 /// What ran before a statement that a callback of it runs in between.
-pub(crate) struct Outer {
+pub(crate) struct SuspendedStatement {
     running: *const c_char,
     writes: bool,
     began: Duration,
@@ -122,16 +122,16 @@ impl Activity {
     ///
     /// # Safety
     /// `sql` is null or a text that lives until [`end`](Activity::end).
-    pub(crate) unsafe fn begin(&self, sql: *const c_char, writes: bool) -> Outer {
+    pub(crate) unsafe fn begin(&self, sql: *const c_char, writes: bool) -> SuspendedStatement {
         let mut record = self.record();
-        let outer = Outer { running: record.running, writes: record.writes, began: record.began };
+        let outer = SuspendedStatement { running: record.running, writes: record.writes, began: record.began };
         (record.running, record.writes, record.began) = (sql, writes, now());
         outer
     }
 
     /// Notes that the statement of the latest [`begin`](Activity::begin) ends, in which transaction it leaves the
     /// connection (`SQLITE_TXN_*`).
-    pub(crate) fn end(&self, outer: &Outer, transaction: i32) {
+    pub(crate) fn end(&self, outer: &SuspendedStatement, transaction: i32) {
         let mut record = self.record();
         self.keep(&mut record, transaction);
         (record.running, record.writes, record.began) = (outer.running, outer.writes, outer.began);
@@ -139,7 +139,7 @@ impl Activity {
     }
 
     /// Notes the transaction in which a call leaves the connection, whatever it ran.
-    pub(crate) fn settle(&self, transaction: i32) {
+    pub(crate) fn note_transaction(&self, transaction: i32) {
         if self.transaction.load(Ordering::Relaxed) != transaction {
             let mut record = self.record();
             self.keep(&mut record, transaction);
@@ -163,17 +163,17 @@ impl Activity {
     }
 
     /// Notes that the running call waits for a lock.
-    pub(crate) fn waits(&self) {
+    pub(crate) fn waiting(&self) {
         self.record().wait = Wait::Waits;
     }
 
     /// Notes that it asks for the lock once more: whether it gets it, nobody tells.
-    pub(crate) fn asks(&self) {
+    pub(crate) fn retrying(&self) {
         self.record().wait = Wait::Asked(now());
     }
 
     /// Notes that it waits no longer.
-    pub(crate) fn gives_up(&self) {
+    pub(crate) fn refused(&self) {
         self.record().wait = Wait::No;
     }
 
@@ -214,7 +214,7 @@ impl Activity {
     }
 
     /// What the connection is doing; `None` when it holds no lock or only waits for one.
-    pub(crate) fn look(&self) -> Option<Look> {
+    pub(crate) fn snapshot(&self) -> Option<ActivitySnapshot> {
         let record = self.record();
         let transaction = self.transaction.load(Ordering::Relaxed);
         let in_statement = !record.running.is_null();
@@ -239,7 +239,7 @@ impl Activity {
             (sqlite::SQLITE_TXN_NONE, _) => Some(record.began),
             _ => Some(record.since),
         };
-        Some(Look {
+        Some(ActivitySnapshot {
             role,
             state: if self.user() != 0 { "running" } else { "idle" },
             sql: record.text().or_else(|| (!record.last.is_empty()).then(|| record.last.clone())),
@@ -275,7 +275,7 @@ impl Record {
 pub struct Execution<'a> {
     activity: &'a Activity,
     db: *mut sqlite::sqlite3,
-    outer: Outer,
+    outer: SuspendedStatement,
 }
 
 impl<'a> Execution<'a> {

@@ -1,8 +1,8 @@
-//! Waiting for a lock: fair by sleeping short and evenly.
+//! BusyHandler for a lock: fair by sleeping short and evenly.
 //!
 //! SQLite's own handler sleeps longer the longer a connection has waited (1…100 ms), so the newest asker wins and the
 //! oldest starves. Here everyone polls at the same short, jittered intervals until a monotonic deadline; and of the
-//! writers of one process only the first in `line`.
+//! writers of one process only the first in `writer_queue`.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
@@ -19,17 +19,17 @@ use crate::registry;
 use crate::registry::activity::Activity;
 use crate::sqlite;
 use crate::waiting::deadline;
-use crate::waiting::writer_queue::Line;
+use crate::waiting::writer_queue::WriterQueue;
 
 /// A wait of this length is told to the subscribers as `busy_wait`.
-const LONG: Duration = Duration::from_millis(100);
+const REPORT_AFTER: Duration = Duration::from_millis(100);
 
 /// How long a statement that may need no lock of this file (it may write a temporary table, or an attached database)
-/// stands in line before it asks.
-const DOUBTFUL: Duration = Duration::from_millis(2);
+/// stands in the queue before it asks.
+const UNCERTAIN_WAIT: Duration = Duration::from_millis(2);
 
 /// The waiting state of one connection. It is boxed by the connection and outlives its registration with SQLite.
-pub struct Waiting {
+pub struct BusyHandler {
     raw: *mut sqlite::sqlite3,
     timeout_ms: AtomicU32,
     pub(crate) activity: Arc<Activity>,
@@ -48,24 +48,24 @@ pub struct Waiting {
     refused: Cell<bool>,
     /// The longest wait of the call, and who was found in the way.
     longest: Cell<Duration>,
-    found: RefCell<Option<String>>,
+    holders_seen: RefCell<Option<String>>,
 }
 
 /// Where a connection to a file queues.
 struct Queue {
-    line: Arc<Line>,
+    writers: Arc<WriterQueue>,
     file: FileId,
     path: PathBuf,
     id: u64,
     subscribers: Arc<Subscribers>,
-    bell: Arc<Condvar>,
-    place: Cell<Option<u64>>,
+    condvar: Arc<Condvar>,
+    ticket: Cell<Option<u64>>,
 }
 
-impl Waiting {
+impl BusyHandler {
     /// A handler for this connection; nothing is installed yet.
-    pub fn new(raw: *mut sqlite::sqlite3, timeout_ms: u32) -> Box<Waiting> {
-        Box::new(Waiting {
+    pub fn new(raw: *mut sqlite::sqlite3, timeout_ms: u32) -> Box<BusyHandler> {
+        Box::new(BusyHandler {
             raw,
             timeout_ms: AtomicU32::new(timeout_ms),
             activity: Arc::new(Activity::new()),
@@ -77,14 +77,14 @@ impl Waiting {
             wrote: Cell::new(false),
             refused: Cell::new(false),
             longest: Cell::new(Duration::ZERO),
-            found: RefCell::new(None),
+            holders_seen: RefCell::new(None),
         })
     }
 
     /// Lets the connection queue with the others of this process, and tell its subscribers of long waits.
-    pub(crate) fn join(&mut self, file: FileId, path: PathBuf, id: u64, subscribers: Arc<Subscribers>) {
-        let (line, bell) = (Line::of(file), Arc::new(Condvar::new()));
-        self.queue = Some(Queue { line, file, path, id, subscribers, bell, place: Cell::new(None) });
+    pub(crate) fn attach_queue(&mut self, file: FileId, path: PathBuf, id: u64, subscribers: Arc<Subscribers>) {
+        let (writers, condvar) = (WriterQueue::of(file), Arc::new(Condvar::new()));
+        self.queue = Some(Queue { writers, file, path, id, subscribers, condvar, ticket: Cell::new(None) });
     }
 
     /// Makes this the connection's busy handler.
@@ -93,7 +93,7 @@ impl Waiting {
     /// `self` stays where it is until the connection is closed or has another handler.
     pub unsafe fn install(&self) -> c_int {
         // SAFETY: `raw` is the open connection this state was made for; the caller keeps `self` alive.
-        unsafe { sqlite::sqlite3_busy_handler(self.raw, Some(on_busy), std::ptr::from_ref(self) as *mut c_void) }
+        unsafe { sqlite::sqlite3_busy_handler(self.raw, Some(busy_callback), std::ptr::from_ref(self) as *mut c_void) }
     }
 
     /// Changes the timeout of later waits.
@@ -128,27 +128,27 @@ impl Waiting {
         self.longest.set(Duration::ZERO);
     }
 
-    /// A call ends in this transaction (`SQLITE_TXN_*`). Gives the place in line up, wakes the next, and returns what
+    /// A call ends in this transaction (`SQLITE_TXN_*`). Gives the ticket up, wakes the next, and returns what
     /// is to be told of a long wait.
     pub(crate) fn end_call(&self, transaction: i32) -> Option<Event> {
         if let Some(queue) = &self.queue
             && transaction != sqlite::SQLITE_TXN_WRITE
         {
-            match queue.place.take() {
-                Some(number) => queue.line.leave(number),
-                None if self.wrote.get() => queue.line.ring(),
+            match queue.ticket.take() {
+                Some(number) => queue.writers.leave(number),
+                None if self.wrote.get() => queue.writers.wake_first(),
                 None => {}
             }
         }
         let longest = self.longest.take();
-        if longest < LONG {
+        if longest < REPORT_AFTER {
             return None;
         }
         Some(
             Event::new("busy_wait")
                 .int("waited_ms", longest.as_millis() as i64)
                 .text("outcome", if self.refused.get() { "refused" } else { "granted" })
-                .text("holders", self.found.take().unwrap_or_default()),
+                .text("holders", self.holders_seen.take().unwrap_or_default()),
         )
     }
 
@@ -158,10 +158,10 @@ impl Waiting {
     }
 
     /// It is one that writes. Who comes while others of this process wait for the
-    /// file stands in line behind them, instead of asking at the moment at which it happens to be free.
+    /// file stands in the queue behind them, instead of asking at the moment at which it happens to be free.
     ///
     /// `certain`: the statement begins a transaction that locks the file, whatever it writes.
-    pub(crate) fn before_write(&self, certain: bool) {
+    pub(crate) fn queue_before_write(&self, certain: bool) {
         let Some(queue) = &self.queue else { return };
         // The lock may be given back, and the next rung for, before this call ends.
         self.wrote.set(true);
@@ -169,23 +169,23 @@ impl Waiting {
             return;
         }
         queue.leave();
-        if queue.line.is_empty() {
+        if queue.writers.is_empty() {
             return;
         }
         let began = Instant::now();
         self.began.set(Some(began));
         self.before_first_step.set(true);
         self.attempts.set(0);
-        self.activity.waits();
+        self.activity.waiting();
         let number = queue.enter();
-        let patience = if certain { self.timeout() } else { DOUBTFUL.min(self.timeout()) };
+        let patience = if certain { self.timeout() } else { UNCERTAIN_WAIT.min(self.timeout()) };
         // An interrupt that came before would be forgotten by the first step.
         let stale = self.is_interrupted();
-        queue.line.wait(number, began + patience, Duration::ZERO, || !stale && self.is_given_up());
+        queue.writers.wait(number, began + patience, Duration::ZERO, || !stale && self.is_given_up());
         self.interrupted.set(!stale && self.is_interrupted());
         self.longest.set(self.longest.get().max(began.elapsed()));
-        self.activity.asks();
-        queue.line.ask(number);
+        self.activity.retrying();
+        queue.writers.mark_polling(number);
     }
 
     fn transaction(&self) -> i32 {
@@ -218,7 +218,7 @@ impl Waiting {
     }
 
     /// The file is locked: waits until it is worth asking again, or returns false to give up.
-    fn busy(&self, first: bool) -> bool {
+    fn on_busy(&self, first: bool) -> bool {
         if first && !self.before_first_step.replace(false) {
             self.began.set(Some(Instant::now()));
             self.attempts.set(0);
@@ -234,30 +234,30 @@ impl Waiting {
             self.interrupted.set(interrupted);
             self.refused.set(true);
             self.activity.set_waited(waited);
-            self.activity.gives_up();
+            self.activity.refused();
             if let Some(queue) = &self.queue {
                 queue.leave();
             }
             return false;
         }
-        self.activity.waits();
-        self.look_around(waited);
+        self.activity.waiting();
+        self.record_holders(waited);
         let attempt = self.attempts.get();
         self.attempts.set(attempt.saturating_add(1));
         let pause = pause(attempt, waited).min(timeout - waited);
-        match self.queue.as_ref().filter(|queue| queue.place.get().is_some() || self.may_queue()) {
+        match self.queue.as_ref().filter(|queue| queue.ticket.get().is_some() || self.may_queue()) {
             Some(queue) => {
                 let number = queue.enter();
                 if pause.is_zero() {
                     std::thread::yield_now();
                 }
-                queue.line.wait(number, began + timeout, pause, || self.is_given_up());
-                queue.line.ask(number);
+                queue.writers.wait(number, began + timeout, pause, || self.is_given_up());
+                queue.writers.mark_polling(number);
             }
             None if pause.is_zero() => std::thread::yield_now(),
             None => std::thread::sleep(pause),
         }
-        self.activity.asks();
+        self.activity.retrying();
         true
     }
 
@@ -273,32 +273,32 @@ impl Waiting {
     }
 
     /// Finds out who is in the way, once in a long wait that somebody wants to hear of: later it may be gone.
-    fn look_around(&self, waited: Duration) {
+    fn record_holders(&self, waited: Duration) {
         let Some(queue) = &self.queue else { return };
-        if waited < LONG || self.found.borrow().is_some() || !queue.subscribers.heard() {
+        if waited < REPORT_AFTER || self.holders_seen.borrow().is_some() || !queue.subscribers.heard() {
             return;
         }
         let names = holders::blocking(&queue.path, Some(queue.id)).unwrap_or_default();
         let names: Vec<_> = names.iter().take(4).map(holders::describe).collect();
-        self.found.replace(Some(names.join("; ")));
+        self.holders_seen.replace(Some(names.join("; ")));
     }
 }
 
 impl Queue {
-    /// Whether anybody but this connection has a place.
+    /// Whether anybody but this connection has a ticket.
     fn is_crowded(&self) -> bool {
-        !self.line.is_empty()
+        !self.writers.is_empty()
     }
 
     fn enter(&self) -> u64 {
-        let number = self.line.enter(self.place.get(), this_thread(), &self.bell);
-        self.place.set(Some(number));
+        let number = self.writers.take_ticket(self.ticket.get(), this_thread(), &self.condvar);
+        self.ticket.set(Some(number));
         number
     }
 
     fn leave(&self) {
-        if let Some(number) = self.place.take() {
-            self.line.leave(number);
+        if let Some(number) = self.ticket.take() {
+            self.writers.leave(number);
         }
     }
 }
@@ -321,10 +321,10 @@ fn pause(attempt: u32, waited: Duration) -> Duration {
     }
 }
 
-unsafe extern "C" fn on_busy(context: *mut c_void, calls: c_int) -> c_int {
-    // SAFETY: `install` registered a live `Waiting`, and SQLite calls this on the one thread that uses the connection.
-    let waiting = unsafe { &*(context as *const Waiting) };
-    c_int::from(waiting.busy(calls == 0))
+unsafe extern "C" fn busy_callback(context: *mut c_void, calls: c_int) -> c_int {
+    // SAFETY: `install` registered a live `BusyHandler`, and SQLite calls this on the one thread that uses the connection.
+    let waiting = unsafe { &*(context as *const BusyHandler) };
+    c_int::from(waiting.on_busy(calls == 0))
 }
 
 #[cfg(test)]
@@ -341,7 +341,7 @@ mod tests {
         holder.execute_batch("CREATE TABLE t(a); BEGIN IMMEDIATE").unwrap();
         let waiter = Connection::open(&path).unwrap();
         // SAFETY: the handle outlives `waiting`'s use below.
-        let waiting = Waiting::new(unsafe { waiter.handle() }, 300);
+        let waiting = BusyHandler::new(unsafe { waiter.handle() }, 300);
         // SAFETY: `waiting` lives until the end of the test, the connection is dropped before it.
         unsafe { waiting.install() };
         let began = Instant::now();

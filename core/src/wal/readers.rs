@@ -104,7 +104,7 @@ fn own(path: &Path, slot: usize) -> Vec<(Holder, Duration)> {
     let Some(file) = file_id(path) else { return Vec::new() };
     let found = registry::readers_of(file).into_iter().filter_map(|(handle, activity, watch)| {
         let (reads, since) = watch.reading()?;
-        let look = activity.look();
+        let look = activity.snapshot();
         let holder = Holder {
             role: "reader",
             command: holders::THIS_PROCESS.to_owned(),
