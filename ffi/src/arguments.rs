@@ -4,8 +4,6 @@ use std::ffi::{CStr, c_char, c_void};
 
 use litekeel_core::{Error, codes};
 
-use crate::boundary::null;
-
 /// As a length: the text is NUL-terminated.
 pub const KEEL_NUL: usize = usize::MAX;
 
@@ -43,4 +41,9 @@ pub(crate) unsafe fn bytes<'a>(data: *const c_void, length: usize, what: &str) -
     }
     // SAFETY: the caller's promise, and the length fits Rust's limit.
     Ok(unsafe { std::slice::from_raw_parts(data.cast(), length) })
+}
+
+/// The error for a NULL where a pointer is needed.
+pub(crate) fn null(what: &str) -> Error {
+    Error::new(codes::ARGUMENT, format!("{what} is NULL"))
 }

@@ -2,10 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use litekeel_core::{Error, codes};
+use std::sync::{Arc, Mutex};
 
-use crate::error::keel_error;
-use crate::handles::{Object, give};
+use litekeel_core::{Connection, Error, Options, codes};
+
+use crate::arguments::null;
+use crate::handles::{get, insert, not_a_handle};
+use crate::objects::Object;
+use crate::types::{keel_db, keel_error, keel_options};
 
 /// Runs the body; on failure stores an error object through `err` when the caller wants one.
 pub(crate) fn run(err: *mut *mut keel_error, body: impl FnOnce() -> Result<i32, Error>) -> i32 {
@@ -22,7 +26,7 @@ pub(crate) fn run(err: *mut *mut keel_error, body: impl FnOnce() -> Result<i32, 
     let (code, object) = match result {
         Ok(code) => (code, std::ptr::null_mut()),
         Err(error) => {
-            (error.code(), if err.is_null() { std::ptr::null_mut() } else { give(Object::error(&error)).cast() })
+            (error.code(), if err.is_null() { std::ptr::null_mut() } else { insert(Object::error(&error)).cast() })
         }
     };
     if !err.is_null() {
@@ -42,9 +46,34 @@ pub(crate) fn value<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)
 }
 
-/// The error for a NULL where a pointer is needed.
-pub(crate) fn null(what: &str) -> Error {
-    Error::new(codes::ARGUMENT, format!("{what} is NULL"))
+/// The connection of a token; in a forked child KEEL_E_FORKED, whatever the call.
+pub(crate) fn connection_of(db: *mut keel_db) -> Result<Arc<Connection>, Error> {
+    match get(db.cast()) {
+        Some(Object::Db(connection) | Object::Loan(connection)) => connection.check_process().map(|()| connection),
+        _ => Err(not_a_handle("connection")),
+    }
+}
+
+/// The options of a token.
+pub(crate) fn options_of(options: *const keel_options) -> Result<Arc<Mutex<Options>>, Error> {
+    match get(options.cast()) {
+        Some(Object::Options(options)) => Ok(options),
+        _ => Err(not_a_handle("options object")),
+    }
+}
+
+/// # Safety
+/// `out` is NULL or writable.
+pub(crate) unsafe fn store<T>(out: *mut *mut T, make: impl FnOnce() -> Result<Object, Error>) -> Result<i32, Error> {
+    if out.is_null() {
+        return Err(null("out"));
+    }
+    // SAFETY: writable by the caller's promise; NULL stays there when it fails.
+    unsafe { out.write(std::ptr::null_mut()) };
+    let object = make()?;
+    // SAFETY: as above.
+    unsafe { out.write(insert(object).cast()) };
+    Ok(0)
 }
 
 /// For the test that no panic crosses the boundary.

@@ -1,43 +1,18 @@
 //! The connection: open, work, report, close.
 
 use std::ffi::{c_char, c_void};
-use std::sync::Arc;
 use std::time::Duration;
 
-use litekeel_core::packed::{Cell, Encoder, Packed, Table};
+use litekeel_core::packed::Table;
 use litekeel_core::{Begin, Connection, Error, Options, codes};
 
 use crate::arguments::{bytes, utf8};
-use crate::boundary::{null, run};
-use crate::error::keel_error;
-use crate::handles::{Object, get, give, refused, take};
-use crate::options::{self, keel_options};
-use crate::rows::{Rows, keel_rows};
-
-/// A connection, or rather a handle for one: handles are counted, and the last one that ends closes the connection.
-pub struct keel_db(());
-
-/// The connection of a token; in a forked child KEEL_E_FORKED, whatever the call.
-pub(crate) fn of(db: *mut keel_db) -> Result<Arc<Connection>, Error> {
-    match get(db.cast()) {
-        Some(Object::Db(connection) | Object::Loan(connection)) => connection.check_process().map(|()| connection),
-        _ => Err(refused("connection")),
-    }
-}
-
-/// # Safety
-/// `out` is NULL or writable.
-pub(crate) unsafe fn store<T>(out: *mut *mut T, make: impl FnOnce() -> Result<Object, Error>) -> Result<i32, Error> {
-    if out.is_null() {
-        return Err(null("out"));
-    }
-    // SAFETY: writable by the caller's promise; NULL stays there when it fails.
-    unsafe { out.write(std::ptr::null_mut()) };
-    let object = make()?;
-    // SAFETY: as above.
-    unsafe { out.write(give(object).cast()) };
-    Ok(0)
-}
+use crate::boundary::options_of;
+use crate::boundary::{connection_of, run, store};
+use crate::handles::{get, not_a_handle, remove};
+use crate::objects::{Object, Rows};
+use crate::reports::report;
+use crate::types::{keel_db, keel_error, keel_options, keel_rows};
 
 /// Opens the database that `url` names, with settings for a server, and checks each of them.
 ///
@@ -83,7 +58,7 @@ pub unsafe extern "C" fn keel_open_with(
                 let options = if options.is_null() {
                     Options::new()
                 } else {
-                    options::of(options)?.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+                    options_of(options)?.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
                 };
                 Ok(Object::Db(Connection::open(url, &options)?))
             })
@@ -100,7 +75,7 @@ pub unsafe extern "C" fn keel_open_with(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_retain(db: *mut keel_db, out: *mut *mut keel_db, err: *mut *mut keel_error) -> i32 {
     // SAFETY: the caller's promise.
-    run(err, || unsafe { store(out, || Ok(Object::Db(of(db)?.retain()?))) })
+    run(err, || unsafe { store(out, || Ok(Object::Db(connection_of(db)?.retain()?))) })
 }
 
 /// Another connection to the same file, with the same settings and a transaction of its own: `out` gets it.
@@ -111,22 +86,22 @@ pub unsafe extern "C" fn keel_retain(db: *mut keel_db, out: *mut *mut keel_db, e
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_sibling(db: *mut keel_db, out: *mut *mut keel_db, err: *mut *mut keel_error) -> i32 {
     // SAFETY: the caller's promise.
-    run(err, || unsafe { store(out, || Ok(Object::Db(of(db)?.sibling()?))) })
+    run(err, || unsafe { store(out, || Ok(Object::Db(connection_of(db)?.sibling()?))) })
 }
 
 fn end(db: *mut keel_db) -> Result<i32, Error> {
     // In a forked child the token stays what it is there: the parent's.
     // In a callback of the connection's it stays usable, since it cannot be closed there.
-    of(db)?.check_not_inside()?;
-    match take(db.cast(), |object| matches!(object, Object::Db(_))) {
+    connection_of(db)?.check_not_inside()?;
+    match remove(db.cast(), |object| matches!(object, Object::Db(_))) {
         Some(Object::Db(connection)) => {
-            crate::monitoring::forget(db);
+            crate::subscriptions::forget(db);
             connection.close().map(|_| 0)
         }
         _ if matches!(get(db.cast()), Some(Object::Loan(_))) => {
-            Err(refused("connection").with_hint("it is borrowed: whoever opened the connection closes it"))
+            Err(not_a_handle("connection").with_hint("it is borrowed: whoever opened the connection closes it"))
         }
-        _ => Err(refused("connection")),
+        _ => Err(not_a_handle("connection")),
     }
 }
 
@@ -136,9 +111,9 @@ fn end(db: *mut keel_db) -> Result<i32, Error> {
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_release(db: *mut keel_db) {
     run(std::ptr::null_mut(), || {
-        of(db)?;
-        if let Some(Object::Db(connection)) = take(db.cast(), |object| matches!(object, Object::Db(_))) {
-            crate::monitoring::forget(db);
+        connection_of(db)?;
+        if let Some(Object::Db(connection)) = remove(db.cast(), |object| matches!(object, Object::Db(_))) {
+            crate::subscriptions::forget(db);
             connection.release();
         }
         Ok(0)
@@ -167,7 +142,7 @@ pub unsafe extern "C" fn keel_close(db: *mut keel_db, err: *mut *mut keel_error)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_exec(db: *mut keel_db, sql: *const c_char, len: usize, err: *mut *mut keel_error) -> i32 {
     // SAFETY: the caller's promise.
-    run(err, || of(db)?.exec(unsafe { utf8(sql, len, "sql")? }).map(|()| 0))
+    run(err, || connection_of(db)?.exec(unsafe { utf8(sql, len, "sql")? }).map(|()| 0))
 }
 
 /// Runs a script in one BEGIN IMMEDIATE transaction: all of it or nothing. As keel_exec, and KEEL_E_ARGUMENT for a
@@ -183,7 +158,7 @@ pub unsafe extern "C" fn keel_exec_atomic(
     err: *mut *mut keel_error,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    run(err, || of(db)?.exec_atomic(unsafe { utf8(sql, len, "sql")? }).map(|()| 0))
+    run(err, || connection_of(db)?.exec_atomic(unsafe { utf8(sql, len, "sql")? }).map(|()| 0))
 }
 
 /// Runs one statement; its rows come back packed.
@@ -219,7 +194,7 @@ pub unsafe extern "C" fn keel_query(
         // SAFETY: the caller's promises.
         unsafe {
             store(out, || {
-                let connection = of(db)?;
+                let connection = connection_of(db)?;
                 let sql = utf8(sql, len, "sql")?;
                 let params = if params.is_null() { None } else { Some(table(bytes(params, params_len, "params")?)?) };
                 if batch_bytes == 0 {
@@ -253,7 +228,7 @@ pub const KEEL_IMMEDIATE: i32 = 1;
 pub const KEEL_EXCLUSIVE: i32 = 2;
 
 fn alone(db: *mut keel_db, sql: &str) -> Result<i32, Error> {
-    let connection = of(db)?;
+    let connection = connection_of(db)?;
     connection.require_sole_owner("a transaction over several calls")?;
     connection.exec(sql).map(|()| 0)
 }
@@ -276,7 +251,7 @@ pub unsafe extern "C" fn keel_begin(db: *mut keel_db, mode: i32, err: *mut *mut 
                     .with_hint("use KEEL_DEFAULT, KEEL_DEFERRED, KEEL_IMMEDIATE or KEEL_EXCLUSIVE"));
             }
         };
-        alone(db, of(db)?.begin_statement(told))
+        alone(db, connection_of(db)?.begin_statement(told))
     })
 }
 
@@ -304,14 +279,14 @@ pub unsafe extern "C" fn keel_rollback(db: *mut keel_db, err: *mut *mut keel_err
 /// set, litekeel uses the connection's progress handler (sqlite3_progress_handler has room for one).
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_set_timeout(db: *mut keel_db, ms: u32) -> i32 {
-    run(std::ptr::null_mut(), || of(db)?.set_timeout(Duration::from_millis(ms.into())).map(|()| 0))
+    run(std::ptr::null_mut(), || connection_of(db)?.set_timeout(Duration::from_millis(ms.into())).map(|()| 0))
 }
 
 /// Makes the call that is running on the connection fail with SQLITE_INTERRUPT. From any thread, and from a signal's
 /// thread; never blocks. NULL is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_interrupt(db: *mut keel_db) {
-    run(std::ptr::null_mut(), || of(db).map(|connection| connection.interrupt()).map(|()| 0));
+    run(std::ptr::null_mut(), || connection_of(db).map(|connection| connection.interrupt()).map(|()| 0));
 }
 
 /// What open found and did: `out` gets packed rows of name, value, wanted, source and note, one for each setting;
@@ -322,22 +297,5 @@ pub extern "C" fn keel_interrupt(db: *mut keel_db) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_report(db: *mut keel_db, out: *mut *mut keel_rows, err: *mut *mut keel_error) -> i32 {
     // SAFETY: the caller's promise.
-    run(err, || unsafe { store(out, || Ok(Rows::whole(report(&*of(db)?)))) })
-}
-
-fn report(connection: &Connection) -> Packed {
-    let names: [&[u8]; 5] = [b"name", b"value", b"wanted", b"source", b"note"];
-    let mut rows = Encoder::new(names);
-    let report = connection.report();
-    for row in &report.rows {
-        for text in [row.name, &row.value, &row.wanted, row.source, &row.note] {
-            rows.push(Cell::Text(text.as_bytes()));
-        }
-    }
-    for warning in &report.warnings {
-        for text in ["warning", "", "", "", warning] {
-            rows.push(Cell::Text(text.as_bytes()));
-        }
-    }
-    rows.finish()
+    run(err, || unsafe { store(out, || Ok(Rows::whole(report(&*connection_of(db)?)))) })
 }

@@ -9,13 +9,11 @@ use litekeel_core::codes;
 use litekeel_core::error::sqlite_name;
 use litekeel_core::fork::ForkMutex;
 
-use crate::boundary::{run, value};
-use crate::connection::store;
-use crate::handles::{ErrorTexts, Object, get, refused, take};
-use crate::rows::{Rows, holders, keel_rows};
-
-/// An error, owned by the caller.
-pub struct keel_error(());
+use crate::boundary::{run, store, value};
+use crate::handles::{get, not_a_handle, remove};
+use crate::objects::{ErrorTexts, Object, Rows};
+use crate::reports::holders;
+use crate::types::{keel_error, keel_rows};
 
 fn texts(error: *const keel_error) -> Option<Arc<ErrorTexts>> {
     value(None, || match get(error.cast()) {
@@ -136,7 +134,7 @@ pub unsafe extern "C" fn keel_error_holders(
     // SAFETY: the caller's promise.
     run(err, || unsafe {
         store(out, || {
-            let texts = texts(error).ok_or_else(|| refused("error object"))?;
+            let texts = texts(error).ok_or_else(|| not_a_handle("error object"))?;
             Ok(Rows::whole(holders(texts.error.busy().map_or(&[][..], |busy| &busy.holders))))
         })
     })
@@ -157,5 +155,5 @@ pub extern "C" fn keel_error_os(error: *const keel_error) -> i32 {
 /// Frees an error; NULL is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_error_free(error: *mut keel_error) {
-    value((), || drop(take(error.cast(), |object| matches!(object, Object::Error(_)))));
+    value((), || drop(remove(error.cast(), |object| matches!(object, Object::Error(_)))));
 }

@@ -7,53 +7,15 @@ compile_error!(
      system use the crate litekeel-core from Rust."
 );
 
-use std::ffi::{CString, c_void};
+use std::ffi::c_void;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use litekeel_core::fork::ForkMutex;
-use litekeel_core::{Connection, Error, Options, codes};
+use litekeel_core::{Error, codes};
 
-use crate::rows::Rows;
-
-/// What a token can stand for.
-#[derive(Clone)]
-pub(crate) enum Object {
-    Db(Arc<Connection>),
-    /// Borrowed: the lender ends it.
-    Loan(Arc<Connection>),
-    Options(Arc<Mutex<Options>>),
-    Rows(Arc<Rows>),
-    Error(Arc<ErrorTexts>),
-}
-
-/// An error as C reads it.
-pub(crate) struct ErrorTexts {
-    pub(crate) error: Error,
-    pub(crate) message: CString,
-    pub(crate) hint: CString,
-    pub(crate) path: CString,
-    pub(crate) step: CString,
-    pub(crate) kind: CString,
-}
-
-impl Object {
-    pub(crate) fn error(error: &Error) -> Object {
-        // A NUL cannot be shown in C; none of our texts has one but what it quotes.
-        let text = |text: &str| CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
-        // A path is any bytes; it has no NUL.
-        let path = error.path().map(|path| path.as_os_str().as_encoded_bytes().to_vec()).unwrap_or_default();
-        Object::Error(Arc::new(ErrorTexts {
-            message: text(error.message()),
-            hint: text(error.hint()),
-            path: CString::new(path).unwrap_or_default(),
-            step: text(error.step().unwrap_or_default()),
-            kind: text(error.busy().map_or("", |busy| busy.kind.as_str())),
-            error: error.clone(),
-        }))
-    }
-}
+use crate::objects::Object;
 
 struct Slot {
     generation: u32,
@@ -98,7 +60,7 @@ fn slots() -> MutexGuard<'static, Slots> {
 }
 
 /// Hands out a token for the object.
-pub(crate) fn give(object: Object) -> *mut c_void {
+pub(crate) fn insert(object: Object) -> *mut c_void {
     let mut table = slots();
     let index = match table.free.pop() {
         Some(index) => index,
@@ -116,12 +78,12 @@ pub(crate) fn get(token: *const c_void) -> Option<Object> {
 }
 
 /// A short look at the object of a token, which must not wait for anything.
-pub(crate) fn look<T>(token: *const c_void, at: impl FnOnce(&Object) -> Option<T>) -> Option<T> {
+pub(crate) fn peek<T>(token: *const c_void, at: impl FnOnce(&Object) -> Option<T>) -> Option<T> {
     at(slots().find(token)?.1.object.as_ref()?)
 }
 
 /// Ends a token of the wanted kind; from now on it is stale.
-pub(crate) fn take(token: *const c_void, wanted: impl Fn(&Object) -> bool) -> Option<Object> {
+pub(crate) fn remove(token: *const c_void, wanted: impl Fn(&Object) -> bool) -> Option<Object> {
     let mut table = slots();
     let (index, slot) = table.find(token)?;
     if !slot.object.as_ref().is_some_and(wanted) {
@@ -137,6 +99,6 @@ pub(crate) fn take(token: *const c_void, wanted: impl Fn(&Object) -> bool) -> Op
 }
 
 /// The error for a token that is not one of the wanted kind.
-pub(crate) fn refused(what: &str) -> Error {
-    Error::new(codes::HANDLE, format!("this is no {what} of litekeel's, or it has been released"))
+pub(crate) fn not_a_handle(what: &str) -> Error {
+    Error::new(codes::HANDLE, format!("this is not a {what} of litekeel's, or it has been released"))
 }

@@ -7,9 +7,8 @@ use litekeel_core::fork::ForkMutex;
 use litekeel_core::process;
 
 use crate::arguments::utf8;
-use crate::boundary::run;
-use crate::connection::{keel_db, of};
-use crate::error::keel_error;
+use crate::boundary::{connection_of, run};
+use crate::types::{keel_db, keel_error};
 
 /// Moves the WAL into the database. `mode`: SQLite's SQLITE_CHECKPOINT_PASSIVE (0), FULL (1), RESTART (2), TRUNCATE
 /// (3) or NOOP (-1, only looks). `log` gets the number of frames in the WAL and `done` how many of them are in the
@@ -26,7 +25,7 @@ pub unsafe extern "C" fn keel_checkpoint(
     err: *mut *mut keel_error,
 ) -> i32 {
     run(err, || {
-        let (frames, moved) = of(db)?.checkpoint(mode)?;
+        let (frames, moved) = connection_of(db)?.checkpoint(mode)?;
         for (place, value) in [(log, frames), (done, moved)] {
             if !place.is_null() {
                 // SAFETY: writable by the caller's promise.
@@ -62,7 +61,7 @@ pub unsafe extern "C" fn keel_backup(
     err: *mut *mut keel_error,
 ) -> i32 {
     run(err, || {
-        let connection = of(db)?;
+        let connection = connection_of(db)?;
         // SAFETY: the caller's promise.
         let url = unsafe { utf8(dest_url, len, "dest_url")? };
         let hear = |done, total| match progress {

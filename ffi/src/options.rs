@@ -1,24 +1,16 @@
 //! Options: the same names, texts and checks as the URL's query.
 
 use std::ffi::{CString, c_char};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
-use litekeel_core::{Error, Options};
+use litekeel_core::Options;
 
-use crate::arguments::utf8;
-use crate::boundary::{null, run, value};
-use crate::error::keel_error;
-use crate::handles::{Object, get, give, refused, take};
-
-/// A set of options for keel_open_with.
-pub struct keel_options(());
-
-pub(crate) fn of(options: *const keel_options) -> Result<Arc<Mutex<Options>>, Error> {
-    match get(options.cast()) {
-        Some(Object::Options(options)) => Ok(options),
-        _ => Err(refused("options object")),
-    }
-}
+use crate::arguments::{null, utf8};
+use crate::boundary::options_of;
+use crate::boundary::{run, value};
+use crate::handles::{insert, remove};
+use crate::objects::Object;
+use crate::types::{keel_error, keel_options};
 
 /// Makes an empty set of options: `out` gets it; free it with keel_options_free.
 ///
@@ -31,7 +23,7 @@ pub unsafe extern "C" fn keel_options_new(out: *mut *mut keel_options) -> i32 {
             return Err(null("out"));
         }
         // SAFETY: writable by the caller's promise.
-        unsafe { out.write(give(Object::Options(Arc::default())).cast()) };
+        unsafe { out.write(insert(Object::Options(Arc::default())).cast()) };
         Ok(0)
     })
 }
@@ -51,7 +43,7 @@ pub unsafe extern "C" fn keel_options_set(
     err: *mut *mut keel_error,
 ) -> i32 {
     run(err, || {
-        let options = of(options)?;
+        let options = options_of(options)?;
         // SAFETY: the caller's promises.
         let (key, text) = unsafe { (utf8(key, key_len, "key")?, utf8(text, text_len, "value")?) };
         options.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).set(key, text)?;
@@ -82,5 +74,5 @@ pub extern "C" fn keel_options_help(index: usize) -> *const c_char {
 /// Frees options; NULL is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_options_free(options: *mut keel_options) {
-    value((), || drop(take(options.cast(), |object| matches!(object, Object::Options(_)))));
+    value((), || drop(remove(options.cast(), |object| matches!(object, Object::Options(_)))));
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use litekeel_core::{Error, codes, registry, shutdown};
 
-use crate::boundary::{null, run};
-use crate::error::keel_error;
+use crate::arguments::null;
+use crate::boundary::run;
+use crate::types::keel_error;
 
 /// From now on each of these signals closes every connection before it takes its usual effect. `signals`, `count`:
 /// SIGTERM, SIGINT…; `grace_ms`: how long write transactions may take to end before they are rolled back, in

@@ -6,9 +6,8 @@ use std::sync::OnceLock;
 use litekeel_core::sqlite::{self, sqlite3, sqlite3_api_routines};
 use litekeel_core::{Error, codes};
 
-use crate::boundary::{run, value};
-use crate::connection::{keel_db, of};
-use crate::error::keel_error;
+use crate::boundary::{connection_of, run, value};
+use crate::types::{keel_db, keel_error};
 
 /// SQLite's own handle of the connection, for everything that litekeel/sqlite3.h declares; NULL for a handle that is
 /// not usable. It is borrowed: do not close it, and do not use it while other threads use the connection through
@@ -17,7 +16,7 @@ use crate::error::keel_error;
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_sqlite3(db: *mut keel_db) -> *mut sqlite3 {
     value(std::ptr::null_mut(), || {
-        of(db).and_then(|connection| Ok(connection.lock()?.raw())).unwrap_or(std::ptr::null_mut())
+        connection_of(db).and_then(|connection| Ok(connection.lock()?.raw())).unwrap_or(std::ptr::null_mut())
     })
 }
 
@@ -32,7 +31,7 @@ pub extern "C" fn keel_sqlite3(db: *mut keel_db) -> *mut sqlite3 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_explain(db: *mut keel_db, rc: i32, err: *mut *mut keel_error) -> i32 {
     run(err, || {
-        let connection = of(db)?;
+        let connection = connection_of(db)?;
         if rc < 0 {
             return Err(Error::new(codes::ARGUMENT, format!("{rc} is not a result code of SQLite's"))
                 .with_hint("pass what the sqlite3_ function returned"));

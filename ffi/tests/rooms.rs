@@ -1,0 +1,30 @@
+//! A file of the C ABI imports only files below it: exported calls do not know each other, and nothing below knows them.
+
+#[path = "../../tests/rooms/checker.rs"]
+mod checker;
+
+/// From the ground up. The exported calls stand on one floor.
+const FLOORS: checker::Floors = &[
+    &["arguments", "types", "rows_text"],
+    &["objects", "subscriptions"],
+    &["handles", "reports"],
+    &["boundary"],
+    &[
+        "connection",
+        "error",
+        "maintenance",
+        "monitoring",
+        "options",
+        "rows",
+        "shutdown",
+        "sqlite",
+        "token_exchange",
+        "version",
+    ],
+];
+
+#[test]
+fn a_file_imports_only_files_below_it() {
+    let found = checker::upward_in(FLOORS, env!("CARGO_MANIFEST_DIR"));
+    assert!(found.is_empty(), "{} imports run up:\n{}", found.len(), found.join("\n"));
+}
