@@ -8,7 +8,9 @@ use litekeel_core::settings::Id;
 use litekeel_core::{BackupOptions, DESTINATION_SETTINGS, Error, Result, codes, sqlite};
 use serde::Serialize;
 
+use crate::bounds::{self, Bounds};
 use crate::database::{Database, Opened};
+use crate::duration;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::output::{self, say, tell};
@@ -46,9 +48,12 @@ struct How {
     /// Pages to copy in one step; writers get their turn in between.
     #[arg(long, value_name = "PAGES", default_value_t = 256, value_parser = clap::value_parser!(i32).range(1..))]
     pages: i32,
-    /// Rest between steps, to leave the disk to others.
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
-    pause: u64,
+    /// Rest between steps, to leave the disk to others: 50ms, 1s.
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration::any)]
+    pause: Duration,
+    /// Give a check of the pages up after this time: 30s, 5m [default: by the size of the file].
+    #[arg(long, value_name = "TIME", value_parser = duration::interval)]
+    check_timeout: Option<Duration>,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -92,7 +97,7 @@ impl Restore {
                 .sqlite()
                 .execute_batch("BEGIN")
                 .map_err(|error| Error::new(sqlite::SQLITE_ERROR, error.to_string()))?;
-            check(&opened, &source.path, "checking the copy", err)?;
+            check(&opened, &source.path, &Bounds::of(&source.path, self.how.check_timeout), err)?;
             opened
         };
         copy(&Task { label: "restore", source, to: &to, how: &self.how }, opened, out, err)
@@ -137,6 +142,7 @@ struct Task<'a> {
 fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result<Exit> {
     let (source, how) = (&task.source, task.how);
     let destination = Database::of(Some(task.to))?;
+    let existed = destination.path.exists();
     let page_size: i64 =
         opened.lock()?.sqlite().pragma_query_value(None, "page_size", |row| row.get(0)).unwrap_or(4096);
     let began = Instant::now();
@@ -151,7 +157,10 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
         }
         let copy = Database::of(Some(&format!("file:{}", litekeel_core::url::encode(&path.display().to_string()))))?;
         let db = copy.inspect()?;
-        check(&db, &destination.path, "checking the copy", err)?;
+        let mut bounds = Bounds::of(path, how.check_timeout);
+        // A database that existed has the new content, whatever becomes of this process.
+        bounds.unfinished = (path != destination.path && !existed).then_some(path);
+        check(&db, &destination.path, &bounds, err)?;
         db.close().map(drop)
     };
     let options = BackupOptions {
@@ -163,9 +172,7 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
     };
     let copied = opened.backup_with(task.to, options, |done, total| {
         progress.show((done * page_size) as u64, (total * page_size) as u64);
-        !opened.saw_one_state()
-            || interrupt::asked()
-            || how.pause > 0 && !interrupt::sleep(Duration::from_millis(how.pause))
+        !opened.saw_one_state() || interrupt::asked() || !how.pause.is_zero() && !interrupt::sleep(how.pause)
     });
     drop(progress);
     let report = match copied {
@@ -241,24 +248,21 @@ fn changed(path: &Path) -> Error {
 }
 
 /// Reads every page. `path` is the name to tell.
-fn check(db: &Opened, path: &Path, what: &'static str, err: Terminal) -> Result<()> {
-    let mut waiting = Waiting::new(what, err);
-    let said = interrupt::ends(
-        db,
-        |time| waiting.show(time),
-        || -> Result<String> {
-            let guard = db.lock()?;
-            let asked = guard.sqlite().pragma_query_value(None, "quick_check", |row| row.get(0));
-            // By the name that the copy is to get.
-            asked.map_err(|error| {
-                let code = error.sqlite_error().map_or(sqlite::SQLITE_ERROR, |cause| cause.extended_code);
-                Error::new(code, format!("{}: quick_check failed: {error}", path.display()))
-                    .with_hint("litekeel doctor says more; use another copy")
-                    .with_path(path)
-            })
-        },
-    );
-    drop(waiting);
+fn check(db: &Opened, path: &Path, bounds: &Bounds<'_>, err: Terminal) -> Result<()> {
+    let said = bounds.run(db, path, Waiting::new("checking the copy", err), || -> Result<String> {
+        let guard = db.lock()?;
+        let asked = guard.sqlite().pragma_query_value(None, "quick_check", |row| row.get(0));
+        // By the name that the copy is to get.
+        asked.map_err(|error| {
+            let code = error.sqlite_error().map_or(sqlite::SQLITE_ERROR, |cause| cause.extended_code);
+            Error::new(code, format!("{}: quick_check failed: {error}", path.display()))
+                .with_hint(match code & 0xff {
+                    sqlite::SQLITE_TOOBIG => bounds::COMPUTES,
+                    _ => "litekeel doctor says more; use another copy",
+                })
+                .with_path(path)
+        })
+    });
     if !db.saw_one_state() {
         return Err(changed(path));
     }

@@ -1,5 +1,7 @@
 //! `litekeel checkpoint`: the WAL's content into the database.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use litekeel_core::{Result, sqlite};
 use serde::Serialize;
@@ -8,7 +10,7 @@ use crate::database::Database;
 use crate::exit::Exit;
 use crate::output::{self, say};
 use crate::terminal::{Terminal, Tone, bytes};
-use crate::who;
+use crate::{duration, who};
 
 #[derive(Args)]
 pub struct Checkpoint {
@@ -17,9 +19,9 @@ pub struct Checkpoint {
     /// How far it goes.
     #[arg(long, value_enum, default_value_t)]
     mode: Mode,
-    /// How long full, restart and truncate wait for readers; writers wait as long.
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 50)]
-    wait: u32,
+    /// How long full, restart and truncate wait for readers and for a writer (50ms, 2s); other writers wait as long.
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration::any)]
+    wait: Duration,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -66,7 +68,7 @@ impl Checkpoint {
                 Mode::Truncate => sqlite::SQLITE_CHECKPOINT_TRUNCATE,
             };
             let guard = db.lock()?;
-            guard.set_busy_timeout(self.wait);
+            guard.set_busy_timeout(self.wait.as_millis().min(u32::MAX.into()) as u32);
             // SAFETY: the guard's own handle, used while the guard lives.
             let rc =
                 unsafe { sqlite::sqlite3_wal_checkpoint_v2(guard.raw(), c"main".as_ptr(), mode, &mut log, &mut done) };

@@ -10,7 +10,9 @@ use litekeel_core::hazards::{self, Finding, Level};
 use litekeel_core::{Error, Result, codes};
 use serde::Serialize;
 
+use crate::bounds::Bounds;
 use crate::database::Database;
+use crate::duration;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::output::{self, say, tell};
@@ -28,6 +30,9 @@ pub struct Doctor {
     /// Do not read the database's pages: quick on a large file.
     #[arg(long)]
     no_content: bool,
+    /// Give reading the content up after this time: 30s, 5m [default: by the size of the file].
+    #[arg(long, value_name = "TIME", value_parser = duration::interval)]
+    check_timeout: Option<Duration>,
     /// A warning counts as a problem in the exit status.
     #[arg(long)]
     strict: bool,
@@ -117,7 +122,7 @@ impl Doctor {
         if findings[0].check == "file" && findings[0].level == Level::Problem {
             return (findings, lines);
         }
-        match content::examine(database, depth, err) {
+        match content::examine(database, depth, &Bounds::of(&database.path, self.check_timeout), err) {
             Ok(content) => {
                 findings.extend(content.findings);
                 lines = content.settings;

@@ -3,9 +3,11 @@
 //! Commands that only look change nothing, not even the `-wal` and `-shm` beside the database.
 
 mod backup;
+mod bounds;
 mod checkpoint;
 mod database;
 mod doctor;
+mod duration;
 mod exit;
 mod interrupt;
 mod output;

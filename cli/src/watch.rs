@@ -15,7 +15,7 @@ use crate::database::Database;
 use crate::exit::Exit;
 use crate::output::{self, say};
 use crate::terminal::{Canvas, Terminal};
-use crate::{interrupt, who};
+use crate::{duration, interrupt, who};
 
 use sample::{Record, Sample};
 
@@ -24,10 +24,10 @@ pub struct Watch {
     /// The URL or path.
     url: Option<String>,
     /// How often to show it: 500ms, 2s.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::interval)]
     interval: Duration,
     /// End after this time: 30s, 5m. Otherwise Ctrl-C ends it.
-    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::interval)]
     duration: Option<Duration>,
     /// End after showing it so many times.
     #[arg(long, value_name = "N")]
@@ -39,21 +39,6 @@ pub struct Watch {
 
 /// Locks come and go between two pictures: they are looked at more often.
 const LOCKS_EVERY: Duration = Duration::from_millis(50);
-
-/// `500ms`, `2s`, `5m`, or seconds.
-fn time(text: &str) -> std::result::Result<Duration, String> {
-    let (number, factor) = match text {
-        _ if text.ends_with("ms") => (&text[..text.len() - 2], 1),
-        _ if text.ends_with('s') => (&text[..text.len() - 1], 1_000),
-        _ if text.ends_with('m') => (&text[..text.len() - 1], 60_000),
-        _ => (text, 1_000),
-    };
-    let count: u64 = number.parse().map_err(|_| "write 500ms, 2s or 5m".to_owned())?;
-    match count.checked_mul(factor) {
-        Some(ms) if (10..=1_000_000_000).contains(&ms) => Ok(Duration::from_millis(ms)),
-        _ => Err("from 10ms to 10 days".to_owned()),
-    }
-}
 
 impl Watch {
     pub fn run(&self, out: Terminal) -> Result<Exit> {
@@ -107,22 +92,6 @@ impl Watch {
                 }
                 record.look_at_locks(database);
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::time;
-    use std::time::Duration;
-
-    #[test]
-    fn times_take_a_unit_and_a_range() {
-        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!((time("2s"), time("2")), (Ok(Duration::from_secs(2)), Ok(Duration::from_secs(2))));
-        assert_eq!(time("5m"), Ok(Duration::from_secs(300)));
-        for bad in ["", "ms", "1h", "-1s", "1ms", "99999999999999999999s", "18446744073709551615m"] {
-            assert!(time(bad).is_err(), "{bad}");
         }
     }
 }

@@ -142,7 +142,7 @@ fn a_copy_that_is_exchanged_meanwhile_gives_all_of_it_or_nothing() {
     dir.database("live.db", 10);
     dir.database("copy.db", 30_000);
     // Slowly, so that the exchange falls before the end.
-    let mut command = dir.command(&["restore", "copy.db", "live.db", "--overwrite", "--pages", "10", "--pause", "2"]);
+    let mut command = dir.command(&["restore", "copy.db", "live.db", "--overwrite", "--pages", "10", "--pause", "2ms"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
     while !dir.file("live.db-journal").exists() && !dir.file("live.db-wal").exists() {
@@ -162,7 +162,7 @@ fn a_killed_backup_leaves_nothing_under_the_name() {
     let dir = Dir::new();
     dir.database("app.db", 20_000);
     std::fs::create_dir(dir.file("out")).unwrap();
-    let mut command = dir.command(&["backup", "app.db", "out/copy.db", "--pages", "10", "--pause", "20"]);
+    let mut command = dir.command(&["backup", "app.db", "out/copy.db", "--pages", "10", "--pause", "20ms"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let began = Instant::now();
     while names(&dir, "out").is_empty() {

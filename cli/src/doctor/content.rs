@@ -6,6 +6,7 @@ use litekeel_core::{Connection, Error, Result, sqlite};
 use rusqlite::Connection as Sqlite;
 
 use super::{Depth, settings};
+use crate::bounds::{self, Bounds};
 use crate::database::Database;
 use crate::interrupt;
 use crate::progress::Waiting;
@@ -26,11 +27,11 @@ const ATTEMPTS: usize = 20;
 ///
 /// # Errors
 /// Those of open. What goes wrong afterwards is a finding.
-pub fn examine(database: &Database, depth: Depth, err: Terminal) -> Result<Content> {
+pub fn examine(database: &Database, depth: Depth, bounds: &Bounds<'_>, err: Terminal) -> Result<Content> {
     for _ in 0..ATTEMPTS {
         let db = database.inspect()?;
         let settings = db.report().rows.iter().map(settings::Line::from).collect();
-        let findings = look(&db, &database.resolved.settings, depth, err);
+        let findings = look(&db, database, depth, bounds, err);
         // A database that nobody had open is read without locks; what was seen may be a mixture then.
         let trusted = db.saw_one_state() || interrupt::asked();
         db.close()?;
@@ -42,11 +43,10 @@ pub fn examine(database: &Database, depth: Depth, err: Terminal) -> Result<Conte
         .with_hint("it is opened and closed too often to be looked at without a trace: try again"))
 }
 
-fn look(db: &Connection, wanted: &Settings, depth: Depth, err: Terminal) -> Vec<Finding> {
-    let mut waiting = Waiting::new("reading the content", err);
-    let found = interrupt::ends(db, |time| waiting.show(time), || checks(db, wanted, depth));
-    drop(waiting);
-    found.unwrap_or_else(|error| vec![super::failed("open", &error)])
+fn look(db: &Connection, database: &Database, depth: Depth, bounds: &Bounds<'_>, err: Terminal) -> Vec<Finding> {
+    let waiting = Waiting::new("reading the content", err);
+    let found = bounds.run(db, &database.path, waiting, || checks(db, &database.resolved.settings, depth));
+    found.unwrap_or_else(|error| vec![super::failed("content", &error)])
 }
 
 fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Finding>> {
@@ -62,15 +62,20 @@ fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Findin
     };
     found.push(journal_mode(&journal, wanted));
     found.extend(header(sqlite, wanted).map_err(explain)?);
-    // A file can be damaged so badly that the check itself fails: that is its finding.
-    let or_failed =
-        |check, result: rusqlite::Result<Finding>| result.unwrap_or_else(|error| super::failed(check, &explain(error)));
+    // A file can be damaged so badly that the check itself fails: that is its finding, unless we have ended it.
+    let or_failed = |check, result: rusqlite::Result<Finding>| match result.map_err(explain) {
+        Err(error) if error.code() & 0xff == sqlite::SQLITE_INTERRUPT => Err(error),
+        Err(error) if error.code() & 0xff == sqlite::SQLITE_TOOBIG => {
+            Ok(super::failed(check, &error.with_hint(bounds::COMPUTES)))
+        }
+        other => Ok(other.unwrap_or_else(|error| super::failed(check, &error))),
+    };
     if depth != Depth::Header {
         let pragma = if depth == Depth::Full { "integrity_check" } else { "quick_check" };
-        found.push(or_failed("content", integrity(sqlite, pragma)));
+        found.push(or_failed("content", integrity(sqlite, pragma))?);
     }
     if depth == Depth::Full {
-        found.push(or_failed("foreign_keys", foreign_keys(sqlite)));
+        found.push(or_failed("foreign_keys", foreign_keys(sqlite))?);
     }
     Ok(found)
 }
