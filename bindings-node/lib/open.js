@@ -12,7 +12,6 @@ function spell(key, value) {
 	if (typeof value === 'boolean') return value ? '1' : '0';
 	if (typeof value === 'number') return key === 'file_mode' ? value.toString(8) : String(value);
 	if (typeof value === 'string') return value;
-	if (key === 'allowed_roots' && Array.isArray(value)) return value.join(path.delimiter);
 	throw new TypeError(`Expected the "${key}" option to be a string, number or boolean`);
 }
 
@@ -45,6 +44,12 @@ function checked(options) {
 	return options ?? {};
 }
 
+/** Directories one by one: joined, the separator in a name would make two of it. None at all allows nothing. */
+function roots(directories) {
+	if (!directories.every((directory) => typeof directory === 'string')) throw new TypeError('Expected the "allowedRoots" option to be a string or an array of strings');
+	return ['allowed_roots', '', ...directories.flatMap((directory) => ['allowed_root', directory])];
+}
+
 /** The arguments of `open` for the native side. */
 function texts(url, options) {
 	if (url != null && typeof url !== 'string') throw new TypeError('Expected first argument to be a string');
@@ -52,7 +57,8 @@ function texts(url, options) {
 	for (const [name, value] of Object.entries(checked(options))) {
 		if (value === undefined) continue;
 		const key = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-		found.push(key, spell(key, value));
+		if (key === 'allowed_roots' && Array.isArray(value)) found.push(...roots(value));
+		else found.push(key, spell(key, value));
 	}
 	return found;
 }

@@ -115,8 +115,12 @@ impl Connection {
             .with_step(STEP));
         }
         self.refuse_nothing(&guard)?;
-        let resolved = resolve(Some(url), &Options::default())?;
+        let mut resolved = resolve(Some(url), &Options::default())?;
+        resolved.roots = self.roots().cloned();
         let path = wanted(&resolved)?;
+        if let Some(roots) = &resolved.roots {
+            roots.check(path)?;
+        }
         let mut made = OpenReport::default();
         let done = self.copy_to(&guard, &resolved, path, options, &mut made, &mut progress);
         if done.is_err() {

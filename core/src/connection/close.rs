@@ -15,6 +15,7 @@ use crate::report::{CloseReport, ClosingCheckpoint};
 use crate::settings::Access;
 use crate::settings::Id;
 use crate::sqlite::handle;
+use crate::vfs::confinement::confine;
 use crate::waiting::busy_handler::BusyHandler;
 use crate::wal::checkpointer;
 use crate::{registry, sqlite};
@@ -60,6 +61,7 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
     if let Some(report) = &state.closed {
         return report.clone();
     }
+    let _confined = confine(connection.roots());
     // What is called back from here on (a hook, a collation) is inside a call of this thread's, as elsewhere.
     connection.activity.set_user(this_thread());
     connection.subscribers.guard(true);
@@ -246,6 +248,8 @@ pub(crate) fn on_drop(connection: &mut Connection) {
         checkpointer::leave(watch);
     }
     let db = state.raw.0;
+    let roots = connection.identity.resolved.as_ref().and_then(|resolved| resolved.roots.as_ref());
+    let _confined = confine(roots);
     state.progress.remove(db);
     // SAFETY: nobody else has the connection any more. `close_v2` lets statements of others live on.
     unsafe {

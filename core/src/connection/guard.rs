@@ -14,6 +14,7 @@ use crate::settings::{Id, Step, TABLE};
 use crate::sqlite;
 use crate::sqlite::sql_text;
 use crate::sqlite::sql_text::PragmaText;
+use crate::vfs::confinement::{Confinement, confine};
 use crate::waiting::deadline::Running;
 use crate::waiting::progress_handler::Progress;
 
@@ -23,6 +24,8 @@ pub struct Guard<'a> {
     connection: &'a Connection,
     /// The call's deadline, when it has one.
     _running: Option<Running>,
+    /// What the call may open.
+    _confined: Confinement,
     /// After `state`: fields are dropped in this order, and subscribers are called when nothing is locked.
     _after: After<'a>,
 }
@@ -42,7 +45,8 @@ impl Drop for After<'_> {
 
 impl<'a> Guard<'a> {
     pub(crate) fn new(state: MutexGuard<'a, State>, connection: &'a Connection, running: Option<Running>) -> Guard<'a> {
-        Guard { state, connection, _running: running, _after: After(connection) }
+        let confined = confine(connection.roots());
+        Guard { state, connection, _running: running, _confined: confined, _after: After(connection) }
     }
 
     /// SQLite's own handle, valid while the guard lives.

@@ -31,6 +31,7 @@ use crate::explain;
 use crate::explain::FailedCall;
 use crate::lifecycle::at_exit;
 use crate::lifecycle::shutdown;
+use crate::platform::allowed_roots::Roots;
 use crate::platform::file_id::FileId;
 use crate::platform::file_id::FileStamp;
 use crate::platform::fork;
@@ -277,6 +278,11 @@ impl Connection {
     /// Every setting; `None` for an adopted handle.
     pub fn settings(&self) -> Option<&Settings> {
         self.identity.resolved.as_ref().map(|resolved| &resolved.settings)
+    }
+
+    /// The directories that it may open files under; `None` for all.
+    pub(crate) fn roots(&self) -> Option<&Arc<Roots>> {
+        self.identity.resolved.as_ref().and_then(|resolved| resolved.roots.as_ref())
     }
 
     /// The absolute path; `None` for a database in memory.

@@ -15,10 +15,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, sqlite_name};
+use crate::platform::allowed_roots;
 use crate::registry::activity::Activity;
 use crate::settings::Access;
 use crate::sqlite;
 use crate::sqlite::handle;
+use crate::vfs::confinement;
 
 pub(crate) use readonly::on_disk;
 
@@ -62,6 +64,11 @@ impl Explanation {
 ///
 /// A failure that is about SQL, not about the file, keeps SQLite's own sentence unchanged.
 pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
+    if rc & 0xff == sqlite::SQLITE_CANTOPEN
+        && let Some(path) = confinement::take_refused()
+    {
+        return allowed_roots::outside(&path).with_sqlite_code(rc);
+    }
     // SAFETY: the subject's handle is null or open, and the caller holds its lock.
     let (message, errno) = unsafe { handle::last_failure(subject.raw, rc) };
     let busy = (rc & 0xff == sqlite::SQLITE_BUSY).then(|| busy::data(subject, rc));

@@ -9,10 +9,11 @@ use crate::settings::{Id, Settings};
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::sqlite::sql_text;
+use crate::vfs::confinement;
 
 const STEP: &str = "db_config";
 
-pub(super) fn apply(opening: &Opening, settings: &Settings) -> Result<()> {
+pub(super) fn apply(opening: &Opening, settings: &Settings, confined: bool) -> Result<()> {
     let attach = settings.word(Id::Attach);
     let switches = [
         ("load_extension", sqlite::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, false),
@@ -38,8 +39,33 @@ pub(super) fn apply(opening: &Opening, settings: &Settings) -> Result<()> {
     if attach == "none" {
         // SAFETY: the callback only reads, and its context is the handle it belongs to.
         unsafe { sqlite::sqlite3_set_authorizer(opening.raw, Some(deny_attach), opening.raw.cast()) };
+    } else if confined {
+        // SAFETY: the callback takes no context.
+        unsafe { sqlite::sqlite3_set_authorizer(opening.raw, Some(confine_attach), std::ptr::null_mut()) };
     }
     Ok(())
+}
+
+/// Through litekeel every ATTACH is held under the allowed roots where it opens its file. On SQLite's own handle nobody
+/// says which connection opens: there it is refused, but for a database without a name or in memory.
+unsafe extern "C" fn confine_attach(
+    _: *mut c_void,
+    action: c_int,
+    name: *const c_char,
+    _: *const c_char,
+    _: *const c_char,
+    _: *const c_char,
+) -> c_int {
+    if action != sqlite::SQLITE_ATTACH || confinement::is_active() {
+        return sqlite::SQLITE_OK;
+    }
+    // SAFETY: NULL for an expression, else NUL-terminated.
+    let name = if name.is_null() { None } else { Some(unsafe { CStr::from_ptr(name) }) };
+    if name.is_some_and(|name| name.is_empty() || name == c":memory:") {
+        sqlite::SQLITE_OK
+    } else {
+        sqlite::SQLITE_DENY
+    }
 }
 
 unsafe extern "C" fn deny_attach(

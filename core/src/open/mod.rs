@@ -33,6 +33,7 @@ use crate::report::OpenReport;
 use crate::settings::Access;
 use crate::settings::resolve;
 use crate::settings::{Id, Options, Origin, Resolved, Settings, Target, Value};
+use crate::vfs::confinement::confine;
 use crate::vfs::open_files;
 use crate::wal::checkpointer;
 use crate::wal::checkpointer::Wish;
@@ -69,7 +70,7 @@ pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Conn
     let lock = registry::creation_lock(path);
     let _creating = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if let Some(existing) = file_id(path).and_then(share::find_shared) {
-        share::same_settings(&existing, &resolved.settings)?;
+        share::same_settings(&existing, &resolved)?;
         match existing.retain() {
             // Closed since it was found, or of no use to anybody any more.
             Err(error) if matches!(error.code(), codes::CLOSED | codes::PANIC) => {}
@@ -81,7 +82,7 @@ pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Conn
 
 /// Another connection like the one that was resolved before.
 pub(crate) fn sibling(resolved: &Resolved, opened_at: &str) -> Result<Arc<Connection>> {
-    let options = Options { opened_at: Some(opened_at.to_owned()), ..Options::default() };
+    let options = Options { opened_at: Some(opened_at.to_owned()), nofollow: resolved.nofollow, ..Options::default() };
     open_new(resolved.clone(), &options, false)
 }
 
@@ -117,6 +118,7 @@ pub(crate) fn assistant(resolved: &Resolved, opened_at: &str, query_only: bool) 
 
 fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<Connection>> {
     let began = Instant::now();
+    let _confined = confine(resolved.roots.as_ref());
     shutdown::refuse().map_err(|error| error.with_step("open"))?;
     initialize::initialise();
     initialize::take_recovered();
@@ -144,7 +146,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         false => (opening::open(&resolved, options, access)?, ReadPath::Plain),
     };
     prepared.finish(opening.path.as_deref()).map_err(|e| e.with_step("target"))?;
-    hardening::apply(&opening, settings)?;
+    hardening::apply(&opening, settings, resolved.roots.is_some())?;
     opening.install_busy_handler(settings);
     let new_database = probe::probe(&mut opening)?;
     report.new_database = new_database && opening.path.is_some();

@@ -8,7 +8,7 @@ use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::platform::file_id::FileId;
 use crate::registry;
-use crate::settings::{Id, Settings};
+use crate::settings::{Id, Resolved, Settings};
 
 /// The process's shared connection to `file`, if there is one.
 pub(super) fn find_shared(file: FileId) -> Option<Arc<Connection>> {
@@ -20,9 +20,10 @@ pub(super) fn find_shared(file: FileId) -> Option<Arc<Connection>> {
 }
 
 /// Refuses a second owner that asks for other settings.
-pub(super) fn same_settings(existing: &Connection, wanted: &Settings) -> Result<()> {
+pub(super) fn same_settings(existing: &Connection, resolved: &Resolved) -> Result<()> {
     let Some(has) = existing.settings() else { return Ok(()) };
-    let different: Vec<String> = crate::settings::TABLE
+    let wanted = &resolved.settings;
+    let mut different: Vec<String> = crate::settings::TABLE
         .iter()
         // A profile is only a name for the values that are compared one by one.
         .filter(|row| row.id != Id::Profile && has.get(row.id) != wanted.get(row.id))
@@ -31,6 +32,9 @@ pub(super) fn same_settings(existing: &Connection, wanted: &Settings) -> Result<
             format!("{} is {}, not {}", row.key, show(has), show(wanted))
         })
         .collect();
+    if existing.roots() != resolved.roots.as_ref() {
+        different.push("its allowed_roots are others".to_owned());
+    }
     if different.is_empty() {
         return Ok(());
     }

@@ -1,12 +1,13 @@
 //! Step 0: the path, before SQLite touches it. Only `stat`, `access`, `statfs` and `mkdir`.
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::explain::on_disk;
+use crate::platform::allowed_roots;
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::filesystem::{self, Reach};
 use crate::platform::new_file;
@@ -15,6 +16,7 @@ use crate::preflight::orphan_wal;
 use crate::report::OpenReport;
 use crate::settings::Access;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
+use crate::sqlite;
 use crate::vfs::open_files;
 
 /// What the look at the path found out.
@@ -34,6 +36,7 @@ pub(super) fn prepare(
     let Target::File(path) = &resolved.target else { return Ok(Prepared { no_mmap: false, mode: None }) };
     let settings = &resolved.settings;
     make_directories_for(resolved, access, report)?;
+    refuse_special_files(path)?;
     let reach = check_file_system(path, settings, report)?;
     let set_aside = settings.word(Id::OnOrphanWal) == "set_aside" && access != Access::Read;
     if let Some(name) = orphan_wal::check(path, set_aside)? {
@@ -44,7 +47,7 @@ pub(super) fn prepare(
         Ok(meta) => check_existing(path, &meta, settings, access, report)?,
         Err(_) if access == Access::Create => {
             if let Some(mode) = options.file_mode {
-                created = create_private(path)?.map(|file| (file, mode));
+                created = create_private(path, resolved)?.map(|file| (file, mode));
             }
         }
         Err(_) => {}
@@ -73,21 +76,44 @@ pub(crate) fn make_directories_for(resolved: &Resolved, access: Access, report: 
         None => access == Access::Create,
     };
     match path.parent() {
-        Some(parent) if mkdir => make_directories(parent, resolved.triple_slash, report),
+        Some(parent) if mkdir => make_directories(parent, resolved, report),
         _ => Ok(()),
     }
 }
 
-fn make_directories(parent: &Path, triple_slash: bool, report: &mut OpenReport) -> Result<()> {
+fn make_directories(parent: &Path, resolved: &Resolved, report: &mut OpenReport) -> Result<()> {
+    if resolved.nofollow
+        && let Some(link) = parent.ancestors().find(|part| part.is_symlink())
+    {
+        let text = format!("{} is a symbolic link, and nofollow forbids following it", link.display());
+        return Err(Error::new(sqlite::SQLITE_CANTOPEN_SYMLINK, text)
+            .with_hint("open the file by its real path, or without nofollow")
+            .with_path(parent));
+    }
     if parent.is_dir() {
         return Ok(());
     }
     let Some(Obstacle::Missing(first)) = obstacle(parent) else { return Ok(()) };
-    fs::create_dir_all(parent).map_err(|error| {
+    // What is there now is real; what is made from there on is no link.
+    let from = first.parent().unwrap_or(Path::new("/"));
+    let (real, way) = (fs::canonicalize(from), parent.strip_prefix(from).unwrap_or(Path::new("")));
+    let made = match (&resolved.roots, real) {
+        (Some(roots), Ok(real)) => {
+            let real = real.join(way);
+            let Some((root, way)) = roots.split(&real) else { return Err(allowed_roots::outside(parent)) };
+            allowed_roots::create_directories(root, way)
+        }
+        (None, Ok(real)) if resolved.nofollow => allowed_roots::create_directories(Path::new("/"), &real.join(way)),
+        _ => fs::create_dir_all(parent),
+    };
+    made.map_err(|error| {
         let errno = error.raw_os_error().unwrap_or(0);
+        if resolved.roots.is_some() && matches!(errno, libc::ELOOP | libc::ENOTDIR) {
+            return allowed_roots::outside(parent);
+        }
         let above = first.parent().unwrap_or(Path::new("/"));
         let mut hint = format!("create it yourself, or give this user write permission on {}", above.display());
-        if triple_slash {
+        if resolved.triple_slash {
             hint.push_str("; sqlite:///x is the absolute path /x; for a relative file write sqlite:x");
         }
         Error::new(
@@ -137,6 +163,21 @@ fn check_file_system(path: &Path, settings: &Settings, report: &mut OpenReport) 
     Ok(reach)
 }
 
+/// SQLite opens and reads what lies at these names whatever it is: a FIFO keeps it waiting for ever.
+fn refuse_special_files(path: &Path) -> Result<()> {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let file = beside(path, suffix);
+        if let Some(kind) = fs::symlink_metadata(&file).ok().filter(|meta| !meta.is_symlink()).as_ref().and_then(kind) {
+            return Err(not_a_file(&file, kind, "SQLite keeps a file of its own under that name: move it away"));
+        }
+    }
+    Ok(())
+}
+
+fn not_a_file(path: &Path, kind: &str, hint: &str) -> Error {
+    Error::new(codes::NOT_A_FILE, format!("{} is {kind}, not a file", path.display())).with_hint(hint).with_path(path)
+}
+
 fn check_existing(
     path: &Path,
     meta: &fs::Metadata,
@@ -145,15 +186,8 @@ fn check_existing(
     report: &mut OpenReport,
 ) -> Result<()> {
     if let Some(kind) = kind(meta) {
-        let file_type = meta.file_type();
-        // SQLite explains a directory's CANTOPEN itself; a FIFO would block it for ever.
-        if meta.is_dir() || file_type.is_fifo() || file_type.is_socket() || file_type.is_char_device() {
-            let hint =
-                if meta.is_dir() { "name the database file inside the directory" } else { "name a regular file" };
-            return Err(Error::new(codes::NOT_A_FILE, format!("{} is {kind}, not a file", path.display()))
-                .with_hint(hint)
-                .with_path(path));
-        }
+        let hint = if meta.is_dir() { "name the database file inside the directory" } else { "name a regular file" };
+        return Err(not_a_file(path, kind, hint));
     }
     if meta.nlink() > 1 && !settings.bool(Id::HardLinks) {
         let text =
@@ -194,8 +228,17 @@ pub(crate) fn not_writable(path: &Path, why: &str, hint: &str) -> Error {
 
 /// Creates the empty file for its owner alone, without a descriptor: closing one could drop the locks of another thread
 /// that opened the file in between. `None` when somebody else was first, and has set its mode.
-fn create_private(path: &Path) -> Result<Option<FileId>> {
-    if let Err(error) = new_file::create(path, 0o600) {
+fn create_private(path: &Path, resolved: &Resolved) -> Result<Option<FileId>> {
+    let real = match (&resolved.roots, path.parent().map(fs::canonicalize)) {
+        (Some(_), Some(Ok(parent))) => parent.join(path.file_name().unwrap_or_default()),
+        _ => path.to_owned(),
+    };
+    let made = match resolved.roots.as_ref().map(|roots| roots.split(&real)) {
+        Some(None) => return Err(allowed_roots::outside(path)),
+        Some(Some((root, way))) => allowed_roots::create(root, way, 0o600),
+        None => new_file::create(path, 0o600),
+    };
+    if let Err(error) = made {
         // What else it may be SQLite will fail at and explain.
         if error.kind() == std::io::ErrorKind::AlreadyExists || !path.parent().is_some_and(|dir| may(dir, libc::W_OK)) {
             return Ok(None);

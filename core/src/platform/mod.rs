@@ -1,7 +1,8 @@
-//! What the operating system tells: by `stat`, `statfs`, `/proc` and signals. No file is opened.
+//! What the operating system tells: by `stat`, `statfs`, `/proc` and signals. No file is opened but as SQLite asks for it.
 //!
 //! Must not know: SQLite's interface, settings, or anything of a database but its path.
 
+pub(crate) mod allowed_roots;
 pub(crate) mod clock;
 pub(crate) mod durable;
 pub(crate) mod errno;

@@ -14,6 +14,19 @@ fn conflict(settings: &Settings, a: Id, b: Id, why: &str) -> Error {
     ))
 }
 
+/// SQLite's VFSes that take no locks, or locks that the default one does not see, and the one that keeps nothing.
+const LOCKS_APART: &[&str] = &[
+    "unix-none",
+    "unix-dotfile",
+    "unix-flock",
+    "unix-namedsem",
+    "unix-afp",
+    "unix-nfs",
+    "unix-proxy",
+    "win32-none",
+    "memdb",
+];
+
 /// What makes a connection read-only: `immutable` implies the mode.
 fn read_only_by(settings: &Settings) -> Id {
     if settings.bool(Id::Immutable) { Id::Immutable } else { Id::Mode }
@@ -82,8 +95,10 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
     checkpoints(settings, read_only, memory)?;
     if !settings.bool(Id::Unsafe) {
         let journal = matches!(settings.word(Id::JournalMode), "memory" | "off") && !memory;
+        let apart = settings.text(Id::Vfs).is_some_and(|name| LOCKS_APART.contains(&name)) && !memory;
         let id = match () {
             () if journal => Some(Id::JournalMode),
+            () if apart => Some(Id::Vfs),
             () => [Id::Nolock, Id::Psow, Id::Modeof].into_iter().find(|id| settings.get(*id).is_some()),
         };
         if let Some(id) = id {

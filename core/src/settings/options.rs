@@ -15,7 +15,7 @@ pub struct Options {
     pub base_dir: Option<PathBuf>,
     /// Do not look at the environment's `DATABASE_URL`.
     pub ignore_env: bool,
-    /// The file must lie under one of these directories.
+    /// The file must lie under one of these directories; so must what ATTACH, VACUUM INTO and a backup open.
     pub allowed_roots: Vec<PathBuf>,
     /// Follow no symbolic link.
     pub nofollow: bool,
@@ -30,7 +30,11 @@ pub struct Options {
 pub(super) const CALL_ONLY: &[(&str, &str)] = &[
     ("base_dir", "the directory that relative paths start from; default: the working directory"),
     ("env", "ignore: do not look at the environment's DATABASE_URL"),
-    ("allowed_roots", "directories, separated by the system's path separator, under which the file must lie"),
+    (
+        "allowed_roots",
+        "directories, separated by the system's path separator, under which the file must lie, and what is attached and backed up to",
+    ),
+    ("allowed_root", "one more of these; its name may have the separator in it"),
     ("nofollow", "1: follow no symbolic link"),
     ("inspect", "1: look only; nothing is created, written or removed, not even the -wal and -shm"),
     ("file_mode", "permission bits, octal, of a database that is created: 0600"),
@@ -62,6 +66,7 @@ impl Options {
             "env" if value == "ignore" => self.ignore_env = true,
             "env" => return Err(invalid("ignore")),
             "allowed_roots" => self.allowed_roots = std::env::split_paths(value).collect(),
+            "allowed_root" => self.allowed_roots.push(PathBuf::from(value)),
             "nofollow" if matches!(value, "0" | "1") => self.nofollow = value == "1",
             "inspect" if matches!(value, "0" | "1") => self.inspect = value == "1",
             "nofollow" | "inspect" => return Err(invalid("0 or 1")),

@@ -131,7 +131,7 @@ settings! {
     SecureDelete "secure_delete" Kind::Word(&["off", "on", "fast"]), "", Pragma, "overwrite deleted content with zeros";
     Txlock "txlock" Kind::Word(&["deferred", "immediate", "exclusive"]), "immediate", Life, "what the hosts' transaction helpers begin with";
     Immutable "immutable" Kind::Bool, "", Open, "the file cannot change (read-only media): no locks; implies ro";
-    Vfs "vfs" Kind::Text, "", Open, "a registered VFS";
+    Vfs "vfs" Kind::Text, "", Open, "a registered VFS; those that lock otherwise than the default one (unix-none, unix-dotfile) need unsafe=1";
     Cache "cache" Kind::Word(&["private", "shared"]), "private", Open, "shared: one database in memory for several connections";
     Defensive "defensive" Kind::Bool, "on", Config, "refuse SQL that can corrupt the file";
     TrustedSchema "trusted_schema" Kind::Bool, "off", Config, "let the schema call functions not marked innocuous";

@@ -3,6 +3,7 @@
 //!
 //! Must not know: connections, the registry, checkpoints, settings.
 
+pub(crate) mod confinement;
 pub mod descriptor;
 pub(crate) mod file_monitor;
 pub(crate) mod open_files;

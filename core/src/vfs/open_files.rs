@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -14,14 +14,17 @@ use crate::platform::file_id::FileId;
 use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
 use crate::sqlite;
+use crate::vfs::confinement;
 
 type OpenFn = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
 type StatFn = unsafe extern "C" fn(*const c_char, *mut libc::stat) -> c_int;
 type CloseFn = unsafe extern "C" fn(c_int) -> c_int;
+type UnlinkFn = unsafe extern "C" fn(*const c_char) -> c_int;
 
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 static CLOSE: AtomicUsize = AtomicUsize::new(0);
 static STAT: AtomicUsize = AtomicUsize::new(0);
+static UNLINK: AtomicUsize = AtomicUsize::new(0);
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 /// By descriptor: the file, and the process (its [`fork::generation`]) that opened it.
@@ -48,6 +51,10 @@ pub(crate) fn install() {
         if let Some(stat) = get(vfs, c"stat".as_ptr()) {
             STAT.store(stat as usize, Ordering::Release);
             set(vfs, c"stat".as_ptr(), Some(std::mem::transmute::<StatFn, unsafe extern "C" fn()>(on_stat)));
+        }
+        if let Some(unlink) = get(vfs, c"unlink".as_ptr()) {
+            UNLINK.store(unlink as usize, Ordering::Release);
+            set(vfs, c"unlink".as_ptr(), Some(std::mem::transmute::<UnlinkFn, unsafe extern "C" fn()>(on_unlink)));
         }
         set(vfs, c"close".as_ptr(), Some(std::mem::transmute::<CloseFn, unsafe extern "C" fn()>(on_close)));
         set(vfs, c"open".as_ptr(), Some(std::mem::transmute::<OpenFn, unsafe extern "C" fn()>(on_open)));
@@ -120,10 +127,14 @@ impl Drop for UnderWay {
 
 /// The file that a descriptor of this process is open on; `None` when it is not open.
 pub(crate) fn file_behind(fd: c_int) -> Option<FileId> {
+    status(fd).as_ref().map(file_of)
+}
+
+fn status(fd: c_int) -> Option<libc::stat> {
     // SAFETY: any number may be asked for; `stat` is plain data that fstat fills.
     unsafe {
         let mut stat: libc::stat = std::mem::zeroed();
-        (libc::fstat(fd, &mut stat) == 0).then(|| file_of(&stat))
+        (libc::fstat(fd, &mut stat) == 0).then_some(stat)
     }
 }
 
@@ -153,22 +164,58 @@ impl Drop for CreateNothing {
 unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
     let _under_way = UnderWay::begin();
     let flags = if CREATE_NOTHING.get() { flags & !libc::O_CREAT } else { flags };
-    // SAFETY: stored by `install` before this function could be called; the arguments are passed on unchanged.
-    let fd = unsafe { std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire))(path, flags, mode) };
+    // A pipe in a file's place would keep the call waiting for somebody at its other end, for ever.
+    let at_once = flags | libc::O_NONBLOCK;
+    // SAFETY: stored by `install` before this function could be called; SQLite's own path.
+    let mut fd = unsafe {
+        let open = std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire));
+        confinement::open(path, at_once, mode).unwrap_or_else(|| open(path, at_once, mode))
+    };
+    if fd < 0 && std::io::Error::last_os_error().kind() == std::io::ErrorKind::WouldBlock {
+        // A file that another process has a lease on, which it gives up only to whoever waits.
+        // SAFETY: as above.
+        fd = unsafe {
+            let open = std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire));
+            confinement::open(path, flags, mode).unwrap_or_else(|| open(path, flags, mode))
+        };
+    }
     if fd >= 0
-        && let Some(file) = file_behind(fd)
+        && let Some(stat) = status(fd)
     {
-        if inherited(file) {
-            // SQLite would share the parent's bookkeeping and take no lock. A child has no POSIX locks to lose by this
-            // close.
+        let file = file_of(&stat);
+        // SAFETY: SQLite's own path.
+        let refused = if is_special(&stat) && unsafe { CStr::from_ptr(path) } != c"/dev/urandom" {
+            // SQLite would read what never comes.
+            Some(libc::ENXIO)
+        } else if inherited(file) {
+            // SQLite would share the parent's bookkeeping and take no lock.
+            Some(libc::EOWNERDEAD)
+        } else {
+            None
+        };
+        if let Some(errno) = refused {
+            // Neither has locks to lose by this close: no lock is taken on what is not a file, nor has a child any.
             // SAFETY: as above.
             unsafe { std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd) };
-            errno::set(libc::EOWNERDEAD);
+            errno::set(errno);
             return -1;
         }
         descriptors().insert(fd, (file, fork::generation()));
     }
     fd
+}
+
+/// A pipe, a device: neither a file nor a directory, which SQLite opens to write it down.
+fn is_special(stat: &libc::stat) -> bool {
+    !matches!(stat.st_mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR)
+}
+
+unsafe extern "C" fn on_unlink(path: *const c_char) -> c_int {
+    // SAFETY: as in `on_open`.
+    unsafe {
+        confinement::unlink(path)
+            .unwrap_or_else(|| std::mem::transmute::<usize, UnlinkFn>(UNLINK.load(Ordering::Acquire))(path))
+    }
 }
 
 /// Before it opens a file SQLite looks for another descriptor of it that it could use again, and takes the lock of the
