@@ -45,7 +45,7 @@ export interface Settings {
 	txlock?: 'deferred' | 'immediate' | 'exclusive' | undefined;
 	/** the file cannot change (read-only media): no locks; implies ro. */
 	immutable?: Switch | undefined;
-	/** a registered VFS. */
+	/** a registered VFS; those that lock otherwise than the default one (unix-none, unix-dotfile) need unsafe=1. */
 	vfs?: string | undefined;
 	/** shared: one database in memory for several connections. Default: private. */
 	cache?: 'private' | 'shared' | undefined;

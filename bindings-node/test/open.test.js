@@ -52,6 +52,36 @@ test('it is a Database, with reports', (t) => {
 	assert.strictEqual(db.close(), db);
 });
 
+test('allowedRoots: each element is one directory, whatever its name', (t) => {
+	const directory = temporary(t);
+	const [inside, outside, odd] = ['in', 'out', 'in:out'].map((name) => path.join(directory, name));
+	for (const one of [inside, outside, odd]) fs.mkdirSync(one);
+	const open = (file, allowedRoots) => litekeel.open(`file:${file}`, { allowedRoots });
+	open(path.join(odd, 'a.db'), [odd]).close();
+	open(path.join(inside, 'a.db'), [outside, inside]).close();
+	open(path.join(outside, 'a.db'), `${inside}:${outside}`).close();
+	for (const [file, roots] of [
+		[path.join(outside, 'b.db'), [inside]],
+		// The separator in an element would make two directories of it.
+		[path.join(outside, 'b.db'), [`${inside}:${outside}`]],
+		[path.join(inside, 'b.db'), []],
+		[path.join(inside, 'b.db'), ['']],
+		[path.join(inside, 'b.db'), ''],
+	]) {
+		assert.throws(() => open(file, roots), { code: 'KEEL_PATH_NOT_ALLOWED' }, `${file} ${JSON.stringify(roots)}`);
+		assert.ok(!fs.existsSync(file));
+	}
+	assert.throws(() => open(path.join(inside, 'b.db'), [inside, 1]), TypeError);
+	const db = open(path.join(inside, 'a.db'), [inside]);
+	assert.throws(() => db.exec(`ATTACH '${path.join(outside, 'a.db')}' AS b`), { code: 'KEEL_PATH_NOT_ALLOWED' });
+	assert.throws(() => db.exec(`VACUUM INTO '${path.join(outside, 'c.db')}'`), { code: 'KEEL_PATH_NOT_ALLOWED' });
+	db.prepare('ATTACH ? AS b').run(path.join(inside, 'b.db'));
+	return assert.rejects(db.backup(path.join(outside, 'c.db'))).then(() => db.backup(path.join(inside, 'c.db'))).then(() => {
+		db.close();
+		assert.deepStrictEqual(fs.readdirSync(outside), ['a.db']);
+	});
+});
+
 test('options are the URL\'s parameters in camel case', (t) => {
 	const db = inside(t, { busyTimeout: 1234, foreignKeys: false, fileMode: 0o600 });
 	assert.match(db.report.busy_timeout, /^1234\b/);

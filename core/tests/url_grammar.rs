@@ -191,6 +191,9 @@ fn refusals_and_their_hints() {
         ("file:a?journal_mode=memory", "NEEDS_UNSAFE", "unsafe=1"),
         ("file:a?nolock=1", "NEEDS_UNSAFE", "unsafe=1"),
         ("file:a?psow=1", "NEEDS_UNSAFE", "unsafe=1"),
+        ("file:a?vfs=unix-none", "NEEDS_UNSAFE", "unsafe=1"),
+        ("file:a?vfs=unix-dotfile&mode=ro", "NEEDS_UNSAFE", "unsafe=1"),
+        ("file:a?vfs=memdb", "NEEDS_UNSAFE", "unsafe=1"),
     ] {
         let mut options = Options::new();
         options.set("base_dir", "/base").unwrap();
