@@ -129,7 +129,7 @@ fn nor_does_attach_or_a_copy() {
         // What stays inside goes on.
         let inner = dir.file("in/b.db").display().to_string();
         db.exec(&format!("ATTACH '{inner}' AS b; CREATE TABLE b.u(a); INSERT INTO b.u VALUES(2); DETACH b")).unwrap();
-        db.exec(&format!("ATTACH ':memory:' AS m; CREATE TABLE m.u(a); DETACH m; VACUUM")).unwrap();
+        db.exec("ATTACH ':memory:' AS m; CREATE TABLE m.u(a); DETACH m; VACUUM").unwrap();
         db.exec(&format!("VACUUM INTO '{}'", dir.file("in/c.db").display())).unwrap();
         db.backup(&dir.url("in/d.db"), 0, |_, _| false).unwrap();
         db.close().unwrap();
