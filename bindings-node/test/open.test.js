@@ -75,7 +75,8 @@ test('allowedRoots: each element is one directory, whatever its name', (t) => {
 	const db = open(path.join(inside, 'a.db'), [inside]);
 	assert.throws(() => db.exec(`ATTACH '${path.join(outside, 'a.db')}' AS b`), { code: 'KEEL_PATH_NOT_ALLOWED' });
 	assert.throws(() => db.exec(`VACUUM INTO '${path.join(outside, 'c.db')}'`), { code: 'KEEL_PATH_NOT_ALLOWED' });
-	db.prepare('ATTACH ? AS b').run(path.join(inside, 'b.db'));
+	open(path.join(inside, 'd.db'), [inside]).close();
+	db.prepare('ATTACH ? AS b').run(path.join(inside, 'd.db'));
 	return assert.rejects(db.backup(path.join(outside, 'c.db'))).then(() => db.backup(path.join(inside, 'c.db'))).then(() => {
 		db.close();
 		assert.deepStrictEqual(fs.readdirSync(outside), ['a.db']);

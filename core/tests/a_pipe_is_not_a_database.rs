@@ -56,7 +56,8 @@ fn told(envs: &[(&str, &str)]) -> String {
 
 #[test]
 fn every_place_and_every_kind_is_refused() {
-    let kinds: [(&str, fn(&Path)); 3] = [
+    type Make = fn(&Path);
+    let kinds: [(&str, Make); 3] = [
         ("a FIFO", fifo),
         ("a socket", |path| drop(UnixListener::bind(path).unwrap())),
         ("a directory", |path| fs::create_dir(path).unwrap()),
