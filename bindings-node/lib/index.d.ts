@@ -187,10 +187,11 @@ declare namespace Database {
 		/** Permission bits of a database that is created: `0o600`. */
 		fileMode?: number | string | undefined;
 		/**
-		 * Signals that close the connection before they end the process. In force while no other listener of the signal is
-		 * installed: the application's own decides when the process ends. Main thread only.
+		 * Signals that close every tuned connection of the process before they end it, in a long statement or a loop in
+		 * JavaScript too. Calls after the signal fail with `KEEL_SHUTTING_DOWN`. In force while the application has no
+		 * listener of the signal: that decides when the process ends. Main thread only.
 		 */
-		shutdownOn?: Array<'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGQUIT' | 'SIGUSR2' | 'SIGBREAK'> | undefined;
+		shutdownOn?: Array<'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGQUIT' | 'SIGUSR2'> | undefined;
 		/** Bind `true` and `false` as 1 and 0 (default: they are refused). */
 		bindBooleans?: boolean | undefined;
 		/** Bind dates as ISO 8601 or as an integer since 1970 (default: they are refused). */

@@ -56,3 +56,6 @@ function load() {
 }
 
 module.exports = load();
+
+// Bun finalizes nothing when it, or a worker, ends.
+if (process.versions.bun !== undefined) module.exports.closeWithEnvironment();

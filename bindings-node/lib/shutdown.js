@@ -1,77 +1,67 @@
 'use strict';
+const os = require('node:os');
 const { isMainThread } = require('node:worker_threads');
 const core = require('./state');
 const { KeelError } = require('./keel-error');
 
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGBREAK'];
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 
-/** By signal: the listener, and weakly the connections that it closes, in the order in which they were opened. */
+/** By signal: weakly the connections that want it, and whether the native side has changed what it does. */
 const watched = new Map();
 
-/**
- * The signals of `shutdownOn`, checked.
- *
- * Node handles signals itself, so ours is a listener like any other. A worker hears none.
- */
+/** The signals of `shutdownOn`, checked. A worker hears none. */
 exports.signals = (given) => {
 	if (given === undefined) return [];
 	if (!Array.isArray(given) || given.some((signal) => typeof signal !== 'string')) throw new TypeError('Expected the "shutdownOn" option to be an array of names of signals');
 	const wrong = given.find((signal) => !SIGNALS.includes(signal));
-	if (wrong !== undefined) throw Object.assign(new KeelError(`shutdownOn: ${JSON.stringify(wrong)} is no signal to shut down on`, 'KEEL_ARGUMENT'), { hint: `use one or more of ${SIGNALS.join(', ')}`, path: null, step: null });
+	if (wrong !== undefined) throw Object.assign(new KeelError(`shutdownOn: ${JSON.stringify(wrong)} is not a signal to shut down on`, 'KEEL_ARGUMENT'), { hint: `use one or more of ${SIGNALS.join(', ')}`, path: null, step: null });
 	if (!isMainThread && given.length > 0) throw Object.assign(new KeelError('shutdownOn: only the main thread hears signals', 'KEEL_MAIN_THREAD_ONLY'), { hint: 'open it without shutdownOn in a worker: its connections are closed when it ends', path: null, step: null });
 	return [...new Set(given)];
 };
 
-/** Closes the connection when one of the signals would end the process. */
+/**
+ * Closes every connection of the process when one of the signals would end it.
+ *
+ * A listener would have to wait for the event loop: a long statement or a loop in JavaScript could no longer be ended. So
+ * the native side closes, from a thread of its own, and gives the signal its effect then. An application's listener comes
+ * first: while there is one, the signal is the runtime's.
+ */
 exports.watch = (db, signals) => {
 	if (signals.length === 0) return db;
 	const state = core.state(db);
+	if (watched.size === 0) process.on('removeListener', onRemoved);
 	for (const signal of signals) {
 		let entry = watched.get(signal);
 		if (entry === undefined) {
-			entry = { states: new Set(), listener: listener(signal) };
+			entry = { states: new Set(), changed: false };
 			watched.set(signal, entry);
-			process.on(signal, entry.listener);
 		}
 		// What was collected is closed already.
 		for (const weak of entry.states) if (weak.deref() === undefined) entry.states.delete(weak);
 		entry.states.add(state.weak);
+		arm(signal, entry);
 	}
 	state.endings.add(() => signals.forEach((signal) => forget(signal, state.weak)));
 	return db;
 };
 
-/** Made here, where no connection is in sight: the listener would keep it. */
-const listener = (signal) => () => onSignal(signal);
+function arm(signal, entry) {
+	if (process.listenerCount(signal) > 0) return;
+	// Again after a listener: the runtime has put the default back.
+	if (core.check(core.native.shutdownOn(os.constants.signals[signal]))) entry.changed = true;
+}
+
+/** The application's last listener is gone: the signal would end the process. */
+function onRemoved(signal) {
+	const entry = watched.get(signal);
+	if (entry !== undefined) arm(signal, entry);
+}
 
 function forget(signal, weak) {
 	const entry = watched.get(signal);
 	if (entry === undefined || !entry.states.delete(weak) || entry.states.size > 0) return;
 	watched.delete(signal);
-	// Without listeners the signal has its default effect again.
-	process.removeListener(signal, entry.listener);
-}
-
-function onSignal(signal) {
-	// The application's own listener decides when the process ends; it is closed on the way out then.
-	if (process.listenerCount(signal) > 1) return;
-	const { states, listener } = watched.get(signal);
-	for (const weak of [...states].reverse()) {
-		const state = weak.deref();
-		if (state !== undefined) end(state);
-	}
-	watched.delete(signal);
-	process.removeListener(signal, listener);
-	process.kill(process.pid, signal);
-}
-
-/** Closes whatever is under way: what iterates ends, a transaction is rolled back. */
-function end(state) {
-	state.iterators = 0;
-	try {
-		core.close(state);
-	} catch (error) {
-		// The others still have to be closed, and the signal to take effect.
-		console.error(`litekeel: not closed on a signal: ${state.database.name}: ${error.message}`);
-	}
+	if (watched.size === 0) process.removeListener('removeListener', onRemoved);
+	// Not where another host of the process has asked for the same.
+	if (entry.changed) core.native.shutdownOff(os.constants.signals[signal]);
 }

@@ -36,6 +36,7 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
         dispatcher::register(&environment, exports);
         reader::register(&environment, exports);
         connection::progress_handler::register(&environment, exports);
+        connection::at_exit::register(&environment, exports);
     }
     exports
 }

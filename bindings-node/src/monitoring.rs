@@ -1,6 +1,9 @@
 //! Looking after a connection: who is in the way, how large the WAL is, whether the file is still the one it was.
 
-use litekeel_core::{Error, Result, registry};
+use std::ptr;
+use std::time::Duration;
+
+use litekeel_core::{Error, Result, registry, shutdown};
 use napi::sys;
 
 use crate::extension::{Call, native_exports};
@@ -15,6 +18,8 @@ native_exports! {
     c"checkpoint" => checkpoint,
     c"openHandles" => open_handles,
     c"assertNoLeaks" => assert_no_leaks,
+    c"shutdownOn" => shutdown_on,
+    c"shutdownOff" => shutdown_off,
 }
 
 fn answer(call: &Call, outcome: Result<sys::napi_value>) -> Option<sys::napi_value> {
@@ -136,4 +141,27 @@ impl Call {
         }
         core
     }
+}
+
+/// For how long a shutdown in JavaScript waits for transactions. Their other half needs the event loop, which a signal
+/// finds anywhere; a synchronous one takes no longer.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// `(signal)` → whether that has changed what the signal does, or an error
+unsafe fn shutdown_on(call: &Call) -> Option<sys::napi_value> {
+    match shutdown::watch(call.int(0), GRACE) {
+        Ok(changed) => {
+            let mut out = ptr::null_mut();
+            // SAFETY: writes a handle of the running call.
+            unsafe { sys::napi_get_boolean(call.env, changed, &mut out) };
+            Some(out)
+        }
+        Err(error) => Some(object::failure(call.env, &error)),
+    }
+}
+
+/// `(signal)`: gives it back what it did before `shutdownOn`.
+unsafe fn shutdown_off(call: &Call) -> Option<sys::napi_value> {
+    shutdown::unwatch(call.int(0));
+    None
 }

@@ -4,6 +4,7 @@ const { test } = require('node:test');
 const assert = require('node:assert');
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const { once } = require('node:events');
 const litekeel = require('../lib');
@@ -25,25 +26,34 @@ function closed(directory, said) {
 }
 
 /** Runs a program to its own end. */
-function run(t, major, script) {
+const run = (t, major, script) => runIn(t, runtimes.node(major), script);
+
+function runIn(t, command, script) {
 	const directory = temporary(t);
 	const file = path.join(directory, 'main.js');
 	fs.writeFileSync(file, `const litekeel = require(${module_});\n${script}`);
-	const result = spawnSync(runtimes.node(major), [file], { cwd: directory, encoding: 'utf8', timeout: 60_000 });
+	const result = spawnSync(command, [file], { cwd: directory, encoding: 'utf8', timeout: 60_000 });
 	return { ...result, directory };
 }
 
 /** Runs a program until it prints `ready`, sends it the signals, and waits for its end. */
-async function signalled(t, major, script, ...signals) {
+function signalled(t, major, script, ...signals) {
+	return startled(t, [runtimes.node(major)], `${script}\nready(); setInterval(() => {}, 1000);`, ...signals);
+}
+
+/** As `signalled`, for a program that calls `ready()` by itself. */
+async function startled(t, [command, ...words], script, ...signals) {
 	const directory = temporary(t);
 	const file = path.join(directory, 'main.js');
-	fs.writeFileSync(file, `const litekeel = require(${module_});\n${script}\nconsole.log('ready'); setInterval(() => {}, 1000);`);
-	const child = spawn(runtimes.node(major), [file], { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+	fs.writeFileSync(file, `const litekeel = require(${module_});\nconst ready = () => require('fs').writeSync(1, 'ready');\n${script}`);
+	const child = spawn(command, [...words, file], { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
 	let said = '';
 	child.stderr.on('data', (text) => { said += text; });
 	await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(([status]) => { throw new Error(`it ended with ${status}: ${said}`); })]);
 	const end = once(child, 'exit');
-	for (const signal of signals) child.kill(signal);
+	// `unshare` waits for the program, which is its child.
+	const target = command !== 'unshare' ? child.pid : Number(fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim());
+	for (const signal of signals) process.kill(target, signal);
 	const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
 	const [status, by] = await end;
 	clearTimeout(timer);
@@ -115,6 +125,77 @@ for (const major of runtimes.majors) {
 		});
 	}
 
+	for (const [what, busy] of [
+		['a loop in JavaScript', 'for (;;);'],
+		['a long query', 'try { db.exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"); } catch {} for (;;);'],
+		['a long statement that writes', 'try { db.exec("INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"); } catch {} for (;;);'],
+	]) {
+		test(`a signal ends ${what} and closes, Node ${major}`, async (t) => {
+			const result = await startled(t, [runtimes.node(major)], `const db = litekeel.open('file:a.db', { shutdownOn: ['SIGTERM'] });
+				db.exec('CREATE TABLE t(a); INSERT INTO t VALUES (1)'); ready(); ${busy}`, 'SIGTERM');
+			assert.deepStrictEqual([result.status, result.signal], [null, 'SIGTERM'], result.said);
+			closed(result.directory, result.said);
+		});
+	}
+
+	test(`a worker's connection is closed by a signal too, Node ${major}`, async (t) => {
+		const worker = `const db = require(${module_}).open('file:a.db'); ${FLIGHT} require('worker_threads').parentPort.postMessage(0); setInterval(() => {}, 1000)`;
+		const result = await startled(t, [runtimes.node(major)], `litekeel.open(':memory:', { shutdownOn: ['SIGTERM'] });
+			new (require('node:worker_threads').Worker)(${JSON.stringify(worker)}, { eval: true }).on('message', ready);`, 'SIGTERM');
+		assert.deepStrictEqual([result.status, result.signal], [null, 'SIGTERM'], result.said);
+		closed(result.directory, result.said);
+	});
+
+	test(`when the application's last listener is gone, the signal closes, Node ${major}`, async (t) => {
+		const result = await signalled(t, major, `const db = litekeel.open('file:a.db', { shutdownOn: ['SIGTERM'] }); ${FLIGHT}
+			const ours = () => {}; process.on('SIGTERM', ours); process.off('SIGTERM', ours);
+			process.once('SIGTERM', ours).emit('SIGTERM');`, 'SIGTERM');
+		assert.deepStrictEqual([result.status, result.signal], [null, 'SIGTERM'], result.said);
+		closed(result.directory, result.said);
+	});
+
+	test(`the first process of a container is closed and ended by a signal, Node ${major}`, async (t) => {
+		if (spawnSync('unshare', ['-pf', '--mount-proc', 'true']).status !== 0) return t.skip('no PID namespace can be made here');
+		const result = await startled(t, ['unshare', '-pf', '--mount-proc', runtimes.node(major)], `const db = litekeel.open('file:a.db', { shutdownOn: ['SIGTERM'] });
+			${FLIGHT} ready(); setInterval(() => {}, 1000);`, 'SIGTERM');
+		assert.deepStrictEqual([result.status, result.signal], [143, null], result.said);
+		closed(result.directory, result.said);
+	});
+
+	test(`whatever JavaScript is doing meanwhile, a signal closes and nothing crashes, Node ${major}`, async (t) => {
+		// As the first process it lives on for half a second after everything is closed, and uses what is gone.
+		const first = spawnSync('unshare', ['-pf', '--mount-proc', 'true']).status === 0;
+		for (let round = 0; round < 10; round++) {
+			const inside = first && round % 2 === 1;
+			const result = await startled(t, [...(inside ? ['unshare', '-pf', '--mount-proc'] : []), runtimes.node(major), '--expose-gc'], `
+				const left = {};
+				const db = litekeel.open('file:a.db', { shutdownOn: ['SIGTERM'] });
+				db.exec('CREATE TABLE t(a); INSERT INTO t VALUES (1)');
+				db.function('same', (x) => x);
+				const calls = [
+					() => db.inTransaction, () => db.interrupt(), () => db.pragma('page_count'),
+					() => db.prepare('SELECT ' + Math.random() + ' + same(a) FROM t').all(),
+					() => { for (const row of db.prepare('SELECT a FROM t UNION ALL SELECT 2').iterate()) if (row) break; },
+					() => { const session = db.createSession(); session.changeset(); if (Math.random() < 0.5) session.close(); },
+					() => db.transaction(() => db.inTransaction)(), () => db.function('f' + Math.floor(Math.random() * 9), (x) => x),
+					() => new Array(1e5).fill({}), () => db.unsafeMode(false), () => db.holders(), () => db.serialize(),
+				];
+				left.rows = db.prepare('SELECT a FROM t UNION ALL SELECT 2').iterate();
+				left.session = db.createSession();
+				ready();
+				for (let at = ${round}, refused = 0;; at++) try {
+					if (refused === 20) { left.rows = left.session = null; gc(); }
+					if (refused === 40) db.close();
+					calls[at % calls.length]();
+				} catch (error) {
+					if (error.code === 'KEEL_SHUTTING_DOWN') refused += 1;
+					else if (error.code !== 'SQLITE_INTERRUPT' && !/not open/.test(error.message)) { console.error(error); process.exit(9); }
+				}`, 'SIGTERM');
+			assert.deepStrictEqual([result.status, result.signal], inside ? [143, null] : [null, 'SIGTERM'], result.said);
+			closed(result.directory, result.said);
+		}
+	});
+
 	test(`in a worker the option is refused, Node ${major}`, (t) => {
 		const worker = `require('assert').throws(() => require(${module_}).open('file:b.db', { shutdownOn: ['SIGTERM'] }), { code: 'KEEL_MAIN_THREAD_ONLY' })`;
 		const result = run(t, major, `new (require('node:worker_threads').Worker)(${JSON.stringify(worker)}, { eval: true })`);
@@ -122,14 +203,20 @@ for (const major of runtimes.majors) {
 	});
 }
 
-test('the listener goes with the last connection, and wrong signals are refused', (t) => {
+test('what a signal does is as before when the last connection is closed, and wrong signals are refused', (t) => {
 	const baseDir = temporary(t);
 	const open = () => litekeel.open('file:a.db', { baseDir, shutdownOn: ['SIGUSR2', 'SIGUSR2'] });
+	const caught = () => {
+		const mask = BigInt('0x' + /SigCgt:\t(\w+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]);
+		return (mask >> BigInt(os.constants.signals.SIGUSR2 - 1) & 1n) === 1n;
+	};
+	assert.strictEqual(caught(), false);
 	const [first, second] = [open(), open()];
-	assert.strictEqual(process.listenerCount('SIGUSR2'), 1);
+	assert.strictEqual(caught(), true);
 	first.close();
-	assert.strictEqual(process.listenerCount('SIGUSR2'), 1);
+	assert.strictEqual(caught(), true);
 	second.close();
+	assert.strictEqual(caught(), false);
 	assert.strictEqual(process.listenerCount('SIGUSR2'), 0);
 	const refused = (shutdownOn, expected) => assert.throws(() => litekeel.open('file:b.db', { baseDir, shutdownOn }), expected);
 	refused(['SIGKILL'], { code: 'KEEL_ARGUMENT', hint: /SIGTERM/ });
@@ -137,4 +224,56 @@ test('the listener goes with the last connection, and wrong signals are refused'
 	refused('SIGTERM', TypeError);
 	refused([15], TypeError);
 	assert.ok(!fs.existsSync(path.join(baseDir, 'b.db')));
+});
+
+/** A committed row and statements that nobody ends; in Bun, which runs no exit handler of C's but those of quick_exit. */
+const LEFT = `db.exec('CREATE TABLE t(a); INSERT INTO t VALUES (1)');
+	const rows = db.prepare('SELECT 1 UNION ALL SELECT 2').iterate(); rows.next(); globalThis.kept = [db, rows];`;
+
+for (const [way, ending, status, query = ''] of [
+	['the natural end', '', 0],
+	['process.exit()', 'process.exit(3)', 3],
+	['an uncaught error', 'throw new Error("on purpose")', 1],
+	['a leak under profile=test', '', 1, '?profile=test'],
+	['a leak under profile=test and process.exit()', 'process.exit(0)', 1, '?profile=test'],
+]) {
+	test(`Bun: ${way} closes`, (t) => {
+		const result = runIn(t, runtimes.bun, `const db = litekeel.open('file:a.db${query}'); ${LEFT} ${ending}`);
+		assert.strictEqual(result.status, status, result.stderr);
+		closed(result.directory, result.stderr);
+	});
+}
+
+test('Bun: an untuned connection is closed at the natural end and at process.exit()', (t) => {
+	for (const ending of ['', 'process.exit(0)']) {
+		const result = runIn(t, runtimes.bun, `const db = new litekeel('a.db'); db.pragma('journal_mode = WAL'); ${LEFT} ${ending}`);
+		assert.strictEqual(result.status, 0, result.stderr);
+		closed(result.directory, result.stderr);
+	}
+});
+
+for (const [way, inside, outside] of [
+	['ends', '', ''],
+	['throws', 'throw new Error("on purpose")', ''],
+	['exits', 'process.exit(2)', ''],
+	['is terminated', 'require("worker_threads").parentPort.postMessage(0); setInterval(() => {}, 1000)', 'worker.terminate()'],
+	['lives when the process exits', 'require("worker_threads").parentPort.postMessage(0); setInterval(() => {}, 1000)', 'process.exit(0)'],
+]) {
+	test(`Bun: a worker that ${way} closes`, (t) => {
+		const worker = `const litekeel = require(${module_}); const db = litekeel.open('file:a.db'); ${LEFT} ${inside}`;
+		const result = runIn(t, runtimes.bun, `const { Worker } = require('node:worker_threads');
+			const worker = new Worker(${JSON.stringify(worker)}, { eval: true });
+			worker.on('error', () => {});
+			worker.on('message', () => { ${outside} });`);
+		assert.strictEqual(result.status, 0, result.stderr);
+		closed(result.directory, result.stderr);
+	});
+}
+
+test('Bun: a signal closes, in a loop too, and ends the process as ever', async (t) => {
+	for (const busy of ['setInterval(() => {}, 1000)', 'for (;;);']) {
+		const result = await startled(t, [runtimes.bun], `const db = litekeel.open('file:a.db', { shutdownOn: ['SIGTERM'] }); ${LEFT} ready(); ${busy}`, 'SIGTERM');
+		assert.deepStrictEqual([result.status, result.signal], [null, 'SIGTERM'], result.said);
+		closed(result.directory, result.said);
+	}
 });

@@ -204,18 +204,24 @@ impl Environment {
 
     /// Finalises every statement of a connection.
     pub(crate) fn finalize_all(&self, token: &Token) {
-        let found: Vec<_> = {
-            let slots = self.slots.borrow();
-            let of_token = |slot: &Slot| ptr::eq(slot.token, token);
-            slots
-                .iter()
-                .enumerate()
-                .filter_map(|(at, slot)| slot.filter(of_token).map(|s| (at, s.generation)))
-                .collect()
-        };
-        for (number, generation) in found {
+        for (number, generation) in self.statements_of(token) {
             self.finalize(number, generation);
         }
+    }
+
+    /// Forgets every statement of a connection: they have been finalised elsewhere.
+    pub(crate) fn forget_all(&self, token: &Token) {
+        for (number, _) in self.statements_of(token) {
+            self.slots.borrow_mut()[number] = None;
+            self.free.borrow_mut().push(number);
+        }
+    }
+
+    /// The numbers and generations of a connection's statements.
+    fn statements_of(&self, token: &Token) -> Vec<(usize, i32)> {
+        let slots = self.slots.borrow();
+        let of_token = |slot: &Slot| ptr::eq(slot.token, token);
+        slots.iter().enumerate().filter_map(|(at, slot)| slot.filter(of_token).map(|s| (at, s.generation))).collect()
     }
 
     /// The number that stands for the statement's column names.

@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
 
+use napi::sys;
+
 use crate::connection::token::Token;
+use crate::extension::{Call, native_exports};
 
 /// Set once the process ends: Node's environment may be gone, so nothing may call into it any more.
 static EXITING: AtomicBool = AtomicBool::new(false);
@@ -45,6 +48,33 @@ pub(crate) fn exiting() -> bool {
     EXITING.load(Ordering::Relaxed)
 }
 
+#[cfg(target_os = "linux")]
+unsafe extern "C" {
+    /// Of the C library; not among the `libc` crate's.
+    fn at_quick_exit(function: extern "C" fn()) -> std::ffi::c_int;
+}
+
+native_exports! {
+    c"closeWithEnvironment" => close_with_environment,
+}
+
+/// `()`: closes what this environment leaves open when it ends. For Bun, which finalizes nothing then.
+unsafe fn close_with_environment(call: &Call) -> Option<sys::napi_value> {
+    // SAFETY: a static function, which takes no argument.
+    unsafe { sys::napi_add_env_cleanup_hook(call.env, Some(end_environment), std::ptr::null_mut()) };
+    None
+}
+
+unsafe extern "C" fn end_environment(_: *mut std::ffi::c_void) {
+    for token in take_mine().unwrap_or_default() {
+        // SAFETY: a token removes itself before it is freed, and belongs to this very thread.
+        let token = unsafe { &*(token as *const Token) };
+        if !token.is_running() {
+            token.abandon_with_environment();
+        }
+    }
+}
+
 /// To be closed at exit unless `forget` comes first.
 pub(crate) fn remember(token: *const Token, tuned: bool) {
     let register = if tuned { &REGISTER_TUNED } else { &REGISTER };
@@ -57,6 +87,9 @@ pub(crate) fn remember(token: *const Token, tuned: bool) {
                 libc::dlopen(here.dli_fname, libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
             }
             libc::atexit(close_all);
+            // Bun ends by `quick_exit`, which calls none of the others.
+            #[cfg(target_os = "linux")]
+            at_quick_exit(close_all);
         }
     });
     if let Ok(mut open) = OPEN.lock() {
@@ -73,20 +106,22 @@ pub(crate) fn forget(token: *const Token) {
     }
 }
 
-extern "C" fn close_all() {
-    EXITING.store(true, Ordering::Relaxed);
+/// The open connections of this thread, taken off the list; `None` where somebody else holds that.
+fn take_mine() -> Option<Vec<usize>> {
     let here = Owner::here();
     // `try_lock`: a worker that was stopped in the middle must not hang the exit.
-    let Ok(mut open) = OPEN.try_lock() else { return };
-    let mine: Vec<usize> =
-        open.iter().flatten().filter(|(_, owner)| **owner == here).map(|(token, _)| *token).collect();
+    let mut open = OPEN.try_lock().ok()?;
+    let open = open.get_or_insert_default();
+    let mine: Vec<usize> = open.iter().filter(|(_, owner)| **owner == here).map(|(token, _)| *token).collect();
     for token in &mine {
-        if let Some(open) = open.as_mut() {
-            open.remove(token);
-        }
+        open.remove(token);
     }
-    drop(open);
-    for token in mine {
+    Some(mine)
+}
+
+extern "C" fn close_all() {
+    EXITING.store(true, Ordering::Relaxed);
+    for token in take_mine().unwrap_or_default() {
         // SAFETY: a token removes itself before it is freed, and belongs to this very thread.
         let token = unsafe { &*(token as *const Token) };
         // `process.exit()` inside a function that SQLite called: that statement cannot be ended from within.

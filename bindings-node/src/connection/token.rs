@@ -105,9 +105,9 @@ impl Token {
         self.tuned.clone()
     }
 
-    /// Whether other owners may be using the connection.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.tuned.as_ref().is_some_and(|connection| connection.is_shared())
+    /// Whether a shutdown has closed the connection, with all that hung on it. Asked while the connection is held.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.tuned.as_ref().is_some_and(|connection| connection.has_ended_objects())
     }
 
     /// Marks the connection as in a call that may run JavaScript.
@@ -144,6 +144,17 @@ impl Token {
         }
     }
 
+    /// As `abandon`, at the end of an environment whose runtime does not collect what is left. Nothing of it runs any more.
+    pub(crate) fn abandon_with_environment(&self) {
+        let Some(connection) = &self.tuned else {
+            self.close();
+            return;
+        };
+        if self.detach().is_some() {
+            connection.abandon_undropped();
+        }
+    }
+
     /// Finalises what is left and gives the handle up, if that has not happened yet.
     fn detach(&self) -> Option<*mut sqlite::sqlite3> {
         let db = self.db.replace(ptr::null_mut());
@@ -157,10 +168,16 @@ impl Token {
             Some(None) => return Some(db),
             hold => hold.flatten(),
         };
-        for attachment in self.attachments.take() {
-            attachment.release();
+        if self.is_gone() {
+            // What they stand for is freed already.
+            std::mem::forget(self.attachments.take());
+            self.environment.forget_all(self);
+        } else {
+            for attachment in self.attachments.take() {
+                attachment.release();
+            }
+            self.environment.finalize_all(self);
         }
-        self.environment.finalize_all(self);
         drop(hold);
         Some(db)
     }
@@ -176,7 +193,9 @@ impl Token {
         match &self.tuned {
             None => body(),
             Some(connection) => {
-                if let Some(_hold) = self.hold(connection) {
+                if let Some(_hold) = self.hold(connection)
+                    && !self.is_gone()
+                {
                     body();
                 }
             }
@@ -216,6 +235,9 @@ pub(crate) unsafe fn connection_token(
     tuned: Option<Arc<Connection>>,
 ) -> Option<sys::napi_value> {
     let is_tuned = tuned.is_some();
+    if let Some(connection) = &tuned {
+        connection.guard_objects(true);
+    }
     // Another owner in this very thread may have functions, hooks and virtual tables on it.
     let extended = tuned.as_ref().is_some_and(|connection| connection.is_shared());
     let env = environment.env;

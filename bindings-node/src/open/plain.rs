@@ -86,14 +86,9 @@ unsafe fn set_defensive(call: &Call) -> Option<sys::napi_value> {
 unsafe fn in_transaction(call: &Call) -> Option<sys::napi_value> {
     let token = call.token()?;
     let (mut inside, mut out) = (false, ptr::null_mut());
+    // Held: another owner's transaction, in the middle of its call, is none of ours; and a shutdown closes from its thread.
     // SAFETY: not null means open.
-    let mut look = || inside = !token.db().is_null() && unsafe { sqlite::sqlite3_get_autocommit(token.db()) } == 0;
-    // Another owner's transaction, in the middle of its call, is none of ours.
-    if token.is_shared() {
-        token.alone(look)
-    } else {
-        look()
-    }
+    token.alone(|| inside = !token.db().is_null() && unsafe { sqlite::sqlite3_get_autocommit(token.db()) } == 0);
     // SAFETY: writes a handle of the running call.
     unsafe { sys::napi_get_boolean(call.env, inside, &mut out) };
     Some(out)
@@ -101,7 +96,12 @@ unsafe fn in_transaction(call: &Call) -> Option<sys::napi_value> {
 
 /// `(token)`: makes the running statement fail.
 unsafe fn interrupt(call: &Call) -> Option<sys::napi_value> {
-    // SAFETY: open.
-    unsafe { sqlite::sqlite3_interrupt(call.connection()?) };
+    let token = call.open_token()?;
+    match token.core() {
+        // Which knows whether a shutdown has closed it.
+        Some(connection) => connection.interrupt(),
+        // SAFETY: open, and this thread's alone.
+        None => unsafe { sqlite::sqlite3_interrupt(token.db()) },
+    }
     None
 }

@@ -43,6 +43,8 @@ unsafe fn lend(call: &Call) -> Option<sys::napi_value> {
     let token = call.token()?;
     // Its receiver may retain it, and another owner in this very thread have functions and hooks on it.
     token.extended.set(true);
+    // Nor do we know what it keeps on the handle, and for how long.
+    core.guard_objects(false);
     let number = token_exchange::lend(&core);
     token.attach(Rc::new(Loan(Cell::new(number))));
     Some(bigint(call, number))

@@ -1,16 +1,18 @@
 //! Closing: once, in a fixed order, with a report of what was left.
 
 use std::fs;
-use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 
 use crate::connection::{Connection, State};
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
+use crate::lifecycle::{at_exit, shutdown};
 use crate::locks::processes;
 use crate::platform::path_facts::beside;
 use crate::platform::threads::this_thread;
+use crate::registry::OpenHandle;
 use crate::report::{CloseReport, ClosingCheckpoint};
 use crate::settings::Access;
 use crate::settings::Id;
@@ -79,6 +81,7 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
         if sqlite::sqlite3_get_autocommit(db) == 0 {
             report.rolled_back = handle::text(db, c"ROLLBACK").is_ok();
         }
+        end_objects(connection, db);
         report.leaked_statements = statements(db);
         let wal = connection.identity.path.as_ref().map(|path| beside(path, "-wal"));
         let wal_size = || wal.as_ref().and_then(|wal| fs::metadata(wal).ok()).map(|meta| meta.len());
@@ -118,6 +121,25 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
     drop(state);
     connection.subscribers.flush();
     report
+}
+
+/// In a shutdown and at exit, finalizes what is left on a handle whose host touches that under the connection's lock only.
+unsafe fn end_objects(connection: &Connection, db: *mut sqlite::sqlite3) {
+    let guarded = connection.objects_guarded.load(Ordering::Acquire) && !connection.is_shared();
+    if !guarded || !(shutdown::begun() || at_exit::begun()) {
+        return;
+    }
+    connection.objects_ended.store(true, Ordering::Release);
+    // SAFETY: the handle is open, this thread holds the lock, and the host asks under it before it touches a statement.
+    unsafe {
+        loop {
+            let statement = sqlite::sqlite3_next_stmt(db, std::ptr::null_mut());
+            if statement.is_null() {
+                return;
+            }
+            sqlite::sqlite3_finalize(statement);
+        }
+    }
 }
 
 /// The SQL of every statement on the handle.
@@ -261,10 +283,31 @@ pub(crate) fn on_drop(connection: &mut Connection) {
         }
     }
     if let Some(handle) = handle {
-        eprintln!("litekeel: a connection was dropped without close: {}", handle.describe());
-        let leak = Event::new("leak")
-            .text("opened_at", handle.opened_at.as_str())
-            .int("age_ms", handle.age.as_millis().try_into().unwrap_or(i64::MAX));
-        events::tell(&events::named(leak, handle.path.as_deref()));
+        tell_leak(&handle);
     }
+}
+
+/// For a host whose object will not come to be dropped: closes as the drop would, with the same warning.
+pub(crate) fn end_undropped(connection: &Connection) {
+    if connection.is_forked() {
+        return;
+    }
+    let state = connection.state.lock().unwrap_or_else(PoisonError::into_inner);
+    if state.closed.is_some() {
+        return;
+    }
+    let handle = registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
+    registry::dropped(connection.id);
+    close_locked(connection, state);
+    if let Some(handle) = handle {
+        tell_leak(&handle);
+    }
+}
+
+fn tell_leak(handle: &OpenHandle) {
+    eprintln!("litekeel: a connection was dropped without close: {}", handle.describe());
+    let leak = Event::new("leak")
+        .text("opened_at", handle.opened_at.as_str())
+        .int("age_ms", handle.age.as_millis().try_into().unwrap_or(i64::MAX));
+    events::tell(&events::named(leak, handle.path.as_deref()));
 }

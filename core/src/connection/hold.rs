@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
+use crate::connection::close;
 use crate::connection::{Connection, State};
 use crate::platform::threads::this_thread;
 
@@ -41,6 +42,16 @@ impl Connection {
     pub fn abandon(&self) {
         let others = |owners: usize| (owners > 1).then(|| owners - 1);
         let _ = self.owners.fetch_update(Ordering::AcqRel, Ordering::Acquire, others);
+    }
+
+    /// As [`abandon`](Connection::abandon), for a host whose object will not come to be dropped: the last owner's use is ended
+    /// here, with the warning of a drop.
+    pub fn abandon_undropped(&self) {
+        if self.owners.load(Ordering::Acquire) > 1 {
+            self.abandon();
+        } else {
+            close::end_undropped(self);
+        }
     }
 
     fn state_within(&self, patience: Duration) -> Option<MutexGuard<'_, State>> {

@@ -67,6 +67,10 @@ pub struct Connection {
     pub(crate) owners: AtomicUsize,
     pub(crate) identity: Identity,
     pub(crate) subscribers: Arc<Subscribers>,
+    /// The host uses what hangs on the handle under the lock only, see [`guard_objects`](Connection::guard_objects).
+    pub(crate) objects_guarded: AtomicBool,
+    /// What hung on the handle was ended with it.
+    pub(crate) objects_ended: AtomicBool,
     /// What a callback has let go of, to be ended when the call is over that it is part of.
     pub(crate) deferred: DeferredReleases,
 }
@@ -158,6 +162,8 @@ impl Connection {
             identity,
             subscribers,
             deferred: DeferredReleases::default(),
+            objects_guarded: AtomicBool::new(false),
+            objects_ended: AtomicBool::new(false),
         });
         at_exit::arm();
         let weak = Arc::downgrade(&connection) as Weak<dyn OpenConnection>;
@@ -334,6 +340,20 @@ impl Connection {
     /// the transaction. Call it on the thread that drives the connection.
     pub fn set_async_transaction(&self, on: bool) {
         self.activity.mark_async(on);
+    }
+
+    /// The host promises (or takes back) that it touches statements, sessions and whatever else it has on the handle only
+    /// while it holds [`lock`](Connection::lock) or [`hold`](Connection::hold), and no longer once
+    /// [`has_ended_objects`](Connection::has_ended_objects) says that they are gone. Then a shutdown can close the connection
+    /// from a thread of its own: it finalizes the statements itself.
+    pub fn guard_objects(&self, on: bool) {
+        self.objects_guarded.store(on, Ordering::Release);
+    }
+
+    /// Whether a shutdown, or the end of the process, has closed the connection and ended what the host had on it: nothing of it may be touched any more.
+    /// To be asked under [`hold`](Connection::hold).
+    pub fn has_ended_objects(&self) -> bool {
+        self.objects_ended.load(Ordering::Acquire)
     }
 
     /// The timeout the settings ask for, in milliseconds.

@@ -31,11 +31,20 @@ pub(crate) fn arm() {
     }
 }
 
+/// The process is in its exit handlers.
+static EXITING: AtomicBool = AtomicBool::new(false);
+
+/// Whether the process closes what is left because it ends.
+pub(crate) fn begun() -> bool {
+    EXITING.load(Ordering::Relaxed)
+}
+
 extern "C" fn at_exit() {
     // A child that was made without the fork handlers inherits this one, but nothing in the registry is its own.
     if initialize::forked() {
         return;
     }
+    EXITING.store(true, Ordering::Relaxed);
     let shutdown = shutdown::wait_at_exit();
     let failed = std::panic::catch_unwind(|| close_everything(shutdown == AtExit::NotBegun)).unwrap_or(false);
     if shutdown == AtExit::Stuck {

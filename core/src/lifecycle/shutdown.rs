@@ -52,7 +52,8 @@ pub(crate) fn refuse() -> Result<()> {
 /// is closed. A signal that is ignored stays ignored. A forked child calls this for itself; until then signals have their
 /// usual effect there.
 ///
-/// Not for a process whose JavaScript owns the connections: its runtime handles signals itself.
+/// A connection whose host has statements of its own open on SQLite's handle cannot be closed whole; they are named. Unless
+/// the host keeps [`guard_objects`](Connection::guard_objects).
 ///
 /// # Errors
 /// `KEEL_ARGUMENT` for a signal other than SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2; `KEEL_FORKED` in a process that
@@ -64,13 +65,26 @@ pub fn shutdown_on(signals: &[c_int], grace: Duration) -> Result<()> {
         return Err(Error::new(codes::ARGUMENT, format!("signal {signal} is none to shut down on"))
             .with_hint("use SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 or SIGUSR2"));
     }
+    signals.iter().try_for_each(|&signal| watch(signal, grace).map(drop))
+}
+
+/// As [`shutdown_on`], for one signal that [`unwatch`] may end. Returns whether it has changed what the signal does.
+///
+/// # Errors
+/// As there; the signal has to be one of those.
+pub fn watch(signal: c_int, grace: Duration) -> Result<bool> {
     initialize::initialise();
     if initialize::forked() {
         let text = "this process was made by vfork or clone, without the fork handlers, from one that uses litekeel";
         return Err(Error::new(codes::FORKED, text).with_hint("make it with fork(), or call exec in it first"));
     }
     GRACE_MS.store(grace.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
-    signals::act_on(signals, shut_down)
+    signals::act_on(signal, shut_down)
+}
+
+/// Gives a signal back what it did before [`watch`], unless the program has changed that meanwhile.
+pub fn unwatch(signal: c_int) {
+    signals::leave(signal);
 }
 
 /// In a forked child, which has no such thread.

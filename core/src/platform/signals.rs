@@ -60,16 +60,29 @@ pub(crate) fn hurry() {
     HURRIED.store(true, Ordering::Relaxed);
 }
 
-/// `act` is called, on a thread of ours, for the first of these signals that comes. Signals that are ignored stay so.
+/// `act` is called, on a thread of ours, for the first of all such signals that comes. Returns whether our handler was put
+/// in front of what the signal did; it is not where it is there already, nor for a signal that is ignored, which stays so.
 ///
 /// # Errors
 /// `KEEL_IO` when the thread, its pipe or a handler cannot be made.
-pub(crate) fn act_on(signals: &[c_int], act: fn(c_int)) -> Result<()> {
+pub(crate) fn act_on(signal: c_int, act: fn(c_int)) -> Result<bool> {
     let _installing = INSTALLING.lock();
     if PIPE[1].load(Ordering::Acquire) < 0 {
         start(act)?;
     }
-    signals.iter().try_for_each(|&signal| install(signal))
+    install(signal)
+}
+
+/// Gives the signal back what it did before [`act_on`], if our handler still has it.
+pub(crate) fn leave(signal: c_int) {
+    let _installing = INSTALLING.lock();
+    let previous = PREVIOUS[signal as usize].load(Ordering::Acquire);
+    // SAFETY: stored by `install`, never freed.
+    unsafe {
+        if !previous.is_null() && disposition(signal).is_some_and(|now| is_ours(&now)) {
+            libc::sigaction(signal, previous, std::ptr::null_mut());
+        }
+    }
 }
 
 fn failed(doing: &str) -> Error {
@@ -152,14 +165,14 @@ fn is_ours(action: &libc::sigaction) -> bool {
 }
 
 /// Puts our handler in front of what the signal does now, unless it is there already.
-fn install(signal: c_int) -> Result<()> {
+fn install(signal: c_int) -> Result<bool> {
     // SAFETY: `sigaction` is plain data; the handler is a static function of the signature that SA_SIGINFO asks for.
     unsafe {
         let Some(previous) = disposition(signal) else {
             return Err(failed("what a signal does cannot be read"));
         };
         if previous.sa_sigaction == libc::SIG_IGN || is_ours(&previous) {
-            return Ok(());
+            return Ok(false);
         }
         // Before the handler can run. An earlier one is not freed: a handler may be reading it.
         PREVIOUS[signal as usize].store(Box::into_raw(Box::new(previous)), Ordering::Release);
@@ -172,7 +185,7 @@ fn install(signal: c_int) -> Result<()> {
             return Err(failed("the handler of a signal cannot be set"));
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn this_thread() -> c_int {
