@@ -35,7 +35,8 @@ fn kind(subject: &FailedCall<'_>, rc: i32) -> BusyKind {
 /// Kind, waiting time and holders, as data.
 pub(super) fn data(subject: &FailedCall<'_>, rc: i32) -> Busy {
     let mut busy = Busy::new(kind(subject, rc), Duration::ZERO);
-    busy.holders = subject.path.and_then(|path| holders::blocking(path, subject.id)).unwrap_or_default();
+    let find = if busy.kind == BusyKind::WalConversion { holders::sharing } else { holders::blocking };
+    busy.holders = subject.path.and_then(|path| find(path, subject.id)).unwrap_or_default();
     busy.waited = match (subject.conversion, busy.kind, subject.activity) {
         (Some(waited), ..) => waited,
         (None, BusyKind::Upgrade, _) | (.., None) => Duration::ZERO,
@@ -72,7 +73,7 @@ pub(super) fn find(rc: i32, busy: Option<&Busy>) -> Explanation {
         );
     };
     let who = if busy.holders.is_empty() {
-        "no holder found: already gone, or in another PID namespace".to_owned()
+        "no holder found: already gone, or outside this PID namespace".to_owned()
     } else {
         busy.holders.iter().take(4).map(holders::describe).collect::<Vec<_>>().join("; ")
     };

@@ -49,18 +49,28 @@ fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<&'static str> {
 /// Everyone who holds a lock on the database at `path`, writers first; `None` where the system does not tell.
 ///
 /// In WAL mode every connection keeps a SHARED lock on the database file; it is left out while the `-shm` exists,
-/// because it stands in nobody's way. `except` is the id of the connection that asks.
+/// because it stands in nobody's way, unless somebody waits for exactly that with a PENDING lock. `except` is the id of
+/// the connection that asks.
 pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
+    holders_in(path, except, false)
+}
+
+/// The same; with `idle` every SHARED lock counts: they stand in the way of who wants the whole file for itself.
+fn holders_in(path: &Path, except: Option<u64>, idle: bool) -> Option<Vec<Holder>> {
     let database = file_id(path)?.ino;
     let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
     let inodes: Vec<u64> = [Some(database), shm].into_iter().flatten().collect();
     let me = std::process::id();
     let mut found: Vec<Holder> = Vec::new();
     let mut mine: Vec<&'static str> = Vec::new();
-    for lock in locks::seen(&inodes)? {
+    let locks = locks::seen(&inodes)?;
+    // A reader takes PENDING too, for a moment and not for itself alone.
+    let waits = |lock: &procfs::PosixLock| lock.exclusive && ranks(lock, database).contains(&"pending");
+    let idle = idle || shm.is_none() || locks.iter().any(waits);
+    for lock in locks {
         for role in ranks(&lock, database) {
             let known = found.iter().any(|holder| holder.pid == lock.pid && holder.role == role);
-            if known || (role == "shared" && shm.is_some()) {
+            if known || (role == "shared" && !idle) {
                 continue;
             }
             if lock.pid == me {
@@ -94,6 +104,8 @@ pub(crate) fn write_locked_here(path: &Path) -> Option<bool> {
 }
 
 pub(crate) const THIS_PROCESS: &str = "this process";
+/// Has no number here: as a container sees the host's processes and other containers'.
+const OUTSIDE: &str = "outside this PID namespace";
 
 /// Whether a lock of this kind is in a writer's way; a reader's is not, in WAL mode.
 fn blocks(role: &str) -> bool {
@@ -107,6 +119,11 @@ pub(crate) fn blocking(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> 
         found.retain(|holder| blocks(holder.role));
     }
     Some(found)
+}
+
+/// Those that are in the way of who wants the whole file for itself, to change its journal mode.
+pub(crate) fn sharing(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
+    holders_in(path, except, true)
 }
 
 /// Whether a connection in WAL mode is closing as the last one: it has locked the whole database file, without first
@@ -129,7 +146,7 @@ pub(crate) fn is_closing(path: &Path) -> bool {
 /// A process as a holder: its command and its state.
 pub(crate) fn of_process(pid: u32, role: &'static str) -> Holder {
     let (command, state) = match pid {
-        0 => ("in another PID namespace".to_owned(), ""),
+        0 => (OUTSIDE.to_owned(), ""),
         pid => (procfs::command(pid), procfs::state(pid)),
     };
     // Since when it is in that state the kernel does not say: its record of when a thread last ran is in the clock of one
@@ -172,6 +189,9 @@ pub(crate) fn describe(holder: &Holder) -> String {
             "zombie" => ", a zombie".to_owned(),
             _ => String::new(),
         };
+        if holder.pid == 0 {
+            return format!("{what} by somebody {OUTSIDE}");
+        }
         return format!("{what} by pid {} ({}){state}", holder.pid, holder.command);
     }
     let whose = if holder.by_this_thread { "of this very thread" } else { "of this process" };

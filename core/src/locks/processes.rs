@@ -3,16 +3,16 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::locks;
+use crate::error::Holder;
+use crate::locks::{self, holders};
 use crate::platform::file_id::file_id;
 use crate::platform::path_facts::beside;
-use crate::platform::procfs;
 
 /// A process that has a database open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct User {
-    /// The process id; 0 for one in another PID namespace.
+    /// The process id; 0 for one outside this PID namespace.
     pub pid: u32,
     /// The command line, empty when it may not be read.
     pub command: String,
@@ -30,12 +30,16 @@ pub fn users(path: &Path) -> Option<Vec<User>> {
     pids.sort_unstable();
     pids.dedup();
     pids.retain(|&pid| pid != std::process::id());
-    Some(pids.into_iter().map(|pid| User { pid, command: procfs::command(pid), state: procfs::state(pid) }).collect())
+    let user = |pid| {
+        let Holder { pid, command, state, .. } = holders::of_process(pid, "");
+        User { pid, command, state }
+    };
+    Some(pids.into_iter().map(user).collect())
 }
 
 /// Whether any process, this one included, has a lock on the database or its `-shm`.
 pub(crate) fn in_use(path: &Path) -> Option<bool> {
     let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
     let inodes: Vec<u64> = [Some(file_id(path)?.ino), shm].into_iter().flatten().collect();
-    Some(!procfs::posix_locks(&inodes)?.is_empty())
+    Some(!locks::seen(&inodes)?.is_empty())
 }

@@ -11,7 +11,7 @@ pub(crate) use super::libproc::{command, state};
 /// A POSIX record lock that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PosixLock {
-    /// The holder; 0 when it lives in another PID namespace.
+    /// The holder; 0 when it is outside this PID namespace.
     pub pid: u32,
     pub exclusive: bool,
     pub ino: u64,
@@ -74,6 +74,14 @@ fn parse(line: &str) -> Option<PosixLock> {
         number => number.parse().ok()?,
     };
     Some(PosixLock { pid: u32::try_from(pid).unwrap_or(0), exclusive, ino, start, end })
+}
+
+/// Whether this process is in a PID namespace of its own, as in a container: the table of locks leaves out whoever is
+/// not in it.
+pub fn in_pid_namespace() -> bool {
+    /// The number of the system's first one (`PROC_PID_INIT_INO`).
+    const FIRST: &str = "pid:[4026531836]";
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|name| name.as_os_str() != FIRST)
 }
 
 /// The command line with blanks between the arguments; empty when it may not be read. It stands in messages: what a
