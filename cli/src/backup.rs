@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use litekeel_core::settings::Id;
+use litekeel_core::settings::words;
 use litekeel_core::{BackupOptions, DESTINATION_SETTINGS, Error, Result, codes, sqlite};
 use serde::Serialize;
 
@@ -122,7 +123,8 @@ fn as_destination(url: &str) -> Result<String> {
     let database = Database::of(Some(url))?;
     let settings = &database.resolved.settings;
     let path = database.path.display().to_string();
-    let mut text = format!("file:{}?mode={}", litekeel_core::url::encode(&path), settings.word(Id::Mode));
+    let mut text =
+        format!("file:{}?mode={}", litekeel_core::url::encode(&path), settings.mode().map_or("", words::Mode::as_str));
     for id in DESTINATION_SETTINGS.iter().filter(|id| **id != Id::Mode) {
         if let Some(value) = settings.get(*id).filter(|_| settings.is_explicit(*id) || *id == Id::BusyTimeout) {
             text.push_str(&format!("&{}={}", id.key(), litekeel_core::url::encode(&value.to_string())));
@@ -232,7 +234,7 @@ fn untouched(path: &Path) -> String {
 /// The database to read: as an ordinary connection, which keeps others from changing what is being read; without a trace
 /// in a directory that may not be written, or by a URL that only reads.
 fn reading(database: &Database) -> Result<Opened> {
-    if database.resolved.settings.word(Id::Mode) == "ro" {
+    if database.resolved.settings.mode() == Some(words::Mode::Ro) {
         return database.inspect();
     }
     match database.work(&[("optimize", "off")]) {

@@ -1,7 +1,7 @@
 //! What a URL means, what is refused, and with which hint.
 
 use litekeel_core::Options;
-use litekeel_core::settings::{Id, PROFILES, Target, resolve};
+use litekeel_core::settings::{Id, PROFILES, Target, resolve, words};
 use litekeel_core::url::{Location, Url, parse};
 
 fn path(url: &str) -> String {
@@ -216,9 +216,9 @@ fn values_are_read_as_the_table_says() {
     assert_eq!(get("synchronous=2", Id::Synchronous), "full");
     assert_eq!(get("secure_delete=yes", Id::SecureDelete), "on");
     for profile in PROFILES {
-        for (id, text) in profile.values {
+        for (id, text) in profile.values() {
             let wanted = id.setting().parse(text).unwrap().to_string();
-            assert_eq!(get(&format!("profile={}", profile.name), *id), wanted, "{} {}", profile.name, id.key());
+            assert_eq!(get(&format!("profile={}", profile.name), id), wanted, "{} {}", profile.name, id.key());
         }
     }
 }
@@ -231,7 +231,7 @@ fn stronger_wins_and_access_is_only_tightened() {
     assert_eq!(resolved.settings.int(Id::BusyTimeout), Some(3000));
     assert_eq!(resolved.settings.overrides.len(), 2);
     options.set("mode", "ro").unwrap();
-    assert_eq!(resolve(Some("file:a"), &options).unwrap().settings.word(Id::Mode), "ro");
+    assert_eq!(resolve(Some("file:a"), &options).unwrap().settings.mode(), Some(words::Mode::Ro));
     options.set("mode", "rwc").unwrap();
     assert!(resolve(Some("file:a?mode=ro"), &options).is_err());
     for (url, key, value) in [("file:a?immutable=1", "immutable", "0"), ("file:a", "mode", "memory")] {
@@ -347,7 +347,7 @@ fn who_checkpoints_follows_from_what_was_asked_for() {
     ] {
         let settings = resolve(Some(url), &Options::new()).unwrap().settings;
         assert_eq!(
-            (settings.word(Id::Checkpoint), settings.int(Id::WalAutocheckpoint)),
+            (settings.checkpoint().map_or("", words::Checkpoint::as_str), settings.int(Id::WalAutocheckpoint)),
             (checkpoint, Some(pages)),
             "{url}"
         );

@@ -1,6 +1,7 @@
 //! What a database says about itself: its header, its pages, and how they fit the settings.
 
 use litekeel_core::hazards::{Finding, Level};
+use litekeel_core::settings::words::JournalMode;
 use litekeel_core::settings::{Id, Settings};
 use litekeel_core::{Connection, Error, Result, sqlite};
 use rusqlite::Connection as Sqlite;
@@ -82,10 +83,10 @@ fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Findin
 
 /// Only whether it is WAL is written in the file.
 fn journal_mode(has: &str, wanted: &Settings) -> Finding {
-    let wanted = wanted.word(Id::JournalMode);
-    if (has == "wal") == (wanted == "wal") || wanted.is_empty() {
+    let wanted = wanted.journal_mode();
+    let Some(wanted) = wanted.map(JournalMode::as_str).filter(|wanted| (has == "wal") != (*wanted == "wal")) else {
         return Finding::new("journal_mode", Level::Fine, has, "");
-    }
+    };
     let text = format!("the file is in journal_mode={has}, the settings ask for {wanted}");
     Finding::new("journal_mode", Level::Note, text, "nothing: the next open for writing converts it")
 }

@@ -2,6 +2,7 @@
 
 use litekeel_core::hazards::{Finding, Level};
 use litekeel_core::report::Row;
+use litekeel_core::settings::words;
 use litekeel_core::settings::{Id, Origin, Settings};
 use serde::Serialize;
 
@@ -35,21 +36,21 @@ pub fn findings(settings: &Settings) -> Vec<Finding> {
             format!("{}={now} for {}", change.id.key(), change.from)
         })
         .collect();
-    let profile = settings.word(Id::Profile);
+    let profile = settings.profile().map_or("", words::ProfileName::as_str);
     let mut found = vec![match differing.as_slice() {
         [] => Finding::new(check, Level::Fine, format!("profile {profile}, unchanged"), ""),
         some => Finding::new(check, Level::Note, format!("profile {profile} with {}", some.join(", ")), ""),
     }];
     let mut warn =
         |found_text: String, remedy: &str| found.push(Finding::new(check, Level::Warning, found_text, remedy));
-    match settings.word(Id::JournalMode) {
-        "wal" | "" => {}
-        other => warn(
-            format!("journal_mode={other}: a writer keeps every reader out"),
+    match settings.journal_mode() {
+        Some(words::JournalMode::Wal) | None => {}
+        Some(other) => warn(
+            format!("journal_mode={}: a writer keeps every reader out", other.as_str()),
             "leave journal_mode out, which gives wal",
         ),
     }
-    if settings.word(Id::Synchronous) == "off" {
+    if settings.synchronous() == Some(words::Synchronous::Off) {
         warn("synchronous=off: a power loss can damage the database".into(), "synchronous=normal is safe in WAL mode");
     }
     if settings.get(Id::ForeignKeys).is_some() && !settings.bool(Id::ForeignKeys) {

@@ -20,7 +20,8 @@ use crate::platform::new_file;
 use crate::platform::path_facts::{beside, may, strerror};
 use crate::preflight::orphan_wal;
 use crate::settings::Access;
-use crate::settings::{Id, Resolved};
+use crate::settings::Resolved;
+use crate::settings::words;
 use crate::sqlite;
 use crate::vfs::open_files;
 
@@ -100,7 +101,7 @@ impl Place {
 
     /// SQLite would take what an earlier database of that name left for the copy's own, and change the copy by it.
     pub(super) fn refuse_leftovers(&self, resolved: &Resolved) -> Result<()> {
-        orphan_wal::check(&self.real, resolved.settings.word(Id::OnOrphanWal) == "set_aside")?;
+        orphan_wal::check(&self.real, resolved.settings.on_orphan_wal() == Some(words::OnOrphanWal::SetAside))?;
         let journal = beside(&self.real, "-journal");
         if fs::metadata(&journal).is_ok_and(|meta| meta.len() > 0) {
             let text = format!("{} was left by another database of that name", journal.display());

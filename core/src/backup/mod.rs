@@ -155,7 +155,7 @@ impl Connection {
         made: &mut OpenReport,
         progress: &mut dyn FnMut(i64, i64) -> bool,
     ) -> Result<BackupReport> {
-        let access = access(resolved);
+        let access = resolved.settings.access();
         open::target::make_directories_for(resolved, access, made)?;
         // Only now does every `..` and every link on the way lead somewhere.
         let place = Place::find(path, access)?;
@@ -211,7 +211,7 @@ fn wanted(resolved: &Resolved) -> Result<&Path> {
             .with_step(STEP));
     };
     let settings = &resolved.settings;
-    if access(resolved) == Access::Read {
+    if resolved.settings.access() == Access::Read {
         return Err(Error::new(codes::CONFLICT, "a backup cannot be written with mode=ro").with_step(STEP));
     }
     let other = TABLE.iter().find(|row| settings.is_explicit(row.id) && !DESTINATION_SETTINGS.contains(&row.id));
@@ -222,14 +222,6 @@ fn wanted(resolved: &Resolved) -> Result<&Path> {
             .with_step(STEP));
     }
     Ok(path)
-}
-
-fn access(resolved: &Resolved) -> Access {
-    match resolved.settings.word(Id::Mode) {
-        "ro" => Access::Read,
-        "rw" => Access::Write,
-        _ => Access::Create,
-    }
 }
 
 /// The running backup; finished when it is dropped, which undoes a part of one.

@@ -15,7 +15,7 @@ use crate::platform::threads::this_thread;
 use crate::registry::OpenHandle;
 use crate::report::{CloseReport, ClosingCheckpoint};
 use crate::settings::Access;
-use crate::settings::Id;
+use crate::settings::words;
 use crate::sqlite::handle;
 use crate::vfs::confinement::confine;
 use crate::waiting::busy_handler::BusyHandler;
@@ -160,7 +160,7 @@ unsafe fn statements(db: *mut sqlite::sqlite3) -> Vec<String> {
 
 unsafe fn optimize(connection: &Connection, state: &State, report: &mut CloseReport) {
     let db = state.raw.0;
-    let wanted = connection.settings().is_some_and(|settings| settings.word(Id::Optimize) == "close");
+    let wanted = connection.settings().is_some_and(|settings| settings.optimize() == Some(words::Optimize::Close));
     // SAFETY: as in `close_locked`.
     unsafe {
         let wrote = sqlite::sqlite3_total_changes64(db) != state.changes_at_open;
@@ -178,9 +178,9 @@ unsafe fn optimize(connection: &Connection, state: &State, report: &mut CloseRep
 
 unsafe fn checkpoint(connection: &Connection, db: *mut sqlite::sqlite3, wal: Option<u64>, report: &mut CloseReport) {
     let Some(settings) = connection.settings() else { return };
-    let mode = match settings.word(Id::CloseCheckpoint) {
-        "truncate" => sqlite::SQLITE_CHECKPOINT_TRUNCATE,
-        "passive" => sqlite::SQLITE_CHECKPOINT_PASSIVE,
+    let mode = match settings.close_checkpoint() {
+        Some(words::CloseCheckpoint::Truncate) => sqlite::SQLITE_CHECKPOINT_TRUNCATE,
+        Some(words::CloseCheckpoint::Passive) => sqlite::SQLITE_CHECKPOINT_PASSIVE,
         _ => return,
     };
     // The last connection of all checkpoints in sqlite3_close and removes the file; an empty WAL has nothing to move.

@@ -3,6 +3,8 @@
 use crate::connection::Connection;
 use crate::settings::Access;
 use crate::settings::Id;
+use crate::settings::Settings;
+use crate::settings::words::Txlock;
 
 /// What a host's transaction helper was told to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,23 +25,23 @@ impl Connection {
     pub fn begin_statement(&self, told: Begin) -> &'static str {
         let settings = self.settings();
         let explicit = settings.is_some_and(|settings| settings.is_explicit(Id::Txlock));
-        let word = match told {
-            Begin::Immediate => "immediate",
-            Begin::Exclusive => "exclusive",
-            Begin::Deferred if !explicit => "deferred",
+        let how = match told {
+            Begin::Immediate => Txlock::Immediate,
+            Begin::Exclusive => Txlock::Exclusive,
+            Begin::Deferred if !explicit => Txlock::Deferred,
             Begin::Default | Begin::Deferred => {
                 let reads = settings.is_some_and(|settings| settings.bool(Id::QueryOnly));
                 if reads || self.identity.access == Access::Read {
-                    "deferred"
+                    Txlock::Deferred
                 } else {
-                    settings.map_or("deferred", |settings| settings.word(Id::Txlock))
+                    settings.and_then(Settings::txlock).unwrap_or(Txlock::Deferred)
                 }
             }
         };
-        match word {
-            "immediate" => "BEGIN IMMEDIATE",
-            "exclusive" => "BEGIN EXCLUSIVE",
-            _ => "BEGIN DEFERRED",
+        match how {
+            Txlock::Immediate => "BEGIN IMMEDIATE",
+            Txlock::Exclusive => "BEGIN EXCLUSIVE",
+            Txlock::Deferred => "BEGIN DEFERRED",
         }
     }
 }

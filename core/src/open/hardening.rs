@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use super::Opening;
 use crate::error::codes;
 use crate::error::{Error, Result};
+use crate::settings::words;
 use crate::settings::{Id, Settings};
 use crate::sqlite;
 use crate::sqlite::handle;
@@ -14,14 +15,14 @@ use crate::vfs::confinement;
 const STEP: &str = "db_config";
 
 pub(super) fn apply(opening: &Opening, settings: &Settings, confined: bool) -> Result<()> {
-    let attach = settings.word(Id::Attach);
+    let attach = settings.attach();
     let switches = [
         ("load_extension", sqlite::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, false),
         ("dqs", sqlite::SQLITE_DBCONFIG_DQS_DML, settings.bool(Id::Dqs)),
         ("dqs", sqlite::SQLITE_DBCONFIG_DQS_DDL, settings.bool(Id::Dqs)),
         ("trusted_schema", sqlite::SQLITE_DBCONFIG_TRUSTED_SCHEMA, settings.bool(Id::TrustedSchema)),
         ("defensive", sqlite::SQLITE_DBCONFIG_DEFENSIVE, settings.bool(Id::Defensive)),
-        ("attach", sqlite::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, attach == "any"),
+        ("attach", sqlite::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, attach == Some(words::Attach::Any)),
     ];
     for (name, op, on) in switches {
         let mut got: c_int = -1;
@@ -36,7 +37,7 @@ pub(super) fn apply(opening: &Opening, settings: &Settings, confined: bool) -> R
             .with_step(STEP));
         }
     }
-    if attach == "none" {
+    if attach == Some(words::Attach::None) {
         // SAFETY: the callback only reads, and its context is the handle it belongs to.
         unsafe { sqlite::sqlite3_set_authorizer(opening.raw, Some(deny_attach), opening.raw.cast()) };
     } else if confined {

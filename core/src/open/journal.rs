@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Opening;
 use crate::error::Result;
+use crate::settings::words::JournalMode;
 use crate::settings::{Id, Settings};
 use crate::sqlite;
 use crate::sqlite::handle;
@@ -12,10 +13,7 @@ use crate::sqlite::handle;
 const STEP: &str = "journal_mode";
 
 pub(super) fn set(opening: &Opening, settings: &Settings) -> Result<()> {
-    let wanted = settings.word(Id::JournalMode);
-    if wanted.is_empty() {
-        return Ok(());
-    }
+    let Some(wanted) = settings.journal_mode().map(JournalMode::as_str) else { return Ok(()) };
     let began = Instant::now();
     let patience = Duration::from_millis(settings.int(Id::BusyTimeout).unwrap_or(0).max(0) as u64);
     // What the handler itself waited counts too, so the deadline is one for both.

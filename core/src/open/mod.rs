@@ -32,6 +32,7 @@ use crate::registry;
 use crate::report::OpenReport;
 use crate::settings::Access;
 use crate::settings::resolve;
+use crate::settings::words;
 use crate::settings::{Id, Options, Origin, Resolved, Settings, Target, Value};
 use crate::vfs::confinement::confine;
 use crate::vfs::open_files;
@@ -97,7 +98,7 @@ pub(crate) fn destination(
     let settings = &resolved.settings;
     target::prepare(resolved, options, access, report).map_err(|e| e.with_step("target"))?;
     if let Target::File(path) = &resolved.target {
-        second_sqlite::check(path, settings.word(Id::ForeignSqlite)).map_err(|e| e.with_step("foreign_sqlite"))?;
+        second_sqlite::check(path, settings.foreign_sqlite()).map_err(|e| e.with_step("foreign_sqlite"))?;
     }
     let mut opening = opening::open(resolved, options, access)?;
     opening.install_busy_handler(settings);
@@ -131,7 +132,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
     };
     let access = settings.access();
     let prepared = target::prepare(&resolved, options, access, &mut report).map_err(|e| e.with_step("target"))?;
-    let other_copies = settings.word(Id::ForeignSqlite);
+    let other_copies = settings.foreign_sqlite();
     report.warnings.extend(second_library::check(other_copies).map_err(|e| e.with_step("foreign_sqlite"))?);
     if let Target::File(path) = &resolved.target {
         report.warnings.extend(second_sqlite::check(path, other_copies).map_err(|e| e.with_step("foreign_sqlite"))?);
@@ -159,7 +160,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
     journal::set(&opening, settings)?;
     pragmas::tune(&opening, settings, &prepared)?;
     pragmas::file_controls(&opening, settings)?;
-    if settings.word(Id::Optimize) == "open" && access != Access::Read {
+    if settings.optimize() == Some(words::Optimize::Open) && access != Access::Read {
         pragmas::optimize(&opening, &mut report);
     }
     pragmas::query_only(&opening, settings)?;
@@ -197,7 +198,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         access,
         opened_at: options.opened_at.clone().unwrap_or_default(),
         report,
-        strict: settings.word(Id::Profile) == "test",
+        strict: settings.profile() == Some(words::ProfileName::Test),
         resolved: Some(resolved),
         watch,
         inspected,
@@ -214,12 +215,12 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
 
 /// What is to be done for the WAL beside SQLite's own checkpoints; `None` for nothing.
 fn wish(settings: &Settings, report: &OpenReport) -> Option<Wish> {
-    let checkpoint = settings.word(Id::Checkpoint);
+    let checkpoint = settings.checkpoint();
     let wal_max = settings.int(Id::WalMax).unwrap_or(0);
-    let background = checkpoint == "background";
-    let idle = background || checkpoint.contains("idle");
+    let background = checkpoint == Some(words::Checkpoint::Background);
+    let idle = background || matches!(checkpoint, Some(words::Checkpoint::AutoIdle | words::Checkpoint::Idle));
     // A reader moves nothing, and has nobody else do so.
-    if settings.word(Id::Mode) == "ro" {
+    if settings.mode() == Some(words::Mode::Ro) {
         return None;
     }
     if !(idle || wal_max > 0) || report.row("journal_mode").is_none_or(|row| row.value != "wal") {
@@ -230,7 +231,7 @@ fn wish(settings: &Settings, report: &OpenReport) -> Option<Wish> {
         idle,
         pages: settings.int(Id::WalAutocheckpoint).unwrap_or(0),
         wal_max,
-        refuse: settings.word(Id::WalMaxAction) == "error",
+        refuse: settings.wal_max_action() == Some(words::WalMaxAction::Error),
         vfs: settings.text(Id::Vfs).and_then(|name| std::ffi::CString::new(name).ok()),
     })
 }

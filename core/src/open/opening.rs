@@ -13,6 +13,7 @@ use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::explain::{FailedCall, explain};
 use crate::settings::Access;
+use crate::settings::words;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::sqlite;
 use crate::sqlite::handle;
@@ -65,7 +66,7 @@ impl Opening {
         let ms = settings.int(Id::BusyTimeout).unwrap_or(0).clamp(0, i64::from(i32::MAX)) as i32;
         // SAFETY: the handle is open; the boxed handler lives until after it is closed.
         unsafe {
-            if settings.word(Id::Busy) == "sqlite" {
+            if settings.busy() == Some(words::BusyWaiting::Sqlite) {
                 sqlite::sqlite3_busy_timeout(self.raw, ms);
             } else {
                 let waiting = BusyHandler::new(self.raw, ms as u32);
@@ -129,7 +130,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
         flags |= sqlite::SQLITE_OPEN_NOFOLLOW;
     }
     let name = match path {
-        None if settings.word(Id::Cache) == "shared" => {
+        None if settings.cache() == Some(words::Cache::Shared) => {
             flags |= sqlite::SQLITE_OPEN_URI;
             CString::new(SHARED_MEMORY)
         }

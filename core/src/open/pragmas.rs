@@ -5,6 +5,7 @@ use super::target::Prepared;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::report::OpenReport;
+use crate::settings::words;
 use crate::settings::{Id, Kind, Settings, Step, TABLE, Value};
 use crate::sqlite;
 
@@ -117,7 +118,7 @@ pub(super) fn file_controls(opening: &Opening, settings: &Settings) -> Result<()
                 return Err(opening.fail(rc, "persist_wal"));
             }
         }
-        if settings.word(Id::CloseCheckpoint) == "none" {
+        if settings.close_checkpoint() == Some(words::CloseCheckpoint::None) {
             let mut on: i32 = 0;
             sqlite::sqlite3_db_config(opening.raw, sqlite::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1i32, &raw mut on);
         }

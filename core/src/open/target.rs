@@ -15,6 +15,8 @@ use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacl
 use crate::preflight::orphan_wal;
 use crate::report::OpenReport;
 use crate::settings::Access;
+use crate::settings::words;
+use crate::settings::words::NetworkFs;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::sqlite;
 use crate::vfs::open_files;
@@ -38,7 +40,7 @@ pub(super) fn prepare(
     make_directories_for(resolved, access, report)?;
     refuse_special_files(path)?;
     let reach = check_file_system(path, settings, report)?;
-    let set_aside = settings.word(Id::OnOrphanWal) == "set_aside" && access != Access::Read;
+    let set_aside = settings.on_orphan_wal() == Some(words::OnOrphanWal::SetAside) && access != Access::Read;
     if let Some(name) = orphan_wal::check(path, set_aside)? {
         report.warnings.push(format!("a -wal without its database was set aside as {}", name.display()));
     }
@@ -139,24 +141,21 @@ fn make_directories(parent: &Path, resolved: &Resolved, report: &mut OpenReport)
 fn check_file_system(path: &Path, settings: &Settings, report: &mut OpenReport) -> Result<Reach> {
     let found = filesystem::of(path).or_else(|| filesystem::of(path.parent()?));
     let Some((name, reach)) = found else { return Ok(Reach::Local) };
-    let verdict = match settings.word(Id::NetworkFs) {
-        "" => match reach {
-            Reach::Network => "refuse",
-            Reach::Doubtful => "warn",
-            Reach::Local => "allow",
-        },
-        asked => asked,
-    };
+    let verdict = settings.network_fs().unwrap_or(match reach {
+        Reach::Network => NetworkFs::Refuse,
+        Reach::Doubtful => NetworkFs::Warn,
+        Reach::Local => NetworkFs::Allow,
+    });
     if reach != Reach::Local {
         let text = format!("{} lies on {name}: WAL's shared memory does not work across hosts", path.display());
         match verdict {
-            "refuse" => {
+            NetworkFs::Refuse => {
                 return Err(Error::new(codes::NETWORK_FS, text)
                     .with_hint("move the database to a local disk; network_fs=warn if one machine alone uses it")
                     .with_path(path));
             }
-            "warn" => report.warnings.push(text),
-            _ => {}
+            NetworkFs::Warn => report.warnings.push(text),
+            NetworkFs::Allow => {}
         }
     }
     report.file_system = Some(name);

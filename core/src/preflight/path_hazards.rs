@@ -10,6 +10,7 @@ use crate::platform::filesystem;
 use crate::platform::filesystem::Reach;
 use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle};
 use crate::preflight::orphan_wal;
+use crate::settings::words;
 use crate::settings::{Id, Settings};
 
 /// How bad a finding is.
@@ -124,7 +125,7 @@ fn file(path: &Path, settings: &Settings) -> Finding {
         let remedy = "give this user permission to read it, or run as its owner";
         return Finding::new(check, Level::Problem, format!("{place} may not be read ({})", describe(path)), remedy);
     }
-    let reads = settings.word(Id::Mode) == "ro";
+    let reads = settings.mode() == Some(words::Mode::Ro);
     if let Some(finding) = (!reads && !may(path, libc::W_OK)).then(|| on_disk(path)).flatten() {
         return Finding::new(check, Level::Warning, format!("{place}: {}", finding.why), finding.hint);
     }
@@ -163,7 +164,8 @@ fn file_system(path: &Path, settings: &Settings) -> Finding {
     };
     match (reach, name.as_str()) {
         (Reach::Network, _) => {
-            let level = if settings.word(Id::NetworkFs) == "allow" { Level::Warning } else { Level::Problem };
+            let level =
+                if settings.network_fs() == Some(words::NetworkFs::Allow) { Level::Warning } else { Level::Problem };
             let text = format!("{name}: other machines see the file but not the shared memory that WAL needs");
             Finding::new(check, level, text, "move the database to a local disk")
         }
@@ -284,7 +286,7 @@ fn journals(path: &Path, settings: &Settings) -> Vec<Finding> {
 /// Litestream keeps its state in a directory beside the database, and wants to checkpoint alone.
 fn litestream(path: &Path, settings: &Settings) -> Option<Finding> {
     let name = format!(".{}-litestream", path.file_name()?.to_string_lossy());
-    let ours = settings.word(Id::Checkpoint) != "external";
+    let ours = settings.checkpoint() != Some(words::Checkpoint::External);
     (path.with_file_name(name).is_dir() && ours).then(|| {
         Finding::new(
             "replication",

@@ -4,16 +4,17 @@
 //! objects are asked for theirs.
 
 use crate::error::Result;
+use crate::settings::words::ForeignSqlite;
 
 /// Refuses (or, with `warn`, returns a warning) when several objects in this process carry litekeel. Looks at the first
 /// open: a copy that is loaded later finds itself to be the second.
 ///
 /// # Errors
 /// `KEEL_TWO_COPIES`, with the paths of all.
-pub(crate) fn check(action: &str) -> Result<Option<String>> {
+pub(crate) fn check(action: Option<ForeignSqlite>) -> Result<Option<String>> {
     use std::sync::atomic::{AtomicBool, Ordering};
     static ALONE: AtomicBool = AtomicBool::new(false);
-    if action == "off" || ALONE.load(Ordering::Relaxed) {
+    if action == Some(ForeignSqlite::Off) || ALONE.load(Ordering::Relaxed) {
         return Ok(None);
     }
     let copies = mark::carriers();
@@ -23,7 +24,7 @@ pub(crate) fn check(action: &str) -> Result<Option<String>> {
     }
     let text =
         format!("{} copies of litekeel are loaded in this process; they do not see each other's locks", copies.len());
-    if action == "warn" {
+    if action == Some(ForeignSqlite::Warn) {
         return Ok(Some(format!("{text}: {}", copies.join(", "))));
     }
     let hint = format!("let every host load the same file; loaded are {}", copies.join(" and "));

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::platform::file_id::file_id;
 use crate::platform::path_facts::beside;
 use crate::platform::procfs;
+use crate::settings::words::ForeignSqlite;
 use crate::vfs::open_files;
 
 /// What a look before opening can tell.
@@ -32,13 +33,13 @@ const LOOKS: usize = 3;
 ///
 /// # Errors
 /// `KEEL_SECOND_SQLITE`; `KEEL_FORKED` for a file that the parent process had open at the fork.
-pub(crate) fn check(path: &Path, action: &str) -> Result<Option<String>> {
+pub(crate) fn check(path: &Path, action: Option<ForeignSqlite>) -> Result<Option<String>> {
     let place = path.display();
     if file_id(path).is_some_and(open_files::inherited) {
         let text = format!("{place} was open in the process that forked this one: SQLite would take no lock here");
         return Err(Error::new(codes::FORKED, text).with_path(path));
     }
-    if action == "off" {
+    if action == Some(ForeignSqlite::Off) {
         return Ok(None);
     }
     match look(path) {
@@ -51,7 +52,11 @@ pub(crate) fn check(path: &Path, action: &str) -> Result<Option<String>> {
                 "{place}: another copy of SQLite in this process has it open; the two do not see each other's locks, and \
                  updates get lost"
             );
-            if action == "warn" { Ok(Some(text)) } else { Err(Error::new(codes::SECOND_SQLITE, text).with_path(path)) }
+            if action == Some(ForeignSqlite::Warn) {
+                Ok(Some(text))
+            } else {
+                Err(Error::new(codes::SECOND_SQLITE, text).with_path(path))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a connection wants of its file.
 
-use crate::settings::{Id, Settings};
+use crate::settings::Settings;
+use crate::settings::words::Mode;
 
 /// What a connection wants of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,9 +17,9 @@ pub(crate) enum Access {
 impl Settings {
     /// What the setting `mode` asks for.
     pub(crate) fn access(&self) -> Access {
-        match self.word(Id::Mode) {
-            "ro" => Access::Read,
-            "rw" => Access::Write,
+        match self.mode() {
+            Some(Mode::Ro) => Access::Read,
+            Some(Mode::Rw) => Access::Write,
             _ => Access::Create,
         }
     }

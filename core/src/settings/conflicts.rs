@@ -1,6 +1,7 @@
 //! Settings that exclude each other. Only what was asked for conflicts; a profile's value gives way.
 
 use super::table::Id;
+use super::words;
 use super::{Settings, Value};
 use crate::error::codes;
 use crate::error::{Error, Result};
@@ -34,7 +35,7 @@ fn read_only_by(settings: &Settings) -> Id {
 
 /// Refuses what was asked for and cannot be, and skips what a profile brought and does not apply.
 pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
-    let read_only = settings.word(Id::Mode) == "ro" || settings.bool(Id::Immutable);
+    let read_only = settings.mode() == Some(words::Mode::Ro) || settings.bool(Id::Immutable);
     let asked = |s: &Settings, id: Id| s.is_explicit(id) && s.get(id).is_some();
     let drop = |s: &mut Settings, id: Id, why: &'static str| {
         if !s.is_explicit(id) {
@@ -57,7 +58,7 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         }
     }
     if memory {
-        let wal = settings.word(Id::JournalMode) == "wal";
+        let wal = settings.journal_mode() == Some(words::JournalMode::Wal);
         if wal && asked(settings, Id::JournalMode) {
             return Err(conflict(settings, Id::Mode, Id::JournalMode, "a database in memory has no WAL"));
         }
@@ -71,20 +72,20 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
             drop(settings, id, "a database in memory has no file");
         }
         drop(settings, Id::CloseCheckpoint, "a database in memory has no file");
-    } else if settings.word(Id::Cache) == "shared" {
+    } else if settings.cache() == Some(words::Cache::Shared) {
         return Err(Error::new(
             codes::CONFLICT,
             "cache=shared on a file: SQLite's shared cache ignores the busy timeout",
         )
         .with_hint("remove cache=shared; WAL already lets readers and a writer work side by side"));
     }
-    if settings.bool(Id::Nolock) && settings.word(Id::JournalMode) == "wal" {
+    if settings.bool(Id::Nolock) && settings.journal_mode() == Some(words::JournalMode::Wal) {
         if asked(settings, Id::JournalMode) {
             return Err(conflict(settings, Id::Nolock, Id::JournalMode, "WAL needs locks"));
         }
         drop(settings, Id::JournalMode, "nolock: WAL needs locks");
     }
-    if settings.bool(Id::Defensive) && settings.word(Id::JournalMode) == "off" {
+    if settings.bool(Id::Defensive) && settings.journal_mode() == Some(words::JournalMode::Off) {
         return Err(conflict(
             settings,
             Id::Defensive,
@@ -94,7 +95,8 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
     }
     checkpoints(settings, read_only, memory)?;
     if !settings.bool(Id::Unsafe) {
-        let journal = matches!(settings.word(Id::JournalMode), "memory" | "off") && !memory;
+        let journal =
+            matches!(settings.journal_mode(), Some(words::JournalMode::Memory | words::JournalMode::Off)) && !memory;
         let apart = settings.text(Id::Vfs).is_some_and(|name| LOCKS_APART.contains(&name)) && !memory;
         let id = match () {
             () if journal => Some(Id::JournalMode),
@@ -112,9 +114,10 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
 /// Who moves the WAL, and whether the other settings let him.
 fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result<()> {
     let asked = |s: &Settings, id: Id| s.is_explicit(id) && s.get(id).is_some();
-    let who = settings.word(Id::Checkpoint);
-    let at_commit = matches!(who, "auto" | "auto+idle" | "background");
-    let none = matches!(who, "external" | "manual");
+    use words::Checkpoint::{Auto, AutoIdle, Background, External, Manual};
+    let who = settings.checkpoint();
+    let at_commit = matches!(who, Some(Auto | AutoIdle | Background));
+    let none = matches!(who, Some(External | Manual));
     if asked(settings, Id::WalMaxAction) && settings.int(Id::WalMax).unwrap_or(0) == 0 {
         return Err(Error::new(
             codes::CONFLICT,
@@ -137,21 +140,21 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
         return Ok(());
     }
     let capped = settings.int(Id::WalMax).unwrap_or(0) > 0;
-    if capped && who == "external" {
+    if capped && who == Some(External) {
         return Err(conflict(settings, Id::WalMax, Id::Checkpoint, "the WAL is another program's to checkpoint"));
     }
     let needs_wal = if capped {
         Some(Id::WalMax)
-    } else if asked(settings, Id::Checkpoint) && !none && who != "auto" {
+    } else if asked(settings, Id::Checkpoint) && !none && who != Some(Auto) {
         Some(Id::Checkpoint)
     } else {
         None
     };
     if let Some(id) = needs_wal {
-        if !matches!(settings.word(Id::JournalMode), "wal" | "") {
+        if settings.journal_mode().is_some_and(|journal| journal != words::JournalMode::Wal) {
             return Err(conflict(settings, id, Id::JournalMode, "only a WAL is checkpointed"));
         }
-        if settings.word(Id::LockingMode) == "exclusive" {
+        if settings.locking_mode() == Some(words::LockingMode::Exclusive) {
             return Err(conflict(
                 settings,
                 id,
@@ -169,7 +172,7 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
             settings.set(Id::Checkpoint, Value::Word("manual"), settings.origin(Id::WalAutocheckpoint));
             Ok(())
         }
-        Some(pages) if pages > 0 && !at_commit && !who.is_empty() => {
+        Some(pages) if pages > 0 && !at_commit && who.is_some() => {
             if asked(settings, Id::WalAutocheckpoint) && asked(settings, Id::Checkpoint) {
                 return Err(conflict(
                     settings,

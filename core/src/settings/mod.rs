@@ -12,6 +12,7 @@ mod reference;
 mod resolve;
 mod table;
 mod value;
+pub mod words;
 
 pub(crate) use access::Access;
 pub use options::Options;
@@ -105,14 +106,6 @@ impl Settings {
     /// A boolean setting; unset is false.
     pub fn bool(&self, id: Id) -> bool {
         matches!(self.get(id), Some(Value::Bool(true)))
-    }
-
-    /// A setting with a fixed set of words; unset is the empty word.
-    pub fn word(&self, id: Id) -> &'static str {
-        match self.get(id) {
-            Some(Value::Word(word)) => word,
-            _ => "",
-        }
     }
 
     /// A setting with free text.

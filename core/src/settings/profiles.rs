@@ -7,81 +7,80 @@ use super::table::Id;
 pub struct Profile {
     /// The name in `profile=`.
     pub name: &'static str,
-    /// The settings and their texts, as a URL would give them.
-    pub values: &'static [(Id, &'static str)],
+    /// What differs from `production`.
+    pub changes: &'static [(Id, &'static str)],
     /// What whoever chooses it has to know.
     pub warning: &'static str,
 }
 
-macro_rules! profile {
-    ($name:literal, $sync:literal, $busy:literal, $cache:literal, $mmap:literal, $auto:literal, $limit:literal, $temp:literal,
-     $checkpoint:literal, $close:literal, $persist:literal, $warning:literal) => {
-        Profile {
-            name: $name,
-            values: &[
-                (Id::JournalMode, "wal"),
-                (Id::ForeignKeys, "on"),
-                (Id::Synchronous, $sync),
-                (Id::BusyTimeout, $busy),
-                (Id::CacheSize, $cache),
-                (Id::MmapSize, $mmap),
-                (Id::WalAutocheckpoint, $auto),
-                (Id::JournalSizeLimit, $limit),
-                (Id::TempStore, $temp),
-                (Id::Checkpoint, $checkpoint),
-                (Id::CloseCheckpoint, $close),
-                (Id::PersistWal, $persist),
-            ],
-            warning: $warning,
-        }
-    };
-}
+/// What each profile has, unless it says otherwise.
+const PRODUCTION: &[(Id, &str)] = &[
+    (Id::JournalMode, "wal"),
+    (Id::ForeignKeys, "on"),
+    (Id::Synchronous, "normal"),
+    (Id::BusyTimeout, "5000"),
+    (Id::CacheSize, "-64000"),
+    (Id::MmapSize, "0"),
+    (Id::WalAutocheckpoint, "1000"),
+    (Id::JournalSizeLimit, "64MiB"),
+    (Id::TempStore, "memory"),
+    (Id::Checkpoint, "auto+idle"),
+    (Id::CloseCheckpoint, "truncate"),
+    (Id::PersistWal, "off"),
+];
 
 /// Every profile; the first is the default.
 pub static PROFILES: &[Profile] = &[
-    profile!(
-        "production",
-        "normal",
-        "5000",
-        "-64000",
-        "0",
-        "1000",
-        "64MiB",
-        "memory",
-        "auto+idle",
-        "truncate",
-        "off",
-        ""
-    ),
-    profile!(
-        "read-heavy",
-        "normal",
-        "5000",
-        "-128000",
-        "536870912",
-        "1000",
-        "64MiB",
-        "memory",
-        "auto+idle",
-        "truncate",
-        "off",
-        ""
-    ),
-    profile!(
-        "write-heavy",
-        "off",
-        "10000",
-        "-64000",
-        "0",
-        "10000",
-        "256MiB",
-        "memory",
-        "background",
-        "truncate",
-        "off",
-        "synchronous=off: a power loss can lose or damage data; add &synchronous=normal to be safe against it"
-    ),
-    profile!("durable", "full", "10000", "-64000", "0", "1000", "64MiB", "default", "auto", "truncate", "off", ""),
-    profile!("litestream", "normal", "5000", "-64000", "0", "0", "-1", "memory", "external", "none", "on", ""),
-    profile!("test", "off", "2000", "-8000", "0", "1000", "64MiB", "memory", "auto", "truncate", "off", ""),
+    Profile { name: "production", changes: &[], warning: "" },
+    Profile { name: "read-heavy", changes: &[(Id::CacheSize, "-128000"), (Id::MmapSize, "536870912")], warning: "" },
+    Profile {
+        name: "write-heavy",
+        changes: &[
+            (Id::Synchronous, "off"),
+            (Id::BusyTimeout, "10000"),
+            (Id::WalAutocheckpoint, "10000"),
+            (Id::JournalSizeLimit, "256MiB"),
+            (Id::Checkpoint, "background"),
+        ],
+        warning: "synchronous=off: a power loss can lose or damage data; add &synchronous=normal to be safe against it",
+    },
+    Profile {
+        name: "durable",
+        changes: &[
+            (Id::Synchronous, "full"),
+            (Id::BusyTimeout, "10000"),
+            (Id::TempStore, "default"),
+            (Id::Checkpoint, "auto"),
+        ],
+        warning: "",
+    },
+    Profile {
+        name: "litestream",
+        changes: &[
+            (Id::WalAutocheckpoint, "0"),
+            (Id::JournalSizeLimit, "-1"),
+            (Id::Checkpoint, "external"),
+            (Id::CloseCheckpoint, "none"),
+            (Id::PersistWal, "on"),
+        ],
+        warning: "",
+    },
+    Profile {
+        name: "test",
+        changes: &[
+            (Id::Synchronous, "off"),
+            (Id::BusyTimeout, "2000"),
+            (Id::CacheSize, "-8000"),
+            (Id::Checkpoint, "auto"),
+        ],
+        warning: "",
+    },
 ];
+
+impl Profile {
+    /// The settings and their texts, as a URL would give them.
+    pub fn values(&self) -> impl Iterator<Item = (Id, &'static str)> {
+        let changed = |id: Id| self.changes.iter().find(|(other, _)| *other == id).map(|(_, text)| *text);
+        PRODUCTION.iter().map(move |(id, text)| (*id, changed(*id).unwrap_or(text)))
+    }
+}

@@ -20,7 +20,7 @@ pub fn reference_page() -> String {
             values => format!(" *Refused by this version: {}.*", values.join(", ")),
         };
         // The profile that holds when none is named wins over the table.
-        let default = PROFILES[0].values.iter().find(|(id, _)| *id == row.id).map_or(row.default, |(_, value)| value);
+        let default = PROFILES[0].values().find(|(id, _)| *id == row.id).map_or(row.default, |(_, value)| value);
         // Writing to a String cannot fail.
         let _ = writeln!(page, "| `{}` | {} | {default} | {}.{later} |", row.key, row.allowed(), row.help);
     }
@@ -34,10 +34,10 @@ pub fn reference_page() -> String {
     }
     page.push_str("\n|---|");
     page.push_str(&"---|".repeat(PROFILES.len()));
-    for (index, (id, _)) in PROFILES[0].values.iter().enumerate() {
-        let _ = write!(page, "\n| `{}` |", Id::key(*id));
+    for (index, (id, _)) in PROFILES[0].values().enumerate() {
+        let _ = write!(page, "\n| `{}` |", Id::key(id));
         for profile in PROFILES {
-            let _ = write!(page, " {} |", profile.values[index].1);
+            let _ = write!(page, " {} |", profile.values().nth(index).map_or("", |(_, value)| value));
         }
     }
     page.push_str(

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::profiles::{PROFILES, Profile};
 use super::table::{Id, TABLE};
+use super::words;
 use super::{Options, Origin, Settings, Value, conflicts, dialects};
 use crate::error::codes;
 use crate::error::{Error, Result};
@@ -79,8 +80,8 @@ fn of_profile(index: usize) -> Result<Settings> {
         for row in TABLE.iter().filter(|row| !row.default.is_empty()) {
             settings.set(row.id, row.parse(row.default)?, Origin::BuiltIn);
         }
-        for (id, value) in profile.values {
-            settings.set(*id, id.setting().parse(value)?, Origin::Profile);
+        for (id, value) in profile.values() {
+            settings.set(id, id.setting().parse(value)?, Origin::Profile);
         }
         Ok(settings)
     }
@@ -111,11 +112,11 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
     for (id, value) in from_url {
         settings.set(id, value, Origin::Url);
     }
-    let (mode, immutable) = (settings.word(Id::Mode), settings.bool(Id::Immutable));
+    let (mode, immutable) = (settings.mode(), settings.bool(Id::Immutable));
     for (id, value) in &options.values {
         settings.set(*id, value.clone(), Origin::Option);
     }
-    only_tighten(mode, settings.word(Id::Mode))?;
+    only_tighten(mode, settings.mode())?;
     if immutable && !settings.bool(Id::Immutable) {
         return Err(Error::new(
             codes::CONFLICT,
@@ -123,7 +124,10 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
         )
         .with_hint("remove immutable from the call, or change the URL"));
     }
-    if mode != "memory" && settings.word(Id::Mode) == "memory" && matches!(parsed.location, Location::Path(_)) {
+    if mode != Some(words::Mode::Memory)
+        && settings.mode() == Some(words::Mode::Memory)
+        && matches!(parsed.location, Location::Path(_))
+    {
         return Err(Error::new(
             codes::CONFLICT,
             "the URL names a file, the call says mode=memory: its writes would be lost",
@@ -134,13 +138,13 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
         settings.set(Id::Mode, Value::Word("ro"), settings.origin(Id::Immutable));
     }
     // The warning is about synchronous=off, which the URL or the call may have replaced.
-    if !profile.warning.is_empty() && settings.word(Id::Synchronous) == "off" {
+    if !profile.warning.is_empty() && settings.synchronous() == Some(words::Synchronous::Off) {
         warnings.push(format!("profile={}: {}", profile.name, profile.warning));
     }
 
     // A `?` in a bare path belongs to the name of a file that exists.
     let is_path = matches!(&parsed.location, Location::Path(path) if *path == text);
-    let memory = parsed.location == Location::Memory || settings.word(Id::Mode) == "memory";
+    let memory = parsed.location == Location::Memory || settings.mode() == Some(words::Mode::Memory);
     let target = match parsed.location {
         Location::Path(path) if !memory => Target::File(absolute(&path, options)?),
         _ => Target::Memory,
@@ -195,12 +199,22 @@ fn source<'a>(
 }
 
 /// An option may take rights away from what the URL grants, never add some.
-fn only_tighten(url: &str, call: &str) -> Result<()> {
-    let rights = |mode: &str| ["ro", "rw", "rwc"].iter().position(|m| *m == mode);
+fn only_tighten(url: Option<words::Mode>, call: Option<words::Mode>) -> Result<()> {
+    let rights = |mode| match mode {
+        words::Mode::Ro => Some(0),
+        words::Mode::Rw => Some(1),
+        words::Mode::Rwc => Some(2),
+        words::Mode::Memory => None,
+    };
+    let (Some(url), Some(call)) = (url, call) else { return Ok(()) };
     match (rights(url), rights(call)) {
         (Some(granted), Some(asked)) if asked > granted => Err(Error::new(
             codes::CONFLICT,
-            format!("the URL says mode={url}, the call mode={call}: access can only be tightened"),
+            format!(
+                "the URL says mode={}, the call mode={}: access can only be tightened",
+                url.as_str(),
+                call.as_str()
+            ),
         )
         .with_hint("remove mode from the call, or change the URL")),
         _ => Ok(()),

@@ -1,5 +1,7 @@
 //! The one table of settings.
 
+use super::words;
+
 /// What a setting's text may be.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -110,12 +112,12 @@ const fn int(min: i64, max: i64, unit: Unit) -> Kind {
 }
 
 settings! {
-    Mode "mode" Kind::Word(&["ro", "rw", "rwc", "memory"]), "rwc", Open, "access: read only, read and write, and create (rwc also creates missing directories), in memory";
-    Profile "profile" Kind::Word(&["production", "read-heavy", "write-heavy", "durable", "litestream", "test"]), "production", Target, "a named set of settings";
+    Mode "mode" Kind::Word(words::Mode::WORDS), "rwc", Open, "access: read only, read and write, and create (rwc also creates missing directories), in memory";
+    Profile "profile" Kind::Word(words::ProfileName::WORDS), "production", Target, "a named set of settings";
     BusyTimeout "busy_timeout" int(0, 2_147_483_647, Unit::Millis), "", Busy, "how long to wait for a lock";
-    Busy "busy" Kind::Word(&["fair", "sqlite"]), "fair", Busy, "who waits: litekeel's short even sleeps, or SQLite's growing ones";
-    JournalMode "journal_mode" Kind::Word(&["wal", "delete", "truncate", "persist", "memory", "off"]), "", Pragma, "the journal; memory and off need unsafe=1";
-    Synchronous "synchronous" Kind::Word(&["off", "normal", "full", "extra"]), "", Pragma, "how often SQLite waits for the disk (0…3 are the same four)";
+    Busy "busy" Kind::Word(words::BusyWaiting::WORDS), "fair", Busy, "who waits: litekeel's short even sleeps, or SQLite's growing ones";
+    JournalMode "journal_mode" Kind::Word(words::JournalMode::WORDS), "", Pragma, "the journal; memory and off need unsafe=1";
+    Synchronous "synchronous" Kind::Word(words::Synchronous::WORDS), "", Pragma, "how often SQLite waits for the disk (0…3 are the same four)";
     ForeignKeys "foreign_keys" Kind::Bool, "", Pragma, "enforce foreign keys";
     RecursiveTriggers "recursive_triggers" Kind::Bool, "", Pragma, "let triggers fire triggers";
     QueryOnly "query_only" Kind::Bool, "", Pragma, "refuse writes on this connection";
@@ -123,32 +125,32 @@ settings! {
     MmapSize "mmap_size" int(0, 2_147_418_112, Unit::Bytes), "", Pragma, "how much of the file is memory-mapped; 0 on network file systems";
     WalAutocheckpoint "wal_autocheckpoint" int(0, 2_147_483_647, Unit::Pages), "", Pragma, "checkpoint once the WAL has so many pages";
     JournalSizeLimit "journal_size_limit" int(-1, 1 << 53, Unit::Bytes), "", Pragma, "what a journal or WAL keeps on disk after a reset; −1: all";
-    TempStore "temp_store" Kind::Word(&["default", "file", "memory"]), "", Pragma, "where temporary tables live";
+    TempStore "temp_store" Kind::Word(words::TempStore::WORDS), "", Pragma, "where temporary tables live";
     PageSize "page_size" int(512, 65_536, Unit::Bytes), "", Create, "a power of two; new database only";
-    AutoVacuum "auto_vacuum" Kind::Word(&["none", "full", "incremental"]), "", Create, "new database only";
+    AutoVacuum "auto_vacuum" Kind::Word(words::AutoVacuum::WORDS), "", Create, "new database only";
     ApplicationId "application_id" int(0, 4_294_967_295, Unit::None), "", Create, "the file's type for file(1); new database only";
-    LockingMode "locking_mode" Kind::Word(&["normal", "exclusive"]), "", Pragma, "exclusive keeps the locks until close";
-    SecureDelete "secure_delete" Kind::Word(&["off", "on", "fast"]), "", Pragma, "overwrite deleted content with zeros";
-    Txlock "txlock" Kind::Word(&["deferred", "immediate", "exclusive"]), "immediate", Life, "what the hosts' transaction helpers begin with";
+    LockingMode "locking_mode" Kind::Word(words::LockingMode::WORDS), "", Pragma, "exclusive keeps the locks until close";
+    SecureDelete "secure_delete" Kind::Word(words::SecureDelete::WORDS), "", Pragma, "overwrite deleted content with zeros";
+    Txlock "txlock" Kind::Word(words::Txlock::WORDS), "immediate", Life, "what the hosts' transaction helpers begin with";
     Immutable "immutable" Kind::Bool, "", Open, "the file cannot change (read-only media): no locks; implies ro";
     Vfs "vfs" Kind::Text, "", Open, "a registered VFS; those that lock otherwise than the default one (unix-none, unix-dotfile) need unsafe=1";
-    Cache "cache" Kind::Word(&["private", "shared"]), "private", Open, "shared: one database in memory for several connections";
+    Cache "cache" Kind::Word(words::Cache::WORDS), "private", Open, "shared: one database in memory for several connections";
     Defensive "defensive" Kind::Bool, "on", Config, "refuse SQL that can corrupt the file";
     TrustedSchema "trusted_schema" Kind::Bool, "off", Config, "let the schema call functions not marked innocuous";
     Dqs "dqs" Kind::Bool, "off", Config, "take double-quoted text as a string";
-    Attach "attach" Kind::Word(&["none", "existing", "any"]), "existing", Config, "which files ATTACH opens";
+    Attach "attach" Kind::Word(words::Attach::WORDS), "existing", Config, "which files ATTACH opens";
     Mkdir "mkdir" Kind::Bool, "", Target, "create missing directories (on for rwc)";
-    Checkpoint "checkpoint" Kind::Word(&["auto", "auto+idle", "idle", "background", "external", "manual"]), "auto", Life, "who moves the WAL into the database";
+    Checkpoint "checkpoint" Kind::Word(words::Checkpoint::WORDS), "auto", Life, "who moves the WAL into the database";
     WalMax "wal_max" int(0, 1 << 53, Unit::Bytes), "", Life, "a cap on the WAL's size, kept by emptying it at a commit; 0: none";
-    WalMaxAction "wal_max_action" Kind::Word(&["warn", "error"]), "warn", Life, "at four times wal_max: an event, or refuse write transactions too";
-    CloseCheckpoint "close_checkpoint" Kind::Word(&["none", "passive", "truncate"]), "truncate", Life, "the checkpoint at close";
+    WalMaxAction "wal_max_action" Kind::Word(words::WalMaxAction::WORDS), "warn", Life, "at four times wal_max: an event, or refuse write transactions too";
+    CloseCheckpoint "close_checkpoint" Kind::Word(words::CloseCheckpoint::WORDS), "truncate", Life, "the checkpoint at close";
     PersistWal "persist_wal" Kind::Bool, "off", Life, "keep the -wal file after the last close";
-    Optimize "optimize" Kind::Word(&["close", "open", "off"]), "close", Life, "when PRAGMA optimize runs";
-    OnOrphanWal "on_orphan_wal" Kind::Word(&["refuse", "set_aside"]), "refuse", Target, "a -wal with content whose database is missing or empty";
-    Replication "replication" Kind::Word(&["auto", "litestream", "none"]), "auto", Life, "who replicates the file", not_yet &["litestream"];
+    Optimize "optimize" Kind::Word(words::Optimize::WORDS), "close", Life, "when PRAGMA optimize runs";
+    OnOrphanWal "on_orphan_wal" Kind::Word(words::OnOrphanWal::WORDS), "refuse", Target, "a -wal with content whose database is missing or empty";
+    Replication "replication" Kind::Word(words::Replication::WORDS), "auto", Life, "who replicates the file", not_yet &["litestream"];
     Share "share" Kind::Bool, "off", Open, "one connection of the process for every host that asks";
-    ForeignSqlite "foreign_sqlite" Kind::Word(&["refuse", "warn", "off"]), "refuse", Open, "another copy of SQLite in this process on the same file";
-    NetworkFs "network_fs" Kind::Word(&["refuse", "warn", "allow"]), "", Target, "a database on NFS or SMB (refused) or 9p, FUSE, virtiofs (warned about)";
+    ForeignSqlite "foreign_sqlite" Kind::Word(words::ForeignSqlite::WORDS), "refuse", Open, "another copy of SQLite in this process on the same file";
+    NetworkFs "network_fs" Kind::Word(words::NetworkFs::WORDS), "", Target, "a database on NFS or SMB (refused) or 9p, FUSE, virtiofs (warned about)";
     HardLinks "hard_links" Kind::Bool, "off", Target, "open a file that has several names";
     Nolock "nolock" Kind::Bool, "", Open, "SQLite's nolock; needs unsafe=1";
     Psow "psow" Kind::Bool, "", Open, "SQLite's powersafe overwrite; needs unsafe=1";
