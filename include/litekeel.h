@@ -155,11 +155,11 @@
 /* Another copy of SQLite in this process holds locks on the file. What to do: close the other library's
  * connection, or do that work through litekeel. */
 #define KEEL_E_SECOND_SQLITE (-36)
-/* Locks that must be held are gone. What to do: close and reopen; find what opened and closed the file in this
- * process. */
+/* Locks that must be held are gone. What to do: close every connection of this process to it and reopen; find
+ * what opened and closed the file in it. */
 #define KEEL_E_LOCKS_LOST (-37)
-/* The `-wal` or `-shm` on disk is no longer the one in use. What to do: close and reopen; what was written since
- * is in no file. */
+/* The `-wal` or `-shm` on disk is no longer the one in use. What to do: close every connection of this process
+ * to it and reopen; the message and the close report say what was kept. */
 #define KEEL_E_WAL_UNLINKED (-38)
 /* The database file was deleted or replaced while open. What to do: close and reopen. */
 #define KEEL_E_DATABASE_MOVED (-39)

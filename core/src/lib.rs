@@ -42,6 +42,8 @@ pub use query::stream::Stream;
 pub use report::{CloseReport, OpenReport};
 pub use settings::{Options, Settings};
 pub use sqlite::sql_text::skip_space;
+#[doc(hidden)]
+pub use vfs::wal_guard::{turn_firm_locks_off, turn_off as turn_wal_guard_off};
 pub use waiting::deadline;
 pub use waiting::progress_handler::ProgressFn;
 pub use wal::readers::{Pin, Pins, WalStatus};

@@ -43,8 +43,16 @@ fn refuses(connection: &Connection, name: &str, code: &str) {
     assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly));
 }
 
+/// An ordinary user of the database, opening and closing: the last one, as far as the locks tell. How many rows it finds.
+fn visit(dir: &Dir) -> String {
+    let code = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nprint(c.execute('SELECT count(*) FROM t').fetchone()[0])";
+    let output = std::process::Command::new("python3").args(["-c", code]).arg(dir.file("a.db")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 #[test]
-fn a_descriptor_closed_by_anybody_takes_the_locks_and_is_seen() {
+fn a_descriptor_closed_by_anybody_takes_no_lock_that_lasts() {
     for suffix in ["", "-shm"] {
         let dir = Dir::new();
         let connection = database(&dir, "a.db");
@@ -55,11 +63,46 @@ fn a_descriptor_closed_by_anybody_takes_the_locks_and_is_seen() {
         assert!(health.latched.is_none(), "a descriptor alone loses nothing yet");
         exec(&connection, "CREATE TABLE u(a)");
         drop(file);
+        assert_eq!(visit(&dir), "1");
+        assert!(dir.file("a.db-wal").exists(), "the visitor took itself for the last one");
+        exec(&connection, "INSERT INTO t VALUES(2)");
+        assert_eq!(visit(&dir), "2");
+        well(&connection, "after");
+        let report = connection.close().unwrap();
+        assert!(report.wal_removed, "{report:?}");
+    }
+}
+
+#[test]
+fn a_transaction_that_lost_its_lock_is_not_committed() {
+    for looks in [true, false] {
+        let dir = Dir::new();
+        let connection = database(&dir, "a.db?busy_timeout=0");
         let events = Arc::new(std::sync::Mutex::new(Vec::new()));
         let sink = events.clone();
         connection.on_event(Arc::new(move |event| sink.lock().unwrap().push(event.name)));
-        refuses(&connection, "locks", "KEEL_LOCKS_LOST");
+        exec(&connection, "BEGIN IMMEDIATE; INSERT INTO t VALUES(2)");
+        drop(fs::File::open(dir.file("a.db-shm")).unwrap());
+        let error = if looks {
+            let health = connection.health().unwrap();
+            assert_eq!(verdict(&health, "locks"), Verdict::Bad, "{health:?}");
+            connection.exec("COMMIT").unwrap_err()
+        } else {
+            // The commit sees to it by itself where the transaction has been open for a while.
+            std::thread::sleep(Duration::from_millis(150));
+            connection.exec("COMMIT").unwrap_err()
+        };
+        assert_eq!(error.name(), "KEEL_LOCKS_LOST", "{error}");
+        let _ = connection.exec("ROLLBACK");
+        let health = connection.health().unwrap();
+        assert_eq!(health.latched.as_ref().map(|error| error.name()), Some("KEEL_LOCKS_LOST"), "{health:?}");
+        assert_eq!(connection.exec("INSERT INTO t VALUES(2)").unwrap_err().name(), "KEEL_LOCKS_LOST");
+        assert_eq!(get(&connection, "SELECT count(*) FROM t"), "1");
         assert_eq!(*events.lock().unwrap(), ["unhealthy"]);
+        // It is the process's state: a second connection would share it.
+        let second = open(&dir.url("a.db")).unwrap();
+        assert_eq!(second.exec("INSERT INTO t VALUES(3)").unwrap_err().name(), "KEEL_LOCKS_LOST");
+        second.close().unwrap();
         connection.close().unwrap();
         let again = database(&dir, "a.db");
         well(&again, "reopened");
@@ -68,39 +111,68 @@ fn a_descriptor_closed_by_anybody_takes_the_locks_and_is_seen() {
 }
 
 #[test]
-fn without_the_latch_what_is_written_after_that_can_be_lost() {
-    const NAME: &str = "without_the_latch_what_is_written_after_that_can_be_lost";
+fn without_the_guard_what_is_written_after_that_is_lost() {
+    const NAME: &str = "without_the_guard_what_is_written_after_that_is_lost";
     if is_child(NAME) {
-        // An ordinary user of the database, opening and closing: the last one, as far as the locks tell.
-        let connection = rusqlite::Connection::open(std::env::var("DB").unwrap()).unwrap();
-        let rows: i64 = connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
-        println!("rows={rows}");
-        connection.close().unwrap();
+        // SAFETY: the files of this process are this test's.
+        unsafe { litekeel_core::turn_wal_guard_off(true) };
+        let dir = Dir::new();
+        let connection = database(&dir, "a.db");
+        for suffix in ["", "-shm"] {
+            drop(fs::File::open(dir.file(&format!("a.db{suffix}"))).unwrap());
+        }
+        assert_eq!(visit(&dir), "1");
+        assert!(!dir.file("a.db-wal").exists(), "the visitor took itself for the last one");
+        // SQLite acknowledges it, and nobody will ever see it.
+        exec(&connection, "INSERT INTO t VALUES(2)");
+        assert_eq!(visit(&dir), "1", "the row is in a file without a name");
+        println!("lost");
         return;
     }
-    // How many rows another process finds.
-    let visit = |dir: &Dir| {
-        let path = dir.file("a.db");
-        let output = child(NAME, &[("DB", path.to_str().unwrap())]).output().unwrap();
-        assert!(output.status.success());
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.split("rows=").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap().to_owned()
-    };
-    let dir = Dir::new();
-    let connection = database(&dir, "a.db");
-    for suffix in ["", "-shm"] {
-        drop(fs::File::open(dir.file(&format!("a.db{suffix}"))).unwrap());
+    let output = child(NAME, &[]).output().unwrap();
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("lost"), "{output:?}");
+}
+
+#[test]
+fn what_an_unlinked_wal_holds_is_kept_and_said() {
+    for others_write in [false, true] {
+        let dir = Dir::new();
+        let connection = database(&dir, "a.db");
+        connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+        exec(&connection, "INSERT INTO t VALUES('kept')");
+        fs::remove_file(dir.file("a.db-wal")).unwrap();
+        fs::remove_file(dir.file("a.db-shm")).unwrap();
+        if others_write {
+            let code = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.execute('INSERT INTO t VALUES(9)'); c.commit()";
+            let done = std::process::Command::new("python3").args(["-c", code]).arg(dir.file("a.db")).status().unwrap();
+            assert!(done.success());
+        }
+        let events = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sink = events.clone();
+        connection.on_event(Arc::new(move |event| sink.lock().unwrap().push(event.clone())));
+        let report = connection.close().unwrap();
+        assert!(!report.optimized && report.checkpoint.is_none() && !report.wal_removed, "{report:?}");
+        let events = events.lock().unwrap();
+        let event = events.iter().find(|event| event.name == "wal_set_aside").unwrap_or_else(|| panic!("{events:?}"));
+        let text = |field: &str| match event.get(field) {
+            Some(litekeel_core::events::Value::Text(text)) => text.clone(),
+            other => panic!("{field}: {other:?}"),
+        };
+        let kept = text("wal");
+        assert!(report.why.contains(&kept) && report.warnings.iter().any(|text| text.contains(&kept)), "{report:?}");
+        let bytes = fs::read(&kept).unwrap();
+        assert!(bytes.windows(4).any(|part| part == b"kept"));
+        let copy = text("copy");
+        assert_eq!(copy.is_empty(), others_write, "a copy fits only what nobody has changed: {event:?}");
+        if !copy.is_empty() {
+            let copied = open(&format!("file:{copy}?mode=rw")).unwrap();
+            assert_eq!(get(&copied, "SELECT group_concat(a) FROM t"), "1,kept");
+            assert_eq!(get(&copied, "PRAGMA integrity_check"), "ok");
+            copied.close().unwrap();
+        }
+        // The original is as the others left it.
+        assert_eq!(visit(&dir), if others_write { "2" } else { "1" });
     }
-    assert_eq!(visit(&dir), "1");
-    assert!(!dir.file("a.db-wal").exists(), "the visitor took itself for the last one");
-    // SQLite acknowledges it, and nobody will ever see it. (The first second after a commit nothing looks.)
-    exec(&connection, "INSERT INTO t VALUES(2)");
-    assert_eq!(visit(&dir), "1", "the row is in a file without a name");
-    // The look finds it, and no further row is lost.
-    let health = connection.health().unwrap();
-    assert_eq!(health.latched.unwrap().name(), "KEEL_WAL_UNLINKED");
-    assert_eq!(connection.exec("INSERT INTO t VALUES(3)").unwrap_err().name(), "KEEL_WAL_UNLINKED");
-    connection.close().unwrap();
 }
 
 #[test]

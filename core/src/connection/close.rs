@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::connection::{Connection, State};
 use crate::error::codes;
@@ -18,6 +18,8 @@ use crate::settings::Access;
 use crate::settings::words;
 use crate::sqlite::handle;
 use crate::vfs::confinement::confine;
+use crate::vfs::file_monitor::Watch;
+use crate::vfs::{shim, wal_guard};
 use crate::waiting::busy_handler::BusyHandler;
 use crate::wal::checkpointer;
 use crate::{registry, sqlite};
@@ -69,13 +71,7 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
     connection.subscribers.guard(true);
     let mut report = CloseReport::default();
     let db = state.raw.0;
-    state.view = None;
-    state.progress.remove(db);
-    state.kept.get_mut().clear();
-    state.streams.get_mut().clear();
-    if let Some(watch) = &connection.identity.watch {
-        checkpointer::leave(watch);
-    }
+    take_down(connection.identity.watch.as_deref(), &mut state);
     // SAFETY: the handle is open, and this thread holds its lock.
     unsafe {
         if sqlite::sqlite3_get_autocommit(db) == 0 {
@@ -86,7 +82,8 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
         let wal = connection.identity.path.as_ref().map(|path| beside(path, "-wal"));
         let wal_size = || wal.as_ref().and_then(|wal| fs::metadata(wal).ok()).map(|meta| meta.len());
         let wal_before = wal_size();
-        if report.leaked_statements.is_empty() {
+        let foreign = leave_foreign_files(connection.identity.watch.as_ref(), db, &mut report);
+        if report.leaked_statements.is_empty() && foreign.is_none() {
             optimize(connection, &state, &mut report);
             checkpoint(connection, db, wal_before, &mut report);
         }
@@ -111,7 +108,10 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
         let wal_after = wal_size();
         report.wal_bytes_left = wal_after.unwrap_or(0);
         report.wal_removed = wal_before.is_some() && wal_after.is_none();
-        if wal_before.is_some() && !report.wal_removed {
+        if let Some(foreign) = foreign {
+            // What lies there now is not this connection's.
+            (report.wal_removed, report.why) = (false, format!("nothing was moved or removed: {foreign}"));
+        } else if wal_before.is_some() && !report.wal_removed {
             report.why = why_wal_remains(connection, &report, persist);
         }
     }
@@ -140,6 +140,49 @@ unsafe fn end_objects(connection: &Connection, db: *mut sqlite::sqlite3) {
             sqlite::sqlite3_finalize(statement);
         }
     }
+}
+
+/// What of ours hangs on the handle, in one order however the connection ends.
+fn take_down(watch: Option<&Watch>, state: &mut State) {
+    state.view = None;
+    state.progress.remove(state.raw.0);
+    state.kept.get_mut().clear();
+    state.streams.get_mut().clear();
+    if let Some(watch) = watch {
+        checkpointer::leave(watch);
+    }
+}
+
+/// Looks whether the files are still the ones that were opened. Where they are not, the WAL is neither moved nor removed, and
+/// the report says what was kept of it. Returns the sentence about the main database.
+unsafe fn leave_foreign_files(
+    main: Option<&Arc<Watch>>,
+    db: *mut sqlite::sqlite3,
+    report: &mut CloseReport,
+) -> Option<String> {
+    let mut told = None;
+    // SAFETY: as in `close_locked`.
+    unsafe {
+        for watch in handle::files(db).into_iter().filter_map(|file| shim::watch_of(file)) {
+            // Before the first read, and without a WAL, there is nothing to move.
+            let asked = watch.files() != (None, None) || watch.latched().is_some();
+            if !asked || wal_guard::refuses(&watch).is_none() {
+                continue;
+            }
+            wal_guard::keep(&watch);
+            let sentence = watch.latched().map_or_else(
+                || format!("the files of {} are not the ones that were opened", watch.place().display()),
+                |code| wal_guard::sentence(&watch, code),
+            );
+            if main.is_some_and(|main| Arc::ptr_eq(main, &watch)) {
+                let mut on: i32 = 0;
+                sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1i32, &raw mut on);
+                told = Some(sentence.clone());
+            }
+            report.warnings.push(sentence);
+        }
+    }
+    told
 }
 
 /// The SQL of every statement on the handle.
@@ -263,18 +306,15 @@ pub(crate) fn on_drop(connection: &mut Connection) {
     }
     let handle = registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
     registry::dropped(connection.id);
-    state.view = None;
-    state.kept.get_mut().clear();
-    state.streams.get_mut().clear();
-    if let Some(watch) = &connection.identity.watch {
-        checkpointer::leave(watch);
-    }
+    take_down(connection.identity.watch.as_deref(), state);
     let db = state.raw.0;
     let roots = connection.identity.resolved.as_ref().and_then(|resolved| resolved.roots.as_ref());
     let _confined = confine(roots);
-    state.progress.remove(db);
     // SAFETY: nobody else has the connection any more. `close_v2` lets statements of others live on.
     unsafe {
+        let mut report = CloseReport::default();
+        leave_foreign_files(connection.identity.watch.as_ref(), db, &mut report);
+        report.warnings.iter().for_each(|warning| eprintln!("litekeel: {warning}"));
         let waiting = state.waiting.take();
         if sqlite::sqlite3_close(db) != sqlite::SQLITE_OK {
             // Others' statements, or a backup of theirs, keep the handle alive, and with it the busy handler.

@@ -73,9 +73,9 @@ codes! {
     /// Another copy of SQLite in this process holds locks on the file.
     SECOND_SQLITE = -36, Safety, "close the other library's connection, or do that work through litekeel";
     /// Locks that must be held are gone.
-    LOCKS_LOST = -37, Safety, "close and reopen; find what opened and closed the file in this process";
+    LOCKS_LOST = -37, Safety, "close every connection of this process to it and reopen; find what opened and closed the file in it";
     /// The `-wal` or `-shm` on disk is no longer the one in use.
-    WAL_UNLINKED = -38, Safety, "close and reopen; what was written since is in no file";
+    WAL_UNLINKED = -38, Safety, "close every connection of this process to it and reopen; the message and the close report say what was kept";
     /// The database file was deleted or replaced while open.
     DATABASE_MOVED = -39, Safety, "close and reopen";
     /// The SQLite library is one with a known corruption bug.

@@ -67,6 +67,7 @@ fn configure() {
         // The books of descriptors come after, so that they see these too.
         crate::vfs::descriptor::install();
         crate::vfs::open_files::install();
+        crate::vfs::shim::hook();
         OWNER.store(std::process::id(), Ordering::Relaxed);
         logged == sqlite::SQLITE_OK && uri == sqlite::SQLITE_OK && ready == sqlite::SQLITE_OK
     };

@@ -59,16 +59,43 @@ pub(crate) unsafe fn run(db: *mut sqlite::sqlite3, sql: String) -> Result<Option
     unsafe { text(db, &sql) }
 }
 
+/// SQLite's objects for the files of all databases of a connection, the main one's first; not of those without a file yet.
+///
+/// # Safety
+/// As for [`text`]. What is returned lives until the database is detached.
+pub(crate) unsafe fn files(db: *mut sqlite::sqlite3) -> Vec<*mut sqlite::sqlite3_file> {
+    let mut found = Vec::new();
+    for number in 0.. {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let name = sqlite::sqlite3_db_name(db, number);
+            if name.is_null() {
+                break;
+            }
+            // 1 is the temporary database, which nobody else sees.
+            if number != 1 {
+                found.extend(file_of(db, name));
+            }
+        }
+    }
+    found
+}
+
 /// SQLite's object for the main database's file, whose methods can be called; `None` where there is no file yet.
 ///
 /// # Safety
 /// As for [`text`]. What is returned lives as long as the handle.
 pub(crate) unsafe fn file(db: *mut sqlite::sqlite3) -> Option<*mut sqlite::sqlite3_file> {
+    // SAFETY: the caller's promise.
+    unsafe { file_of(db, c"main".as_ptr()) }
+}
+
+unsafe fn file_of(db: *mut sqlite::sqlite3, name: *const c_char) -> Option<*mut sqlite::sqlite3_file> {
     let mut file: *mut sqlite::sqlite3_file = ptr::null_mut();
     // SAFETY: the caller's promise; the opcode writes one pointer.
     unsafe {
         let place = (&raw mut file).cast();
-        let rc = sqlite::sqlite3_file_control(db, c"main".as_ptr(), sqlite::SQLITE_FCNTL_FILE_POINTER, place);
+        let rc = sqlite::sqlite3_file_control(db, name, sqlite::SQLITE_FCNTL_FILE_POINTER, place);
         (rc == sqlite::SQLITE_OK && !file.is_null() && !(*file).pMethods.is_null()).then_some(file)
     }
 }

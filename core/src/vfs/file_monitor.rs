@@ -3,13 +3,13 @@
 //!
 //! Everything here is read by other threads too, and costs a transaction a few atomic stores.
 
+use std::ffi::c_int;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::connection::health;
 use crate::error::codes;
 use crate::events::Subscribers;
 use crate::platform::clock::now_ms;
@@ -17,8 +17,9 @@ use crate::platform::file_id::FileId;
 use crate::platform::fork;
 use crate::platform::path_facts::beside;
 use crate::sqlite;
-use crate::vfs::open_files;
+use crate::vfs::file_state::{self, FileState};
 use crate::vfs::wal_index::{READERS, WalIndex};
+use crate::vfs::{open_files, wal_guard};
 use crate::wal::checkpointer;
 use crate::wal::checkpointer::File;
 
@@ -31,6 +32,8 @@ const EXCLUSIVE: u32 = 8;
 
 /// How often a write transaction looks whether its files are still the ones on disk, in milliseconds.
 const LOOK_EVERY: u64 = 1000;
+/// How often a write transaction that stays open sees to it that its lock is still there, in milliseconds.
+const WRITE_LOCK_EVERY: u64 = 100;
 
 /// What is done for the connection's WAL beside SQLite's own checkpoints. Known when open is done.
 pub(crate) struct Care {
@@ -59,10 +62,17 @@ impl Care {
 
 /// The state of one connection's database file.
 pub(crate) struct Watch {
+    /// The name that SQLite opened it by: absolute, and without symbolic links.
     pub path: PathBuf,
+    /// The name that the application knows it by, where there is another.
+    shown: OnceLock<PathBuf>,
     /// The file that was opened.
     pub database: FileId,
+    /// What it shares with the other connections of this process to the file.
+    pub file: Arc<FileState>,
     pub subscribers: Arc<Subscribers>,
+    /// SQLite's descriptor of the database, where its locks are POSIX locks that may be asked for and taken again.
+    descriptor: Option<c_int>,
     care: OnceLock<Care>,
     /// The connection is being closed, and nothing more is done for its WAL.
     left: AtomicBool,
@@ -71,29 +81,38 @@ pub(crate) struct Watch {
     locks: AtomicU32,
     /// The level of the lock on the database file (`SQLITE_LOCK_*`).
     level: AtomicI32,
-    /// When the read transaction began, in milliseconds of [`now`].
+    /// When the read transaction began, in milliseconds of [`now_ms`].
     reading_since: AtomicU64,
     /// SQLite's mapping of the WAL-index; null while there is none.
     map: AtomicPtr<u8>,
-    /// The inodes of the `-wal` and `-shm` in use; 0: unknown.
+    /// The inode of the `-wal` in use, and SQLite's descriptor of it; 0 and -1: unknown.
     wal: AtomicU64,
-    shm: AtomicU64,
+    wal_fd: AtomicI32,
+    /// The inode of the `-wal` that has just been closed.
+    closed_wal: AtomicU64,
+    /// When the WAL's write lock was taken, or last seen to be held; in milliseconds of [`now_ms`].
+    write_lock_seen: AtomicU64,
+    /// When the files were last seen to be the right ones, by [`now_ms`]; 0: never, or a lock has changed since.
+    seen_good: AtomicU64,
+    /// The checkpoint that has begun is refused.
+    refuses_checkpoint: AtomicBool,
     committed: AtomicBool,
     /// The next attempt to checkpoint is SQLite's own at this commit, and the background thread's to make.
     leave_checkpoint: AtomicBool,
     looked_at: AtomicU64,
-    /// The code of what makes this connection unfit to write; 0: nothing.
-    latch: AtomicI32,
     /// The code with which the latest write transaction was refused; 0: none was.
     refused: AtomicI32,
 }
 
 impl Watch {
-    pub(crate) fn new(path: PathBuf, database: FileId) -> Watch {
+    pub(crate) fn new(path: PathBuf, database: FileId, descriptor: Option<c_int>) -> Watch {
         Watch {
             path,
+            shown: OnceLock::new(),
             database,
+            file: file_state::opened(database),
             subscribers: Arc::default(),
+            descriptor,
             care: OnceLock::new(),
             left: AtomicBool::new(false),
             generation: fork::generation(),
@@ -102,11 +121,14 @@ impl Watch {
             reading_since: AtomicU64::new(0),
             map: AtomicPtr::new(std::ptr::null_mut()),
             wal: AtomicU64::new(0),
-            shm: AtomicU64::new(0),
+            wal_fd: AtomicI32::new(-1),
+            closed_wal: AtomicU64::new(0),
+            write_lock_seen: AtomicU64::new(0),
+            seen_good: AtomicU64::new(0),
+            refuses_checkpoint: AtomicBool::new(false),
             committed: AtomicBool::new(false),
             leave_checkpoint: AtomicBool::new(false),
             looked_at: AtomicU64::new(0),
-            latch: AtomicI32::new(0),
             refused: AtomicI32::new(0),
         }
     }
@@ -124,6 +146,26 @@ impl Watch {
     pub(crate) fn leave(&self) {
         self.left.store(true, Ordering::Release);
         self.asks_for_checkpoint();
+    }
+
+    /// The name for people.
+    pub(crate) fn place(&self) -> &Path {
+        self.shown.get().unwrap_or(&self.path)
+    }
+
+    pub(crate) fn show_as(&self, path: &Path) {
+        // Once for a connection.
+        let _ = self.shown.set(path.to_owned());
+    }
+
+    /// SQLite's descriptor of the database, where its locks may be asked for and taken again.
+    pub(crate) fn descriptor(&self) -> Option<c_int> {
+        self.descriptor
+    }
+
+    /// SQLite's descriptor of the `-wal` in use.
+    pub(crate) fn wal_descriptor(&self) -> Option<c_int> {
+        Some(self.wal_fd.load(Ordering::Acquire)).filter(|fd| *fd >= 0)
     }
 
     /// Whether this process is the one that opened the connection.
@@ -155,8 +197,26 @@ impl Watch {
 
     /// The inodes of the `-wal` and the `-shm` in use, as far as known.
     pub(crate) fn files(&self) -> (Option<u64>, Option<u64>) {
-        let known = |ino: &AtomicU64| Some(ino.load(Ordering::Acquire)).filter(|ino| *ino != 0);
-        (known(&self.wal), known(&self.shm))
+        let wal = Some(self.wal.load(Ordering::Acquire)).filter(|ino| *ino != 0);
+        (wal, if self.has_wal() { self.file.shm() } else { None })
+    }
+
+    /// SQLite has opened the `-wal`.
+    pub(crate) fn opened_wal(&self, fd: c_int, ino: u64) {
+        self.closed_wal.store(0, Ordering::Release);
+        self.wal_fd.store(fd, Ordering::Release);
+        self.wal.store(ino, Ordering::Release);
+    }
+
+    /// SQLite closes the `-wal`.
+    pub(crate) fn closed_wal(&self) {
+        self.wal_fd.store(-1, Ordering::Release);
+        self.closed_wal.store(self.wal.swap(0, Ordering::AcqRel), Ordering::Release);
+    }
+
+    /// The inode of the `-wal` that SQLite has closed, and may delete now.
+    pub(crate) fn last_wal(&self) -> Option<u64> {
+        Some(self.closed_wal.load(Ordering::Acquire)).filter(|ino| *ino != 0)
     }
 
     /// The WAL-index, for the thread that is inside the connection.
@@ -176,16 +236,19 @@ impl Watch {
             // Another file may have taken the name in the meantime.
             if open_files::owns(&[ino]) { ino } else { 0 }
         };
-        self.wal.store(known("-wal"), Ordering::Release);
-        self.shm.store(known("-shm"), Ordering::Release);
+        // Under a VFS of somebody else's the files were opened where another shim saw it.
+        if self.wal.load(Ordering::Acquire) == 0 {
+            self.wal.store(known("-wal"), Ordering::Release);
+        }
         self.map.store(map, Ordering::Release);
     }
 
     /// SQLite gives the WAL-index up.
     pub(crate) fn detached(&self) {
         self.map.store(std::ptr::null_mut(), Ordering::Release);
-        self.wal.store(0, Ordering::Release);
-        self.shm.store(0, Ordering::Release);
+        if self.wal_descriptor().is_none() {
+            self.wal.store(0, Ordering::Release);
+        }
         self.locks.store(0, Ordering::Release);
     }
 
@@ -196,6 +259,9 @@ impl Watch {
     pub(crate) fn wal_locked(&self, slot: i32, slots: i32, exclusive: bool) {
         let mask = ((1 << slots) - 1) << (slot as u32 + if exclusive { EXCLUSIVE } else { 0 });
         self.locks.fetch_or(mask, Ordering::AcqRel);
+        if exclusive && slot == WRITER {
+            self.write_lock_seen.store(now_ms(), Ordering::Relaxed);
+        }
         if !exclusive && slot >= FIRST_READER {
             self.reading_since.store(now_ms(), Ordering::Relaxed);
         }
@@ -257,9 +323,9 @@ impl Watch {
         let time = now_ms();
         if time.saturating_sub(self.looked_at.load(Ordering::Relaxed)) >= LOOK_EVERY {
             self.looked_at.store(time, Ordering::Relaxed);
-            health::glance_at_files(self);
+            wal_guard::glance(self);
         }
-        let code = match self.latch.load(Ordering::Acquire) {
+        let code = match self.file.latched() {
             // SAFETY: the caller's promise.
             0 if unsafe { self.is_full() } => codes::WAL_FULL,
             0 => {
@@ -269,12 +335,57 @@ impl Watch {
             }
             code => code,
         };
+        Some(self.refuse(code))
+    }
+
+    /// Notes that a write or a checkpoint is refused by this code; SQLite's for it.
+    pub(crate) fn refuse(&self, code: i32) -> c_int {
         self.refused.store(code, Ordering::Release);
-        Some(match code {
+        match code {
             codes::WAL_FULL => sqlite::SQLITE_FULL,
             codes::LOCKS_LOST => sqlite::SQLITE_READONLY_CANTLOCK,
             _ => sqlite::SQLITE_READONLY_DBMOVED,
-        })
+        }
+    }
+
+    /// Whether it is time to see again that the WAL's write lock is held, which a transaction that stays open does not hear
+    /// of when it is dropped.
+    pub(crate) fn write_lock_is_old(&self) -> bool {
+        let time = now_ms();
+        self.is_writing() && time.saturating_sub(self.write_lock_seen.load(Ordering::Relaxed)) >= WRITE_LOCK_EVERY && {
+            self.write_lock_seen.store(time, Ordering::Relaxed);
+            true
+        }
+    }
+
+    /// Its files have been seen to be the right ones.
+    pub(crate) fn note_good(&self) {
+        self.seen_good.store(now_ms(), Ordering::Relaxed);
+    }
+
+    /// What was seen before does not count any more.
+    pub(crate) fn forget_good(&self) {
+        self.seen_good.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether they were, since the lock that is held was taken, and at most so many milliseconds ago.
+    pub(crate) fn seen_good_within(&self, ms: u64) -> bool {
+        let seen = self.seen_good.load(Ordering::Relaxed);
+        seen != 0 && now_ms().saturating_sub(seen) <= ms
+    }
+
+    /// Whether the checkpoint that has begun is refused.
+    pub(crate) fn refuses_checkpoint(&self) -> bool {
+        self.refuses_checkpoint.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_refuses_checkpoint(&self, refuses: bool) {
+        self.refuses_checkpoint.store(refuses, Ordering::Release);
+    }
+
+    /// Whether the connection holds the checkpointer's lock.
+    pub(crate) fn is_checkpointing(&self) -> bool {
+        self.locks.load(Ordering::Acquire) & (1 << (CHECKPOINTER as u32 + EXCLUSIVE)) != 0
     }
 
     unsafe fn is_full(&self) -> bool {
@@ -289,13 +400,9 @@ impl Watch {
         full
     }
 
-    /// Makes every write transaction from now on fail. The first cause stays.
-    pub(crate) fn latch(&self, code: i32) -> bool {
-        self.latch.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
+    /// The code of what makes every connection of this process to the file unfit to write.
     pub(crate) fn latched(&self) -> Option<i32> {
-        Some(self.latch.load(Ordering::Acquire)).filter(|code| *code != 0)
+        Some(self.file.latched()).filter(|code| *code != 0)
     }
 
     /// The code with which the latest write transaction was refused; told once.

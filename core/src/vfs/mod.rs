@@ -5,7 +5,12 @@
 
 pub(crate) mod confinement;
 pub mod descriptor;
+pub(crate) mod file_checks;
 pub(crate) mod file_monitor;
+pub(crate) mod file_state;
 pub(crate) mod open_files;
+pub(crate) mod set_aside;
 pub(crate) mod shim;
+mod wal_file;
+pub(crate) mod wal_guard;
 pub(crate) mod wal_index;

@@ -18,6 +18,7 @@ use crate::vfs::confinement;
 
 type OpenFn = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
 type StatFn = unsafe extern "C" fn(*const c_char, *mut libc::stat) -> c_int;
+type FstatFn = unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int;
 type CloseFn = unsafe extern "C" fn(c_int) -> c_int;
 type UnlinkFn = unsafe extern "C" fn(*const c_char) -> c_int;
 
@@ -25,6 +26,7 @@ static OPEN: AtomicUsize = AtomicUsize::new(0);
 static CLOSE: AtomicUsize = AtomicUsize::new(0);
 static STAT: AtomicUsize = AtomicUsize::new(0);
 static UNLINK: AtomicUsize = AtomicUsize::new(0);
+static FSTAT: AtomicUsize = AtomicUsize::new(0);
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 /// By descriptor: the file, and the process (its [`fork::generation`]) that opened it.
@@ -55,6 +57,10 @@ pub(crate) fn install() {
         if let Some(unlink) = get(vfs, c"unlink".as_ptr()) {
             UNLINK.store(unlink as usize, Ordering::Release);
             set(vfs, c"unlink".as_ptr(), Some(std::mem::transmute::<UnlinkFn, unsafe extern "C" fn()>(on_unlink)));
+        }
+        if let Some(fstat) = get(vfs, c"fstat".as_ptr()) {
+            FSTAT.store(fstat as usize, Ordering::Release);
+            set(vfs, c"fstat".as_ptr(), Some(std::mem::transmute::<FstatFn, unsafe extern "C" fn()>(on_fstat)));
         }
         set(vfs, c"close".as_ptr(), Some(std::mem::transmute::<CloseFn, unsafe extern "C" fn()>(on_close)));
         set(vfs, c"open".as_ptr(), Some(std::mem::transmute::<OpenFn, unsafe extern "C" fn()>(on_open)));
@@ -145,6 +151,22 @@ fn file_of(stat: &libc::stat) -> FileId {
 
 thread_local! {
     static CREATE_NOTHING: Cell<bool> = const { Cell::new(false) };
+    static SEEN: Cell<Seen> = const { Cell::new(Seen { opened: None, examined: None }) };
+}
+
+/// What SQLite's VFS did on this thread: the latest file that it opened, and the latest descriptor that it examined.
+/// After a file has been opened the latter is that file's, a descriptor that was kept for use again included.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Seen {
+    pub opened: Option<(c_int, FileId)>,
+    pub examined: Option<(c_int, FileId)>,
+}
+
+/// Runs `act`, and tells what SQLite's VFS opened and examined meanwhile.
+pub(crate) fn observe<T>(act: impl FnOnce() -> T) -> (T, Seen) {
+    SEEN.set(Seen::default());
+    let done = act();
+    (done, SEEN.take())
 }
 
 /// While it lives, SQLite creates no file on this thread: what is not there cannot be opened.
@@ -201,6 +223,7 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
             return -1;
         }
         descriptors().insert(fd, (file, fork::generation()));
+        SEEN.set(Seen { opened: Some((fd, file)), ..SEEN.get() });
     }
     fd
 }
@@ -227,6 +250,17 @@ unsafe extern "C" fn on_stat(path: *const c_char, into: *mut libc::stat) -> c_in
         if rc == 0 && inherited(file_of(&*into)) {
             errno::set(libc::ENOENT);
             return -1;
+        }
+        rc
+    }
+}
+
+unsafe extern "C" fn on_fstat(fd: c_int, into: *mut libc::stat) -> c_int {
+    // SAFETY: as in `on_stat`.
+    unsafe {
+        let rc = std::mem::transmute::<usize, FstatFn>(FSTAT.load(Ordering::Acquire))(fd, into);
+        if rc == 0 {
+            SEEN.set(Seen { examined: Some((fd, file_of(&*into))), ..SEEN.get() });
         }
         rc
     }

@@ -1,19 +1,39 @@
-//! A shim between SQLite's pager and the database file of one connection: it passes every call on, and hears of locks
-//! and commits on the way.
+//! A shim between SQLite's pager and the database files of this copy of SQLite: it passes every call on, hears of locks and
+//! commits on the way, and refuses what [`wal_guard`] does not allow.
 //!
 //! SQLite's hooks are the application's (there is room for one of each), and a hook of ours would change what
 //! `PRAGMA wal_autocheckpoint` answers. The methods of an open file are a table that belongs to the file, so a copy of
-//! the table with a few entries of ours does no one any harm. It works whoever drives the handle, and on every way.
+//! the table with a few entries of ours does no one any harm. It works whoever drives the handle, and on every way: the
+//! shim is put on by the VFS when it opens the file, of attached databases and of raw `sqlite3_open` too.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::platform::file_id::file_id;
+use crate::platform::fork::ForkMutex;
 use crate::sqlite;
 use crate::sqlite::handle;
-use crate::vfs::file_monitor::{CHECKPOINTER, WRITER, Watch};
-use crate::vfs::wal_index::REGION;
+use crate::vfs::file_monitor::{CHECKPOINTER, FIRST_READER, WRITER, Watch};
+use crate::vfs::{descriptor, file_checks, file_state, open_files, wal_file, wal_guard};
+
+type OpenFn = unsafe extern "C" fn(
+    *mut sqlite::sqlite3_vfs,
+    *const c_char,
+    *mut sqlite::sqlite3_file,
+    c_int,
+    *mut c_int,
+) -> c_int;
+type DeleteFn = unsafe extern "C" fn(*mut sqlite::sqlite3_vfs, *const c_char, c_int) -> c_int;
+
+/// The VFS's own functions, which ours stand before.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+static DELETE: AtomicUsize = AtomicUsize::new(0);
+
+/// The database files that are open, by the address of the name that SQLite gave the VFS, and what is known of each.
+pub(crate) static DATABASES: ForkMutex<Vec<(usize, Arc<Watch>)>> = ForkMutex::new(Vec::new());
 
 /// The table of a file. SQLite sees its first field; the address leads back to the rest.
 #[repr(C)]
@@ -23,30 +43,169 @@ struct Shim {
     watch: Arc<Watch>,
 }
 
-/// Puts the shim on the main database file of a connection. `None` for a VFS whose files have no shared memory.
+/// Stands before the unix VFSes' `xOpen` and `xDelete`; once per process, after the hooks of [`open_files`]. Their names, and
+/// which one is the default, stay as they are. Other VFSes are somebody else's.
+pub(crate) fn hook() {
+    // SAFETY: SQLite's list of VFSes, whose structures it expects to be changed only before use: this is called once, when
+    // the library is initialised.
+    unsafe {
+        let unix = sqlite::sqlite3_vfs_find(c"unix".as_ptr());
+        if unix.is_null() {
+            return;
+        }
+        let (Some(open), Some(delete)) = ((*unix).xOpen, (*unix).xDelete) else { return };
+        OPEN.store(open as usize, Ordering::Release);
+        DELETE.store(delete as usize, Ordering::Release);
+        let mut vfs = sqlite::sqlite3_vfs_find(std::ptr::null());
+        while !vfs.is_null() {
+            if (*vfs).xOpen.is_some_and(|other| other as usize == open as usize)
+                && (*vfs).xDelete.is_some_and(|other| other as usize == delete as usize)
+            {
+                (*vfs).xOpen = Some(on_open);
+                (*vfs).xDelete = Some(on_delete);
+            }
+            vfs = (*vfs).pNext;
+        }
+    }
+}
+
+unsafe extern "C" fn on_open(
+    vfs: *mut sqlite::sqlite3_vfs,
+    name: *const c_char,
+    file: *mut sqlite::sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    // SAFETY: stored by `hook` before this function could be called; the arguments are SQLite's.
+    unsafe {
+        let open = std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire));
+        let database = flags & sqlite::SQLITE_OPEN_MAIN_DB != 0;
+        // A database by descriptor has methods and a rule of its own, and no WAL.
+        if name.is_null() || !(database || flags & sqlite::SQLITE_OPEN_WAL != 0) || descriptor::is_opening() {
+            return open(vfs, name, file, flags, out_flags);
+        }
+        let (rc, seen) = open_files::observe(|| open(vfs, name, file, flags, out_flags));
+        if rc != sqlite::SQLITE_OK || (*file).pMethods.is_null() {
+            return rc;
+        }
+        let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
+        if !database {
+            if let (Some((fd, id)), Some(watch)) = (seen.opened, database_of(path, name as usize)) {
+                watch.opened_wal(fd, id.ino);
+                wal_file::install(file, watch);
+            }
+            return rc;
+        }
+        if let Some((fd, id)) = seen.examined {
+            // Other kinds of locks than POSIX's cannot be taken again.
+            let posix = CStr::from_ptr((*vfs).zName) == c"unix" && cfg!(target_os = "linux");
+            let watch = Arc::new(Watch::new(path.to_owned(), id, posix.then_some(fd)));
+            if put_on(file, watch.clone()) {
+                DATABASES.lock().push((name as usize, watch));
+            } else {
+                file_state::closed(id);
+            }
+        }
+        rc
+    }
+}
+
+/// The database whose `-wal` SQLite opens by this name. The name stands in the same block of memory as the database's, behind
+/// it: of several connections to one file that tells the right one.
+fn database_of(wal: &Path, address: usize) -> Option<Arc<Watch>> {
+    let databases = DATABASES.lock();
+    let same = databases.iter().filter(|(at, watch)| *at < address && is_wal_of(wal, &watch.path));
+    same.max_by_key(|(at, _)| *at).map(|(_, watch)| watch.clone())
+}
+
+fn is_wal_of(wal: &Path, database: &Path) -> bool {
+    wal.as_os_str().as_bytes().strip_suffix(b"-wal") == Some(database.as_os_str().as_bytes())
+}
+
+unsafe extern "C" fn on_delete(vfs: *mut sqlite::sqlite3_vfs, name: *const c_char, sync_directory: c_int) -> c_int {
+    // SAFETY: as in `on_open`.
+    unsafe {
+        if !name.is_null() {
+            let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
+            if path.as_os_str().as_bytes().ends_with(b"-wal") && !may_delete(path) {
+                return sqlite::SQLITE_IOERR_DELETE;
+            }
+        }
+        std::mem::transmute::<usize, DeleteFn>(DELETE.load(Ordering::Acquire))(vfs, name, sync_directory)
+    }
+}
+
+/// Whether the connection that has just closed this `-wal`, as the last one of all, closed the file that has the name now.
+fn may_delete(wal: &Path) -> bool {
+    let closing = {
+        let databases = DATABASES.lock();
+        let closing = |watch: &Watch| watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.last_wal().is_some();
+        databases
+            .iter()
+            .find(|(_, watch)| is_wal_of(wal, &watch.path) && closing(watch))
+            .map(|(_, watch)| watch.clone())
+    };
+    closing.is_none_or(|watch| {
+        wal_guard::refuses(&watch).is_none()
+            && file_checks::named(&watch, "-wal", watch.last_wal()) != file_checks::Verdict::Bad
+    })
+}
+
+/// Puts the shim on an open file; not on one without shared memory, which has no WAL.
+unsafe fn put_on(file: *mut sqlite::sqlite3_file, watch: Arc<Watch>) -> bool {
+    // SAFETY: the caller's file is open. Version 3 of the table has every field of ours. The shim is freed when the file is
+    // closed, and by nobody else.
+    unsafe {
+        let original = (*file).pMethods;
+        if (*original).iVersion < 3 || (*original).xShmMap.is_none() {
+            return false;
+        }
+        let mut methods = *original;
+        methods.xClose = Some(close);
+        methods.xFileSize = Some(file_size);
+        methods.xLock = Some(lock);
+        methods.xUnlock = Some(unlock);
+        methods.xFileControl = Some(file_control);
+        methods.xShmMap = Some(shm_map);
+        methods.xShmLock = Some(shm_lock);
+        methods.xShmUnmap = Some(shm_unmap);
+        (*file).pMethods = Box::into_raw(Box::new(Shim { methods, original, watch })).cast();
+        true
+    }
+}
+
+/// What is known of an open file that has a shim.
+///
+/// # Safety
+/// `file` is open.
+pub(crate) unsafe fn watch_of(file: *mut sqlite::sqlite3_file) -> Option<Arc<Watch>> {
+    // SAFETY: the caller's promise; a table with our function is ours.
+    unsafe {
+        let ours = (*(*file).pMethods).xClose.is_some_and(|method| method as usize == close as *const () as usize);
+        ours.then(|| of(file).watch.clone())
+    }
+}
+
+/// What is known of the main database file of a connection. Under a VFS of somebody else's the shim is put on that VFS's file.
+/// `None` for a VFS whose files have no shared memory.
 ///
 /// # Safety
 /// `db` is open and used by this thread alone; `path` is the file it has opened.
 pub(crate) unsafe fn install(db: *mut sqlite::sqlite3, path: &Path) -> Option<Arc<Watch>> {
-    // SAFETY: the caller's promise. Version 3 of the table has every field of ours. The shim is freed when the file is
-    // closed, and by nobody else.
+    // SAFETY: the caller's promise.
     unsafe {
         let file = handle::file(db)?;
-        let original = (*file).pMethods;
-        if (*original).iVersion < 3 || (*original).xShmMap.is_none() {
-            return None;
+        if let Some(watch) = watch_of(file) {
+            watch.show_as(path);
+            return Some(watch);
         }
-        let watch = Arc::new(Watch::new(path.to_owned(), file_id(path)?));
-        let mut methods = *original;
-        methods.xClose = Some(close);
-        methods.xLock = Some(lock);
-        methods.xUnlock = Some(unlock);
-        methods.xFileControl = Some(file_control);
-        methods.xShmLock = Some(shm_lock);
-        methods.xShmUnmap = Some(shm_unmap);
-        let shim = Box::new(Shim { methods, original, watch: watch.clone() });
-        (*file).pMethods = Box::into_raw(shim).cast();
-        Some(watch)
+        let id = file_id(path)?;
+        let watch = Arc::new(Watch::new(path.to_owned(), id, None));
+        if put_on(file, watch.clone()) {
+            return Some(watch);
+        }
+        file_state::closed(id);
+        None
     }
 }
 
@@ -75,7 +234,12 @@ unsafe extern "C" fn close(file: *mut sqlite::sqlite3_file) -> c_int {
         let shim = Box::from_raw((*file).pMethods.cast_mut().cast::<Shim>());
         (*file).pMethods = shim.original;
         shim.watch.detached();
-        original!(shim, xClose(file))
+        DATABASES.lock().retain(|(_, watch)| !Arc::ptr_eq(watch, &shim.watch));
+        let rc = original!(shim, xClose(file));
+        if shim.watch.is_ours() {
+            file_state::closed(shim.watch.database);
+        }
+        rc
     }
 }
 
@@ -84,17 +248,35 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
     unsafe {
         let shim = of(file);
         let writes = level >= sqlite::SQLITE_LOCK_RESERVED && shim.watch.level() < sqlite::SQLITE_LOCK_RESERVED;
-        // In WAL mode this is the last connection's close, or a change of the journal.
-        if writes
+        // In WAL mode this is the last connection's close, or a change of the journal: the WAL is moved and removed.
+        let ends_wal = level == sqlite::SQLITE_LOCK_EXCLUSIVE && shim.watch.files() != (None, None);
+        if !ends_wal
+            && writes
             && shim.watch.is_ours()
             && !shim.watch.has_wal()
             && let Some(rc) = shim.watch.refuses()
         {
             return rc;
         }
+        let before = shim.watch.level();
+        if ends_wal {
+            wal_guard::let_go(&shim.watch, true);
+            shim.watch.forget_good();
+        }
         let rc = original!(shim, xLock(file, level));
-        if rc == sqlite::SQLITE_OK {
-            shim.watch.file_locked(level);
+        if rc != sqlite::SQLITE_OK {
+            if ends_wal {
+                wal_guard::hold_firmly(&shim.watch);
+            }
+            return rc;
+        }
+        shim.watch.file_locked(level);
+        // Under the lock: until it was there somebody else could close as the last one.
+        if ends_wal && let Some(rc) = wal_guard::refuses(&shim.watch) {
+            if before < level {
+                unlock(file, sqlite::SQLITE_LOCK_SHARED);
+            }
+            return rc;
         }
         rc
     }
@@ -104,8 +286,12 @@ unsafe extern "C" fn unlock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_
     // SAFETY: as in `lock`.
     unsafe {
         let shim = of(file);
+        let was = shim.watch.level();
         let rc = original!(shim, xUnlock(file, level));
         shim.watch.file_locked(level);
+        if was == sqlite::SQLITE_LOCK_EXCLUSIVE && level == sqlite::SQLITE_LOCK_SHARED && shim.watch.has_wal() {
+            wal_guard::hold_firmly(&shim.watch);
+        }
         rc
     }
 }
@@ -115,7 +301,21 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
     unsafe {
         let shim = of(file);
         match op {
-            sqlite::SQLITE_FCNTL_COMMIT_PHASETWO if shim.watch.is_ours() => shim.watch.commits(),
+            sqlite::SQLITE_FCNTL_COMMIT_PHASETWO if shim.watch.is_ours() => {
+                shim.watch.commits();
+                // It had passed every look already.
+                wal_guard::keep(&shim.watch);
+            }
+            sqlite::SQLITE_FCNTL_CKPT_START => {
+                // Its answer is ignored, that of the call for the file's size, which is next, is not. A checkpoint under the
+                // checkpointer's lock has been asked for before; one in exclusive mode takes no lock.
+                let refuses = !shim.watch.is_checkpointing() && wal_guard::refuses(&shim.watch).is_some();
+                shim.watch.set_refuses_checkpoint(refuses);
+            }
+            sqlite::SQLITE_FCNTL_CKPT_DONE => {
+                shim.watch.set_refuses_checkpoint(false);
+                wal_guard::moved(&shim.watch);
+            }
             sqlite::SQLITE_FCNTL_PRAGMA => {
                 let name = *argument.cast::<*const c_char>().add(1);
                 if !name.is_null() && CStr::from_ptr(name).to_bytes().eq_ignore_ascii_case(b"wal_checkpoint") {
@@ -125,6 +325,52 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
             _ => {}
         }
         original!(shim, xFileControl(file, op, argument))
+    }
+}
+
+unsafe extern "C" fn file_size(file: *mut sqlite::sqlite3_file, size: *mut sqlite::sqlite3_int64) -> c_int {
+    // SAFETY: as in `lock`.
+    unsafe {
+        let shim = of(file);
+        if shim.watch.refuses_checkpoint() {
+            return sqlite::SQLITE_READONLY_DBMOVED;
+        }
+        original!(shim, xFileSize(file, size))
+    }
+}
+
+unsafe extern "C" fn shm_map(
+    file: *mut sqlite::sqlite3_file,
+    region: c_int,
+    size: c_int,
+    extend: c_int,
+    map: *mut *mut c_void,
+) -> c_int {
+    // SAFETY: as in `lock`.
+    unsafe {
+        let shim = of(file);
+        let watch = &shim.watch;
+        if watch.has_wal() {
+            return original!(shim, xShmMap(file, region, size, extend, map));
+        }
+        // The `-shm` is one for the process: beside a connection whose files are gone, a new one would read them with the
+        // `-wal` that is there now.
+        if let Some(rc) = wal_guard::refuses_to_attach(watch, false) {
+            return rc;
+        }
+        let (rc, seen) = open_files::observe(|| original!(shim, xShmMap(file, region, size, extend, map)));
+        if let Some((fd, id)) = seen.opened {
+            watch.file.opened_shm(fd, id.ino);
+        }
+        if region == 0 && !(*map).is_null() && matches!(rc & 0xff, sqlite::SQLITE_OK | sqlite::SQLITE_READONLY) {
+            watch.attached((*map).cast());
+            watch.file.join();
+            wal_guard::hold_firmly(watch);
+            if let Some(rc) = wal_guard::refuses_to_attach(watch, true) {
+                return rc;
+            }
+        }
+        rc
     }
 }
 
@@ -153,26 +399,20 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
                 return sqlite::SQLITE_BUSY;
             }
         }
+        if exclusive && ((slot == CHECKPOINTER && slots == 1) || (slot > FIRST_READER && slots > 1)) {
+            // A checkpoint; all readers' locks but the first are taken where the WAL begins anew.
+            if slot == CHECKPOINTER {
+                watch.forget_good();
+            }
+            if let Some(rc) = wal_guard::refuses(watch) {
+                return rc;
+            }
+        }
         let rc = original!(shim, xShmLock(file, slot, slots, flags));
         if rc == sqlite::SQLITE_OK {
             watch.wal_locked(slot, slots, exclusive);
-            if !watch.has_wal() {
-                attach(shim, file);
-            }
         }
         rc
-    }
-}
-
-/// SQLite has mapped the WAL-index by now: it reads it before it takes a lock of it.
-unsafe fn attach(shim: &Shim, file: *mut sqlite::sqlite3_file) {
-    let mut map = std::ptr::null_mut();
-    // SAFETY: the region exists, or the pointer stays null: nothing is extended.
-    unsafe {
-        let rc = original!(shim, xShmMap(file, 0, REGION, 0, &raw mut map));
-        if !map.is_null() && matches!(rc & 0xff, sqlite::SQLITE_OK | sqlite::SQLITE_READONLY) {
-            shim.watch.attached(map.cast());
-        }
     }
 }
 
@@ -180,6 +420,10 @@ unsafe extern "C" fn shm_unmap(file: *mut sqlite::sqlite3_file, delete: c_int) -
     // SAFETY: as in `lock`.
     unsafe {
         let shim = of(file);
+        let delete = c_int::from(delete != 0 && wal_guard::refuses(&shim.watch).is_none());
+        if shim.watch.has_wal() {
+            wal_guard::let_go(&shim.watch, shim.watch.file.leave());
+        }
         shim.watch.detached();
         original!(shim, xShmUnmap(file, delete))
     }

@@ -89,6 +89,11 @@ fn duplicate(fd: c_int) -> c_int {
     unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }
 }
 
+/// Whether this thread is opening a file by descriptor.
+pub(crate) fn is_opening() -> bool {
+    INSTEAD.get() >= 0
+}
+
 /// Stands before SQLite's `open`; must come before whoever keeps books of descriptors, so that they see these too.
 pub(crate) fn install() {
     // SAFETY: the VFS is SQLite's own and lives as long as the process; `open` has the signature above.

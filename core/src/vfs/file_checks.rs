@@ -1,0 +1,303 @@
+//! Looks at a database's three files and at the locks that this process must hold on them, by `stat` and `fcntl` alone.
+//!
+//! Nothing is opened: closing a descriptor of any of these files would drop the locks.
+
+use std::ffi::c_int;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use crate::platform::file_id::file_id;
+use crate::platform::path_facts::beside;
+#[cfg(target_os = "linux")]
+use crate::platform::procfs;
+use crate::sqlite;
+use crate::vfs::file_monitor::Watch;
+use crate::vfs::open_files;
+use crate::vfs::wal_index::READ_LOCK;
+
+/// Looks that must agree where one alone could be of two moments.
+pub(crate) const LOOKS: u32 = 5;
+
+/// Lock bytes of the database file: 510 that a reader locks one or all of.
+const SHARED: (i64, i64) = (0x4000_0002, 510);
+/// Locked in the `-shm` file by every process that uses the WAL, and by its writer.
+const USER: (i64, i64) = (128, 1);
+const WRITER: (i64, i64) = (120, 1);
+
+/// What a look found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it must be.
+    Good,
+    /// Not as it must be.
+    Bad,
+    /// It cannot be found out on this system or at this moment.
+    Unknown,
+}
+
+impl Verdict {
+    /// The name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Good => "good",
+            Verdict::Bad => "bad",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+/// Whether the path still names the database that was opened.
+pub(crate) fn database_file(watch: &Watch) -> Verdict {
+    match fs::metadata(&watch.path) {
+        Ok(_) if file_id(&watch.path) == Some(watch.database) => Verdict::Good,
+        Ok(_) => Verdict::Bad,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Verdict::Bad,
+        // A directory that may no longer be searched, for one.
+        Err(_) => Verdict::Unknown,
+    }
+}
+
+/// Whether the names of the `-wal` and the `-shm` are still those of the files in use.
+pub(crate) fn wal_file(watch: &Watch) -> Verdict {
+    match watch.files() {
+        (None, None) if !watch.has_wal() => Verdict::Good,
+        (wal, None) if !watch.has_wal() => named(watch, "-wal", wal),
+        (wal, shm) => worst(&[named(watch, "-wal", wal), named(watch, "-shm", shm)]),
+    }
+}
+
+/// Whether the side file of this suffix is the one with this inode.
+pub(crate) fn named(watch: &Watch, suffix: &str, ino: Option<u64>) -> Verdict {
+    match (ino, fs::metadata(beside(&watch.path, suffix))) {
+        (None, _) => Verdict::Unknown,
+        (Some(ino), Ok(meta)) if meta.ino() == ino => Verdict::Good,
+        (Some(_), Ok(_)) => Verdict::Bad,
+        (Some(_), Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Verdict::Bad,
+        (Some(_), Err(_)) => Verdict::Unknown,
+    }
+}
+
+fn worst(verdicts: &[Verdict]) -> Verdict {
+    let any = |verdict| verdicts.contains(&verdict);
+    if any(Verdict::Bad) {
+        Verdict::Bad
+    } else if any(Verdict::Unknown) {
+        Verdict::Unknown
+    } else {
+        Verdict::Good
+    }
+}
+
+/// Only locks that must be held: the file's since its first read in WAL mode, or during a transaction; the WAL's. Those that
+/// last from the first read to the end are taken again by the look; those of a transaction are not, since somebody may have
+/// worked in their place.
+pub(crate) fn locks(watch: &Watch) -> Verdict {
+    let mut verdicts = vec![take_again(watch)];
+    let (_, shm) = watch.files();
+    if verdicts[0] == Verdict::Unknown {
+        verdicts.clear();
+        if watch.level() >= sqlite::SQLITE_LOCK_SHARED {
+            verdicts.push(held(watch.database.ino, SHARED));
+        }
+        verdicts.extend(shm.map(|shm| held(shm, USER)));
+    }
+    if let Some(shm) = shm {
+        if let Some((slot, _)) = watch.reading() {
+            verdicts.push(held(shm, (READ_LOCK as i64 + slot as i64, 1)));
+        }
+        if watch.is_writing() {
+            verdicts.push(held(shm, WRITER));
+        }
+    }
+    worst(&verdicts)
+}
+
+/// What the kernel says of one range of bytes of a file that SQLite has open.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lock {
+    /// Nobody has a lock on it.
+    None,
+    /// This process has one.
+    Ours,
+    /// Somebody else has one; ours may stand behind it.
+    Theirs,
+}
+
+/// A lock that belongs to the open file is asked for: locks of this very process stand in its way, others' too. The first
+/// one found is named.
+#[cfg(target_os = "linux")]
+fn lock_at(fd: c_int, (start, length): (i64, i64)) -> Option<Lock> {
+    // SAFETY: plain data; the caller's descriptor is open and GETLK changes nothing.
+    unsafe {
+        let mut lock: libc::flock = std::mem::zeroed();
+        (lock.l_type, lock.l_whence) = (libc::F_WRLCK as i16, libc::SEEK_SET as i16);
+        (lock.l_start, lock.l_len) = (start, length);
+        (libc::fcntl(fd, libc::F_OFD_GETLK, &mut lock) == 0).then_some(match lock.l_type {
+            kind if kind == libc::F_UNLCK as i16 => Lock::None,
+            _ if lock.l_pid == std::process::id() as i32 => Lock::Ours,
+            _ => Lock::Theirs,
+        })
+    }
+}
+
+/// Whether this process holds a lock on one of the bytes.
+#[cfg(target_os = "linux")]
+fn held(inode: u64, (start, length): (i64, i64)) -> Verdict {
+    let first = open_files::with_descriptor(inode, |fd| lock_at(fd, (start, length)));
+    let me = std::process::id();
+    match first.flatten() {
+        None => Verdict::Unknown,
+        Some(Lock::None) => Verdict::Bad,
+        Some(Lock::Ours) => Verdict::Good,
+        // Another process's may hide ours.
+        Some(Lock::Theirs) => match procfs::posix_locks(&[inode]) {
+            None => Verdict::Unknown,
+            Some(table) => {
+                let (start, end) = (start as u64, (start + length - 1) as u64);
+                let ours = table.iter().any(|lock| lock.pid == me && lock.start <= end && lock.end >= start);
+                // Without a row of anybody's the table numbers files in another way than `stat`.
+                if ours {
+                    Verdict::Good
+                } else if table.is_empty() {
+                    Verdict::Unknown
+                } else {
+                    Verdict::Bad
+                }
+            }
+        },
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn held(_inode: u64, _bytes: (i64, i64)) -> Verdict {
+    Verdict::Unknown
+}
+
+/// Whether the WAL's write lock, which SQLite believes this connection to hold, is really this process's.
+#[cfg(target_os = "linux")]
+pub(crate) fn holds_write_lock(watch: &Watch) -> Verdict {
+    // Nobody else can have it beside us: it is exclusive.
+    match watch.file.shm_descriptor().and_then(|fd| lock_at(fd, WRITER)) {
+        Some(Lock::Ours) => Verdict::Good,
+        Some(Lock::None | Lock::Theirs) => Verdict::Bad,
+        None => Verdict::Unknown,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn holds_write_lock(_: &Watch) -> Verdict {
+    Verdict::Unknown
+}
+
+/// Takes the locks again that SQLite believes to hold on the database and the `-shm`, on its own descriptors. Where they
+/// are held that changes nothing; where they have been dropped nobody can close as the last one from now on. Bad: somebody
+/// else has a lock that excludes them.
+#[cfg(target_os = "linux")]
+pub(crate) fn take_again(watch: &Watch) -> Verdict {
+    let Some(database) = watch.descriptor() else { return Verdict::Unknown };
+    // Another kind of lock would be changed into this one. That SQLite gives this connection's level up meanwhile is
+    // impossible: this thread is in the call that would.
+    let kind = match watch.level() {
+        sqlite::SQLITE_LOCK_SHARED | sqlite::SQLITE_LOCK_RESERVED => libc::F_RDLCK,
+        sqlite::SQLITE_LOCK_EXCLUSIVE => libc::F_WRLCK,
+        _ => return Verdict::Unknown,
+    };
+    let shm = if watch.has_wal() { watch.file.shm_descriptor() } else { None };
+    let taken = |fd, kind, bytes| !matches!(set_lock(fd, libc::F_SETLK, kind, bytes), Err(libc::EAGAIN | libc::EACCES));
+    if !taken(database, kind, SHARED) || !shm.is_none_or(|shm| taken(shm, libc::F_RDLCK, USER)) {
+        return Verdict::Bad;
+    }
+    Verdict::Good
+}
+
+#[cfg(target_os = "linux")]
+fn set_lock(fd: c_int, command: c_int, kind: c_int, (start, length): (i64, i64)) -> Result<(), c_int> {
+    // SAFETY: plain data; the descriptor is SQLite's own and open while its connection is. It is not waited for.
+    let rc = unsafe {
+        let mut lock: libc::flock = std::mem::zeroed();
+        (lock.l_type, lock.l_whence) = (kind as i16, libc::SEEK_SET as i16);
+        (lock.l_start, lock.l_len) = (start, length);
+        libc::fcntl(fd, command, &lock)
+    };
+    if rc == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
+}
+
+/// While the connection uses a WAL: locks on the same bytes that belong to SQLite's open files instead of the process. They
+/// last when something in this process opens and closes the database or its `-shm`, which drops the others: another process
+/// then still does not take itself for the only one, does not remove the WAL and does not empty the `-shm`. A system without
+/// them does without.
+#[cfg(target_os = "linux")]
+pub(crate) fn hold_firmly(watch: &Watch) {
+    set_firm(watch, libc::F_RDLCK, true);
+}
+
+/// Gives back what [`hold_firmly`] took, which would stand in the way of SQLite's own exclusive lock. `shm`: on the `-shm`
+/// too, which all connections of the process share.
+#[cfg(target_os = "linux")]
+pub(crate) fn let_go(watch: &Watch, shm: bool) {
+    set_firm(watch, libc::F_UNLCK, shm);
+}
+
+#[cfg(target_os = "linux")]
+fn set_firm(watch: &Watch, kind: c_int, shm: bool) {
+    let Some(database) = watch.descriptor() else { return };
+    let _ = set_lock(database, libc::F_OFD_SETLK, kind, SHARED);
+    if let Some(shm) = watch.file.shm_descriptor().filter(|_| shm && watch.has_wal()) {
+        let _ = set_lock(shm, libc::F_OFD_SETLK, kind, USER);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn take_again(_: &Watch) -> Verdict {
+    Verdict::Unknown
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn hold_firmly(_: &Watch) {}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn let_go(_: &Watch, _: bool) {}
+
+/// Names a process's own descriptors. Linux has the other name too, but not in every container.
+const OPEN_DESCRIPTORS: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+
+/// Whether this process has a descriptor of the file that this copy of SQLite did not open.
+pub(crate) fn strangers(watch: &Watch) -> Verdict {
+    let (wal, shm) = watch.files();
+    let inodes: Vec<u64> = [Some(watch.database.ino), wal, shm].into_iter().flatten().collect();
+    if !open_files::known() {
+        return Verdict::Unknown;
+    }
+    let mut seen = 0;
+    for _ in 0..LOOKS * 4 {
+        let before = open_files::steady();
+        let Ok(entries) = fs::read_dir(OPEN_DESCRIPTORS) else { return Verdict::Unknown };
+        let stranger = entries.flatten().any(|entry| {
+            let fd = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            fd.is_some_and(|fd| {
+                let file = open_files::file_behind(fd);
+                let same = file.is_some_and(|file| file.dev == watch.database.dev && inodes.contains(&file.ino));
+                same && !open_files::is_ours(fd)
+            })
+        });
+        if !stranger {
+            return Verdict::Good;
+        }
+        // With an open or a close of ours in between, the list and our books are of two moments.
+        if before.is_some() && open_files::steady() == before {
+            seen += 1;
+            if seen == LOOKS {
+                return Verdict::Bad;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Verdict::Unknown
+}
+
+/// Whether the `-wal` in use still has its name.
+pub(crate) fn is_wal_in_place(watch: &Watch) -> bool {
+    named(watch, "-wal", watch.files().0) != Verdict::Bad
+}

@@ -1,0 +1,120 @@
+//! What all connections of this process to one database file share, because SQLite shares it: the locks and the `-shm`.
+
+use std::collections::BTreeMap;
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::platform::file_id::FileId;
+use crate::platform::fork::{self, ForkMutex};
+use crate::vfs::set_aside::{Aside, Stamp};
+
+/// The state of one database file in this process. It ends with the last connection: who opens the file then begins anew.
+pub(crate) struct FileState {
+    /// The code of what makes every connection to the file unfit to write; 0: nothing.
+    latch: AtomicI32,
+    /// SQLite's one descriptor of the `-shm`, and its inode; -1 and 0: unknown.
+    shm_fd: AtomicI32,
+    shm: AtomicU64,
+    /// How many connections use it.
+    users: AtomicUsize,
+    /// What was kept of a WAL that nobody else can reach any more.
+    aside: Mutex<Option<Aside>>,
+    /// The database when its files were last seen to be the right ones.
+    good: Mutex<Option<Stamp>>,
+}
+
+/// By device and inode, and the process (its [`fork::generation`]) that opened it.
+type Files = BTreeMap<(u64, u64, u32), (usize, Arc<FileState>)>;
+
+/// With the number of connections that have the file open.
+pub(crate) static FILES: ForkMutex<Files> = ForkMutex::new(BTreeMap::new());
+
+fn key(file: FileId) -> (u64, u64, u32) {
+    (file.dev, file.ino, fork::generation())
+}
+
+/// The state of this file, one for all connections of the process, until as many have called [`closed`].
+pub(crate) fn opened(file: FileId) -> Arc<FileState> {
+    let mut files = FILES.lock();
+    let (users, state) = files.entry(key(file)).or_default();
+    *users += 1;
+    state.clone()
+}
+
+/// A connection has closed the file.
+pub(crate) fn closed(file: FileId) {
+    let mut files = FILES.lock();
+    if let Some((users, _)) = files.get_mut(&key(file)) {
+        *users -= 1;
+        if *users == 0 {
+            files.remove(&key(file));
+        }
+    }
+}
+
+impl Default for FileState {
+    fn default() -> FileState {
+        FileState {
+            latch: AtomicI32::new(0),
+            shm_fd: AtomicI32::new(-1),
+            shm: AtomicU64::new(0),
+            users: AtomicUsize::new(0),
+            aside: Mutex::default(),
+            good: Mutex::default(),
+        }
+    }
+}
+
+impl FileState {
+    /// SQLite has opened the `-shm`.
+    pub(crate) fn opened_shm(&self, fd: c_int, ino: u64) {
+        self.shm.store(ino, Ordering::Release);
+        self.shm_fd.store(fd, Ordering::Release);
+    }
+
+    /// A connection has begun to use the `-shm`.
+    pub(crate) fn join(&self) {
+        self.users.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A connection ends its use of the `-shm`; whether it was the last one.
+    pub(crate) fn leave(&self) -> bool {
+        self.users.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// The inode of the `-shm`, which only means something while a connection uses it.
+    pub(crate) fn shm(&self) -> Option<u64> {
+        Some(self.shm.load(Ordering::Acquire)).filter(|ino| *ino != 0)
+    }
+
+    /// SQLite's descriptor of the `-shm`, which only means something while a connection uses it.
+    pub(crate) fn shm_descriptor(&self) -> Option<c_int> {
+        Some(self.shm_fd.load(Ordering::Acquire)).filter(|fd| *fd >= 0)
+    }
+
+    /// Makes every write to the file from now on fail. The first cause stays.
+    pub(crate) fn latch(&self, code: i32) -> bool {
+        self.latch.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The cause; 0: none.
+    pub(crate) fn latched(&self) -> i32 {
+        self.latch.load(Ordering::Acquire)
+    }
+
+    /// What was kept of an unlinked WAL. One thread at a time keeps.
+    pub(crate) fn aside(&self) -> MutexGuard<'_, Option<Aside>> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The files have been seen to be the right ones, with the database in this state.
+    pub(crate) fn note_good(&self, stamp: Option<Stamp>) {
+        *self.good.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+    }
+
+    /// The state of the database at the last good look.
+    pub(crate) fn last_good(&self) -> Option<Stamp> {
+        *self.good.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,79 @@
+//! A shim on the `-wal` files: what begins a WAL anew or cuts it is asked of the [`wal_guard`], in exclusive mode too, where
+//! SQLite takes no lock of the WAL.
+
+use std::ffi::{c_int, c_void};
+use std::sync::Arc;
+
+use crate::sqlite;
+use crate::vfs::file_monitor::Watch;
+use crate::vfs::wal_guard;
+
+/// The table of a file, as that of a database.
+#[repr(C)]
+struct Shim {
+    methods: sqlite::sqlite3_io_methods,
+    original: *const sqlite::sqlite3_io_methods,
+    watch: Arc<Watch>,
+}
+
+/// Puts the shim on a `-wal` that the VFS has opened for this database.
+///
+/// # Safety
+/// `file` is open, and SQLite has not used it yet.
+pub(crate) unsafe fn install(file: *mut sqlite::sqlite3_file, watch: Arc<Watch>) {
+    // SAFETY: the caller's promise. The shim is freed when the file is closed, and by nobody else.
+    unsafe {
+        let original = (*file).pMethods;
+        let mut methods = *original;
+        methods.xClose = Some(close);
+        methods.xWrite = Some(write);
+        methods.xTruncate = Some(truncate);
+        (*file).pMethods = Box::into_raw(Box::new(Shim { methods, original, watch })).cast();
+    }
+}
+
+/// # Safety
+/// One of the functions below was called with the file: its table is a shim's.
+unsafe fn of<'a>(file: *mut sqlite::sqlite3_file) -> &'a Shim {
+    // SAFETY: the caller's promise; `close` frees it after its last use.
+    unsafe { &*(*file).pMethods.cast::<Shim>() }
+}
+
+unsafe extern "C" fn close(file: *mut sqlite::sqlite3_file) -> c_int {
+    // SAFETY: the file's own table is put back before its VFS closes it; nobody calls the shim any more.
+    unsafe {
+        let shim = Box::from_raw((*file).pMethods.cast_mut().cast::<Shim>());
+        (*file).pMethods = shim.original;
+        shim.watch.closed_wal();
+        (*shim.original).xClose.map_or(sqlite::SQLITE_ERROR, |close| close(file))
+    }
+}
+
+unsafe extern "C" fn write(
+    file: *mut sqlite::sqlite3_file,
+    bytes: *const c_void,
+    count: c_int,
+    at: sqlite::sqlite3_int64,
+) -> c_int {
+    // SAFETY: SQLite calls it with a file that has a shim.
+    unsafe {
+        let shim = of(file);
+        // At 0 stands the header, with which the WAL begins anew.
+        let refused = if at == 0 { wal_guard::refuses(&shim.watch) } else { wal_guard::refuses_frame(&shim.watch) };
+        match refused {
+            Some(rc) => rc,
+            None => (*shim.original).xWrite.map_or(sqlite::SQLITE_ERROR, |write| write(file, bytes, count, at)),
+        }
+    }
+}
+
+unsafe extern "C" fn truncate(file: *mut sqlite::sqlite3_file, size: sqlite::sqlite3_int64) -> c_int {
+    // SAFETY: as in `write`.
+    unsafe {
+        let shim = of(file);
+        match wal_guard::refuses(&shim.watch) {
+            Some(rc) => rc,
+            None => (*shim.original).xTruncate.map_or(sqlite::SQLITE_ERROR, |truncate| truncate(file, size)),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The rule of this copy of SQLite: nothing moves a WAL into a database, cuts it or removes it, unless the three files
+//! (database, `-wal`, `-shm`) are still the ones that were opened.
+//!
+//! A WAL that was unlinked while it was in use holds pages of an older state. Others write to the database through a WAL of
+//! their own meanwhile, and moving the old one's pages over theirs destroys it. A look at the names alone would leave a
+//! moment in which another process closes as the last one; so the locks that keep it from doing so are really taken first.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::error::codes;
+use crate::events::{self, Event};
+use crate::sqlite;
+use crate::vfs::file_checks::{self, LOOKS, Verdict, database_file, holds_write_lock, locks, take_again, wal_file};
+use crate::vfs::file_monitor::Watch;
+use crate::vfs::set_aside::{self, Stamp};
+
+/// A finding counts when it is there in each of [`LOOKS`] looks, the first and the last of which lie at least 50 ms apart.
+const BETWEEN: Duration = Duration::from_micros(12_600);
+
+/// How long a good look serves the further steps of the same checkpoint or close, in milliseconds.
+const STEPS: u64 = 100;
+
+static OFF: AtomicBool = AtomicBool::new(false);
+static NOT_FIRM: AtomicBool = AtomicBool::new(false);
+
+/// Turns the rule off for the whole process, so that a test can show what happens without it.
+///
+/// # Safety
+/// Databases that are open may be destroyed.
+#[doc(hidden)]
+pub unsafe fn turn_off(off: bool) {
+    OFF.store(off, Ordering::Release);
+}
+
+/// Takes locks that nothing in this process can drop by closing a descriptor of its own. They may only be held while the
+/// connection has the WAL-index mapped.
+pub(crate) fn hold_firmly(watch: &Watch) {
+    if watch.is_ours() && !OFF.load(Ordering::Acquire) && !NOT_FIRM.load(Ordering::Acquire) {
+        file_checks::hold_firmly(watch);
+    }
+}
+
+/// Gives them back. In a forked child they are the parent's.
+pub(crate) fn let_go(watch: &Watch, shm: bool) {
+    if watch.is_ours() {
+        file_checks::let_go(watch, shm);
+    }
+}
+
+/// Turns off the locks of [`hold_firmly`], as on a system that has none.
+///
+/// # Safety
+/// As for [`turn_off`].
+#[doc(hidden)]
+pub unsafe fn turn_firm_locks_off(off: bool) {
+    NOT_FIRM.store(off, Ordering::Release);
+}
+
+/// SQLite's code for refusing to move, cut or remove the WAL of this connection; `None` to allow it.
+pub(crate) fn refuses(watch: &Watch) -> Option<i32> {
+    if OFF.load(Ordering::Acquire) {
+        return None;
+    }
+    if !watch.is_ours() {
+        // In a forked child: everything is the parent's.
+        return Some(sqlite::SQLITE_READONLY_DBMOVED);
+    }
+    if let Some(code) = watch.latched() {
+        return Some(watch.refuse(code));
+    }
+    // The steps of one checkpoint, or of one close, under a lock that was there at the look: nobody can have closed since.
+    let locked = watch.is_checkpointing() || watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE;
+    if locked && watch.seen_good_within(STEPS) {
+        return None;
+    }
+    let code = look(watch, false);
+    if code == 0 {
+        good(watch);
+        return None;
+    }
+    confirm(watch, false);
+    Some(watch.refuse(code))
+}
+
+fn good(watch: &Watch) {
+    watch.file.note_good(Stamp::of(watch));
+    watch.note_good();
+}
+
+/// SQLite's code for refusing a connection its first look into the WAL-index; `None` to allow it. `mapped`: it has just been
+/// mapped, and its files are known.
+pub(crate) fn refuses_to_attach(watch: &Watch, mapped: bool) -> Option<i32> {
+    if OFF.load(Ordering::Acquire) || !watch.is_ours() {
+        return None;
+    }
+    if mapped && watch.latched().is_none() && wal_file(watch) == Verdict::Bad {
+        confirm(watch, false);
+    }
+    let code = watch.latched().filter(|code| *code == codes::WAL_UNLINKED)?;
+    Some(watch.refuse(code))
+}
+
+/// A checkpoint of this connection has ended: the database is what it has made of it.
+pub(crate) fn moved(watch: &Watch) {
+    if watch.is_ours() && watch.latched().is_none() {
+        watch.file.note_good(Stamp::of(watch));
+    }
+}
+
+/// SQLite's code for refusing to add frames to the WAL; `None` to allow it. Asked for each frame, and cheap.
+pub(crate) fn refuses_frame(watch: &Watch) -> Option<i32> {
+    if OFF.load(Ordering::Acquire) || !watch.is_ours() {
+        return None;
+    }
+    if watch.latched().is_none() && watch.write_lock_is_old() && holds_write_lock(watch) == Verdict::Bad {
+        // Somebody may be writing to the same frames: this transaction must not become one of them.
+        latch(watch, codes::LOCKS_LOST);
+    }
+    watch.latched().map(|code| watch.refuse(code))
+}
+
+/// The look that a write transaction has now and then.
+pub(crate) fn glance(watch: &Watch) {
+    if OFF.load(Ordering::Acquire) || watch.latched().is_some() {
+        return;
+    }
+    if look(watch, false) == 0 {
+        good(watch);
+    } else {
+        confirm(watch, false);
+    }
+}
+
+/// The code of what is wrong with the connection's files; 0: nothing.
+fn look(watch: &Watch, with_locks: bool) -> i32 {
+    // With the locks that must be held nobody can unlink a file between the look and what comes after it.
+    if with_locks && locks(watch) == Verdict::Bad {
+        // Which of the files is gone says more.
+        return match files(watch) {
+            0 => codes::LOCKS_LOST,
+            code => code,
+        };
+    }
+    if !with_locks && take_again(watch) == Verdict::Bad {
+        return codes::LOCKS_LOST;
+    }
+    if watch.level() < sqlite::SQLITE_LOCK_EXCLUSIVE && watch.has_wal() {
+        hold_firmly(watch);
+    }
+    files(watch)
+}
+
+fn files(watch: &Watch) -> i32 {
+    if database_file(watch) == Verdict::Bad {
+        codes::DATABASE_MOVED
+    } else if wal_file(watch) == Verdict::Bad {
+        codes::WAL_UNLINKED
+    } else {
+        0
+    }
+}
+
+/// Latches what is bad in each of several looks.
+pub(crate) fn confirm(watch: &Watch, with_locks: bool) {
+    if watch.latched().is_some() {
+        return;
+    }
+    let code = look(watch, with_locks);
+    for _ in 1..LOOKS {
+        if code == 0 || look(watch, with_locks) != code {
+            return;
+        }
+        std::thread::sleep(BETWEEN);
+    }
+    if code != 0 && look(watch, with_locks) == code {
+        latch(watch, code);
+    }
+}
+
+/// From now on nothing of this process writes to the file. What only an unlinked WAL holds is kept.
+fn latch(watch: &Watch, code: i32) {
+    if !watch.file.latch(code) {
+        return;
+    }
+    let name = codes::lookup(code).map_or("", |row| row.name);
+    let event = Event::new("unhealthy").text("code", name).text("message", sentence(watch, code));
+    watch.subscribers.tell_inside(events::named(event, Some(watch.place())));
+    keep(watch);
+}
+
+/// Keeps what only an unlinked WAL holds; again, when more has been committed since. In a call of SQLite's on the connection,
+/// or with the connection locked.
+pub(crate) fn keep(watch: &Watch) {
+    if watch.latched() != Some(codes::WAL_UNLINKED) || file_checks::is_wal_in_place(watch) {
+        return;
+    }
+    // SAFETY: the caller is in a call on the connection.
+    let backfilled = unsafe { watch.index() }.map_or(0, |index| index.backfilled.into());
+    let mut aside = watch.file.aside();
+    let Some(kept) = set_aside::keep(watch, backfilled, watch.file.last_good(), aside.as_ref()) else { return };
+    let event = Event::new("wal_set_aside")
+        .text("wal", kept.wal.as_ref().map_or(String::new(), |path| path.display().to_string()))
+        .text("copy", kept.database.as_ref().map_or(String::new(), |path| path.display().to_string()))
+        .int("pages", kept.missing as i64)
+        .text("message", kept.describe());
+    *aside = Some(kept);
+    drop(aside);
+    watch.subscribers.tell_inside(events::named(event, Some(watch.place())));
+}
+
+/// What is wrong, and what was kept, as a sentence.
+pub(crate) fn sentence(watch: &Watch, code: i32) -> String {
+    let place = watch.place().display();
+    match code {
+        codes::DATABASE_MOVED => {
+            format!(
+                "{place} was deleted, renamed or replaced while it was open: what is written goes to a file without a name"
+            )
+        }
+        codes::WAL_UNLINKED => {
+            let kept = watch.file.aside().as_ref().map_or(String::new(), |aside| format!("; {}", aside.describe()));
+            format!(
+                "the -wal or -shm of {place} was deleted or replaced while it was in use: what is committed there is seen by \
+                 nobody else{kept}"
+            )
+        }
+        codes::LOCKS_LOST => format!(
+            "{place}: locks that this process took are gone; something in it has opened and closed the file, and other \
+             processes may write over what this one writes"
+        ),
+        _ => {
+            let max = watch.care().map_or(0, |care| care.wal_max);
+            format!(
+                "{place}: the WAL has grown to more than four times wal_max ({max} bytes), and wal_max_action=error"
+            )
+        }
+    }
+}
