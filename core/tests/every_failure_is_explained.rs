@@ -18,18 +18,21 @@ fn prints_its_failure() {
     match open(&std::env::var("URL").unwrap()) {
         Ok(db) => {
             println!("OPENED");
+            db.report().warnings.iter().for_each(|warning| println!("warning: {warning}"));
             db.close().unwrap();
         }
         Err(error) => println!("{} {error}", error.name()),
     }
 }
 
+const NOBODY: u32 = 65534;
+
 /// What an unprivileged user is told.
-fn as_nobody(program: &Dir, url: &str) -> String {
+fn as_user(program: &Dir, user: u32, url: &str) -> String {
     let mut command = public_child(program, "prints_its_failure", &[("URL", url)]);
     // SAFETY: no arguments.
     if unsafe { libc::geteuid() } == 0 {
-        command.uid(65534).gid(65534);
+        command.uid(user).gid(user);
     }
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
@@ -55,7 +58,7 @@ fn told(text: &str, parts: &[&str]) {
 fn permissions() {
     let (dir, program) = (Dir::new(), Dir::new());
     mode(program.path(), 0o755);
-    let as_nobody = |url: &str| as_nobody(&program, url);
+    let as_nobody = |url: &str| as_user(&program, NOBODY, url);
     mode(dir.path(), 0o755);
     let db = open(&dir.url("a.db")).unwrap();
     exec(&db, "CREATE TABLE t(a)");
@@ -169,4 +172,34 @@ fn a_backup_that_fails_leaves_neither_file_nor_directories() {
         assert!(!dir.file("new").exists(), "{error}");
     }
     db.close().unwrap();
+}
+
+/// A reader of another user leaves files that the owner may not write: the reader is warned, and the owner is refused at
+/// open, not at the first write.
+#[test]
+fn a_readers_files_that_lock_the_owner_out() {
+    // SAFETY: no arguments.
+    if unsafe { libc::geteuid() } != 0 {
+        return common::skip("two users are needed, which root alone has");
+    }
+    let (dir, program) = (Dir::new(), Dir::new());
+    mode(program.path(), 0o755);
+    let owner = 65533;
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    db.close().unwrap();
+    std::os::unix::fs::chown(dir.file("a.db"), Some(owner), Some(owner)).unwrap();
+    mode(dir.file("a.db"), 0o644);
+    mode(dir.path(), 0o777);
+    let text = as_user(&program, NOBODY, &dir.url("a.db?mode=ro"));
+    told(&text, &["OPENED", "warning", "-shm", "cannot write", "inspect"]);
+    assert!(dir.file("a.db-shm").exists());
+    let as_owner = |url: &str| as_user(&program, owner, url);
+    told(&as_owner(&dir.url("a.db")), &["KEEL_FILE_NOT_WRITABLE", "a.db-wal", "chown"]);
+    // No alarm: without those files, and for a reader who is the owner.
+    fs::remove_file(dir.file("a.db-shm")).unwrap();
+    fs::remove_file(dir.file("a.db-wal")).unwrap();
+    told(&as_owner(&dir.url("a.db")), &["OPENED"]);
+    let text = as_owner(&dir.url("a.db?mode=ro"));
+    assert!(text.contains("OPENED") && !text.contains("warning"), "{text}");
 }

@@ -167,6 +167,13 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
     verify::verify(&opening, settings, &prepared, &mut report)?;
     inspect::correct(look, &mut report);
 
+    if access == Access::Read
+        && !options.inspect
+        && let Some(path) = &opening.path
+    {
+        report.warnings.extend(target::locks_the_owner_out(path));
+    }
+
     report.recovered_frames = initialize::take_recovered();
     if report.recovered_frames > 0 {
         report.warnings.push(format!(

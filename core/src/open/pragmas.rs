@@ -87,7 +87,7 @@ pub(super) fn locking_mode(opening: &Opening, settings: &Settings) -> Result<()>
 /// Everything that has no order of its own, then the two that a transaction would swallow.
 pub(super) fn tune(opening: &Opening, settings: &Settings, prepared: &Prepared) -> Result<()> {
     for row in TABLE.iter().filter(|row| row.step == Step::Pragma && !ORDERED.contains(&row.id)) {
-        if row.id == Id::MmapSize && prepared.no_mmap {
+        if row.id == Id::MmapSize && prepared.no_mmap.is_some() {
             opening.run("PRAGMA mmap_size=0".to_owned(), "pragma")?;
         } else {
             set(opening, settings, row.id, "pragma")?;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::codes;
 use crate::error::{Error, Result};
@@ -23,8 +23,8 @@ use crate::vfs::open_files;
 
 /// What the look at the path found out.
 pub(crate) struct Prepared {
-    /// The file system gives no coherent memory mapping.
-    pub no_mmap: bool,
+    /// Why the file must not be read through a memory mapping, where it must not.
+    pub no_mmap: Option<&'static str>,
     /// The file was created here, and gets these permissions once SQLite has it open.
     pub mode: Option<(FileId, u32)>,
 }
@@ -35,18 +35,26 @@ pub(super) fn prepare(
     access: Access,
     report: &mut OpenReport,
 ) -> Result<Prepared> {
-    let Target::File(path) = &resolved.target else { return Ok(Prepared { no_mmap: false, mode: None }) };
+    let Target::File(path) = &resolved.target else { return Ok(Prepared { no_mmap: None, mode: None }) };
     let settings = &resolved.settings;
     make_directories_for(resolved, access, report)?;
-    refuse_special_files(path)?;
+    let side_files = side_files(path)?;
     let reach = check_file_system(path, settings, report)?;
+    let no_mmap = match (reach, report.file_system.as_deref()) {
+        (Reach::Network | Reach::Doubtful, _) => Some("the file system gives no coherent memory mapping"),
+        // Until somebody writes it, it is the image's; a mapping stays with that one.
+        (_, Some("overlayfs")) if access == Access::Read => {
+            Some("on overlayfs a reader's mapping does not see what others write")
+        }
+        _ => None,
+    };
     let set_aside = settings.on_orphan_wal() == Some(words::OnOrphanWal::SetAside) && access != Access::Read;
     if let Some(name) = orphan_wal::check(path, set_aside)? {
         report.warnings.push(format!("a -wal without its database was set aside as {}", name.display()));
     }
     let mut created = None;
     match fs::metadata(path) {
-        Ok(meta) => check_existing(path, &meta, settings, access, report)?,
+        Ok(meta) => check_existing(path, &meta, &side_files, settings, access, report)?,
         Err(_) if access == Access::Create => {
             if let Some(mode) = options.file_mode {
                 created = create_private(path, resolved)?.map(|file| (file, mode));
@@ -54,7 +62,7 @@ pub(super) fn prepare(
         }
         Err(_) => {}
     }
-    Ok(Prepared { no_mmap: reach != Reach::Local, mode: created })
+    Ok(Prepared { no_mmap, mode: created })
 }
 
 impl Prepared {
@@ -147,7 +155,17 @@ fn check_file_system(path: &Path, settings: &Settings, report: &mut OpenReport) 
         Reach::Local => NetworkFs::Allow,
     });
     if reach != Reach::Local {
-        let text = format!("{} lies on {name}: WAL's shared memory does not work across hosts", path.display());
+        let text = match reach {
+            Reach::Network => {
+                format!("{} lies on {name}: WAL's shared memory does not work across hosts", path.display())
+            }
+            // The same machine is enough for that: what lies below the mount, or in the virtual machine's host.
+            _ => format!(
+                "{} lies on {name}: whoever opens it by another path (the directory below the mount, the host, another \
+                 machine) may not see these locks, and rows get lost",
+                path.display()
+            ),
+        };
         match verdict {
             NetworkFs::Refuse => {
                 return Err(Error::new(codes::NETWORK_FS, text)
@@ -162,15 +180,20 @@ fn check_file_system(path: &Path, settings: &Settings, report: &mut OpenReport) 
     Ok(reach)
 }
 
-/// SQLite opens and reads what lies at these names whatever it is: a FIFO keeps it waiting for ever.
-fn refuse_special_files(path: &Path) -> Result<()> {
+/// Those of SQLite's files beside the database that are there. SQLite opens and reads what lies at these names whatever it
+/// is: a FIFO keeps it waiting for ever.
+fn side_files(path: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     for suffix in ["-wal", "-shm", "-journal"] {
         let file = beside(path, suffix);
-        if let Some(kind) = fs::symlink_metadata(&file).ok().filter(|meta| !meta.is_symlink()).as_ref().and_then(kind) {
+        let Ok(meta) = fs::symlink_metadata(&file) else { continue };
+        // A link SQLite does not follow.
+        if let Some(kind) = kind(&meta).filter(|_| !meta.is_symlink()) {
             return Err(not_a_file(&file, kind, "SQLite keeps a file of its own under that name: move it away"));
         }
+        found.push(file);
     }
-    Ok(())
+    Ok(found)
 }
 
 fn not_a_file(path: &Path, kind: &str, hint: &str) -> Error {
@@ -180,6 +203,7 @@ fn not_a_file(path: &Path, kind: &str, hint: &str) -> Error {
 fn check_existing(
     path: &Path,
     meta: &fs::Metadata,
+    side_files: &[PathBuf],
     settings: &Settings,
     access: Access,
     report: &mut OpenReport,
@@ -197,10 +221,30 @@ fn check_existing(
             return Err(Error::new(codes::HARD_LINKS, text).with_path(path));
         }
     }
+    if meta.nlink() == 1 && !settings.bool(Id::HardLinks) && filesystem::is_mounted_alone(path) {
+        let text = format!(
+            "{} is mounted alone, as one file: whoever opens it by its other path gets another -wal, and rows get lost",
+            path.display()
+        );
+        if access == Access::Read {
+            report.warnings.push(text);
+        } else {
+            return Err(Error::new(codes::HARD_LINKS, text)
+                .with_hint(
+                    "mount the directory instead (-v /srv/data:/data); or add hard_links=1 if nobody opens it by its \
+                     other path",
+                )
+                .with_path(path));
+        }
+    }
     // Before SQLite opens it: read-only it would succeed, and leave a -shm that it then may not remove.
     if access != Access::Read
         && settings.get(Id::Vfs).is_none()
-        && !(may(path, libc::R_OK | libc::W_OK) && path.parent().is_some_and(|dir| may(dir, libc::W_OK)))
+        && !(may(path, libc::R_OK | libc::W_OK)
+            && path.parent().is_some_and(|dir| may(dir, libc::W_OK))
+            // Those of a reader of another user lock everybody out: the database is opened all the same, and the first
+            // write fails.
+            && side_files.iter().all(|file| may(file, libc::W_OK)))
         && may(path, libc::R_OK)
         && let Some(found) = on_disk(path)
     {
@@ -216,6 +260,30 @@ fn check_existing(
         .with_path(path));
     }
     Ok(())
+}
+
+/// What a connection that only reads has created and its user owns, so that the database's owner cannot write any more: it
+/// may not remove them at its close.
+pub(super) fn locks_the_owner_out(path: &Path) -> Option<String> {
+    let main = fs::metadata(path).ok()?;
+    // SAFETY: no arguments, cannot fail.
+    let me = unsafe { libc::geteuid() };
+    if me == 0 || main.uid() == me {
+        return None;
+    }
+    let file = ["-shm", "-wal"].iter().map(|suffix| beside(path, suffix)).find(|file| {
+        fs::metadata(file).is_ok_and(|meta| {
+            let by_group = meta.gid() == main.gid() && meta.mode() & 0o020 != 0;
+            meta.uid() == me && meta.mode() & 0o002 == 0 && !by_group
+        })
+    })?;
+    Some(format!(
+        "{} was created by this connection, which only reads ({}): while it is there, the database's owner (uid {}) cannot \
+         write; open it as that user, or with the option inspect, which leaves nothing",
+        file.display(),
+        describe(&file),
+        main.uid()
+    ))
 }
 
 /// Opened for writing, but it can only be read.

@@ -60,6 +60,26 @@ pub(crate) fn of(_: &Path) -> Option<(String, Reach)> {
     None
 }
 
+/// Whether the file itself is a mount point: a container's `-v /srv/app.db:/data/app.db`. Then it has another path, and
+/// beside that one another `-wal`.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_mounted_alone(path: &Path) -> bool {
+    const MOUNT_ROOT: u64 = 0x2000;
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+    // `struct statx`, which not every C library declares: the attributes are its second word, those that the system tells
+    // of its eighth.
+    let mut answer = [0u64; 32];
+    // SAFETY: a NUL-terminated path, and a buffer of the structure's size.
+    let rc = unsafe { libc::syscall(libc::SYS_statx, libc::AT_FDCWD, path.as_ptr(), 0, 0, answer.as_mut_ptr()) };
+    rc == 0 && answer[1] & answer[7] & MOUNT_ROOT != 0
+}
+
+/// Elsewhere files are not mounted.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_mounted_alone(_: &Path) -> bool {
+    false
+}
+
 /// Whether the file system is mounted read-only.
 pub(crate) fn read_only(path: &Path) -> bool {
     statvfs(path).is_some_and(|fs| fs.f_flag & libc::ST_RDONLY != 0)

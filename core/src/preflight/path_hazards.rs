@@ -170,8 +170,9 @@ fn file_system(path: &Path, settings: &Settings) -> Finding {
             Finding::new(check, level, text, "move the database to a local disk")
         }
         (Reach::Doubtful, _) => {
-            let remedy = "use a local disk, or make sure that one machine alone opens it";
-            Finding::new(check, Level::Warning, format!("{name}: locks and shared memory may not work"), remedy)
+            let remedy = "use a local disk, or make sure that everybody opens it by this mount, on one machine";
+            let text = format!("{name}: whoever opens it otherwise, below the mount too, may not see these locks");
+            Finding::new(check, Level::Warning, text, remedy)
         }
         (_, "tmpfs") => {
             let remedy = "move it to a disk unless it may be lost";
@@ -214,6 +215,14 @@ fn links(path: &Path) -> Option<Finding> {
             Level::Problem,
             format!("the file has {names} names (hard links): each gets a -wal of its own, and they diverge"),
             format!("find the others with find -xdev -inum {} and remove them", fs::metadata(path).ok()?.ino()),
+        ));
+    }
+    if filesystem::is_mounted_alone(path) {
+        return Some(Finding::new(
+            "links",
+            Level::Problem,
+            "the file is mounted alone: whoever opens it by its other path gets another -wal, and they diverge",
+            "mount the directory that it lies in instead (-v /srv/data:/data)",
         ));
     }
     let real = fs::canonicalize(path).ok()?;

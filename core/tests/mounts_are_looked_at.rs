@@ -1,0 +1,175 @@
+//! Mounts that make two files of one, or hide what others write. Each is made for real in a mount namespace of the test's
+//! own, which needs root.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::ffi::CString;
+use std::fs;
+use std::path::Path;
+
+use common::{Dir, child, exec, get, is_child, open, skip};
+use litekeel_core::settings::resolve;
+use litekeel_core::{Options, codes, hazards};
+
+fn mount(source: &str, target: &Path, kind: &str, flags: u64, data: &str) -> bool {
+    let text = |text: &str| CString::new(text).unwrap();
+    let (source, target, kind, data) = (text(source), text(target.to_str().unwrap()), text(kind), text(data));
+    // SAFETY: NUL-terminated texts.
+    unsafe {
+        libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags as libc::c_ulong, data.as_ptr().cast()) == 0
+    }
+}
+
+/// Runs one of the functions below in a process with mounts of its own.
+fn in_own_mounts(test: &str) {
+    let output = child(test, &[]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    if text.contains("NO MOUNTS") {
+        return skip("this process may not mount anything");
+    }
+    assert!(output.status.success() && text.contains("DONE"), "{text}");
+}
+
+/// Whether mounts can be made that nobody else sees.
+fn separate() -> bool {
+    // SAFETY: no arguments but flags.
+    let may = unsafe { libc::unshare(libc::CLONE_NEWNS) } == 0
+        && mount("none", Path::new("/"), "", libc::MS_REC | libc::MS_PRIVATE, "");
+    if !may {
+        println!("NO MOUNTS");
+    }
+    may
+}
+
+#[test]
+fn a_file_that_is_mounted_alone_is_refused() {
+    in_own_mounts("mounted_alone");
+}
+
+#[test]
+fn mounted_alone() {
+    if !is_child("mounted_alone") || !separate() {
+        return;
+    }
+    let dir = Dir::new();
+    for name in ["srv", "data", "whole"] {
+        fs::create_dir(dir.file(name)).unwrap();
+    }
+    let db = open(&dir.url("srv/a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    db.close().unwrap();
+    fs::write(dir.file("data/a.db"), "").unwrap();
+    assert!(mount(dir.file("srv/a.db").to_str().unwrap(), &dir.file("data/a.db"), "", libc::MS_BIND, ""));
+    let error = open(&dir.url("data/a.db")).unwrap_err();
+    assert_eq!(error.code(), codes::HARD_LINKS, "{error}");
+    assert!(error.hint().contains("mount the directory"), "{error}");
+    let reader = open(&dir.url("data/a.db?mode=ro")).unwrap();
+    assert!(reader.report().warnings.iter().any(|warning| warning.contains("mounted alone")));
+    reader.close().unwrap();
+    let settings = resolve(Some(&dir.url("data/a.db")), &Options::new()).unwrap().settings;
+    let found = hazards::hazards(&dir.file("data/a.db"), &settings);
+    assert!(found.iter().any(|finding| finding.check == "links" && finding.level == hazards::Level::Problem));
+    open(&dir.url("data/a.db?hard_links=1")).unwrap().close().unwrap();
+
+    // The control, which is why: each side has its own -wal, and what one acknowledges the other does not see.
+    let db = open(&dir.url("srv/a.db")).unwrap();
+    exec(&db, "INSERT INTO t VALUES(2)");
+    let url = dir.url("data/a.db?hard_links=1");
+    let output = child("counts_rows", &[("URL", &url)]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 rows"), "it sees the other's rows: the guard may go: {text}");
+    assert_eq!(get(&db, "SELECT count(*) FROM t"), "2");
+    db.close().unwrap();
+
+    // No alarm about the directory mounted, nor about the file itself, whose name it is.
+    assert!(mount(dir.file("srv").to_str().unwrap(), &dir.file("whole"), "", libc::MS_BIND, ""));
+    for name in ["srv/b.db", "whole/b.db"] {
+        let db = open(&dir.url(name)).unwrap();
+        assert!(db.report().warnings.is_empty(), "{:?}", db.report().warnings);
+        db.close().unwrap();
+    }
+    println!("DONE");
+}
+
+#[test]
+fn a_reader_on_overlayfs_maps_nothing() {
+    in_own_mounts("on_overlayfs");
+}
+
+#[test]
+fn on_overlayfs() {
+    if !is_child("on_overlayfs") || !separate() {
+        return;
+    }
+    let dir = Dir::new();
+    let layers = dir.file("layers");
+    fs::create_dir(&layers).unwrap();
+    assert!(mount("layers", &layers, "tmpfs", 0, ""));
+    for name in ["lower", "upper", "work", "merged"] {
+        fs::create_dir(layers.join(name)).unwrap();
+    }
+    for name in ["a.db", "b.db"] {
+        let db = open(&dir.url(&format!("layers/lower/{name}?journal_mode=delete"))).unwrap();
+        exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+        db.close().unwrap();
+    }
+    let options = ["lower", "upper", "work"].map(|name| format!("{name}dir={}", layers.join(name).display())).join(",");
+    if !mount("overlay", &layers.join("merged"), "overlay", 0, &options) {
+        println!("NO MOUNTS");
+        return;
+    }
+    let read = |name: &str, more: &str| {
+        open(&dir.url(&format!("layers/merged/{name}?mode=ro&profile=read-heavy{more}"))).unwrap()
+    };
+    // A process of its own writes, as another container's would: the file is copied up.
+    let write = |name: &str| {
+        let url = dir.url(&format!("layers/merged/{name}?journal_mode=delete"));
+        let output = child("writes_one_row", &[("URL", &url)]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let db = read("a.db", "");
+    assert_eq!(db.report().row("mmap_size").unwrap().value, "0");
+    assert!(db.report().warnings.iter().any(|warning| warning.contains("overlayfs")), "{:?}", db.report().warnings);
+    assert_eq!(get(&db, "SELECT count(*) FROM t"), "1");
+    write("a.db");
+    assert_eq!(get(&db, "SELECT count(*) FROM t"), "2");
+    db.close().unwrap();
+
+    // The control: through a mapping the row is never seen.
+    let db = read("b.db", "");
+    exec(&db, "PRAGMA mmap_size=1000000");
+    assert_eq!(get(&db, "SELECT count(*) FROM t"), "1");
+    write("b.db");
+    let seen = get(&db, "SELECT count(*) FROM t");
+    println!("through the mapping: {seen} of 2 rows");
+    assert_eq!(seen, "1", "this kernel's overlayfs shows it: the guard may go");
+    db.close().unwrap();
+
+    // Nothing is forced, nor warned about, where no mapping was asked for, and for those who write.
+    let db = open(&dir.url("layers/merged/a.db?mode=ro")).unwrap();
+    assert!(db.report().warnings.is_empty(), "{:?}", db.report().warnings);
+    db.close().unwrap();
+    let db = open(&dir.url("layers/merged/a.db?profile=read-heavy")).unwrap();
+    assert_ne!(db.report().row("mmap_size").unwrap().value, "0");
+    db.close().unwrap();
+    println!("DONE");
+}
+
+#[test]
+fn counts_rows() {
+    if is_child("counts_rows") {
+        let db = open(&std::env::var("URL").unwrap()).unwrap();
+        println!("{} rows", get(&db, "SELECT count(*) FROM t"));
+        db.close().unwrap();
+    }
+}
+
+#[test]
+fn writes_one_row() {
+    if is_child("writes_one_row") {
+        let db = open(&std::env::var("URL").unwrap()).unwrap();
+        exec(&db, "INSERT INTO t VALUES(2)");
+        db.close().unwrap();
+    }
+}
