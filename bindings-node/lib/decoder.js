@@ -16,15 +16,43 @@ const MAX_GENERATED = 128;
 /** Column lists whose decoders are kept. */
 const MAX_SHAPES = 512;
 const FIRST = layout.FIRST_ROW;
-const { BLOBS, BLOB_BITS } = layout;
+const { BLOBS, BLOB_BITS, LENGTH_BITS, LATIN_TEXTS, WIDE_TEXTS } = layout;
+const LENGTH = (1 << LENGTH_BITS) - 1;
 const { INT, LATIN, NULL, WIDE, BLOB, BASE, MASK } = tag;
 const { allocUnsafeSlow } = Buffer;
+const { latin1Slice, ucs2Slice } = Buffer.prototype;
+const texts = Buffer.from(bytes.buffer);
 
-// The texts being cut. Decoding runs no code of the user's, so nothing else decodes in between.
+// The group of texts being cut, how much of it was, and where the next one begins. Decoding runs no code of the user's, so
+// nothing else decodes in between.
 let latin = '';
 let latinAt = 0;
+let latinNext = 0;
 let wide = '';
 let wideAt = 0;
+let wideNext = 0;
+
+/** Begins to read what is in the buffer. */
+function begin() {
+	latinNext = LATIN_TEXTS;
+	if (I[field.WIDE] === 0) return;
+	wideAt = 0;
+	wideNext = WIDE_TEXTS;
+	wide = nextWide(I[field.WIDE]);
+}
+
+/** The next group, of so many characters. */
+function nextLatin(length) {
+	const start = latinNext;
+	latinNext = start + length;
+	return latin1Slice.call(texts, start, latinNext);
+}
+
+function nextWide(length) {
+	const start = wideNext;
+	wideNext = start + 2 * length;
+	return ucs2Slice.call(texts, start, wideNext);
+}
 
 /** A cell that is neither an integer, nor a double, nor Latin-1 text, nor null. */
 function rare(high, at) {
@@ -38,8 +66,13 @@ function rare(high, at) {
 		return blob;
 	}
 	if (high === WIDE) {
+		const low = I[2 * at];
+		if (low > LENGTH) {
+			wide = nextWide(low >>> LENGTH_BITS);
+			wideAt = 0;
+		}
 		const start = wideAt;
-		wideAt = start + I[2 * at];
+		wideAt = start + (low & LENGTH);
 		return wide.substring(start, wideAt);
 	}
 	return extras[I[2 * at]];
@@ -49,8 +82,13 @@ function cell(at, safe) {
 	const high = I[2 * at + 1];
 	if (high === INT) return safe ? BigInt(I[2 * at]) : I[2 * at];
 	if (high === LATIN) {
+		const low = I[2 * at];
+		if (low > LENGTH) {
+			latin = nextLatin(low >>> LENGTH_BITS);
+			latinAt = 0;
+		}
 		const start = latinAt;
-		latinAt = start + I[2 * at];
+		latinAt = start + (low & LENGTH);
 		return latin.substring(start, latinAt);
 	}
 	if (high === NULL) return null;
@@ -81,18 +119,18 @@ function generate(columns, mode, safe) {
 	if (mode !== RAW && columns.some((names) => names.includes('__proto__'))) return null;
 	const expression = (place) => {
 		const at = place === '' ? 'p' : `(p+${place})`;
-		return `((h=I[2*${at}+1])===${INT}?${safe ? 'BigInt' : ''}(I[2*${at}]):h===${LATIN}?s.substring(o,o+=I[2*${at}]):h===${NULL}?null:(h&${MASK})===${BASE}?rare(h,${at}):F[${at}])`;
+		return `((h=I[2*${at}+1])===${INT}?${safe ? 'BigInt' : ''}(I[2*${at}]):h===${LATIN}?((n=I[2*${at}])>${LENGTH}&&(s=next(n>>>${LENGTH_BITS}),o=0,n&=${LENGTH}),s.substring(o,o+=n)):h===${NULL}?null:(h&${MASK})===${BASE}?rare(h,${at}):F[${at}])`;
 	};
 	const column = (at) => expression(at === 0 ? '' : at);
 	// The texts follow each other in the order of the columns, which is the order of a literal's members.
 	const before = mode === EXPAND ? `const ${columns.map((_, at) => `v${at}=${column(at)}`).join(',')};` : '';
 	const row = literal(columns, mode, column);
 	const source = `'use strict';return{
-		one(s){let h=0,o=0;const p=${FIRST};${before}return ${row};},
-		many(s,out,at,n){let h=0,o=0;for(let p=${FIRST},end=p+n*${columns.length};p<end;p+=${columns.length}){${before}out[at++]=${row};}},
+		one(s){let h=0,o=0,n=0;const p=${FIRST};${before}return ${row};},
+		many(s,out,at,count){let h=0,o=0,n=0;for(let p=${FIRST},end=p+count*${columns.length};p<end;p+=${columns.length}){${before}out[at++]=${row};}},
 	}`;
 	try {
-		return new Function('I', 'F', 'rare', source)(I, F, rare);
+		return new Function('I', 'F', 'rare', 'next', source)(I, F, rare, nextLatin);
 	} catch {
 		mayGenerate = false;
 		return null;
@@ -121,6 +159,7 @@ class Decoder {
 
 	/** The row in the buffer, whose texts are in `text`. */
 	one(text) {
+		begin();
 		if (I[field.EXTRAS] !== 0) return this.withExtras(text);
 		if (this.generated !== null) return this.generated.one(text);
 		this.count(1);
@@ -138,27 +177,26 @@ class Decoder {
 				return;
 			}
 		}
-		if (I[field.WIDE] !== -1) openWide();
+		begin();
 		this.generated.many(text, out, at, count);
-		if (I[field.EXTRAS] !== 0) closeExtras();
+		if (I[field.EXTRAS] !== 0) dropExtras();
 	}
 
 	withExtras(text) {
-		if (I[field.WIDE] !== -1) openWide();
 		latin = text;
 		latinAt = 0;
 		const row = this.generated !== null ? this.generated.one(text) : this.row(FIRST);
-		closeExtras();
+		dropExtras();
 		return row;
 	}
 
 	generic(text, out, at, count) {
-		if (I[field.WIDE] !== -1) openWide();
+		begin();
 		latin = text;
 		latinAt = 0;
 		for (let row = 0; row < count; ++row) out[at + row] = this.row(FIRST + row * this.width);
 		latin = '';
-		if (I[field.EXTRAS] !== 0) closeExtras();
+		if (I[field.EXTRAS] !== 0) dropExtras();
 	}
 
 	row(at) {
@@ -190,16 +228,6 @@ class Decoder {
 	fromValues(rows) {
 		return rows.map((values) => this.fromValue(values));
 	}
-}
-
-function openWide() {
-	wide = extras[I[field.WIDE]];
-	wideAt = 0;
-}
-
-function closeExtras() {
-	wide = '';
-	dropExtras();
 }
 
 /** Decoders by shape; a shape's own by mode and integers. */

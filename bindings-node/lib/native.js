@@ -31,7 +31,7 @@ function mapped() {
 }
 
 /** Number of the layout that `buffer.js` knows; the native side has the same. */
-const PROTOCOL = 3;
+const PROTOCOL = 4;
 
 function mismatch() {
 	return Object.assign(new Error(`${mapped()} is loaded in this process already, and it is another version of litekeel or was built without Node-API. Install the same version of every litekeel package and load one file in every host.`), { code: 'KEEL_VERSION_MISMATCH' });

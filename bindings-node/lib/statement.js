@@ -37,6 +37,16 @@ function fail(state) {
 	throw core.failure();
 }
 
+/** Puts the one parameter into the buffer: the most common case, and the shortest. */
+function bindNumber(value) {
+	F[FIRST_PARAMETER] = value;
+	// A NaN could look like any tag.
+	if (value !== value) I[2 * FIRST_PARAMETER + 1] = tag.NULL;
+	I[PARAMETERS] = 1;
+	I[ARGUMENTS] = 0;
+	I[FIRST] = 0;
+}
+
 class Statement {
 	#state;
 	#compiled;
@@ -88,18 +98,9 @@ class Statement {
 			return this.#getSlowly(arguments);
 		}
 		const count = arguments.length;
-		if (count === 1 && typeof arguments[0] === 'number' && compiled.parameters === 1 && !compiled.named) {
-			const value = arguments[0];
-			F[FIRST_PARAMETER] = value;
-			if (value !== value) I[2 * FIRST_PARAMETER + 1] = tag.NULL;
-			I[PARAMETERS] = 1;
-			I[ARGUMENTS] = 0;
-			I[FIRST] = 0;
-		} else if (count === 0 && compiled.parameters === 0) {
-			I[PARAMETERS] = 0;
-		} else if (!this.#bind(compiled, arguments)) {
-			return this.#getSlowly(arguments);
-		}
+		if (count === 1 && typeof arguments[0] === 'number' && compiled.parameters === 1 && !compiled.named) bindNumber(arguments[0]);
+		else if (count === 0 && compiled.parameters === 0) I[PARAMETERS] = 0;
+		else if (!this.#bind(compiled, arguments)) return this.#getSlowly(arguments);
 		I[STATEMENT] = compiled.id;
 		I[FLAGS] = this.#flags;
 		I[COLUMNS] = this.#columns;
@@ -112,7 +113,9 @@ class Statement {
 		if (this.#obstacles !== 0 || state.busy !== 0 || compiled.taken || state.verbose !== null || channel.hasSubscribers) {
 			return this.#allSlowly(arguments);
 		}
-		if (arguments.length === 0 && compiled.parameters === 0) I[PARAMETERS] = 0;
+		const count = arguments.length;
+		if (count === 1 && typeof arguments[0] === 'number' && compiled.parameters === 1 && !compiled.named) bindNumber(arguments[0]);
+		else if (count === 0 && compiled.parameters === 0) I[PARAMETERS] = 0;
 		else if (!this.#bind(compiled, arguments)) return this.#allSlowly(arguments);
 		I[STATEMENT] = compiled.id;
 		I[FLAGS] = this.#flags;
@@ -341,9 +344,14 @@ class Statement {
 	#rows(compiled) {
 		if (this.#state.exposed) return this.#rowsAtOnce(compiled);
 		I[LIMIT] = NO_LIMIT;
+		let text = invoke(allRows);
+		if (I[STATUS] === status.DONE && I[ROWS] === 1) {
+			let decoder = this.#decoder;
+			if (decoder === null || decoder.shape !== I[SHAPE]) decoder = this.#decode(compiled);
+			return [decoder.one(text === undefined ? '' : text)];
+		}
 		const out = [];
 		try {
-			let text = invoke(allRows);
 			for (;;) {
 				const outcome = I[STATUS];
 				if (outcome !== status.ROW && outcome !== status.DONE) break;

@@ -312,22 +312,21 @@ impl Environment {
     pub(crate) fn fail(&self, failure: sys::napi_value) {
         self.buffer.set(field::STATUS, status::FAILED);
         self.buffer.set(field::ROWS, 0);
-        self.buffer.set(field::WIDE, -1);
+        self.buffer.set(field::WIDE, 0);
         self.buffer.set(field::FAILURE, 0);
         self.hand_over(&[failure]);
     }
 
-    /// Hands over rows' texts and extras, and a failure that came after them; the Latin-1 text is the result.
+    /// Hands over rows' texts and extras, and a failure that came after them; the first group of Latin-1 texts is the
+    /// result. To be called when the rows are in the buffer, and nothing else runs before they are read.
     #[inline]
     pub(crate) fn deliver(&self, chunk: &mut Chunk, failure: Option<sys::napi_value>) -> sys::napi_value {
-        let at = |chunk: &Chunk| chunk.extras.len() as i32;
-        if !chunk.wide.is_empty() {
-            self.buffer.set(field::WIDE, at(chunk));
-            let text = row_encoder::utf16(self.env, &chunk.wide);
-            chunk.extras.push(text);
+        self.buffer.set(field::WIDE, chunk.wide.parts().0.len() as i32);
+        if !chunk.wide.all().is_empty() {
+            self.buffer.put_wide(chunk.wide.all());
         }
         if let Some(failure) = failure {
-            self.buffer.set(field::FAILURE, at(chunk));
+            self.buffer.set(field::FAILURE, chunk.extras.len() as i32);
             chunk.extras.push(failure);
         }
         if chunk.extras.is_empty() {
@@ -335,7 +334,11 @@ impl Environment {
         } else {
             self.hand_over(&chunk.extras);
         }
-        if chunk.latin.is_empty() { ptr::null_mut() } else { row_encoder::latin(self.env, &chunk.latin) }
+        let (first, others) = chunk.latin.parts();
+        if !others.is_empty() {
+            self.buffer.put_latin(others);
+        }
+        if first.is_empty() { ptr::null_mut() } else { row_encoder::latin(self.env, first) }
     }
 
     fn hand_over(&self, extras: &[sys::napi_value]) {

@@ -1,13 +1,13 @@
 //! The buffer through which `lib/` and this crate exchange everything that is hot: one ArrayBuffer per environment.
 //!
 //! It is an array of 8-byte cells: a header of int32 fields, the cells of parameters, the cells of rows, an area of bytes
-//! for short texts to bind, and one for the BLOBs of rows. A cell is a double, or a NaN whose high word is a tag and whose low word says more.
+//! for short texts to bind, and areas for the BLOBs and the texts of rows. A cell is a double, or a NaN whose high word is a tag and whose low word says more.
 //! SQLite has no NaN, so the two cannot be confused. `lib/buffer.js` has the same constants; `PROTOCOL` says so.
 
 use std::ptr::NonNull;
 
 /// Grows with every change of this layout or of the meaning of a field; `lib/` refuses another number.
-pub(crate) const PROTOCOL: i32 = 3;
+pub(crate) const PROTOCOL: i32 = 4;
 
 /// Fields of the header, as indices of int32s. The caller writes the first ones, the native side the others.
 pub(crate) mod field {
@@ -35,7 +35,7 @@ pub(crate) mod field {
     pub(crate) const SHAPE: usize = 10;
     /// How many values are in the list of extras.
     pub(crate) const EXTRAS: usize = 11;
-    /// Where in the extras the text is that is no Latin-1; −1 for none.
+    /// How long the first group of texts in UTF-16 is; 0 for none.
     pub(crate) const WIDE: usize = 12;
     /// Where in the extras the failure is; −1 for none.
     pub(crate) const FAILURE: usize = 13;
@@ -91,9 +91,11 @@ pub(crate) mod tag {
     pub(crate) const NULL: u32 = BASE | 1;
     /// An int32.
     pub(crate) const INT: u32 = BASE | 2;
-    /// That many characters of the Latin-1 text; of a parameter: bytes of the byte area, ASCII.
+    /// In the lower [`LENGTH_BITS`](super::LENGTH_BITS) that many characters of a group of texts (see
+    /// [`Texts`](super::super::texts::Texts)); above, if it begins a group, how many characters the group has. Of a
+    /// parameter: bytes of the byte area, ASCII.
     pub(crate) const LATIN: u32 = BASE | 3;
-    /// That many units of the UTF-16 text; of a parameter: the next argument, a string of that many units.
+    /// The same of a group of texts in UTF-16; of a parameter: the next argument, a string of that many units.
     pub(crate) const WIDE: u32 = BASE | 4;
     /// An index into the extras; of a parameter: the next argument.
     pub(crate) const EXTRA: u32 = BASE | 5;
@@ -116,12 +118,18 @@ pub(crate) const TEXT_BYTES: usize = 16384;
 /// Bytes for the BLOBs of rows; JavaScript copies them, which for a small one takes a third of N-API's time.
 pub(crate) const BLOB_BYTES: usize = 65536;
 pub(crate) const BLOB_BITS: u32 = 17;
+/// A text of a row that is longer than this many bits can say is an extra.
+pub(crate) const LENGTH_BITS: u32 = 12;
+/// Bytes for the texts of rows: in Latin-1, and as many again in UTF-16.
+pub(crate) const ROW_TEXT_BYTES: usize = 32768;
 
 pub(crate) const FIRST_PARAMETER: usize = HEADER;
 pub(crate) const FIRST_ROW: usize = HEADER + PARAMETERS;
 const TEXT: usize = (FIRST_ROW + ROW_CELLS) * 8;
 const BLOBS: usize = TEXT + TEXT_BYTES;
-pub(crate) const SIZE: usize = BLOBS + BLOB_BYTES;
+const LATIN_TEXTS: usize = BLOBS + BLOB_BYTES;
+const WIDE_TEXTS: usize = LATIN_TEXTS + ROW_TEXT_BYTES;
+pub(crate) const SIZE: usize = WIDE_TEXTS + ROW_TEXT_BYTES;
 
 /// The memory of the ArrayBuffer, which V8 owns and a strong reference keeps.
 #[derive(Clone, Copy)]
@@ -177,6 +185,22 @@ impl Buffer {
     pub(crate) fn text(self) -> *const u8 {
         // SAFETY: inside the buffer.
         unsafe { self.0.add(TEXT) }
+    }
+
+    /// Puts the Latin-1 texts of rows, but those of the first group, where they are read from.
+    #[inline]
+    pub(crate) fn put_latin(self, texts: &[u8]) {
+        let length = texts.len().min(ROW_TEXT_BYTES);
+        // SAFETY: inside the buffer, which is nobody else's; `texts` lies outside.
+        unsafe { self.0.add(LATIN_TEXTS).copy_from_nonoverlapping(texts.as_ptr(), length) };
+    }
+
+    /// Puts the UTF-16 texts of rows where they are read from.
+    #[inline]
+    pub(crate) fn put_wide(self, texts: &[u16]) {
+        let length = texts.len().min(ROW_TEXT_BYTES / 2);
+        // SAFETY: as in `put_latin`; the area is aligned to 8.
+        unsafe { self.0.add(WIDE_TEXTS).cast::<u16>().copy_from_nonoverlapping(texts.as_ptr(), length) };
     }
 
     /// The area of BLOBs, [`BLOB_BYTES`] long.

@@ -7,11 +7,12 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use super::layout::{BLOB_BITS, BLOB_BYTES, tag, tagged};
+use super::texts::Texts;
 use crate::js::value;
 
-/// A text or BLOB of at least this many bytes travels as a value of its own: a cut one would keep its whole chunk alive.
+/// A text of at least this many bytes travels as a value of its own.
 const SEPARATE: usize = 2048;
-/// Text after which a chunk ends. A string cut from a chunk keeps the chunk alive for as long as itself.
+/// Text after which a chunk ends, in bytes, so that the next row's finds room too.
 const CHUNK_TEXT: usize = 8192;
 /// Beyond, JavaScript's own memory costs more than what N-API makes.
 const SEPARATE_BLOB: usize = 1024;
@@ -21,10 +22,10 @@ const CHUNK_BLOBS: usize = BLOB_BYTES / 2;
 /// What rows need beside their cells, until they are handed over.
 #[derive(Default)]
 pub(crate) struct Chunk {
-    /// Every text that Latin-1 can hold, one after the other.
-    pub(crate) latin: Vec<u8>,
+    /// Every text that Latin-1 can hold.
+    pub(crate) latin: Texts<u8>,
     /// The other texts.
-    pub(crate) wide: Vec<u16>,
+    pub(crate) wide: Texts<u16>,
     /// Large texts, BLOBs, large integers: handles of the running native call.
     pub(crate) extras: Vec<sys::napi_value>,
     /// The buffer's area of BLOBs, [`BLOB_BYTES`] long; none where JavaScript could overwrite it before it is read.
@@ -41,10 +42,23 @@ impl Chunk {
         self.blob_end = 0;
     }
 
+    /// Completes the cells of the rows.
+    ///
+    /// # Safety
+    /// The cells are where [`row`] wrote them.
+    #[inline(always)]
+    pub(crate) unsafe fn finish(&mut self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.latin.finish();
+            self.wide.finish();
+        }
+    }
+
     /// Whether the text of one more row may still be added.
     #[inline(always)]
     pub(crate) fn has_room(&self) -> bool {
-        self.latin.len() + 2 * self.wide.len() < CHUNK_TEXT && self.blob_end < CHUNK_BLOBS
+        self.latin.bytes() + self.wide.bytes() < CHUNK_TEXT && self.blob_end < CHUNK_BLOBS
     }
 
     /// Copies a BLOB into the area; `None` if there is no room.
@@ -79,7 +93,8 @@ impl Chunk {
 /// Writes the first `columns` values of the statement's row. False: JavaScript could not make a value.
 ///
 /// # Safety
-/// `handle` stands on a row of at least `columns` columns; `cells` has room for them.
+/// `handle` stands on a row of at least `columns` columns; `cells` has room for them, and stays writable until the chunk
+/// is [finished](Chunk::finish) or cleared.
 #[inline]
 pub(crate) unsafe fn row(
     env: sys::napi_env,
@@ -94,6 +109,7 @@ pub(crate) unsafe fn row(
         // is asked after the pointer, as SQLite requires.
         unsafe {
             let value = sqlite::sqlite3_column_value(handle, at);
+            let target = cells.add(at as usize);
             let cell = match sqlite::sqlite3_value_type(value) {
                 sqlite::SQLITE_INTEGER => {
                     let number = sqlite::sqlite3_value_int64(value);
@@ -116,10 +132,10 @@ pub(crate) unsafe fn row(
                     let length = sqlite::sqlite3_value_bytes(value) as usize;
                     if text.is_null() {
                         tagged(tag::NULL, 0)
-                    } else if length < SEPARATE && push_ascii(&mut chunk.latin, text, length) {
-                        tagged(tag::LATIN, length as u32)
+                    } else if let Some(start) = push_ascii(&mut chunk.latin, text, length) {
+                        tagged(tag::LATIN, chunk.latin.take(start, target))
                     } else {
-                        match other_text(env, std::slice::from_raw_parts(text, length), chunk) {
+                        match other_text(env, std::slice::from_raw_parts(text, length), chunk, target) {
                             Some(cell) => cell,
                             None => return false,
                         }
@@ -137,18 +153,19 @@ pub(crate) unsafe fn row(
                 },
                 _ => tagged(tag::NULL, 0),
             };
-            cells.add(at as usize).write(cell);
+            target.write(cell);
         }
     }
     true
 }
 
-/// Appends the text if all of it is ASCII; else leaves `out` as it was.
+/// Appends the text if it is short and all of it is ASCII, and says where it begins; else leaves `out` as it was.
 ///
 /// # Safety
 /// `text` is readable for `length` bytes.
 #[inline(always)]
-unsafe fn push_ascii(out: &mut Vec<u8>, text: *const u8, length: usize) -> bool {
+unsafe fn push_ascii(out: &mut Texts<u8>, text: *const u8, length: usize) -> Option<usize> {
+    let out = if length < SEPARATE { out.room(length)? } else { return None };
     // Eight bytes at a time may write past the end, into reserved room.
     out.reserve(length + 8);
     let start = out.len();
@@ -175,35 +192,42 @@ unsafe fn push_ascii(out: &mut Vec<u8>, text: *const u8, length: usize) -> bool 
             }
         }
         if seen & 0x8080_8080_8080_8080 != 0 {
-            return false;
+            return None;
         }
         out.set_len(start + length);
     }
-    true
+    Some(start)
 }
 
-/// A text that is long or no ASCII.
+/// A text that is long or no ASCII, or that would not fit beside the others.
+///
+/// # Safety
+/// As of [`Texts::take`].
 #[cold]
-fn other_text(env: sys::napi_env, text: &[u8], chunk: &mut Chunk) -> Option<u64> {
+unsafe fn other_text(env: sys::napi_env, text: &[u8], chunk: &mut Chunk, cell: *mut u64) -> Option<u64> {
     let valid = if text.len() < SEPARATE { std::str::from_utf8(text).ok() } else { None };
-    let Some(valid) = valid else {
+    // A character takes no more units than bytes.
+    let (Some(valid), Some(latin), Some(wide)) = (valid, chunk.latin.room(text.len()), chunk.wide.room(text.len()))
+    else {
         // N-API replaces what is no UTF-8, as better-sqlite3 does.
-        let value = if text.is_ascii() { latin(env, text) } else { value::string(env, text) };
+        let value = if text.is_ascii() { self::latin(env, text) } else { value::string(env, text) };
         return (!value.is_null()).then(|| chunk.extra(value));
     };
-    let start = chunk.latin.len();
+    let start = latin.len();
     for letter in valid.chars() {
         match u8::try_from(u32::from(letter)) {
-            Ok(byte) => chunk.latin.push(byte),
+            Ok(byte) => latin.push(byte),
             Err(_) => {
-                chunk.latin.truncate(start);
-                let start = chunk.wide.len();
-                chunk.wide.extend(valid.encode_utf16());
-                return Some(tagged(tag::WIDE, (chunk.wide.len() - start) as u32));
+                latin.truncate(start);
+                let start = wide.len();
+                wide.extend(valid.encode_utf16());
+                // SAFETY: the caller's promise.
+                return Some(tagged(tag::WIDE, unsafe { chunk.wide.take(start, cell) }));
             }
         }
     }
-    Some(tagged(tag::LATIN, (chunk.latin.len() - start) as u32))
+    // SAFETY: the caller's promise.
+    Some(tagged(tag::LATIN, unsafe { chunk.latin.take(start, cell) }))
 }
 
 /// A string of Latin-1 characters; null if JavaScript refuses.
@@ -211,13 +235,5 @@ pub(crate) fn latin(env: sys::napi_env, text: &[u8]) -> sys::napi_value {
     let mut value = ptr::null_mut();
     // SAFETY: pointer and length come from one slice.
     unsafe { sys::napi_create_string_latin1(env, text.as_ptr().cast(), text.len() as isize, &mut value) };
-    value
-}
-
-/// A string of UTF-16 units; null if JavaScript refuses.
-pub(crate) fn utf16(env: sys::napi_env, text: &[u16]) -> sys::napi_value {
-    let mut value = ptr::null_mut();
-    // SAFETY: as in `latin`.
-    unsafe { sys::napi_create_string_utf16(env, text.as_ptr(), text.len() as isize, &mut value) };
     value
 }

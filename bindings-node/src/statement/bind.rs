@@ -49,20 +49,30 @@ impl Drop for Bound<'_> {
     }
 }
 
-/// Binds the parameters in the buffer, unless `flag::BOUND` says that it was done. `copy`: the values outlive the call.
-/// Otherwise SQLite borrows them, and `release` must be called before the call ends.
+/// For how long values are needed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needed {
+    /// In this call. SQLite borrows them, and `release` must be called before it ends.
+    Now,
+    /// Until the statement is reset, which happens before anything else is bound. SQLite borrows what is in the buffer.
+    ForRows,
+    /// For longer than that.
+    Later,
+}
+
+/// Binds the parameters in the buffer, unless `flag::BOUND` says that it was done.
 ///
 /// The error is SQLite's code, or −1 for a value of a type that SQLite does not have.
 ///
 /// # Safety
 /// The statement is live and reset.
 #[inline(always)]
-pub(super) unsafe fn bind<'a>(statement: &'a Statement<'a>, copy: bool) -> Result<Bound<'a>, c_int> {
+pub(super) unsafe fn bind<'a>(statement: &'a Statement<'a>, needed: Needed) -> Result<Bound<'a>, c_int> {
     let buffer = statement.environment.buffer;
     let mut bound = Bound { statement, memory: None, borrowed: false };
     if buffer.get(field::PARAMETERS) != 0 && buffer.get(field::FLAGS) & flag::BOUND == 0 {
         // SAFETY: the caller's promise.
-        let rc = unsafe { bind_values(&mut bound, copy) };
+        let rc = unsafe { bind_values(&mut bound, needed) };
         if rc != sqlite::SQLITE_OK {
             return Err(rc);
         }
@@ -70,12 +80,14 @@ pub(super) unsafe fn bind<'a>(statement: &'a Statement<'a>, copy: bool) -> Resul
     Ok(bound)
 }
 
-unsafe fn bind_values(bound: &mut Bound<'_>, copy: bool) -> c_int {
+unsafe fn bind_values(bound: &mut Bound<'_>, needed: Needed) -> c_int {
     let statement = bound.statement;
     let buffer = statement.environment.buffer;
     let count = (buffer.get(field::PARAMETERS) as usize).min(layout::PARAMETERS);
     // JavaScript that runs in mid-statement may use the buffer and the scratch memory again.
-    let copy = copy || statement.token.extended.get();
+    let extended = statement.token.extended.get();
+    let copy = needed != Needed::Now || extended;
+    let copy_short = needed == Needed::Later || extended;
     let mut arguments = Arguments::default();
     if buffer.get(field::ARGUMENTS) > 0 {
         // SAFETY: the info of the running call.
@@ -102,7 +114,7 @@ unsafe fn bind_values(bound: &mut Bound<'_>, copy: bool) -> c_int {
                         let start = buffer.text().add(text);
                         text += length;
                         // Stays readable while the environment lives, and is bound anew before the next execution.
-                        bind_text(handle, index, start, length, copy)
+                        bind_text(handle, index, start, length, copy_short)
                     }
                     tag::INT => sqlite::sqlite3_bind_int64(handle, index, i64::from(low as i32)),
                     tag::EXTRA => bind_argument(bound, arguments.next(), index, low as usize, copy),

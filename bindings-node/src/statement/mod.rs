@@ -154,7 +154,7 @@ pub(crate) unsafe fn register(environment: &Environment, exports: sys::napi_valu
 /// Binds what is in the buffer, to stay.
 unsafe fn bind_values(statement: &Statement<'_>) -> sys::napi_value {
     // SAFETY: the statement is live.
-    match unsafe { bind::bind(statement, true) } {
+    match unsafe { bind::bind(statement, bind::Needed::Later) } {
         Ok(_) => statement.environment.buffer.set(field::STATUS, status::DONE),
         Err(rc) => statement.environment.unbound(rc),
     }

@@ -6,7 +6,7 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use super::Statement;
-use super::bind::bind;
+use super::bind::{Needed, bind};
 use crate::buffer::layout::{self, field, flag, status};
 use crate::buffer::row_encoder;
 use crate::js::value;
@@ -64,11 +64,11 @@ impl Fetch {
 pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
     let buffer = statement.environment.buffer;
     let handle = statement.handle;
-    buffer.set(field::WIDE, -1);
+    buffer.set(field::WIDE, 0);
     buffer.set(field::FAILURE, -1);
     // SAFETY: the statement is live and reset; a row is read before it is reset again.
     unsafe {
-        let mut bound = match bind(statement, false) {
+        let mut bound = match bind(statement, Needed::Now) {
             Ok(bound) => bound,
             Err(rc) => {
                 statement.environment.unbound(rc);
@@ -93,6 +93,7 @@ pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
             let mut aside = vec![0u64; if extended { columns as usize } else { 0 }];
             let cells = if extended { aside.as_mut_ptr() } else { buffer.rows() };
             let made = row_encoder::row(env, handle, columns, fetch.safe_integers, cells, &mut chunk);
+            chunk.finish();
             let reset = sqlite::sqlite3_reset(handle);
             if !made || statement.thrown() {
                 statement.environment.return_chunk(chunk);
@@ -102,7 +103,7 @@ pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
             if extended {
                 fetch.describe(statement);
                 ptr::copy_nonoverlapping(aside.as_ptr(), buffer.rows(), aside.len());
-                buffer.set(field::WIDE, -1);
+                buffer.set(field::WIDE, 0);
                 buffer.set(field::FAILURE, -1);
             }
             if reset == sqlite::SQLITE_OK {
@@ -131,8 +132,8 @@ pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
 pub(super) unsafe fn all(statement: &Statement<'_>) -> sys::napi_value {
     // SAFETY: the statement is live and reset.
     unsafe {
-        // The execution may outlive this call, so SQLite copies the values.
-        if let Err(rc) = bind(statement, true) {
+        // The execution may outlive this call, and the caller fetches all of its rows before it does anything else.
+        if let Err(rc) = bind(statement, Needed::ForRows) {
             statement.environment.unbound(rc);
             return ptr::null_mut();
         }
@@ -198,9 +199,10 @@ pub(super) unsafe fn next(statement: &Statement<'_>) -> sys::napi_value {
                 break;
             }
         }
+        chunk.finish();
         buffer.set(field::STATUS, outcome);
         buffer.set(field::ROWS, rows as i32);
-        buffer.set(field::WIDE, -1);
+        buffer.set(field::WIDE, 0);
         buffer.set(field::FAILURE, -1);
         if extended {
             if rows > 0 {
@@ -240,12 +242,12 @@ pub(super) unsafe fn values(statement: &Statement<'_>) -> sys::napi_value {
     let handle = statement.handle;
     let fetch = Fetch::of(statement);
     let keep = statement.environment.keeps_values();
-    buffer.set(field::WIDE, -1);
+    buffer.set(field::WIDE, 0);
     buffer.set(field::FAILURE, -1);
     let mut list = ptr::null_mut();
     // SAFETY: the statement is live and reset; a row is read before the next step.
     unsafe {
-        if let Err(rc) = bind(statement, true) {
+        if let Err(rc) = bind(statement, Needed::ForRows) {
             statement.environment.unbound(rc);
             return ptr::null_mut();
         }
@@ -292,7 +294,7 @@ pub(super) unsafe fn run(statement: &Statement<'_>) -> sys::napi_value {
     let safe = buffer.get(field::FLAGS) & flag::SAFE != 0;
     // SAFETY: the statement is live and reset, its connection open.
     unsafe {
-        let mut bound = match bind(statement, false) {
+        let mut bound = match bind(statement, Needed::Now) {
             Ok(bound) => bound,
             Err(rc) => {
                 statement.environment.unbound(rc);
