@@ -200,7 +200,7 @@ impl<'a> Guard<'a> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.state.streams.get_mut().end(self.connection.deferred.take_streams());
+        self.state.streams.get_mut().end(&self.connection.deferred.take_streams());
         self.roll_back_if_shared();
         // SAFETY: the connection is open and ours while the guard lives.
         let transaction = unsafe { sqlite::sqlite3_txn_state(self.raw(), std::ptr::null()) };

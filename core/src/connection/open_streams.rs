@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::sqlite;
+use crate::sqlite::prepared::Prepared;
 
 /// The open statements of a connection's streams, by number.
 #[derive(Default)]
 pub(crate) struct Streams {
-    open: BTreeMap<u64, *mut sqlite::sqlite3_stmt>,
+    open: BTreeMap<u64, Prepared>,
     latest: u64,
 }
 
@@ -16,30 +16,26 @@ impl Streams {
         self.open.is_empty()
     }
 
-    pub(crate) fn add(&mut self, raw: *mut sqlite::sqlite3_stmt) -> u64 {
+    pub(crate) fn add(&mut self, statement: Prepared) -> u64 {
         self.latest += 1;
-        self.open.insert(self.latest, raw);
+        self.open.insert(self.latest, statement);
         self.latest
     }
 
-    /// Takes one out; it is the caller's to finalize.
-    pub(crate) fn remove(&mut self, number: u64) -> Option<*mut sqlite::sqlite3_stmt> {
+    /// Takes one out.
+    pub(crate) fn remove(&mut self, number: u64) -> Option<Prepared> {
         self.open.remove(&number)
     }
 
     /// Finalizes those with these numbers; the caller holds their connection.
-    pub(crate) fn end(&mut self, numbers: Vec<u64>) {
-        for raw in numbers.iter().filter_map(|number| self.open.remove(number)) {
-            // SAFETY: taken out of the list of those that are not finalized.
-            unsafe { sqlite::sqlite3_finalize(raw) };
+    pub(crate) fn end(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            self.open.remove(number);
         }
     }
 
     /// Finalizes all of them; the caller holds their connection.
     pub(crate) fn clear(&mut self) {
-        for raw in std::mem::take(&mut self.open).into_values() {
-            // SAFETY: each is in this list alone.
-            unsafe { sqlite::sqlite3_finalize(raw) };
-        }
+        self.open.clear();
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 
 use crate::packed::Names;
-use crate::sqlite;
+use crate::sqlite::prepared::Prepared;
 
 /// How many compiled statements a connection keeps.
 const KEPT: usize = 32;
@@ -20,7 +20,7 @@ pub(crate) struct StatementCache(Vec<Box<CachedStatement>>);
 /// A statement that is kept, or that will be.
 pub(crate) struct CachedStatement {
     pub sql: Box<str>,
-    pub raw: *mut sqlite::sqlite3_stmt,
+    pub prepared: Prepared,
     /// The column names, and how often the statement had been compiled anew when they were read.
     pub names: Option<(c_int, Names)>,
 }
@@ -33,18 +33,13 @@ impl StatementCache {
 
     pub(crate) fn put(&mut self, entry: Box<CachedStatement>) {
         if self.0.len() == KEPT {
-            let oldest = self.0.remove(0);
-            // SAFETY: kept statements are this list's alone; the caller holds their connection.
-            unsafe { sqlite::sqlite3_finalize(oldest.raw) };
+            self.0.remove(0);
         }
         self.0.push(entry);
     }
 
     /// Finalizes all of them; the caller holds their connection.
     pub(crate) fn clear(&mut self) {
-        for entry in self.0.drain(..) {
-            // SAFETY: as in `put`.
-            unsafe { sqlite::sqlite3_finalize(entry.raw) };
-        }
+        self.0.clear();
     }
 }

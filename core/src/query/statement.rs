@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::packed::{Cell, Encoder, Table};
 use crate::registry::activity::Execution;
 use crate::sqlite;
+use crate::sqlite::prepared::Prepared;
 use crate::sqlite::sql_text;
 
 /// A longer text is rarely run again, and costs memory.
@@ -34,29 +35,41 @@ pub(crate) enum ParameterOrder {
 /// A statement of the user's, dropped before the guard is.
 pub(crate) struct Statement<'a> {
     guard: &'a Guard<'a>,
+    /// The owner's.
     raw: *mut sqlite::sqlite3_stmt,
     /// While it runs. Ends before the statement does.
     execution: RefCell<Option<Execution<'a>>>,
-    /// As what it is kept when it is dropped.
-    keep: Option<Box<CachedStatement>>,
+    /// Empty once it has been given up.
+    owner: Option<Owner>,
+}
+
+/// What becomes of a compiled statement when it is dropped.
+enum Owner {
+    /// It is finalized.
+    Once(Prepared),
+    /// It goes back to the connection's few kept ones.
+    Kept(Box<CachedStatement>),
+}
+
+impl Owner {
+    fn into_prepared(self) -> Prepared {
+        match self {
+            Owner::Once(prepared) => prepared,
+            Owner::Kept(entry) => entry.prepared,
+        }
+    }
 }
 
 impl Drop for Statement<'_> {
     fn drop(&mut self) {
-        if self.raw.is_null() {
-            return;
-        }
         self.execution.take();
-        // SAFETY: prepared on the guarded connection. Resetting repeats an error that has been reported; without its
-        // bindings it refers to no bytes of the caller's.
-        unsafe {
-            match self.keep.take() {
-                Some(entry) if sqlite::sqlite3_reset(self.raw) == sqlite::SQLITE_OK => {
+        if let Some(Owner::Kept(entry)) = self.owner.take() {
+            // SAFETY: live, and on the guarded connection. Resetting repeats an error that has been reported; without its
+            // bindings it refers to no bytes of the caller's.
+            unsafe {
+                if sqlite::sqlite3_reset(self.raw) == sqlite::SQLITE_OK {
                     sqlite::sqlite3_clear_bindings(self.raw);
                     self.guard.kept().put(entry);
-                }
-                _ => {
-                    sqlite::sqlite3_finalize(self.raw);
                 }
             }
         }
@@ -87,13 +100,15 @@ impl<'a> Statement<'a> {
             });
         }
         let next = tail as usize - text.as_ptr() as usize;
-        Ok(((!raw.is_null()).then_some(Statement { guard, raw, execution: RefCell::default(), keep: None }), next))
+        // SAFETY: just compiled on the connection that the guard keeps, for this statement alone.
+        let prepared = unsafe { Prepared::new(raw) };
+        Ok((prepared.map(|prepared| Statement::resume(guard, prepared)), next))
     }
 
     /// The one statement of a text, compiled unless it has been kept.
     pub(crate) fn prepare_single(guard: &'a Guard<'a>, sql: &str) -> Result<Statement<'a>> {
         if let Some(entry) = guard.kept().take(sql) {
-            return Ok(Statement { guard, raw: entry.raw, execution: RefCell::default(), keep: Some(entry) });
+            return Ok(Statement::of(guard, Owner::Kept(entry)));
         }
         let keep = sql.len() <= KEPT_TEXT && sql_text::is_data(sql.as_bytes());
         Statement::compile_single(guard, sql, keep)
@@ -102,7 +117,7 @@ impl<'a> Statement<'a> {
     /// A statement of litekeel's own, kept like the user's.
     pub(crate) fn prepare_internal(guard: &'a Guard<'a>, sql: &'static str) -> Result<Statement<'a>> {
         if let Some(entry) = guard.kept().take(sql) {
-            return Ok(Statement { guard, raw: entry.raw, execution: RefCell::default(), keep: Some(entry) });
+            return Ok(Statement::of(guard, Owner::Kept(entry)));
         }
         Statement::compile_single(guard, sql, true)
     }
@@ -123,29 +138,36 @@ impl<'a> Statement<'a> {
             at = next;
         }
         let mut only = only.ok_or_else(|| Error::new(codes::ARGUMENT, "the SQL holds no statement"))?;
-        only.keep = keep.then(|| Box::new(CachedStatement { sql: sql.into(), raw: only.raw, names: None }));
+        if keep && let Some(owner) = only.owner.take() {
+            let prepared = owner.into_prepared();
+            only.owner = Some(Owner::Kept(Box::new(CachedStatement { sql: sql.into(), prepared, names: None })));
+        }
         Ok(only)
     }
 
-    /// The same statement on a later hold of its connection.
-    ///
-    /// # Safety
-    /// `raw` came from [`into_raw`](Statement::into_raw) on the connection that `guard` holds, and has not been
-    /// finalized.
-    pub(crate) unsafe fn resume(guard: &'a Guard<'a>, raw: *mut sqlite::sqlite3_stmt) -> Statement<'a> {
-        Statement { guard, raw, execution: RefCell::default(), keep: None }
+    /// A statement of the connection that `guard` holds, on this hold of it.
+    pub(crate) fn resume(guard: &'a Guard<'a>, prepared: Prepared) -> Statement<'a> {
+        Statement::of(guard, Owner::Once(prepared))
+    }
+
+    fn of(guard: &'a Guard<'a>, owner: Owner) -> Statement<'a> {
+        let raw = match &owner {
+            Owner::Once(prepared) => prepared.raw(),
+            Owner::Kept(entry) => entry.prepared.raw(),
+        };
+        Statement { guard, raw, execution: RefCell::default(), owner: Some(owner) }
     }
 
     /// The same, finalized instead of kept when it is dropped.
     pub(crate) fn not_kept(mut self) -> Statement<'a> {
-        self.keep = None;
+        self.owner = self.owner.take().map(|owner| Owner::Once(owner.into_prepared()));
         self
     }
 
     /// Gives up the ownership.
-    pub(crate) fn into_raw(mut self) -> *mut sqlite::sqlite3_stmt {
+    pub(crate) fn into_prepared(mut self) -> Option<Prepared> {
         self.execution.take();
-        std::mem::replace(&mut self.raw, std::ptr::null_mut())
+        self.owner.take().map(Owner::into_prepared)
     }
 
     /// The number of columns; right after the first step, since a kept statement may be compiled anew in it.
@@ -160,7 +182,10 @@ impl<'a> Statement<'a> {
         let raw = self.raw;
         // SAFETY: a live statement of the guarded connection.
         let compiled = unsafe { sqlite::sqlite3_stmt_status(raw, sqlite::SQLITE_STMTSTATUS_REPREPARE, 0) };
-        let kept = self.keep.as_mut().map(|entry| &mut entry.names);
+        let kept = match &mut self.owner {
+            Some(Owner::Kept(entry)) => Some(&mut entry.names),
+            _ => None,
+        };
         if let Some(Some((then, names))) = &kept
             && *then == compiled
         {
@@ -172,7 +197,7 @@ impl<'a> Statement<'a> {
             let name = sqlite::sqlite3_column_name(raw, column);
             if name.is_null() { &[][..] } else { CStr::from_ptr(name).to_bytes() }
         }));
-        if let Some(entry) = &mut self.keep {
+        if let Some(Owner::Kept(entry)) = &mut self.owner {
             entry.names = Some((compiled, encoder.names()));
         }
         encoder

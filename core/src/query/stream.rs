@@ -80,12 +80,11 @@ impl Stream {
         let Some(number) = self.number.take() else { return Ok(None) };
         let connection = self.connection.clone();
         let rows = connection.lock().and_then(|guard| {
-            let raw = guard.streams().remove(number);
+            let prepared = guard.streams().remove(number);
             // Only close empties the list, and a closed connection is not locked.
-            let raw = raw.ok_or_else(|| Error::new(codes::CLOSED, "the connection of these rows has been closed"))?;
-            // SAFETY: the statement of this connection, taken out of the list of those that are not finalized.
-            let statement = unsafe { Statement::resume(&guard, raw) };
-            self.fill(&guard, statement)
+            let prepared =
+                prepared.ok_or_else(|| Error::new(codes::CLOSED, "the connection of these rows has been closed"))?;
+            self.fill(&guard, Statement::resume(&guard, prepared))
         });
         if let Err(error) = &rows {
             self.failure = Some(error.clone());
@@ -111,7 +110,7 @@ impl Stream {
         }
         // At its end the statement is dropped here, and with it the read transaction.
         if on_row {
-            self.number = Some(guard.streams().add(statement.into_raw()));
+            self.number = statement.into_prepared().map(|prepared| guard.streams().add(prepared));
         }
         Ok(out.finish())
     }
@@ -125,7 +124,7 @@ impl Drop for Stream {
         }
         // Where the lock is refused the statement is not ours to touch (a parent's), gone (closed), or left to close.
         if let Ok(guard) = self.connection.lock() {
-            guard.streams().end(vec![number]);
+            guard.streams().end(&[number]);
         }
     }
 }
