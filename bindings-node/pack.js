@@ -43,19 +43,34 @@ function writePlatform(directory, { name, platform, arch, libc, file }, library)
 	}, contents);
 }
 
+/**
+ * An entry point for `bun build --compile`, which packs what is required by a path that it can read, and gives its path.
+ * Everywhere else litekeel finds its library itself.
+ */
+const platformEntry = (library) => `'use strict';
+if (typeof Bun !== 'undefined') {
+	try {
+		const file = require('${library}');
+		if (typeof file === 'string') globalThis[Symbol.for('litekeel.library')] ??= file;
+	} catch { /* not packed */ }
+}
+module.exports = require('./index');
+`;
+
 /** The package that is installed under the name better-sqlite3: the same class, SqliteError as its one named export. */
 function writeAlias(directory, major) {
-	// 13 has an entry point per platform, for bundlers that cannot follow a computed path. Here they are all the same one.
-	const entries = major < 13 ? [] : platforms.map(({ platform, arch, libc }) => `./${platform}${libc === 'musl' ? 'musl' : ''}-${arch}`);
-	const entry = { types: './index.d.ts', default: './index.js' };
+	// 13 has an entry point per platform, for bundlers that cannot follow a computed path.
+	const entries = major < 13 ? [] : platforms.map(({ name, platform, arch, libc, file }) => ({ entry: `${platform}${libc === 'musl' ? 'musl' : ''}-${arch}`, library: `@litekeel/${name}/${file}` }));
+	const exported = (name) => ({ types: './index.d.ts', default: `./${name}.js` });
 	write(directory, {
 		name: ALIAS, version: ALIAS_VERSIONS[major], description: 'litekeel in the place of better-sqlite3: npm install better-sqlite3@npm:@litekeel/better-sqlite3',
 		main: 'index.js', types: 'index.d.ts',
-		exports: Object.fromEntries([['.', entry], ...entries.map((name) => [name, entry]), ['./package.json', './package.json']]),
-		files: ['index.js', 'index.d.ts', ...LICENSES], dependencies: { litekeel: own.version },
+		exports: Object.fromEntries([['.', exported('index')], ...entries.map(({ entry }) => [`./${entry}`, exported(entry)]), ['./package.json', './package.json']]),
+		files: ['index.js', ...entries.map(({ entry }) => `${entry}.js`), 'index.d.ts', ...LICENSES], dependencies: { litekeel: own.version },
 	}, {
 		'index.js': "'use strict';\nmodule.exports = require('litekeel');\nmodule.exports.SqliteError = require('litekeel').SqliteError;\n",
 		'index.d.ts': "import Database = require('litekeel');\nexport = Database;\n",
+		...Object.fromEntries(entries.map(({ entry, library }) => [`${entry}.js`, platformEntry(library)])),
 	});
 }
 

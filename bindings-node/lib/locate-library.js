@@ -8,17 +8,44 @@ const platforms = require('./platforms');
 const here = platforms.filter(({ platform, arch }) => platform === process.platform && arch === process.arch);
 const FILE = here.length > 0 ? here[0].file : 'liblitekeel.so';
 
-/** Named by the environment, in the platform's package, or built in this repository. */
+/**
+ * The libraries beside this package, one by one: what copies a program with the files it needs, such as @vercel/nft, finds
+ * only paths that it can read here.
+ */
+const beside = {
+	'linux-x64-gnu': path.join(__dirname, '../../@litekeel/linux-x64-gnu/liblitekeel.so'),
+	'linux-arm64-gnu': path.join(__dirname, '../../@litekeel/linux-arm64-gnu/liblitekeel.so'),
+	'linux-x64-musl': path.join(__dirname, '../../@litekeel/linux-x64-musl/liblitekeel.so'),
+	'linux-arm64-musl': path.join(__dirname, '../../@litekeel/linux-arm64-musl/liblitekeel.so'),
+	'darwin-x64': path.join(__dirname, '../../@litekeel/darwin-x64/liblitekeel.dylib'),
+	'darwin-arm64': path.join(__dirname, '../../@litekeel/darwin-arm64/liblitekeel.dylib'),
+};
+
+/** What the environment names; nothing where it may not be read (Deno). */
+function named() {
+	try {
+		return process.env.LITEKEEL_LIBRARY ? path.resolve(process.env.LITEKEEL_LIBRARY) : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+/** Named by the environment, packed into a program of one file, in the platform's package, or built in this repository. */
 function candidates() {
-	if (process.env.LITEKEEL_LIBRARY) return [path.resolve(process.env.LITEKEEL_LIBRARY)];
+	const given = named() ?? globalThis[Symbol.for('litekeel.library')];
+	if (given !== undefined) return [given];
 	const found = [];
 	for (const { name, file } of here) {
 		try {
 			found.push(path.join(path.dirname(require.resolve(`@litekeel/${name}/package.json`)), file));
 		} catch { /* not installed */ }
+		found.push(beside[name]);
 	}
-	const target = path.join(__dirname, '..', '..', 'target');
-	for (const profile of ['release', 'fast', 'debug']) found.push(path.join(target, profile, FILE));
+	// Installed, this package has no sources beside it, and what lies around it is not its own.
+	if (fs.existsSync(path.join(__dirname, '..', 'Cargo.toml'))) {
+		const target = path.join(__dirname, '..', '..', 'target');
+		for (const profile of ['release', 'fast', 'debug']) found.push(path.join(target, profile, FILE));
+	}
 	return found;
 }
 
@@ -31,13 +58,18 @@ function onMusl() {
 	}
 }
 
+/** This file is part of another one. */
+const isBundled = () => !fs.existsSync(path.join(__dirname, 'locate-library.js'));
+
 function missing() {
 	const libc = process.platform === 'linux' ? (onMusl() ? 'musl' : 'glibc') : undefined;
 	const platform = here.find((one) => one.libc === libc);
 	const name = platform ? platform.name : `${process.platform}-${process.arch}`;
 	let remedy;
-	if (process.env.LITEKEEL_LIBRARY) {
-		remedy = `LITEKEEL_LIBRARY names ${path.resolve(process.env.LITEKEEL_LIBRARY)}, where there is no file`;
+	if (named() !== undefined) {
+		remedy = `LITEKEEL_LIBRARY names ${named()}, where there is no file`;
+	} else if (isBundled()) {
+		remedy = "its code has been bundled, and finds no package from there; tell the bundler to leave it out, by every name that you import it by: serverExternalPackages: ['litekeel', 'better-sqlite3'] in next.config (Next.js), externals: ['litekeel', 'better-sqlite3'] (webpack), --external:litekeel --external:better-sqlite3 (esbuild), ssr: { external: ['litekeel', 'better-sqlite3'] } (Vite)";
 	} else if (platform && platform.published) {
 		remedy = `install @litekeel/${name}, an optional dependency of litekeel that npm leaves out with --omit=optional or when node_modules comes from another platform; or set LITEKEEL_LIBRARY to the path of ${FILE}`;
 	} else {
@@ -53,3 +85,4 @@ module.exports = function locate() {
 	if (file === undefined) throw missing();
 	return file;
 };
+module.exports.beside = beside;

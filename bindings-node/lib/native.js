@@ -7,52 +7,87 @@ const locate = require('./locate-library');
 const RTLD_NOLOAD = 4;
 const SONAME = 'liblitekeel.so.0';
 
+/** Number of the layout that `buffer.js` knows; the native side has the same. */
+const PROTOCOL = 4;
+
+function open(file, flags) {
+	const module = { exports: {} };
+	process.dlopen(module, file, flags);
+	return module.exports;
+}
+
 /**
  * The object that another host of this process has loaded already. A second one beside it would be a second copy of
  * SQLite, and two copies drop each other's locks.
  */
 function loaded() {
 	if (process.platform !== 'linux') return null;
-	const module = { exports: {} };
+	const { RTLD_LAZY } = os.constants.dlopen;
+	let found;
+	let file = null;
 	try {
-		process.dlopen(module, SONAME, os.constants.dlopen.RTLD_LAZY | RTLD_NOLOAD);
+		found = open(SONAME, RTLD_LAZY | RTLD_NOLOAD);
+		file = mapped();
 	} catch (error) {
-		if (error.code === 'ERR_DLOPEN_DISABLED' || !mapped()) return null;
-		throw mismatch();
+		if (error.code === 'ERR_DLOPEN_DISABLED') return null;
+		file = mapped();
+		if (file === null) {
+			// There is none, or this process may not see it; what is no addon has been found all the same.
+			if (/self-register|napi_register_module_v1/.test(error.message)) throw mismatch(SONAME);
+			return null;
+		}
+		try {
+			// Deno takes no bare name. The same file is the same object.
+			found = open(file, RTLD_LAZY);
+		} catch {
+			throw mismatch(file);
+		}
 	}
-	if (module.exports.protocol !== PROTOCOL) throw mismatch();
-	return Object.assign(module.exports, { library: mapped() });
+	if (found.protocol !== PROTOCOL) throw mismatch(file ?? SONAME);
+	return Object.assign(found, { library: file ?? found.library });
 }
 
-/** The path of the object that the soname stands for in this process. */
+/** The path of the object that the soname stands for in this process; null where the system does not tell. */
 function mapped() {
-	const line = fs.readFileSync('/proc/self/maps', 'utf8').split('\n').find((row) => /\/liblitekeel\.so[^/]*$/.test(row));
+	let maps;
+	try {
+		maps = fs.readFileSync('/proc/self/maps', 'utf8');
+	} catch {
+		return null;
+	}
+	const line = maps.split('\n').find((row) => /\/liblitekeel\.so[^/]*$/.test(row));
 	return line ? line.slice(line.indexOf('/')) : null;
 }
 
-/** Number of the layout that `buffer.js` knows; the native side has the same. */
-const PROTOCOL = 4;
+function mismatch(file) {
+	return Object.assign(new Error(`${file} is loaded in this process already, and it is another version of litekeel or was built without Node-API. Install the same version of every litekeel package and load one file in every host.`), { code: 'KEEL_VERSION_MISMATCH' });
+}
 
-function mismatch() {
-	return Object.assign(new Error(`${mapped()} is loaded in this process already, and it is another version of litekeel or was built without Node-API. Install the same version of every litekeel package and load one file in every host.`), { code: 'KEEL_VERSION_MISMATCH' });
+/** Without its symbolic links, where these may be looked at. */
+function real(file) {
+	try {
+		return fs.realpathSync(file);
+	} catch {
+		return file;
+	}
 }
 
 function load() {
 	const shared = loaded();
 	if (shared) return shared;
 	const file = locate();
-	const module = { exports: {} };
+	let exports;
 	try {
 		// Not `require`: the object serves every host of the process and has no `.node` suffix.
-		process.dlopen(module, fs.realpathSync(file), os.constants.dlopen.RTLD_NOW);
+		exports = open(real(file), os.constants.dlopen.RTLD_NOW);
 	} catch (error) {
 		if (error.code === 'ERR_DLOPEN_DISABLED') error.message += '; start Node with --allow-addons to use litekeel under --permission';
 		throw error;
 	}
-	if (module.exports.protocol !== PROTOCOL) {
+	if (exports.protocol !== PROTOCOL) {
 		throw Object.assign(new Error(`${file} is another version of litekeel than ${__dirname}. Install the same version of every litekeel package.`), { code: 'KEEL_VERSION_MISMATCH' });
 	}
-	return Object.assign(module.exports, { library: file });
+	return Object.assign(exports, { library: file });
 }
 
 module.exports = load();

@@ -37,6 +37,22 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
         reader::register(&environment, exports);
         connection::progress_handler::register(&environment, exports);
         connection::at_exit::register(&environment, exports);
+        export_path(env, exports);
     }
     exports
+}
+
+/// Exports the path of the object that this function is in: not everywhere does the system tell what a process has loaded.
+///
+/// # Safety
+/// Handles of the running initialisation.
+unsafe fn export_path(env: sys::napi_env, exports: sys::napi_value) {
+    // SAFETY: asks the loader about an address of this object; the name lives as long as that is loaded.
+    unsafe {
+        let mut here: libc::Dl_info = std::mem::zeroed();
+        if libc::dladdr(napi_register_module_v1 as *const libc::c_void, &mut here) != 0 && !here.dli_fname.is_null() {
+            let path = js::value::string(env, std::ffi::CStr::from_ptr(here.dli_fname).to_bytes());
+            sys::napi_set_named_property(env, exports, c"library".as_ptr(), path);
+        }
+    }
 }

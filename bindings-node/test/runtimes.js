@@ -16,6 +16,7 @@ const nodes = {
 
 exports.node = (major) => nodes[major];
 exports.bun = path.join(modules, '@oven/bun-linux-x64/bin/bun');
+exports.deno = path.join(modules, '@deno/linux-x64-glibc/deno');
 exports.majors = (process.env.LITEKEEL_NODES || '20,24').split(',').map(Number);
 exports.real = (major) => path.join(modules, major < 22 ? 'better-sqlite3-12' : 'better-sqlite3');
 exports.realMajor = (major) => (major < 22 ? 12 : 13);
