@@ -56,6 +56,7 @@ bench-contention:
 check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc -q --no-deps -p litekeel-core
 
 header:
 	UPDATE_HEADER=1 UPDATE_DOCS=1 $(CARGO) test --test header

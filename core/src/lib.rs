@@ -1,6 +1,57 @@
 //! From a `DATABASE_URL` to a tuned, verified SQLite connection, and back to a clean close.
 //!
-//! A URL passes through the rooms in this order: [`url`] → [`settings`] → `open` → [`Connection`] → its close.
+//! SQLite's defaults suit a phone, not a server. [`Connection::open`] takes a URL, applies a profile of settings, reads
+//! every one of them back, and explains each failure: what happened, to which file, why, and what to do.
+//!
+//! ```
+//! use litekeel_core::packed::{Cell, Encoder};
+//! use litekeel_core::{Connection, Options};
+//!
+//! # fn main() -> litekeel_core::Result<()> {
+//! # let directory = std::env::temp_dir().join(format!("litekeel-doc-{}", std::process::id()));
+//! # let url = format!("file:{}/app.db?busy_timeout=10s", directory.display());
+//! // Relative paths, `sqlite:` URLs and bare paths work as well; `None` takes DATABASE_URL.
+//! let db = Connection::open(Some(&url), &Options::new())?;
+//! db.exec("CREATE TABLE visit(who TEXT NOT NULL, times INTEGER NOT NULL)")?;
+//!
+//! // Two rows of parameters: the statement runs once for each, in one savepoint.
+//! let mut visits = Encoder::new([&b"who"[..], b"times"]);
+//! for (who, times) in [("Ada", 3), ("Grace", 5)] {
+//!     visits.push(Cell::Text(who.as_bytes()));
+//!     visits.push(Cell::Int(times));
+//! }
+//! db.query("INSERT INTO visit VALUES(?, ?)", Some(visits.finish().table()))?;
+//!
+//! let rows = db.query("SELECT who, times FROM visit ORDER BY times DESC", None)?;
+//! let table = rows.table();
+//! assert_eq!(table.rows(), 2);
+//! assert_eq!(table.cell(0, 0), Cell::Text(b"Grace"));
+//! assert_eq!(table.cell(0, 1), Cell::Int(5));
+//!
+//! // What opening found and did, and what closing left.
+//! assert_eq!(db.report().row("journal_mode").map(|row| row.value.as_str()), Some("wal"));
+//! let closed = db.close()?;
+//! assert!(closed.wal_removed);
+//! # std::fs::remove_dir_all(directory).ok();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to find what
+//!
+//! | to do this | look at |
+//! |---|---|
+//! | open, close, share | [`Connection`], [`Options`], [`settings`], [`url`], [`OpenReport`], [`CloseReport`] |
+//! | run SQL | [`Connection::exec`], [`Connection::query`], [`Connection::stream`], [`packed`] |
+//! | use SQLite's own calls | [`Connection::lock`], [`Guard`], [`sqlite`] |
+//! | read an error | [`Error`], [`codes`], [`error`] |
+//! | find out who is in the way | [`Connection::holders`], [`Connection::pins`], [`holders`], [`users`] |
+//! | see how the database is | [`Connection::health`], [`Connection::wal_status`], [`hazards`], [`events`] |
+//! | copy it | [`Connection::backup`] |
+//! | end well | [`Connection::close`], [`shutdown`], [`registry`] |
+//!
+//! A URL passes through `url` → `settings` → `preflight` → `open` → `connection`, and a room of this crate knows only the
+//! rooms below it.
 
 mod backup;
 mod connection;

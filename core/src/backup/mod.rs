@@ -84,6 +84,20 @@ impl Connection {
     ///
     /// A destination that was new is gone again after a failure; one that existed is as it was.
     ///
+    /// ```
+    /// # let db = litekeel_core::Connection::open(Some(":memory:"), &litekeel_core::Options::new())?;
+    /// # let copy = std::env::temp_dir().join(format!("litekeel-doc-copy-{}.db", std::process::id()));
+    /// # let copy = copy.display();
+    /// db.exec("CREATE TABLE t(a)")?;
+    /// let report = db.backup(&format!("file:{copy}"), 0, |done, of| {
+    ///     eprintln!("{done} of {of} pages");
+    ///     false
+    /// })?;
+    /// assert_eq!(report.pages, 2);
+    /// # std::fs::remove_file(copy.to_string()).ok();
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The URL's codes; `KEEL_CONFLICT` for parameters without a meaning here, or an existing database with another text
     /// encoding; `KEEL_ARGUMENT` when it is the database itself or a file of SQLite's beside one; `SQLITE_NOTADB` when

@@ -6,6 +6,15 @@ use crate::events::{Event, Subscriber, named};
 impl Connection {
     /// Subscribes to this connection's events and to those of its file (a checkpoint in the background). Returns the
     /// number for [`off_event`](crate::Connection::off_event).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// # let db = litekeel_core::Connection::open(Some(":memory:"), &litekeel_core::Options::new())?;
+    /// let number = db.on_event(Arc::new(|event| eprintln!("{}: {:?}", event.name, event.get("database"))));
+    /// db.off_event(number);
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
     pub fn on_event(&self, subscriber: Subscriber) -> u64 {
         self.subscribers.add(subscriber)
     }

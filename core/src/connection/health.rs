@@ -51,6 +51,13 @@ impl Connection {
     /// are, and whether anything else in this process has the file open. What loses data is found again 50 ms later
     /// before it counts; then the connection refuses every write transaction until it is reopened.
     ///
+    /// ```
+    /// # let db = litekeel_core::Connection::open(Some(":memory:"), &litekeel_core::Options::new())?;
+    /// let health = db.health()?;
+    /// assert!(health.is_good(), "{:?}", health.checks);
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `KEEL_CLOSED`, `KEEL_FORKED`.
     pub fn health(&self) -> Result<Health> {

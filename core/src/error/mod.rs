@@ -17,6 +17,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// [`code`](Error::code) is SQLite's extended result code when positive and one of [`crate::error::codes`] when negative.
 /// `Display` prints the message and, after it, the hint.
+///
+/// ```
+/// use litekeel_core::{Connection, Options, codes};
+///
+/// let error = Connection::open(Some("file:app.db?busy_timout=5s"), &Options::new()).unwrap_err();
+/// assert_eq!((error.code(), error.name()), (codes::UNKNOWN_PARAM, "KEEL_UNKNOWN_PARAM"));
+/// assert!(error.hint().contains("busy_timeout"));
+/// ```
 #[derive(Clone)]
 pub struct Error(Box<Repr>);
 

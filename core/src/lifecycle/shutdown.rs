@@ -53,7 +53,14 @@ pub(crate) fn refuse() -> Result<()> {
 /// usual effect there.
 ///
 /// A connection whose host has statements of its own open on SQLite's handle cannot be closed whole; they are named. Unless
-/// the host keeps [`guard_objects`](Connection::guard_objects).
+/// the host keeps [`guard_objects`](crate::Connection::guard_objects).
+///
+/// ```no_run
+/// use litekeel_core::shutdown::{GRACE, shutdown_on};
+///
+/// shutdown_on(&[15, 2], GRACE)?; // SIGTERM and SIGINT
+/// # Ok::<(), litekeel_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// `KEEL_ARGUMENT` for a signal other than SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2; `KEEL_FORKED` in a process that

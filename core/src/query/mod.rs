@@ -20,6 +20,12 @@ use crate::wal::readers;
 impl Connection {
     /// Runs a script of statements as written; it stops at the first error, and what ran before stays.
     ///
+    /// ```
+    /// # let db = litekeel_core::Connection::open(Some(":memory:"), &litekeel_core::Options::new())?;
+    /// db.exec("CREATE TABLE t(a); INSERT INTO t VALUES(1), (2)")?;
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// SQLite's, explained; `KEEL_ARGUMENT` for a NUL in the text, which SQLite would take for its end.
     pub fn exec(&self, sql: &str) -> Result<()> {
@@ -30,6 +36,14 @@ impl Connection {
     }
 
     /// Runs a script in one `BEGIN IMMEDIATE` transaction: all of it or nothing.
+    ///
+    /// ```
+    /// # let db = litekeel_core::Connection::open(Some(":memory:"), &litekeel_core::Options::new())?;
+    /// db.exec("CREATE TABLE t(a UNIQUE)")?;
+    /// assert!(db.exec_atomic("INSERT INTO t VALUES(1); INSERT INTO t VALUES(1)").is_err());
+    /// assert_eq!(db.query("SELECT a FROM t", None)?.table().rows(), 0);
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`exec`](Connection::exec), and `KEEL_ARGUMENT` for a statement that would end the transaction; it has been
@@ -47,6 +61,17 @@ impl Connection {
 
     /// Runs one statement once for each row of parameters, in a savepoint when there are several, and returns all its
     /// rows. Without parameters, which only a statement that has none allows, it runs once.
+    ///
+    /// ```
+    /// use litekeel_core::packed::{Cell, Encoder};
+    ///
+    /// # let db = litekeel_core::Connection::open(Some(":memory:"), &litekeel_core::Options::new())?;
+    /// let mut parameters = Encoder::new([&b"n"[..]]).named();
+    /// parameters.push(Cell::Int(20));
+    /// let rows = db.query("SELECT :n + 1 AS next", Some(parameters.finish().table()))?;
+    /// assert_eq!((rows.table().name(0), rows.table().cell(0, 0)), (&b"next"[..], Cell::Int(21)));
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// SQLite's, explained; `KEEL_PACKED` when the parameters do not fit; `KEEL_ARGUMENT` when the text holds no

@@ -29,6 +29,18 @@ impl Connection {
     /// Runs one statement, once, and returns its first rows: as many as fill `batch_bytes`, and at least one. The
     /// stream gives the others. Until it ends it keeps a read transaction open.
     ///
+    /// ```
+    /// # let db = litekeel_core::Connection::open(Some(":memory:"), &litekeel_core::Options::new())?;
+    /// let sql = "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT i FROM n";
+    /// let (first, mut rest) = db.stream(sql, None, 16 * 1024)?;
+    /// let mut rows = first.table().rows();
+    /// while let Some(batch) = rest.next_batch()? {
+    ///     rows += batch.table().rows();
+    /// }
+    /// assert_eq!(rows, 10_000);
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`query`](Connection::query); `KEEL_SHARED` on a shared connection, where every call ends what it began;
     /// `KEEL_ARGUMENT` for several rows of parameters.

@@ -8,6 +8,17 @@ use crate::url::shown_value;
 use std::path::PathBuf;
 
 /// The same keys as the URL's query, and what only a call can say.
+///
+/// ```
+/// use litekeel_core::{Connection, Options};
+///
+/// let mut options = Options::new();
+/// options.set("busy_timeout", "2s")?;
+/// options.opened_at = Some("worker.rs:12".to_owned());
+/// let db = Connection::open(Some(":memory:"), &options)?;
+/// assert_eq!(db.report().row("busy_timeout").map(|row| row.value.as_str()), Some("2000"));
+/// # Ok::<(), litekeel_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     pub(crate) values: Vec<(Id, Value)>,

@@ -91,6 +91,17 @@ fn of_profile(index: usize) -> Result<Settings> {
 /// Resolves the source of the URL, its grammar, its parameters and their precedence:
 /// built-in < profile < URL < options of the call. Touches no file but to look for a bare path with a `?`.
 ///
+/// ```
+/// use litekeel_core::settings::{Id, Origin, Target, resolve};
+/// use litekeel_core::Options;
+///
+/// let resolved = resolve(Some("file:/srv/app.db?profile=durable&busy_timeout=2s"), &Options::new())?;
+/// assert_eq!(resolved.target, Target::File("/srv/app.db".into()));
+/// assert_eq!(resolved.settings.int(Id::BusyTimeout), Some(2000));
+/// assert_eq!(resolved.settings.origin(Id::Synchronous), Origin::Profile);
+/// # Ok::<(), litekeel_core::Error>(())
+/// ```
+///
 /// # Errors
 /// The configuration codes of [`crate::error::codes`].
 pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
