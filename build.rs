@@ -43,11 +43,18 @@ fn header() {
     println!("cargo::rustc-env=KEEL_GENERATED_HEADER={}", out.display());
 }
 
-/// The soname; never unloaded (threads and exit handlers live in it); calls inside it stay inside it, whichever SQLite
-/// a program links beside it. Here and in no dependency: cargo would hand these on to whoever links us.
+/// The soname; never unloaded (threads and exit handlers live in it); what is used inside it is its own, whichever SQLite a
+/// program links or preloads beside it: its functions, and `sqlite3_version`, which is data. Two variables stay open to the
+/// program, which sets them by their names. Here and in no dependency: cargo would hand these on to whoever links us.
 fn name_and_binding() {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        for argument in ["-Wl,-soname,liblitekeel.so.0", "-Wl,-z,nodelete", "-Wl,-Bsymbolic-functions"] {
+        let open = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("open-symbols.list");
+        std::fs::write(&open, "{ sqlite3_temp_directory; sqlite3_data_directory; };\n")
+            .expect("the build's directory is writable");
+        // The list binds all that is not in it. `-Bsymbolic` would do so too, but sets a flag by which the loader looks in
+        // here first, whoever asks for a name and for those two as well.
+        let open = format!("-Wl,--dynamic-list={}", open.display());
+        for argument in ["-Wl,-soname,liblitekeel.so.0", "-Wl,-z,nodelete", "-Wl,-Bsymbolic-functions", &open] {
             println!("cargo::rustc-link-arg-cdylib={argument}");
         }
     }

@@ -576,7 +576,9 @@ void keel_error_free(keel_error *error);
 
 /**
  * SQLite's own handle of the connection, for everything that litekeel/sqlite3.h declares; NULL for a handle that is
- * not usable. It is borrowed: do not close it, and do not use it while other threads use the connection through
+ * not usable. NULL too, with a line on standard error, where the program's sqlite3_ calls go to another SQLite that it
+ * links before litekeel: they would crash on this handle. Take -lsqlite3 out, or call through keel_sqlite3_api() (and
+ * call that first). The handle is borrowed: do not close it, and do not use it while other threads use the connection through
  * litekeel. For a program with its own prepared statements this is the intended way: keel_open, then
  * sqlite3_prepare_v2, bind, step, column, and keel_explain.
  */

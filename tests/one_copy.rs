@@ -54,6 +54,13 @@ fn another_sqlite_first_in_the_order_of_linking_is_passed_over() {
     run(Command::new("cc").args(["-shared", "-fPIC", "-w", "-o"]).arg(&fake).arg(source));
     let program = compile(&dir, "foreign_first", &[], &["foreign_first.c"], &[&fake]);
     run(Command::new(program).current_dir(&dir));
+    // Its plain calls on our handle would crash.
+    let program = compile(&dir, "foreign_calls", &[], &["foreign_calls.c"], &[&fake]);
+    let output = Command::new(program).current_dir(&dir).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(said.matches("keel_sqlite3 returns NULL").count(), 1, "{said}");
+    assert!(said.contains("libsqlite3.so") && said.contains("-lsqlite3"), "{said}");
     std::fs::remove_dir_all(dir).unwrap();
 }
 

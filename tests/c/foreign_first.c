@@ -34,6 +34,10 @@ int main(void) {
     CHECK(keel_query(db, "SELECT twice(4)", KEEL_NUL, NULL, 0, 0, &rows, NULL) == 0);
     CHECK(cell_int(keel_rows_data(rows, NULL), 0, 0) == 8);
     keel_rows_free(rows);
+    /* Nor does the other one's data come into litekeel's functions. */
+    CHECK(keel_query(db, "SELECT sqlite_version() <> 'fake'", KEEL_NUL, NULL, 0, 0, &rows, NULL) == 0);
+    CHECK(cell_int(keel_rows_data(rows, NULL), 0, 0) == 1 && strstr(keel_version(), "fake") == NULL);
+    keel_rows_free(rows);
     CHECK(keel_close(db, NULL) == 0);
     return failures != 0;
 }
