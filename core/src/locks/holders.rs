@@ -2,13 +2,11 @@
 //!
 //! The files are only looked at with `stat`: opening and closing them would drop this process's own locks.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Holder;
 use crate::platform::file_id::file_id;
-use crate::platform::path_facts::beside;
 use crate::platform::procfs;
 use crate::{locks, registry};
 
@@ -57,16 +55,15 @@ pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
 
 /// The same; with `idle` every SHARED lock counts: they stand in the way of who wants the whole file for itself.
 fn holders_in(path: &Path, except: Option<u64>, idle: bool) -> Option<Vec<Holder>> {
-    let database = file_id(path)?.ino;
-    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
-    let inodes: Vec<u64> = [Some(database), shm].into_iter().flatten().collect();
+    let files = locks::locked_files(path)?;
+    let (database, has_shm) = (files[0].ino, files.len() > 1);
     let me = std::process::id();
     let mut found: Vec<Holder> = Vec::new();
     let mut mine: Vec<&'static str> = Vec::new();
-    let locks = locks::seen(&inodes)?;
+    let locks = locks::seen(&files)?;
     // A reader takes PENDING too, for a moment and not for itself alone.
     let waits = |lock: &procfs::PosixLock| lock.exclusive && ranks(lock, database).contains(&"pending");
-    let idle = idle || shm.is_none() || locks.iter().any(waits);
+    let idle = idle || !has_shm || locks.iter().any(waits);
     for lock in locks {
         for role in ranks(&lock, database) {
             let known = found.iter().any(|holder| holder.pid == lock.pid && holder.role == role);
@@ -94,12 +91,11 @@ fn holders_in(path: &Path, except: Option<u64>, idle: bool) -> Option<Vec<Holder
 
 /// Whether this very process, on whichever connection, holds the write lock of the database at `path`.
 pub(crate) fn write_locked_here(path: &Path) -> Option<bool> {
-    let database = file_id(path)?.ino;
-    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
-    let inodes: Vec<u64> = [Some(database), shm].into_iter().flatten().collect();
+    let files = locks::locked_files(path)?;
+    let database = files[0].ino;
     let me = std::process::id();
     let writes = |role: &&str| matches!(*role, "writer" | "reserved" | "pending" | "exclusive");
-    let locks = procfs::posix_locks(&inodes)?;
+    let locks = procfs::posix_locks(&files)?;
     Some(locks.iter().any(|lock| lock.pid == me && ranks(lock, database).iter().any(writes)))
 }
 
@@ -129,9 +125,11 @@ pub(crate) fn sharing(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
 /// Whether a connection in WAL mode is closing as the last one: it has locked the whole database file, without first
 /// reserving it as a rollback journal's commit does, while it still has its WAL-index.
 pub(crate) fn is_closing(path: &Path) -> bool {
-    let Some(database) = file_id(path).map(|file| file.ino) else { return false };
-    let Ok(shm) = std::fs::metadata(beside(path, "-shm")).map(|meta| meta.ino()) else { return false };
+    let Some([database, shm]) = locks::locked_files(path).and_then(|files| <[_; 2]>::try_from(files).ok()) else {
+        return false;
+    };
     let locks = procfs::posix_locks(&[database, shm]).unwrap_or_default();
+    let (database, shm) = (database.ino, shm.ino);
     let holds = |pid: u32, ino: u64, byte: u64, exclusive: bool| {
         let mut own = locks.iter().filter(|lock| lock.pid == pid && lock.ino == ino);
         own.any(|lock| lock.start <= byte && byte <= lock.end && (lock.exclusive || !exclusive))

@@ -1,12 +1,9 @@
 //! Which processes have a database open, whether or not they are doing anything.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::error::Holder;
 use crate::locks::{self, holders};
-use crate::platform::file_id::file_id;
-use crate::platform::path_facts::beside;
 
 /// A process that has a database open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +20,7 @@ pub struct User {
 /// The other processes that have a WAL database at `path` open, by the lock that each user of the `-shm` keeps; `None`
 /// where the system does not tell. Outside WAL a process that does nothing holds no lock and is not seen.
 pub fn users(path: &Path) -> Option<Vec<User>> {
-    let database = file_id(path)?.ino;
-    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
-    let inodes: Vec<u64> = [Some(database), shm].into_iter().flatten().collect();
-    let mut pids: Vec<u32> = locks::seen(&inodes)?.iter().map(|lock| lock.pid).collect();
+    let mut pids: Vec<u32> = locks::seen(&locks::locked_files(path)?)?.iter().map(|lock| lock.pid).collect();
     pids.sort_unstable();
     pids.dedup();
     pids.retain(|&pid| pid != std::process::id());
@@ -39,7 +33,5 @@ pub fn users(path: &Path) -> Option<Vec<User>> {
 
 /// Whether any process, this one included, has a lock on the database or its `-shm`.
 pub(crate) fn in_use(path: &Path) -> Option<bool> {
-    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
-    let inodes: Vec<u64> = [Some(file_id(path)?.ino), shm].into_iter().flatten().collect();
-    Some(!locks::seen(&inodes)?.is_empty())
+    Some(!locks::seen(&locks::locked_files(path)?)?.is_empty())
 }

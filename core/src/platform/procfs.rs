@@ -4,6 +4,9 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+
+use crate::platform::file_id::FileId;
 
 #[cfg(target_vendor = "apple")]
 pub(crate) use super::libproc::{command, state};
@@ -14,21 +17,26 @@ pub(crate) struct PosixLock {
     /// The holder; 0 when it is outside this PID namespace.
     pub pid: u32,
     pub exclusive: bool,
+    /// The device and inode of the file, as the table has them: the device is not always the one that `stat` gives.
+    pub dev: u64,
     pub ino: u64,
     pub start: u64,
     pub end: u64,
 }
 
-/// The POSIX locks that are held on one of the inodes; `None` when the table cannot be read.
-///
-/// Matched by inode alone: on overlayfs and btrfs the device number in the table is not the one `stat` gives.
-pub(crate) fn posix_locks(inodes: &[u64]) -> Option<Vec<PosixLock>> {
+/// The POSIX locks that are held on one of the files; `None` when the table cannot be read, or is of a PID namespace that
+/// this process is not in. This process's own have the number that it knows itself by, also where the table is that of an
+/// outer namespace.
+pub(crate) fn posix_locks(files: &[FileId]) -> Option<Vec<PosixLock>> {
+    let (me, here) = (std::process::id(), own_number()?);
     let mut found: Vec<PosixLock> = Vec::new();
     for _ in 0..READINGS {
         let table = table().ok()?;
-        for lock in table.lines().filter_map(parse).filter(|lock| inodes.contains(&lock.ino)) {
-            if !found.contains(&lock) {
-                found.push(lock);
+        for lock in table.lines().filter_map(parse) {
+            let Some(file) = files.iter().find(|file| file.ino == lock.ino) else { continue };
+            let known = found.iter().any(|other| PosixLock { pid: renamed(lock.pid, me, here), ..lock } == *other);
+            if !known && is_on(&lock, *file) {
+                found.push(PosixLock { pid: renamed(lock.pid, me, here), ..lock });
             }
         }
         if table.len() < ONE_PIECE {
@@ -36,6 +44,41 @@ pub(crate) fn posix_locks(inodes: &[u64]) -> Option<Vec<PosixLock>> {
         }
     }
     Some(found)
+}
+
+/// The number that `/proc` knows this process by: another than its own where `/proc` belongs to an outer PID namespace.
+fn own_number() -> Option<u32> {
+    fs::read_link("/proc/self").ok()?.to_str()?.parse().ok()
+}
+
+/// A number of the table as this process is to read it. Where it has another name itself, its own number is somebody else's.
+fn renamed(pid: u32, me: u32, here: u32) -> u32 {
+    match pid {
+        pid if pid == here => me,
+        pid if pid == me => 0,
+        pid => pid,
+    }
+}
+
+/// Whether a lock on a file of this number is one on this file. Two file systems number theirs alike; and on overlayfs and
+/// btrfs the table has another device than `stat`. Who has a lock has the file open, so that where the devices differ the
+/// holder's descriptors tell. Where they may not be read, the number counts.
+fn is_on(lock: &PosixLock, file: FileId) -> bool {
+    if lock.dev == file.dev {
+        return true;
+    }
+    let Ok(entries) = fs::read_dir(format!("/proc/{}/fd", lock.pid)) else { return true };
+    let (mut found, mut unknown) = (false, false);
+    for entry in entries.flatten() {
+        // `stat` of the entry is one of the open file; nothing is opened by it.
+        match fs::metadata(entry.path()) {
+            // The holder has the other one open too, and there the devices agree.
+            Ok(meta) if (meta.dev(), meta.ino()) == (lock.dev, lock.ino) => return false,
+            Ok(meta) => found |= (meta.dev(), meta.ino()) == (file.dev, file.ino),
+            Err(_) => unknown = true,
+        }
+    }
+    found || unknown
 }
 
 /// The kernel hands a long table out a page at a time. Locks of others that come and go in between shift it, and one that
@@ -67,13 +110,26 @@ fn parse(line: &str) -> Option<PosixLock> {
     }
     let exclusive = words.nth(1)? == "WRITE";
     let pid = words.next()?.parse::<i64>().ok()?;
-    let ino = words.next()?.rsplit(':').next()?.parse().ok()?;
+    let mut place = words.next()?.split(':');
+    let (major, minor) = (place.next()?, place.next()?);
+    let number = |text| u32::from_str_radix(text, 16).ok();
+    let dev = device(number(major)?, number(minor)?);
+    let ino = place.next()?.parse().ok()?;
     let start = words.next()?.parse().ok()?;
     let end = match words.next()? {
         "EOF" => u64::MAX,
         number => number.parse().ok()?,
     };
-    Some(PosixLock { pid: u32::try_from(pid).unwrap_or(0), exclusive, ino, start, end })
+    Some(PosixLock { pid: u32::try_from(pid).unwrap_or(0), exclusive, dev, ino, start, end })
+}
+
+/// A device number as `stat` gives it.
+#[allow(clippy::unnecessary_cast)] // The field's width differs between systems.
+fn device(major: u32, minor: u32) -> u64 {
+    #[cfg(target_os = "linux")]
+    return libc::makedev(major, minor) as u64;
+    #[cfg(not(target_os = "linux"))]
+    return libc::makedev(major as i32, minor as i32) as u64;
 }
 
 /// Whether this process is in a PID namespace of its own, as in a container: the table of locks leaves out whoever is
@@ -115,7 +171,10 @@ mod tests {
     #[test]
     fn only_held_posix_locks_are_read() {
         let held = parse("3: POSIX  ADVISORY  WRITE 1234 00:2f:5678 120 120").unwrap();
-        assert_eq!(held, PosixLock { pid: 1234, exclusive: true, ino: 5678, start: 120, end: 120 });
+        assert_eq!(
+            held,
+            PosixLock { pid: 1234, exclusive: true, dev: device(0, 0x2f), ino: 5678, start: 120, end: 120 }
+        );
         assert_eq!(parse("3: POSIX  ADVISORY  READ 7 00:2f:5678 0 EOF").unwrap().end, u64::MAX);
         assert_eq!(parse("3: POSIX  ADVISORY  READ 0 00:2f:5678 1 2").unwrap().pid, 0);
         assert_eq!(parse("3: -> POSIX  ADVISORY  WRITE 1234 00:2f:5678 120 120"), None);
@@ -127,7 +186,6 @@ mod tests {
     #[test]
     fn a_lock_that_is_held_is_seen_while_others_come_and_go() {
         use std::os::fd::AsRawFd;
-        use std::os::unix::fs::MetadataExt;
         use std::sync::atomic::{AtomicBool, Ordering};
 
         let dir = std::env::temp_dir().join(format!("litekeel-locks-{}", std::process::id()));
@@ -142,7 +200,7 @@ mod tests {
         };
         let held = fs::File::create(dir.join("held")).unwrap();
         lock(&held, libc::F_WRLCK);
-        let inode = held.metadata().unwrap().ino();
+        let file = crate::platform::file_id::file_id(&dir.join("held")).unwrap();
         let over = AtomicBool::new(false);
         let missed = std::thread::scope(|scope| {
             for thread in 0..2 {
@@ -156,7 +214,7 @@ mod tests {
                     }
                 });
             }
-            let missed = (0..500).filter(|_| posix_locks(&[inode]).unwrap().len() != 1).count();
+            let missed = (0..500).filter(|_| posix_locks(&[file]).unwrap().len() != 1).count();
             over.store(true, Ordering::Relaxed);
             missed
         });

@@ -3,12 +3,11 @@
 //! POSIX locks belong to the process, not to a copy: neither sees the other's, and the first close of either drops both.
 //! Two copies lose acknowledged updates while `integrity_check` says ok.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::platform::file_id::file_id;
+use crate::platform::file_id::{FileId, file_id};
 use crate::platform::path_facts::beside;
 use crate::platform::procfs;
 use crate::settings::words::ForeignSqlite;
@@ -66,17 +65,16 @@ fn look(path: &Path) -> Presence {
     if !open_files::known() {
         return Presence::Unknown;
     }
-    let shm = std::fs::metadata(beside(path, "-shm")).ok().map(|meta| meta.ino());
-    let inodes: Vec<u64> = [Some(file.ino), shm].into_iter().flatten().collect();
+    let files: Vec<FileId> = [Some(file), file_id(&beside(path, "-shm"))].into_iter().flatten().collect();
     let me = std::process::id();
     let mut seen = 0;
     // Bounded: with ever new opens of ours nothing certain can be said, and nobody is accused.
     for _ in 0..LOOKS * 4 {
         let before = open_files::steady();
-        if open_files::owns(&inodes) {
+        if open_files::owns(&files) {
             return Presence::None;
         }
-        let Some(locks) = procfs::posix_locks(&inodes) else { return Presence::Unknown };
+        let Some(locks) = procfs::posix_locks(&files) else { return Presence::Unknown };
         let sqlite_bytes = |lock: &procfs::PosixLock| {
             let (from, to) = if lock.ino == file.ino { (0x4000_0000, 0x4000_01ff) } else { (120, 128) };
             lock.pid == me && lock.start <= to && lock.end >= from
@@ -84,7 +82,7 @@ fn look(path: &Path) -> Presence {
         if !locks.iter().any(sqlite_bytes) {
             return Presence::None;
         }
-        if before.is_some() && open_files::steady() == before && !open_files::owns(&inodes) {
+        if before.is_some() && open_files::steady() == before && !open_files::owns(&files) {
             seen += 1;
             if seen == LOOKS {
                 return Presence::Foreign;

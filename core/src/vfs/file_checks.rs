@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use crate::platform::file_id::file_id;
+use crate::platform::file_id::{FileId, file_id};
 use crate::platform::path_facts::beside;
 #[cfg(target_os = "linux")]
 use crate::platform::procfs;
@@ -21,6 +21,11 @@ pub(crate) const LOOKS: u32 = 5;
 
 /// Lock bytes of the database file: 510 that a reader locks one or all of.
 const SHARED: (i64, i64) = (0x4000_0002, 510);
+/// The last of them, which no other lock of ours has alone.
+#[cfg(target_os = "linux")]
+const FIRM: (i64, i64) = (0x4000_0002 + 509, 1);
+/// Without it, to be asked for.
+const ASKED: (i64, i64) = (0x4000_0002, 509);
 /// Locked in the `-shm` file by every process that uses the WAL, and by its writer.
 const USER: (i64, i64) = (128, 1);
 const WRITER: (i64, i64) = (120, 1);
@@ -98,11 +103,12 @@ pub(crate) fn locks(watch: &Watch) -> Verdict {
     if verdicts[0] == Verdict::Unknown {
         verdicts.clear();
         if watch.level() >= sqlite::SQLITE_LOCK_SHARED {
-            verdicts.push(held(watch.database.ino, SHARED));
+            verdicts.push(held(watch.database, ASKED));
         }
-        verdicts.extend(shm.map(|shm| held(shm, USER)));
+        verdicts.extend(shm.map(|ino| held(FileId { ino, ..watch.database }, USER)));
     }
-    if let Some(shm) = shm {
+    // It lies on the database's file system.
+    if let Some(shm) = shm.map(|ino| FileId { ino, ..watch.database }) {
         if let Some((slot, _)) = watch.reading() {
             verdicts.push(held(shm, (READ_LOCK as i64 + slot as i64, 1)));
         }
@@ -144,15 +150,15 @@ fn lock_at(fd: c_int, (start, length): (i64, i64)) -> Option<Lock> {
 
 /// Whether this process holds a lock on one of the bytes.
 #[cfg(target_os = "linux")]
-fn held(inode: u64, (start, length): (i64, i64)) -> Verdict {
-    let first = open_files::with_descriptor(inode, |fd| lock_at(fd, (start, length)));
+fn held(file: FileId, (start, length): (i64, i64)) -> Verdict {
+    let first = open_files::with_file(file, |fd| lock_at(fd, (start, length)));
     let me = std::process::id();
     match first.flatten() {
         None => Verdict::Unknown,
         Some(Lock::None) => Verdict::Bad,
         Some(Lock::Ours) => Verdict::Good,
         // Another process's may hide ours.
-        Some(Lock::Theirs) => match procfs::posix_locks(&[inode]) {
+        Some(Lock::Theirs) => match procfs::posix_locks(&[file]) {
             None => Verdict::Unknown,
             Some(table) => {
                 let (start, end) = (start as u64, (start + length - 1) as u64);
@@ -171,7 +177,7 @@ fn held(inode: u64, (start, length): (i64, i64)) -> Verdict {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn held(_inode: u64, _bytes: (i64, i64)) -> Verdict {
+fn held(_file: FileId, _bytes: (i64, i64)) -> Verdict {
     Verdict::Unknown
 }
 
@@ -243,7 +249,7 @@ pub(crate) fn let_go(watch: &Watch, shm: bool) {
 #[cfg(target_os = "linux")]
 fn set_firm(watch: &Watch, kind: c_int, shm: bool) {
     let Some(database) = watch.descriptor() else { return };
-    let _ = set_lock(database, libc::F_OFD_SETLK, kind, SHARED);
+    let _ = set_lock(database, libc::F_OFD_SETLK, kind, FIRM);
     if let Some(shm) = watch.file.shm_descriptor().filter(|_| shm && watch.has_wal()) {
         let _ = set_lock(shm, libc::F_OFD_SETLK, kind, USER);
     }

@@ -4,7 +4,6 @@
 //! Everything here is read by other threads too, and costs a transaction a few atomic stores.
 
 use std::ffi::c_int;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,7 +12,7 @@ use std::time::Duration;
 use crate::error::codes;
 use crate::events::Subscribers;
 use crate::platform::clock::now_ms;
-use crate::platform::file_id::FileId;
+use crate::platform::file_id::{FileId, file_id};
 use crate::platform::fork;
 use crate::platform::path_facts::beside;
 use crate::sqlite;
@@ -232,9 +231,8 @@ impl Watch {
     /// SQLite has mapped the WAL-index.
     pub(crate) fn attached(&self, map: *mut u8) {
         let known = |suffix| {
-            let ino = std::fs::metadata(beside(&self.path, suffix)).map_or(0, |meta| meta.ino());
             // Another file may have taken the name in the meantime.
-            if open_files::owns(&[ino]) { ino } else { 0 }
+            file_id(&beside(&self.path, suffix)).filter(|file| open_files::owns(&[*file])).map_or(0, |file| file.ino)
         };
         // Under a VFS of somebody else's the files were opened where another shim saw it.
         if self.wal.load(Ordering::Acquire) == 0 {

@@ -72,19 +72,12 @@ pub(crate) fn known() -> bool {
     OPEN.load(Ordering::Acquire) != 0
 }
 
-/// Whether this copy of SQLite has a descriptor of one of these inodes.
-pub(crate) fn owns(inodes: &[u64]) -> bool {
-    descriptors().values().any(|(file, _)| inodes.contains(&file.ino))
+/// Whether this copy of SQLite has a descriptor of one of these files.
+pub(crate) fn owns(files: &[FileId]) -> bool {
+    descriptors().values().any(|(file, _)| files.contains(file))
 }
 
-/// Runs `look` on a descriptor that this copy of SQLite has of the inode; `None` without one. It is not closed meanwhile.
-pub(crate) fn with_descriptor<T>(inode: u64, look: impl FnOnce(c_int) -> T) -> Option<T> {
-    let all = descriptors();
-    let fd = all.iter().find(|(_, (file, _))| file.ino == inode).map(|(fd, _)| *fd)?;
-    Some(look(fd))
-}
-
-/// As [`with_descriptor`], for exactly this file: two file systems number theirs alike.
+/// Runs `look` on a descriptor that this copy of SQLite has of the file; `None` without one. It is not closed meanwhile.
 pub(crate) fn with_file<T>(file: FileId, look: impl FnOnce(c_int) -> T) -> Option<T> {
     let all = descriptors();
     let fd = all.iter().find(|(_, (other, _))| *other == file).map(|(fd, _)| *fd)?;

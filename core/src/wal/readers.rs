@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_int;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -71,11 +70,11 @@ const LOOKS: u32 = 3;
 
 /// Every reader of the WAL at `path`, whose index has been read already.
 pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
-    let inode = std::fs::metadata(beside(path, "-shm")).ok()?.ino();
+    let shm = file_id(&beside(path, "-shm"))?;
     // The table is not read at one moment, and a lock that is held may be missing from it. One that was there is reported.
     let mut locks = Vec::new();
     for _ in 0..LOOKS {
-        let seen = locks::seen(&[inode])?;
+        let seen = locks::seen(&[shm])?;
         locks.extend(seen.into_iter().filter(|lock| !locks.contains(lock)).collect::<Vec<_>>());
     }
     let mut found = Vec::new();
@@ -95,7 +94,7 @@ pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
         }
     }
     found.sort_by_key(|pin| pin.frame);
-    first_seen(inode, &mut found);
+    first_seen(shm.ino, &mut found);
     Some(Pins { status: status(index, path), pins: found })
 }
 
