@@ -3,35 +3,38 @@
 //! It holds the event loop only while `lib/` waits for an answer. When the environment ends, sending stops first: after
 //! that Node frees what a send would touch.
 
+use std::any::Any;
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use litekeel_core::events::{Event, Value};
 use napi::sys;
 
-use crate::extension::{Attachment, Call, native_exports};
+use crate::connection::call::{Call, native_exports};
+use crate::connection::token::Attachment;
 use crate::js::object::Object;
 use crate::js::value;
 use crate::js::value::Scope;
-use crate::reader::{Answer, Pool};
 
-/// Marks externals as couriers.
-const COURIER: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_7572_6965_7201 };
+/// Marks externals as dispatchers.
+const DISPATCHER: sys::napi_type_tag =
+    sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_7572_6965_7201 };
 
 native_exports! {
     c"openCourier" => open,
-    c"holdLoop" => hold,
+    c"holdLoop" => keep_loop_alive,
     c"subscribe" => subscribe,
     c"unsubscribe" => unsubscribe,
 }
 
-/// What is sent: which promise or subscription it is for, and the content.
-pub(crate) enum Message {
-    /// An event for the listeners of a connection.
-    Event(f64, Event),
-    /// The answer to a read.
-    Answer(f64, Answer),
+/// What is sent: it makes the arguments of `dispatch` on JavaScript's thread, `(kind, id, content)`.
+pub(crate) type Message = Box<dyn FnOnce(sys::napi_env) -> [sys::napi_value; 3] + Send>;
+
+/// What has to end with the environment, before Node takes it down.
+pub(crate) trait EndsWithEnvironment: Any + Send + Sync {
+    /// Ends it; on JavaScript's thread.
+    fn end(&self);
 }
 
 struct Function(sys::napi_threadsafe_function);
@@ -39,13 +42,20 @@ struct Function(sys::napi_threadsafe_function);
 unsafe impl Send for Function {}
 
 /// The way into one environment.
-pub(crate) struct Courier {
+pub(crate) struct Dispatcher {
     /// None once the environment ends.
     function: Mutex<Option<Function>>,
-    pub(crate) pool: Pool,
+    /// What its user keeps here until the environment ends.
+    kept: OnceLock<Arc<dyn EndsWithEnvironment>>,
 }
 
-impl Courier {
+impl Dispatcher {
+    /// The one object of this kind that lives as long as the environment; made when it is first asked for.
+    pub(crate) fn keep<T: EndsWithEnvironment + Default>(&self) -> Option<Arc<T>> {
+        let kept: Arc<dyn Any + Send + Sync> = self.kept.get_or_init(|| Arc::new(T::default())).clone();
+        kept.downcast().ok()
+    }
+
     /// Sends, or drops the message when the environment is ending.
     pub(crate) fn send(&self, message: Message) {
         let function = self.function.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -62,10 +72,10 @@ impl Courier {
     }
 }
 
-/// `(dispatch)` → courier
+/// `(dispatch)` → dispatcher
 unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     let dispatch = call.function(0)?;
-    let courier = Arc::new(Courier { function: Mutex::new(None), pool: Pool::default() });
+    let dispatcher = Arc::new(Dispatcher { function: Mutex::new(None), kept: OnceLock::new() });
     // SAFETY: handles of the running call; the clean-up hook and the external own one count each.
     unsafe {
         let mut function = ptr::null_mut();
@@ -88,38 +98,40 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
             return None;
         }
         sys::napi_unref_threadsafe_function(call.env, function);
-        if let Ok(mut slot) = courier.function.lock() {
+        if let Ok(mut slot) = dispatcher.function.lock() {
             *slot = Some(Function(function));
         }
         // After the threadsafe function, so that it runs before that one's own.
-        sys::napi_add_env_cleanup_hook(call.env, Some(end), Arc::into_raw(courier.clone()).cast_mut().cast());
+        sys::napi_add_env_cleanup_hook(call.env, Some(end), Arc::into_raw(dispatcher.clone()).cast_mut().cast());
         let mut external = ptr::null_mut();
-        let data = Arc::into_raw(courier).cast_mut().cast();
+        let data = Arc::into_raw(dispatcher).cast_mut().cast();
         if sys::napi_create_external(call.env, data, Some(free), ptr::null_mut(), &mut external) != sys::Status::napi_ok
         {
-            drop(Arc::from_raw(data.cast_const().cast::<Courier>()));
+            drop(Arc::from_raw(data.cast_const().cast::<Dispatcher>()));
             return None;
         }
-        sys::napi_type_tag_object(call.env, external, &COURIER);
+        sys::napi_type_tag_object(call.env, external, &DISPATCHER);
         Some(external)
     }
 }
 
 unsafe extern "C" fn end(data: *mut c_void) {
     // SAFETY: the count of `open`; the hook runs once.
-    let courier = unsafe { Arc::from_raw(data.cast_const().cast::<Courier>()) };
-    courier.function.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-    courier.pool.end();
+    let dispatcher = unsafe { Arc::from_raw(data.cast_const().cast::<Dispatcher>()) };
+    dispatcher.function.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    if let Some(kept) = dispatcher.kept.get() {
+        kept.end();
+    }
 }
 
 unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
     // SAFETY: the count of `open`; finalised once.
-    drop(unsafe { Arc::from_raw(data.cast_const().cast::<Courier>()) });
+    drop(unsafe { Arc::from_raw(data.cast_const().cast::<Dispatcher>()) });
 }
 
-/// The courier in the argument `at`.
-pub(crate) fn courier(call: &Call, at: usize) -> Option<Arc<Courier>> {
-    let data = call.external(at, &COURIER)?.cast_const().cast::<Courier>();
+/// The dispatcher in the argument `at`.
+pub(crate) fn dispatcher_of(call: &Call, at: usize) -> Option<Arc<Dispatcher>> {
+    let data = call.external(at, &DISPATCHER)?.cast_const().cast::<Dispatcher>();
     // SAFETY: the tag says that the external is one of `open`'s, which holds a count while it lives.
     unsafe {
         Arc::increment_strong_count(data);
@@ -127,10 +139,10 @@ pub(crate) fn courier(call: &Call, at: usize) -> Option<Arc<Courier>> {
     }
 }
 
-/// `(courier, hold)`: whether a message is awaited, so that the process must not end.
-unsafe fn hold(call: &Call) -> Option<sys::napi_value> {
-    let courier = courier(call, 0)?;
-    let function = courier.function.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+/// `(dispatcher, hold)`: whether a message is awaited, so that the process must not end.
+unsafe fn keep_loop_alive(call: &Call) -> Option<sys::napi_value> {
+    let dispatcher = dispatcher_of(call, 0)?;
+    let function = dispatcher.function.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if let Some(function) = &*function {
         // SAFETY: alive while the lock is held; this is its JavaScript thread.
         unsafe {
@@ -152,18 +164,17 @@ unsafe extern "C" fn deliver(env: sys::napi_env, dispatch: sys::napi_value, _: *
         return;
     }
     let Some(_scope) = Scope::open(env) else { return };
-    let arguments = match *message {
-        Message::Event(id, event) => vec![value::string(env, b"event"), value::number(env, id), object_of(env, &event)],
-        Message::Answer(id, answer) => {
-            let (kind, content) = answer.to_js(env);
-            vec![value::string(env, kind), value::number(env, id), content]
-        }
-    };
+    let arguments = message(env);
     let mut result = ptr::null_mut();
     // SAFETY: handles of the open scope. What the dispatcher throws is pending when this returns, and Node reports it.
     unsafe {
         sys::napi_call_function(env, value::undefined(env), dispatch, arguments.len(), arguments.as_ptr(), &mut result)
     };
+}
+
+/// An event for the listeners of a connection.
+fn event_message(id: f64, event: Event) -> Message {
+    Box::new(move |env| [value::string(env, b"event"), value::number(env, id), object_of(env, &event)])
 }
 
 /// `{ name, field: value, … }`; field names as the core has them.
@@ -191,14 +202,14 @@ impl Attachment for Subscription {
     }
 }
 
-/// `(token, courier, id)`: sends the connection's events, of any thread, to `dispatch('event', id, event)`.
+/// `(token, dispatcher, id)`: sends the connection's events, of any thread, to `dispatch('event', id, event)`.
 unsafe fn subscribe(call: &Call) -> Option<sys::napi_value> {
     let connection = call.core()?;
-    let (token, courier) = (call.token()?, courier(call, 1)?);
+    let (token, dispatcher) = (call.token()?, dispatcher_of(call, 1)?);
     let mut number = 0.0;
     // SAFETY: anything but a number leaves the local as it is.
     unsafe { sys::napi_get_value_double(call.env, call.args[2], &mut number) };
-    let id = connection.on_event(Arc::new(move |event| courier.send(Message::Event(number, event.clone()))));
+    let id = connection.on_event(Arc::new(move |event| dispatcher.send(event_message(number, event.clone()))));
     token.attach_instead(std::rc::Rc::new(Subscription { connection, id }));
     None
 }

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::extension::{Attachment, Call, native_exports};
+use crate::connection::call::{Call, native_exports};
+use crate::connection::token::Attachment;
 use crate::js::value::{self, Function, Home, Scope};
 
 native_exports! {

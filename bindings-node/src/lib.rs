@@ -23,7 +23,7 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
     // SAFETY: resolves Node-API's functions in the running process; handles are those of the running call.
     unsafe {
         sys::setup();
-        let Some(environment) = statement::create(env, exports) else { return exports };
+        let Some(environment) = buffer::environment::create(env, exports) else { return exports };
         statement::register(&environment, exports);
         open::plain::register(&environment, exports);
         extension::register(&environment, exports);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use litekeel_core::{Error, Result, registry, shutdown};
 use napi::sys;
 
-use crate::extension::{Call, native_exports};
+use crate::connection::call::{Call, native_exports};
 use crate::js::object;
 use crate::js::object::Object;
 use crate::js::value;

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::extension::{Attachment, Call, Token, native_exports};
+use crate::connection::call::{Call, native_exports};
+use crate::connection::token::{Attachment, Token};
 use crate::js::value;
 use crate::js::value::Scope;
 

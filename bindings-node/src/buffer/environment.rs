@@ -11,7 +11,6 @@ use rusqlite::ffi as sqlite;
 
 use super::layout::{self, Buffer, field, flag, status};
 use super::row_encoder::{self, Chunk};
-use crate::connection::token::Token;
 use crate::js::value;
 
 /// What bound values point to.
@@ -26,12 +25,13 @@ const MAX_SHAPES: usize = 512;
 /// Scratch memory that is kept for the next call, in bytes.
 const KEPT_SCRATCH: usize = 1 << 20;
 
-pub(crate) struct Environment {
+/// `Owner` is what a statement belongs to: a connection.
+pub(crate) struct Environment<Owner> {
     pub(crate) env: sys::napi_env,
     pub(crate) buffer: Buffer,
     /// The list of extras.
     extras: sys::napi_ref,
-    slots: RefCell<Vec<Option<Slot>>>,
+    slots: RefCell<Vec<Option<Slot<Owner>>>>,
     free: RefCell<Vec<usize>>,
     next_generation: Cell<i32>,
     shapes: RefCell<HashMap<Vec<u8>, i32>>,
@@ -44,11 +44,10 @@ pub(crate) struct Environment {
 }
 
 /// A statement that is not finalised.
-#[derive(Clone, Copy)]
-pub(crate) struct Slot {
+pub(crate) struct Slot<Owner> {
     pub(crate) handle: *mut sqlite::sqlite3_stmt,
     /// Empties its slots before it is dropped.
-    pub(crate) token: *const Token,
+    pub(crate) token: *const Owner,
     pub(crate) generation: i32,
     pub(crate) columns: c_int,
     /// Stands for the column names; −1 until they were wanted.
@@ -61,12 +60,12 @@ pub(crate) struct Slot {
 ///
 /// # Safety
 /// `info` belongs to a function that [`Environment::export`] made.
-pub(crate) unsafe fn of<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Environment {
+pub(crate) unsafe fn of<'a, Owner>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Environment<Owner> {
     let mut data = ptr::null_mut();
     // SAFETY: the data of every exported function is the environment, which lives until no JavaScript runs any more.
     unsafe {
         sys::napi_get_cb_info(env, info, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &mut data);
-        &*data.cast_const().cast::<Environment>()
+        &*data.cast_const().cast::<Environment<Owner>>()
     }
 }
 
@@ -74,7 +73,7 @@ pub(crate) unsafe fn of<'a>(env: sys::napi_env, info: sys::napi_callback_info) -
 ///
 /// # Safety
 /// Called while the addon is being loaded.
-pub(crate) unsafe fn create(env: sys::napi_env, exports: sys::napi_value) -> Option<Rc<Environment>> {
+pub(crate) unsafe fn create<Owner>(env: sys::napi_env, exports: sys::napi_value) -> Option<Rc<Environment<Owner>>> {
     let (mut memory, mut array, mut list) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     let (mut kept, mut extras) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: handles of the running initialisation; the memory is V8's and lives as long as the reference.
@@ -110,19 +109,28 @@ pub(crate) unsafe fn create(env: sys::napi_env, exports: sys::napi_value) -> Opt
         });
         // One count for the functions' data, given back when the environment ends.
         let data = Rc::into_raw(environment.clone());
-        sys::napi_set_instance_data(env, data.cast_mut().cast(), Some(end), ptr::null_mut());
+        sys::napi_set_instance_data(env, data.cast_mut().cast(), Some(end::<Owner>), ptr::null_mut());
         value::settle_here(env);
         Some(environment)
     }
 }
 
-unsafe extern "C" fn end(env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+unsafe extern "C" fn end<Owner>(env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
     // SAFETY: the count of `create`; finalised once, when no JavaScript runs any more.
-    drop(unsafe { Rc::from_raw(data.cast_const().cast::<Environment>()) });
+    drop(unsafe { Rc::from_raw(data.cast_const().cast::<Environment<Owner>>()) });
     value::leave(env);
 }
 
-impl Environment {
+impl<Owner> Clone for Slot<Owner> {
+    fn clone(&self) -> Slot<Owner> {
+        *self
+    }
+}
+
+// Not derived, which would ask it of `Owner`.
+impl<Owner> Copy for Slot<Owner> {}
+
+impl<Owner> Environment<Owner> {
     /// Adds a function to the exports.
     pub(crate) fn export(
         &self,
@@ -141,13 +149,13 @@ impl Environment {
     }
 
     #[inline(always)]
-    pub(crate) fn slot(&self, number: usize) -> Option<Slot> {
+    pub(crate) fn slot(&self, number: usize) -> Option<Slot<Owner>> {
         self.slots.borrow().get(number).copied().flatten()
     }
 
     /// The handle and the connection of a statement; null if there is none of that number.
     #[inline(always)]
-    pub(crate) fn owner(&self, number: usize) -> (*mut sqlite::sqlite3_stmt, *const Token) {
+    pub(crate) fn owner(&self, number: usize) -> (*mut sqlite::sqlite3_stmt, *const Owner) {
         match self.slots.borrow().get(number) {
             Some(Some(slot)) => (slot.handle, slot.token),
             _ => (ptr::null_mut(), ptr::null()),
@@ -164,7 +172,7 @@ impl Environment {
     }
 
     /// Gives a statement a number.
-    pub(crate) fn add(&self, mut slot: Slot) -> (usize, i32) {
+    pub(crate) fn add(&self, mut slot: Slot<Owner>) -> (usize, i32) {
         let generation = self.next_generation.get();
         self.next_generation.set(generation.wrapping_add(1));
         slot.generation = generation;
@@ -203,14 +211,14 @@ impl Environment {
     }
 
     /// Finalises every statement of a connection.
-    pub(crate) fn finalize_all(&self, token: &Token) {
+    pub(crate) fn finalize_all(&self, token: &Owner) {
         for (number, generation) in self.statements_of(token) {
             self.finalize(number, generation);
         }
     }
 
     /// Forgets every statement of a connection: they have been finalised elsewhere.
-    pub(crate) fn forget_all(&self, token: &Token) {
+    pub(crate) fn forget_all(&self, token: &Owner) {
         for (number, _) in self.statements_of(token) {
             self.slots.borrow_mut()[number] = None;
             self.free.borrow_mut().push(number);
@@ -218,9 +226,9 @@ impl Environment {
     }
 
     /// The numbers and generations of a connection's statements.
-    fn statements_of(&self, token: &Token) -> Vec<(usize, i32)> {
+    fn statements_of(&self, token: &Owner) -> Vec<(usize, i32)> {
         let slots = self.slots.borrow();
-        let of_token = |slot: &Slot| ptr::eq(slot.token, token);
+        let of_token = |slot: &Slot<Owner>| ptr::eq(slot.token, token);
         slots.iter().enumerate().filter_map(|(at, slot)| slot.filter(of_token).map(|s| (at, s.generation))).collect()
     }
 

@@ -4,16 +4,14 @@
 //! behind. libc's `atexit` runs in all of these cases.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
 
 use napi::sys;
 
+use crate::connection::call::{Call, native_exports};
 use crate::connection::token::Token;
-use crate::extension::{Call, native_exports};
+use crate::js::exiting;
 
-/// Set once the process ends: Node's environment may be gone, so nothing may call into it any more.
-static EXITING: AtomicBool = AtomicBool::new(false);
 static REGISTER: Once = Once::new();
 /// The core's own handler comes with the first tuned connection, and ours has to run before it, which means to be
 /// registered after it: statements are finalised, and nothing that the core closes may call into Node.
@@ -41,11 +39,6 @@ impl Owner {
 pub(crate) fn this_thread() -> usize {
     // SAFETY: only reads who is calling.
     unsafe { libc::pthread_self() as usize }
-}
-
-/// Whether the process is ending.
-pub(crate) fn exiting() -> bool {
-    EXITING.load(Ordering::Relaxed)
 }
 
 #[cfg(target_os = "linux")]
@@ -120,7 +113,7 @@ fn take_mine() -> Option<Vec<usize>> {
 }
 
 extern "C" fn close_all() {
-    EXITING.store(true, Ordering::Relaxed);
+    exiting::begin();
     for token in take_mine().unwrap_or_default() {
         // SAFETY: a token removes itself before it is freed, and belongs to this very thread.
         let token = unsafe { &*(token as *const Token) };

@@ -3,5 +3,9 @@
 //! Must not know: what is exported through it.
 
 pub(crate) mod at_exit;
+pub(crate) mod call;
 pub(crate) mod progress_handler;
 pub(crate) mod token;
+
+/// What the connections of one JavaScript thread share.
+pub(crate) type Environment = crate::buffer::environment::Environment<token::Token>;

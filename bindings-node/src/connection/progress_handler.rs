@@ -17,8 +17,8 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use crate::connection::at_exit;
+use crate::connection::call::{Call, native_exports};
 use crate::connection::token::{Attachment, Token};
-use crate::extension::{Call, native_exports};
 use crate::js::value::Scope;
 
 /// Virtual machine instructions between two looks at an untuned connection, some 100 µs; as in the core.
@@ -70,7 +70,7 @@ impl Home {
             return false;
         }
         // Another owner of a shared connection runs on a thread of its own.
-        if at_exit::this_thread() != self.thread || at_exit::exiting() {
+        if at_exit::this_thread() != self.thread || crate::js::exiting::exiting() {
             return false;
         }
         let env = self.env.load(Ordering::Relaxed);

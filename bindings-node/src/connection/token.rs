@@ -12,7 +12,7 @@ use litekeel_core::{CloseReport, Connection, Error, Guard, Hold, Result};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::statement::Environment;
+use crate::connection::Environment;
 
 /// Marks externals as connections, so that another addon's external is refused instead of dereferenced.
 pub(crate) const CONNECTION: sys::napi_type_tag =
@@ -139,7 +139,7 @@ impl Token {
             self.close();
             return;
         };
-        if self.detach().is_some() && !crate::connection::at_exit::exiting() {
+        if self.detach().is_some() && !crate::js::exiting::exiting() {
             connection.abandon();
         }
     }
@@ -184,7 +184,7 @@ impl Token {
 
     fn hold<'a>(&self, connection: &'a Connection) -> Option<Hold<'a>> {
         // The end of the process does not wait for somebody else's statement; what hangs on the handle is left then.
-        connection.hold(crate::connection::at_exit::exiting().then_some(PATIENCE_AT_EXIT))
+        connection.hold(crate::js::exiting::exiting().then_some(PATIENCE_AT_EXIT))
     }
 
     /// Runs `body`, which ends something on the handle, while no other owner uses the connection; whatever state it is

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::{Attachment, Call, Token};
+use crate::connection::call::Call;
+use crate::connection::token::{Attachment, Token};
 use crate::js::value;
 
 /// Marks externals as backups.

@@ -6,7 +6,7 @@ use std::ptr;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::Call;
+use crate::connection::call::Call;
 use crate::js::value;
 
 /// Offset of the header's "file format write version"; the read version follows. 2 means WAL, 1 a rollback journal.

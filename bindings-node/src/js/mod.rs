@@ -2,5 +2,7 @@
 //!
 //! Must not know: anything of ours but the core's error.
 
+pub(crate) mod exiting;
+pub(crate) mod failure;
 pub(crate) mod object;
 pub(crate) mod value;

@@ -260,7 +260,7 @@ pub(crate) fn reference(env: sys::napi_env, value: sys::napi_value) -> Option<sy
 /// Gives a reference back.
 pub(crate) fn release(env: sys::napi_env, reference: sys::napi_ref) {
     // In another thread, that of the last owner who closed, it is left to the end of its environment.
-    if !reference.is_null() && !crate::connection::at_exit::exiting() && is_here(env) {
+    if !reference.is_null() && !crate::js::exiting::exiting() && is_here(env) {
         // SAFETY: made in the same environment, released once by its owner's `Drop`. During teardown
         // the call merely reports a status.
         unsafe { sys::napi_delete_reference(env, reference) };

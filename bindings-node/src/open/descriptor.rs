@@ -7,7 +7,8 @@ use litekeel_core::descriptor;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::extension::{Call, connection_token, native_exports};
+use crate::connection::call::{Call, native_exports};
+use crate::connection::token::connection_token;
 use crate::js::value;
 use crate::open::plain::MAX_LENGTH;
 

@@ -6,8 +6,8 @@ use std::ptr;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
+use crate::connection::call::{Call, native_exports};
 use crate::connection::token::connection_token;
-use crate::extension::{Call, native_exports};
 use crate::js::value;
 
 /// V8's longest string, the limit better-sqlite3 sets for values and SQL: 2^29 − 24.

@@ -8,7 +8,8 @@ use litekeel_ffi::token_exchange;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::extension::{Attachment, Call, connection_token, native_exports};
+use crate::connection::call::{Call, native_exports};
+use crate::connection::token::{Attachment, connection_token};
 use crate::js::object;
 use crate::js::value;
 

@@ -1,16 +1,15 @@
 //! litekeel's own open for JavaScript: the core opens and closes, `direct` runs the statements in between.
 
-use std::ffi::CStr;
 use std::ptr;
 use std::sync::Arc;
 
 use litekeel_core::settings::{Target, resolve};
-use litekeel_core::{CloseReport, Connection, Error, Guard, Options, Result, descriptor};
+use litekeel_core::{CloseReport, Connection, Error, Options, Result};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
+use crate::connection::call::{Call, native_exports};
 use crate::connection::token::connection_token;
-use crate::extension::{Call, native_exports};
 use crate::js::value;
 use crate::open::plain::MAX_LENGTH;
 
@@ -113,31 +112,6 @@ fn text(call: &Call, given: sys::napi_value) -> Option<String> {
 
 fn failure(call: &Call, error: &Error) -> sys::napi_value {
     crate::js::object::failure(call.env, error)
-}
-
-/// A statement's failure: as `failure` lists it when the core's connection is held, else `[code, message]`.
-pub(crate) fn statement_failure(
-    env: sys::napi_env,
-    db: *mut sqlite::sqlite3,
-    guard: Option<&Guard<'_>>,
-    rc: i32,
-) -> sys::napi_value {
-    // SAFETY: the connection is open during the call; the message is copied.
-    unsafe {
-        let code = if rc == sqlite::SQLITE_MISUSE { rc } else { sqlite::sqlite3_extended_errcode(db) };
-        match guard {
-            Some(guard) => crate::js::object::failure(env, &guard.fail(code)),
-            None => {
-                // SQLite's message cannot say what the descriptors' VFS found.
-                let fault = if code == sqlite::SQLITE_CANTOPEN { descriptor::take_fault(db) } else { None };
-                let message = match &fault {
-                    Some(fault) => fault.as_bytes(),
-                    None => CStr::from_ptr(sqlite::sqlite3_errmsg(db)).to_bytes(),
-                };
-                crate::js::object::list(env, &[value::number(env, f64::from(code)), value::string(env, message)])
-            }
-        }
-    }
 }
 
 fn strings<T: AsRef<str>>(call: &Call, texts: &[T]) -> sys::napi_value {

@@ -14,12 +14,12 @@ use litekeel_core::packed::{Cell, Packed};
 use litekeel_core::{Connection, Error};
 use napi::sys;
 
-use crate::dispatcher::{Courier, Message, courier};
-use crate::extension::{Call, native_exports};
+use crate::connection::call::{Call, native_exports};
+use crate::dispatcher::{Dispatcher, dispatcher_of};
 use crate::js::object;
 use crate::js::value;
 use params::Params;
-pub(crate) use pool::Pool;
+use pool::Pool;
 
 /// Marks externals as the readers of a connection.
 const READERS: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x7265_6164_6572_7301 };
@@ -74,7 +74,7 @@ struct Job {
     params: Params,
     limit: Arc<Limit>,
     safe_integers: bool,
-    courier: Arc<Courier>,
+    dispatcher: Arc<Dispatcher>,
 }
 
 /// How a read ended.
@@ -172,7 +172,11 @@ impl Job {
 
     fn finish(self, answer: Answer) {
         locked(&self.readers.state).limits.retain(|(id, _)| *id != self.id);
-        self.courier.send(Message::Answer(self.id, answer));
+        let id = self.id;
+        self.dispatcher.send(Box::new(move |env| {
+            let (kind, content) = answer.to_js(env);
+            [value::string(env, kind), value::number(env, id), content]
+        }));
     }
 }
 
@@ -279,10 +283,10 @@ fn number(call: &Call, at: usize) -> f64 {
     number
 }
 
-/// `(courier, readers, id, sql, values, names, timeoutMs, safeIntegers)`: `names` are the keys of a plain object whose
-/// values follow the positional ones, null when there is none; a timeout of 0 is none. The answer comes by courier.
+/// `(dispatcher, readers, id, sql, values, names, timeoutMs, safeIntegers)`: `names` are the keys of a plain object whose
+/// values follow the positional ones, null when there is none; a timeout of 0 is none. The answer comes by dispatcher.
 unsafe fn read(call: &Call) -> Option<sys::napi_value> {
-    let (courier, readers) = (courier(call, 0)?, readers(call, 1)?);
+    let (dispatcher, readers) = (dispatcher_of(call, 0)?, readers(call, 1)?);
     let id = number(call, 2);
     let sql = String::from_utf8_lossy(&value::utf8(call.env, call.args[3])?).into_owned();
     let params = Params::from_js(call, 4, 5)?;
@@ -290,8 +294,8 @@ unsafe fn read(call: &Call) -> Option<sys::napi_value> {
     let deadline = (timeout > 0.0).then(|| Instant::now() + Duration::from_secs_f64(timeout / 1000.0));
     let limit = Arc::new(Limit { cancelled: AtomicBool::new(false), deadline });
     locked(&readers.state).limits.push((id, limit.clone()));
-    let job = Job { id, readers, sql, params, limit, safe_integers: call.flag(7), courier: courier.clone() };
-    courier.pool.submit(job);
+    let job = Job { id, readers, sql, params, limit, safe_integers: call.flag(7), dispatcher: dispatcher.clone() };
+    dispatcher.keep::<Pool>()?.submit(job);
     None
 }
 

@@ -7,7 +7,7 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use super::Refusal;
-use crate::extension::Call;
+use crate::connection::call::Call;
 use crate::js::value;
 
 enum Value {

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use litekeel_core::Error;
 
 use super::{Answer, Job, Limit, locked};
+use crate::dispatcher::EndsWithEnvironment;
 
 /// Threads of one environment: a reader keeps a core busy, and the rest of the process needs some.
 const THREADS: usize = 4;
@@ -31,6 +32,25 @@ struct Queue {
     active: Vec<Arc<Limit>>,
     waiting: usize,
     ended: bool,
+}
+
+impl EndsWithEnvironment for Pool {
+    /// Interrupts what runs, drops what waits and joins the threads.
+    fn end(&self) {
+        let mut queue = locked(&self.shared.queue);
+        queue.ended = true;
+        let jobs = std::mem::take(&mut queue.jobs);
+        for limit in &queue.active {
+            limit.cancelled.store(true, Ordering::Relaxed);
+        }
+        drop(queue);
+        drop(jobs);
+        self.shared.work.notify_all();
+        for thread in std::mem::take(&mut *locked(&self.threads)) {
+            // It has caught its panics.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Pool {
@@ -59,23 +79,6 @@ impl Pool {
             }
         }
         self.shared.work.notify_one();
-    }
-
-    /// Interrupts what runs, drops what waits and joins the threads.
-    pub(crate) fn end(&self) {
-        let mut queue = locked(&self.shared.queue);
-        queue.ended = true;
-        let jobs = std::mem::take(&mut queue.jobs);
-        for limit in &queue.active {
-            limit.cancelled.store(true, Ordering::Relaxed);
-        }
-        drop(queue);
-        drop(jobs);
-        self.shared.work.notify_all();
-        for thread in std::mem::take(&mut *locked(&self.threads)) {
-            // It has caught its panics.
-            let _ = thread.join();
-        }
     }
 }
 

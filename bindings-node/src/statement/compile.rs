@@ -9,10 +9,11 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use super::{Statement, guarded, kind};
-use crate::buffer::environment::{self, Environment, Slot};
+use crate::buffer::environment::{self, Slot};
 use crate::buffer::layout::field;
+use crate::connection::Environment;
+use crate::connection::call::Call;
 use crate::connection::token::Token;
-use crate::extension::Call;
 use crate::js::object;
 use crate::js::value;
 
@@ -42,7 +43,7 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
                     environment.buffer.set(field::FAILURE, -1);
                 }
                 Err(rc) if !value::exception_pending(env) => {
-                    environment.fail(crate::open::tuned::statement_failure(env, token.db(), guard, rc));
+                    environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, rc));
                 }
                 Err(_) => {}
             }

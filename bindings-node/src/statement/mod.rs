@@ -21,10 +21,9 @@ use litekeel_core::Guard;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-pub(crate) use crate::buffer::environment::{Environment, create};
-
 use crate::buffer::environment;
 use crate::buffer::layout::{field, status};
+use crate::connection::Environment;
 use crate::connection::token::Token;
 use crate::js::value;
 
@@ -51,7 +50,7 @@ impl Statement<'_> {
     /// Reports SQLite's failure; to be called before anything else is asked of the connection.
     #[cold]
     fn fail(&self, rc: i32) {
-        let failure = crate::open::tuned::statement_failure(self.environment.env, self.db(), self.guard, rc);
+        let failure = crate::js::failure::statement_failure(self.environment.env, self.db(), self.guard, rc);
         self.environment.fail(failure);
     }
 }

@@ -10,7 +10,7 @@ use super::guarded;
 use super::kind::Kind;
 use crate::buffer::environment;
 use crate::buffer::layout::{field, status};
-use crate::extension::Call;
+use crate::connection::call::Call;
 use crate::js::value;
 
 /// `(token, sql)`: `field::STATUS`; `field::STALE` when statements that are kept may be out of date.
@@ -53,7 +53,7 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
             environment.buffer.set(field::STATUS, status::DONE);
             environment.buffer.set(field::FAILURE, -1);
             if failed != sqlite::SQLITE_OK && !value::exception_pending(env) {
-                environment.fail(crate::open::tuned::statement_failure(env, token.db(), guard, failed));
+                environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, failed));
             }
             // Failing may have rolled a transaction back.
             environment.buffer.set(field::STALE, i32::from(stale || failed != sqlite::SQLITE_OK));

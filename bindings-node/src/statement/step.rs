@@ -172,7 +172,7 @@ pub(super) unsafe fn next(statement: &Statement<'_>) -> sys::napi_value {
                 outcome = status::DONE;
                 if sqlite::sqlite3_reset(handle) != sqlite::SQLITE_OK {
                     outcome = status::FAILED;
-                    failure = Some(crate::open::tuned::statement_failure(
+                    failure = Some(crate::js::failure::statement_failure(
                         environment.env,
                         statement.db(),
                         statement.guard,

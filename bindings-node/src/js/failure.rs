@@ -1,0 +1,34 @@
+//! SQLite's failure of a statement, as a list for JavaScript.
+
+use std::ffi::CStr;
+
+use litekeel_core::{Guard, descriptor};
+use napi::sys;
+use rusqlite::ffi as sqlite;
+
+use crate::js::value;
+
+/// A statement's failure: as [`object::failure`](crate::js::object::failure) lists it when the core's connection is held, else `[code, message]`.
+pub(crate) fn statement_failure(
+    env: sys::napi_env,
+    db: *mut sqlite::sqlite3,
+    guard: Option<&Guard<'_>>,
+    rc: i32,
+) -> sys::napi_value {
+    // SAFETY: the connection is open during the call; the message is copied.
+    unsafe {
+        let code = if rc == sqlite::SQLITE_MISUSE { rc } else { sqlite::sqlite3_extended_errcode(db) };
+        match guard {
+            Some(guard) => crate::js::object::failure(env, &guard.fail(code)),
+            None => {
+                // SQLite's message cannot say what the descriptors' VFS found.
+                let fault = if code == sqlite::SQLITE_CANTOPEN { descriptor::take_fault(db) } else { None };
+                let message = match &fault {
+                    Some(fault) => fault.as_bytes(),
+                    None => CStr::from_ptr(sqlite::sqlite3_errmsg(db)).to_bytes(),
+                };
+                crate::js::object::list(env, &[value::number(env, f64::from(code)), value::string(env, message)])
+            }
+        }
+    }
+}

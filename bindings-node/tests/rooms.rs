@@ -1,0 +1,19 @@
+//! A room of the Node binding imports only rooms below it.
+
+#[path = "../../tests/rooms/checker.rs"]
+mod checker;
+
+/// From the ground up. Those on one floor do not know each other.
+const FLOORS: checker::Floors = &[
+    &["js"],
+    &["buffer"],
+    &["connection"],
+    &["statement", "open", "extension", "session", "hooks", "monitoring", "dispatcher"],
+    &["reader"],
+];
+
+#[test]
+fn a_room_imports_only_rooms_below_it() {
+    let found = checker::upward_in(FLOORS, env!("CARGO_MANIFEST_DIR"));
+    assert!(found.is_empty(), "{} imports run up:\n{}", found.len(), found.join("\n"));
+}
