@@ -8,6 +8,11 @@ BINDIR ?= $(prefix)/bin
 LIBDIR ?= $(prefix)/lib
 INCLUDEDIR ?= $(prefix)/include
 SHAREDIR ?= $(prefix)/share/litekeel
+MANDIR ?= $(prefix)/share/man
+# Where shells look for completions of their own accord.
+BASH_COMPLETION ?= $(prefix)/share/bash-completion/completions/litekeel
+ZSH_COMPLETION ?= $(prefix)/share/zsh/site-functions/_litekeel
+FISH_COMPLETION ?= $(prefix)/share/fish/vendor_completions.d/litekeel.fish
 # Whether programs carry the path of the library: by default where the loader does not look by itself.
 RPATH ?= $(if $(filter /usr/lib /usr/lib64 /usr/lib/%-linux-gnu /lib /lib64,$(LIBDIR)),no,yes)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
@@ -67,6 +72,11 @@ header:
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel $(SHAREDIR))
 	install -m 755 $(BUILD)/litekeel $(DESTDIR)$(BINDIR)/litekeel
+	install -d $(DESTDIR)$(MANDIR)/man1 $(dir $(addprefix $(DESTDIR),$(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)))
+	$(BUILD)/litekeel man $(DESTDIR)$(MANDIR)/man1
+	$(BUILD)/litekeel completions bash > $(DESTDIR)$(BASH_COMPLETION)
+	$(BUILD)/litekeel completions zsh > $(DESTDIR)$(ZSH_COMPLETION)
+	$(BUILD)/litekeel completions fish > $(DESTDIR)$(FISH_COMPLETION)
 	install -m 755 $(OBJECT) $(DESTDIR)$(LIBDIR)/liblitekeel.so.$(VERSION)
 	ln -sf liblitekeel.so.$(VERSION) $(DESTDIR)$(LIBDIR)/liblitekeel.so.0
 	ln -sf liblitekeel.so.0 $(DESTDIR)$(LIBDIR)/liblitekeel.so
@@ -79,6 +89,8 @@ install: all
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,liblitekeel.so liblitekeel.so.0 liblitekeel.so.$(VERSION) liblitekeel.a pkgconfig/litekeel.pc pkgconfig/litekeel-static.pc)
+	rm -f $(DESTDIR)$(MANDIR)/man1/litekeel.1 $(DESTDIR)$(MANDIR)/man1/litekeel-*.1
+	rm -f $(addprefix $(DESTDIR),$(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
 	rm -f $(DESTDIR)$(BINDIR)/litekeel $(DESTDIR)$(INCLUDEDIR)/litekeel.h
 	rm -rf $(addprefix $(DESTDIR),$(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel $(SHAREDIR))
 

@@ -40,7 +40,7 @@ pub struct Restore {
 
 #[derive(Args)]
 struct How {
-    /// Replace a database that exists, in one transaction; who has it open sees the new content.
+    /// Replace a database that exists, in one transaction; anyone who has it open sees the new content.
     #[arg(long)]
     overwrite: bool,
     /// Do not check the pages of the copy (and, to restore, of the source first).
@@ -76,6 +76,7 @@ struct Outcome {
 impl Backup {
     pub fn run(&self, out: Terminal, err: Terminal) -> Result<Exit> {
         let source = Database::of(Some(&self.url))?;
+        source.must_exist()?;
         self.how.refuse_existing(&self.destination)?;
         let opened = reading(&source)?;
         copy(&Task { label: "backup", source, to: &self.destination, how: &self.how }, opened, out, err)
@@ -85,6 +86,7 @@ impl Backup {
 impl Restore {
     pub fn run(&self, out: Terminal, err: Terminal) -> Result<Exit> {
         let source = Database::of(Some(&self.source))?;
+        source.must_exist()?;
         let to = as_destination(&self.url)?;
         self.how.refuse_existing(&to)?;
         // A damaged copy must not replace anything. What was checked is what is copied: by one connection, in one

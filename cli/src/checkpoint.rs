@@ -29,15 +29,26 @@ pub struct Checkpoint {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// What is possible without waiting for anybody.
+    /// As much as possible without waiting.
     Passive,
-    /// All of it, waiting for readers of older data.
+    /// All of it, waiting for a writer and for readers of older data.
     Full,
-    /// And the next writer starts the WAL from its beginning.
+    /// Like full, and the next writer starts the WAL from its beginning.
     Restart,
-    /// And the WAL is cut to nothing.
+    /// Like restart, and truncates the WAL file.
     #[default]
     Truncate,
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Mode::Passive => "passive",
+            Mode::Full => "full",
+            Mode::Restart => "restart",
+            Mode::Truncate => "truncate",
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -55,6 +66,7 @@ struct Outcome {
 impl Checkpoint {
     pub fn run(&self, out: Terminal) -> Result<Exit> {
         let database = Database::of(self.url.as_deref())?;
+        database.must_exist()?;
         let before = database.wal_bytes().unwrap_or(0);
         // Passive at close moves nothing more than was asked for, and lets the last connection of all remove the -wal.
         let db = database.work(&[("close_checkpoint", "passive"), ("optimize", "off")])?;
@@ -114,6 +126,14 @@ impl Checkpoint {
         if let Some(presence) = holders {
             who::table_with_pin(presence, out).iter().for_each(|line| say!("{line}"));
         }
-        say!("no data is lost; --wait gives readers more time, and makes writers wait as long");
+        // Beyond passive it takes the write lock first.
+        match holders.and_then(who::Presence::writer).filter(|_| self.mode != Mode::Passive) {
+            Some(writer) => say!(
+                "no data is lost; {} has the write lock, which {} needs: --wait gives it more time",
+                who::name(writer.pid, &writer.command),
+                self.mode.name(),
+            ),
+            None => say!("no data is lost; --wait gives readers more time, and makes writers wait as long"),
+        }
     }
 }

@@ -4,8 +4,12 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use litekeel_core::settings::{Resolved, Target, resolve};
+use litekeel_core::holders::in_pid_namespace;
+use litekeel_core::settings::{Resolved, Target, UrlSource, resolve};
 use litekeel_core::{CloseReport, Connection, Error, Options, Result, codes};
+
+use crate::environment;
+use crate::output::tell;
 
 /// A URL that names a file.
 pub struct Database {
@@ -43,6 +47,14 @@ impl Database {
     /// Understands the URL, or DATABASE_URL, or the default.
     pub fn of(url: Option<&str>) -> Result<Database> {
         let resolved = resolve(url, &Options::new())?;
+        if resolved.url_source == UrlSource::Default
+            && let Some(file) = environment::unread()
+        {
+            tell!(
+                "litekeel: {} sets DATABASE_URL, which the environment does not have: --env-file {0} reads it",
+                file.display()
+            );
+        }
         match &resolved.target {
             Target::File(path) => Ok(Database { path: path.clone(), url: url.map(str::to_owned), resolved }),
             Target::Memory => Err(Error::new(
@@ -51,6 +63,28 @@ impl Database {
             )
             .with_hint("name a file: file:data/app.db")),
         }
+    }
+
+    /// For commands that create nothing.
+    ///
+    /// # Errors
+    /// That there is no such file, or that it cannot be looked at.
+    pub fn must_exist(&self) -> Result<()> {
+        let Err(error) = std::fs::metadata(&self.path) else { return Ok(()) };
+        let place = self.path.display();
+        let error = match error.kind() {
+            std::io::ErrorKind::NotFound => Error::new(codes::IO, format!("{place} does not exist"))
+                .with_hint("check the path; litekeel doctor says what is in the way"),
+            _ => Error::new(codes::IO, format!("{place}: {error}"))
+                .with_hint("litekeel doctor says what is wrong with the path"),
+        };
+        Err(error.with_path(&self.path))
+    }
+
+    /// Opens to look only, where somebody may use the database in a way that shows only so.
+    pub fn glance_if_used(&self) -> Option<Opened> {
+        let looks = self.beside("-shm").exists() || in_pid_namespace();
+        looks.then(|| self.glance().ok()).flatten()
     }
 
     /// The path with SQLite's suffix: `-wal`, `-shm`.

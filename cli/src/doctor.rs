@@ -1,9 +1,10 @@
 //! `litekeel doctor`: everything that can be known about a database without changing it, each finding with a remedy.
 
 mod content;
+mod locks;
 mod settings;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use litekeel_core::hazards::{self, Finding, Level};
@@ -16,9 +17,9 @@ use crate::duration;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::output::{self, say, tell};
-use crate::terminal::{Terminal, Tone, command, cut, labelled, time};
+use crate::terminal::{Terminal, Tone, labelled};
 use crate::wal::Wal;
-use crate::who;
+use crate::who::{self, Presence};
 
 #[derive(Args)]
 pub struct Doctor {
@@ -40,9 +41,6 @@ pub struct Doctor {
     #[arg(long)]
     json: bool,
 }
-
-/// From so many bytes on a pinned WAL is a warning: four times what an automatic checkpoint lets it grow to.
-const MANY_PINNED: i64 = 16 << 20;
 
 #[derive(Serialize)]
 struct Diagnosis {
@@ -76,15 +74,25 @@ enum Depth {
 impl Doctor {
     pub fn run(&self, out: Terminal, err: Terminal) -> Result<Exit> {
         let database = Database::of(self.url.as_deref())?;
-        let (findings, settings) = self.examine(&database, err);
+        let (began, first) = (Instant::now(), who::presence(&database).ok());
+        let (mut findings, settings) = self.examine(&database, first.as_ref(), err);
         if interrupt::asked() {
             tell!("{} nothing was decided", err.paint(Tone::Warning, "stopped:"));
             return Ok(Exit::Interrupted);
         }
         let presence = who::presence(&database).ok();
-        let mut findings = findings;
-        findings.extend(presence.iter().flat_map(|presence| presence.holders.iter().filter_map(stopped)));
-        findings.extend(presence.as_ref().and_then(|presence| pins(presence.wal.as_ref()?)));
+        findings.extend(presence.iter().flat_map(|presence| presence.holders.iter().filter_map(locks::stopped)));
+        // A stopped writer has been told of.
+        if !findings.iter().any(|finding| finding.check == "holders") {
+            findings.extend(first.as_ref().and_then(|first| locks::held_throughout(&database, began, first)));
+        }
+        if let Some(pins) = presence.as_ref().and_then(|presence| locks::pins(presence.wal.as_ref()?)) {
+            // A checkpoint cannot pass the reader.
+            for finding in findings.iter_mut().filter(|f| f.check == "wal" && f.level == Level::Warning) {
+                finding.remedy = "end the reader that pins it (below): no checkpoint can pass it".to_owned();
+            }
+            findings.push(pins);
+        }
         let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Fine);
         if self.json {
             let (holders, users, wal) = presence.map_or_else(Default::default, |p| (p.holders, p.users, p.wal));
@@ -107,9 +115,15 @@ impl Doctor {
         Ok(if bad { Exit::Problem } else { Exit::Fine })
     }
 
-    fn examine(&self, database: &Database, err: Terminal) -> (Vec<Finding>, Vec<settings::Line>) {
+    fn examine(
+        &self,
+        database: &Database,
+        presence: Option<&Presence>,
+        err: Terminal,
+    ) -> (Vec<Finding>, Vec<settings::Line>) {
         let resolved = &database.resolved;
-        let mut findings = hazards::hazards(&database.path, &resolved.settings);
+        let in_use = presence.map(|presence| !presence.users.is_empty() || !presence.holders.is_empty());
+        let mut findings = hazards::hazards_knowing(&database.path, &resolved.settings, in_use);
         findings.extend(resolved.warnings.iter().map(|text| Finding::new("url", Level::Warning, text, "")));
         findings.extend(settings::findings(&resolved.settings));
         let depth = match (self.no_content, self.full) {
@@ -122,37 +136,43 @@ impl Doctor {
         if findings[0].check == "file" && findings[0].level == Level::Problem {
             return (findings, lines);
         }
+        let mut wal = None;
         match content::examine(database, depth, &Bounds::of(&database.path, self.check_timeout), err) {
             Ok(content) => {
                 findings.extend(content.findings);
+                findings.extend(unread(depth));
                 lines = content.settings;
+                wal = Some(content.is_wal);
             }
             // What an orphan WAL means has been said before.
             Err(error) if error.code() == codes::ORPHAN_WAL => {}
             Err(error) => findings.push(failed("open", &error)),
         }
+        findings.extend(refused(database, wal, &findings));
         (findings, lines)
     }
 }
 
-/// Whoever is stopped never gives its lock back.
-fn stopped(holder: &who::Held) -> Option<Finding> {
-    let what = match (holder.state.as_str(), holder.role.as_str()) {
-        ("stopped", "reader" | "shared") => "a read lock",
-        ("stopped", _) => "the write lock",
-        _ => return None,
-    };
-    let since = holder.since_ms.map_or(String::new(), |ms| format!(" for {}", time(Duration::from_millis(ms))));
-    let (pid, command) = (holder.pid, cut(&command(&holder.command), 40));
-    let text = format!("pid {pid} ({command}) holds {what} and is stopped by a signal{since}");
-    Some(Finding::new("holders", Level::Problem, text, format!("resume it (kill -CONT {pid}) or end it")))
+/// What the application will be told when it opens this URL, unless that has been said.
+fn refused(database: &Database, wal: Option<bool>, findings: &[Finding]) -> Option<Finding> {
+    let error = litekeel_core::rehearse(&database.resolved, wal).err()?;
+    let said = findings.iter().any(|finding| {
+        finding.level == Level::Problem && matches!(finding.check, "open" | "file" | "wal" | "links" | "file_system")
+    });
+    (!said).then(|| {
+        let text = format!("opening this URL fails ({}): {}", error.name(), error.message());
+        Finding::new("open", Level::Problem, text, error.hint())
+    })
 }
 
-/// Frames that a reader keeps from being recycled are ordinary while they are few.
-fn pins(wal: &Wal) -> Option<Finding> {
-    let pin = wal.worst()?;
-    let level = if pin.bytes > MANY_PINNED { Level::Warning } else { Level::Note };
-    Some(Finding::new("pins", level, pin.sentence(), "end that reader's transaction, or the process if it hangs"))
+/// What nobody has looked at is not fine.
+fn unread(depth: Depth) -> Option<Finding> {
+    let (check, text) = match depth {
+        Depth::Header => ("content", "not checked (--no-content)"),
+        Depth::Quick => ("foreign_keys", "not checked (--full)"),
+        Depth::Full => return None,
+    };
+    Some(Finding::new(check, Level::Note, text, ""))
 }
 
 /// A failure is a finding too.

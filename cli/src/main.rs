@@ -5,10 +5,13 @@
 mod backup;
 mod bounds;
 mod checkpoint;
+mod completions;
 mod database;
 mod doctor;
 mod duration;
+mod environment;
 mod exit;
+mod explain;
 mod interrupt;
 mod output;
 mod progress;
@@ -18,6 +21,7 @@ mod wal;
 mod watch;
 mod who;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -28,7 +32,7 @@ use output::tell;
 use terminal::{Colour, Terminal, Tone, labelled};
 
 const AFTER: &str = "\
-Without a URL, DATABASE_URL counts, and without that file:data/sqlite.db.
+With no URL, DATABASE_URL is used; if it is unset, file:data/sqlite.db.
 Exit status: 0 done, nothing wrong; 1 a problem was found, or a checkpoint could not finish;
 2 the command line or the URL is wrong; 3 it could not be done; 130 ended by Ctrl-C.";
 
@@ -39,6 +43,9 @@ struct Command {
     /// Use colours: auto, always or never.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, hide_possible_values = true, global = true)]
     color: Colour,
+    /// Take DATABASE_URL from this file (.env), unless the environment has one.
+    #[arg(long, value_name = "FILE", global = true)]
+    env_file: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -59,6 +66,12 @@ enum Verb {
     Url(url::Url),
     /// Watch the WAL's size, the checkpoints and the locks as they change.
     Watch(watch::Watch),
+    /// Say what an error code means, and what to do about it.
+    Explain(explain::Explain),
+    /// Print completions for a shell.
+    Completions(completions::Completions),
+    /// Print the manual page, or write one for each command.
+    Man(completions::Man),
 }
 
 fn version() -> &'static str {
@@ -68,6 +81,9 @@ fn version() -> &'static str {
 }
 
 fn run(command: &Command) -> Result<Exit> {
+    if let Some(file) = &command.env_file {
+        environment::read(file)?;
+    }
     let out = Terminal::out(command.color);
     match &command.verb {
         Verb::Doctor(doctor) => doctor.run(out, Terminal::err(command.color)),
@@ -77,6 +93,9 @@ fn run(command: &Command) -> Result<Exit> {
         Verb::Restore(restore) => restore.run(out, Terminal::err(command.color)),
         Verb::Url(url) => url.run(out),
         Verb::Watch(watch) => watch.run(out),
+        Verb::Explain(explain) => explain.run(out),
+        Verb::Completions(completions) => Ok(completions.run(<Command as clap::CommandFactory>::command())),
+        Verb::Man(man) => man.run(<Command as clap::CommandFactory>::command()),
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use litekeel_core::Pins;
 use serde::Serialize;
 
-use crate::database::Database;
-use crate::terminal::{bytes, command, cut, time};
+use crate::database::Opened;
+use crate::terminal::{bytes, command, time};
+use crate::who;
 
 /// The WAL at one moment, as data.
 #[derive(Serialize)]
@@ -58,11 +59,7 @@ impl From<Pins> for Wal {
 
 /// Looks through the `-shm` of the processes that use the database. `None` when there is none: what an idle database's
 /// WAL holds shows in its size.
-pub fn look(database: &Database) -> Option<Wal> {
-    if !database.beside("-shm").exists() {
-        return None;
-    }
-    let db = database.glance().ok()?;
+pub fn look(db: &Opened) -> Option<Wal> {
     db.pins().ok().flatten().map(Wal::from)
 }
 
@@ -82,11 +79,14 @@ impl Pinned {
             Some(ms) if ms >= 1000 => format!("; for {} at least", time(Duration::from_millis(ms))),
             _ => String::new(),
         };
-        let (pid, command, frames) = (self.pid, cut(&command(&self.command), 40), self.frames);
+        let (name, frames) = (who::name(self.pid, &self.command), self.frames);
         let bytes = bytes(self.bytes.max(0) as u64);
-        format!(
-            "pid {pid} ({command}){state} pins frame {}: {frames} frames ({bytes}) cannot be recycled{since}",
-            self.frame
-        )
+        format!("{name}{state} pins frame {}: {frames} frames ({bytes}) cannot be recycled{since}", self.frame)
+    }
+
+    /// Whether it is Litestream, whose long read is how it works: it keeps others from checkpointing what it has not
+    /// copied yet.
+    pub fn is_litestream(&self) -> bool {
+        command(&self.command).split(' ').next() == Some("litestream")
     }
 }

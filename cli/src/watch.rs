@@ -63,7 +63,7 @@ impl Watch {
 
     fn watch(&self, database: &Database, out: Terminal, live: bool) -> Result<Record> {
         let began = Instant::now();
-        let mut record = Record::new(began);
+        let mut record = Record::new(began, self.interval);
         let mut canvas = Canvas::default();
         let mut shown = 0;
         loop {

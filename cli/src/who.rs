@@ -67,33 +67,43 @@ impl From<User> for Process {
     }
 }
 
+impl Presence {
+    /// Who keeps other writers waiting.
+    pub fn writer(&self) -> Option<&Held> {
+        self.holders.iter().find(|holder| WRITING.contains(&holder.role.as_str()))
+    }
+}
+
+/// The roles of whoever keeps other writers waiting.
+pub const WRITING: &[&str] = &["writer", "reserved", "pending", "exclusive"];
+
 /// Looks, without leaving a trace.
 pub fn presence(database: &Database) -> Result<Presence> {
     let path = &database.path;
-    if let Err(error) = std::fs::metadata(path) {
-        return Err(Error::new(codes::IO, format!("{}: {error}", path.display()))
-            .with_hint("litekeel doctor says what is wrong with the path")
-            .with_path(path));
-    }
+    database.must_exist()?;
     let unknown =
         || Error::new(codes::IO, "this system does not tell who holds a lock (no /proc/locks)").with_path(path);
+    // Who is outside this PID namespace is seen through SQLite's own descriptors only, and who pins through its -shm.
+    let open = database.glance_if_used();
     Ok(Presence {
         path: path.display().to_string(),
         holders: holders::holders(path, None).ok_or_else(unknown)?.into_iter().map(Held::from).collect(),
-        wal: wal::look(database),
+        wal: open.as_ref().and_then(wal::look),
         users: users::users(path).ok_or_else(unknown)?.into_iter().map(Process::from).collect(),
     })
+}
+
+/// `pid 1338 (cron.py)`, or somebody who has no number here.
+pub fn name(pid: u32, line: &str) -> String {
+    if pid == 0 { format!("somebody {line}") } else { format!("pid {pid} ({})", cut(&terminal::command(line), 40)) }
 }
 
 /// The lines of a table: holders first, then who has it open and holds nothing.
 pub fn table(presence: &Presence, out: Terminal) -> Vec<String> {
     let idle = presence.users.iter().filter(|user| presence.holders.iter().all(|holder| holder.pid != user.pid));
-    let timed = presence.holders.iter().any(|holder| holder.since_ms.is_some());
-    let row = |pid: u32, role: &str, state: &str, since: Option<u64>, command: &str| {
-        let since = since.map_or(String::new(), |ms| time(std::time::Duration::from_millis(ms)));
-        let since = if timed { format!(" {since:<12}") } else { String::new() };
+    let row = |pid: u32, role: &str, state: &str, since: &str, command: &str| {
         let pid = if pid == 0 { "?".to_owned() } else { pid.to_string() };
-        let fixed = format!("{pid:>8}  {role:<12} {state:<9}{since} ");
+        let fixed = format!("{pid:>8}  {role:<12} {state:<9} {since:<10} ");
         let command = cut(&terminal::command(command), out.width().saturating_sub(fixed.chars().count()).max(10));
         let tone = match (state, role) {
             ("stopped" | "zombie", _) => Tone::Bad,
@@ -105,8 +115,12 @@ pub fn table(presence: &Presence, out: Terminal) -> Vec<String> {
     };
     let mut lines =
         vec![out.paint(Tone::Heading, format!("{:>8}  {:<12} {:<9} {:<10} command", "pid", "role", "state", "since"))];
-    lines.extend(presence.holders.iter().map(|h| row(h.pid, &h.role, &h.state, h.since_ms, &h.command)));
-    lines.extend(idle.map(|user| row(user.pid, "idle", &user.state, None, &user.command)));
+    lines.extend(presence.holders.iter().map(|holder| {
+        // The kernel does not say since when another process has a lock.
+        let since = holder.since_ms.map_or("?".to_owned(), |ms| time(std::time::Duration::from_millis(ms)));
+        row(holder.pid, &holder.role, &holder.state, &since, &holder.command)
+    }));
+    lines.extend(idle.map(|user| row(user.pid, "idle", &user.state, "", &user.command)));
     lines
 }
 

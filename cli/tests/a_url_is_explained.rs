@@ -75,7 +75,7 @@ fn failures_say_what_to_do_and_set_the_status() {
         (&["url", "file:a.db?_journal_mode=wal"][..], 2, "write journal_mode=wal"),
         (&["doctor", "file://data/x.db"], 2, "file:data/x.db"),
         (&["who", ":memory:"], 2, "name a file"),
-        (&["checkpoint", "nope.db"], 3, "mode=rwc"),
+        (&["checkpoint", "nope.db"], 3, "nope.db does not exist"),
         (&["checkpoint", "file:a.db?mode=ro"], 3, ""),
         (&["bogus"], 2, "--help"),
         (&["checkpoint", "a.db", "--mode", "bogus"], 2, "truncate"),
@@ -103,4 +103,32 @@ fn a_reader_that_goes_away_ends_the_command_quietly() {
     command.arg("-c").arg(script).current_dir(dir.path());
     let ran = ran(command);
     assert!(ran.out.starts_with("url ") && ran.err.is_empty(), "{ran:?}");
+}
+
+#[test]
+fn a_file_of_the_environment_is_read_when_asked_and_told_of_when_not() {
+    let dir = Dir::new();
+    dir.database("app.db", 3);
+    std::fs::write(dir.file(".env"), "SECRET=x\nDATABASE_URL=\"file:app.db\"\n").unwrap();
+    std::fs::write(dir.file("other.env"), "NOTHING=1\n").unwrap();
+    let ran = dir.litekeel(&["doctor"]);
+    assert!(
+        ran.status == 1 && ran.err.contains(".env sets DATABASE_URL") && ran.err.contains("--env-file .env"),
+        "{ran:?}"
+    );
+    for words in [&["doctor", "--env-file", ".env"][..], &["--env-file", ".env", "who"], &["url", "--env-file", ".env"]]
+    {
+        let ran = dir.litekeel(words);
+        assert!(ran.status == 0 && ran.out.contains("app.db") && ran.err.is_empty(), "{ran:?}");
+    }
+    // What the environment says comes first, and an argument before both; neither is worth a word.
+    let mut command = dir.command(&["url", "--env-file", ".env"]);
+    command.env("DATABASE_URL", "file:env.db");
+    assert!(common::ran(command).out.contains("env.db"));
+    let ran = dir.litekeel(&["doctor", "app.db"]);
+    assert!(ran.status == 0 && ran.err.is_empty(), "{ran:?}");
+    for file in ["other.env", "none.env"] {
+        let ran = dir.litekeel(&["doctor", "--env-file", file]);
+        assert!(ran.status == 2 && ran.err.contains(file), "{ran:?}");
+    }
 }

@@ -68,7 +68,7 @@ fn each_fault_is_found_with_a_remedy() {
     expect("file:a.db?synchronous=off", "settings", "warning", "power loss");
     expect("file:a.db?busy_timeout=10ms", "settings", "warning", "busy_timeout=10 ms");
     expect("file:a.db?page_size=8192", "settings", "problem", "the file has 4096");
-    expect("file:a.db?busy_timeout=10s", "settings", "note", "busy_timeout=10000 for 5000");
+    expect("file:a.db?busy_timeout=10s", "settings", "note", "busy_timeout=10s instead of 5s");
     expect("file:nope.db", "file", "problem", "does not exist");
     expect("file:no/where.db", "file", "problem", "first missing directory");
     expect("file:.", "file", "problem", "is a directory");
@@ -103,7 +103,7 @@ fn each_fault_is_found_with_a_remedy() {
     let sql = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p); INSERT INTO c VALUES(7),(8)";
     db.lock().unwrap().sqlite().execute_batch(sql).unwrap();
     db.close().unwrap();
-    expect("fk.db", "foreign_keys", "problem", "2 rows of c name a p");
+    expect("fk.db", "foreign_keys", "problem", "2 rows of c refer to rows of p");
 
     // Empty space.
     dir.database("hole.db", 50_000);
@@ -150,7 +150,7 @@ fn who_names_the_writer_the_stopped_and_the_idle() {
     let ran = dir.litekeel(&["doctor", "a.db"]);
     let remedy = format!("kill -CONT {}", writer.0.id());
     assert!(
-        ran.status == 1 && ran.out.contains("holds the write lock and is stopped") && ran.out.contains(&remedy),
+        ran.status == 1 && ran.out.contains("holds the write lock and has been stopped") && ran.out.contains(&remedy),
         "{ran:?}"
     );
     let text = dir.litekeel(&["who", "a.db"]).out;

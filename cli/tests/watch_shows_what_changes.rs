@@ -72,7 +72,13 @@ fn on_a_terminal_the_picture_is_drawn_in_place_until_ctrl_c() {
     });
     let titles = screen.lines().filter(|line| line.contains("/a.db  ")).count();
     assert_eq!((titles, screen.matches("write lock").count()), (1, 1), "{screen}");
-    assert!(screen.contains('█') && screen.contains("frames,"), "{screen}");
+    assert!(
+        screen.contains('█')
+            && screen.contains("frames  ")
+            && screen.contains("curve: 0 to")
+            && screen.contains("Ctrl-C ends it"),
+        "{screen}"
+    );
     assert_eq!(tmux.ask(&["display-message", "-p", "#{cursor_flag}"]).trim(), "0", "the cursor is hidden");
     // Narrower and shorter: still one picture.
     tmux.ask(&["resize-window", "-x", "50", "-y", "12"]);

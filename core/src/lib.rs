@@ -86,6 +86,7 @@ pub use lifecycle::fork_handlers::{hold_over_forks, hold_over_forks_inside_sqlit
 pub use lifecycle::{initialize as process, shutdown};
 pub use locks::{holders, processes as users};
 pub use open::by_descriptor as descriptor;
+pub use open::rehearsal::rehearse;
 pub use platform::file_id::FileId;
 pub use platform::fork;
 pub use preflight::path_hazards as hazards;

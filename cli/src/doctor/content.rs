@@ -19,6 +19,7 @@ const COMPLAINTS: usize = 5;
 pub struct Content {
     pub findings: Vec<Finding>,
     pub settings: Vec<settings::Line>,
+    pub is_wal: bool,
 }
 
 /// So often the content is read again when somebody wrote it meanwhile.
@@ -31,13 +32,14 @@ const ATTEMPTS: usize = 20;
 pub fn examine(database: &Database, depth: Depth, bounds: &Bounds<'_>, err: Terminal) -> Result<Content> {
     for _ in 0..ATTEMPTS {
         let db = database.inspect()?;
+        let is_wal = db.report().row("journal_mode").is_some_and(|row| row.value == "wal");
         let settings = db.report().rows.iter().map(settings::Line::from).collect();
         let findings = look(&db, database, depth, bounds, err);
         // A database that nobody had open is read without locks; what was seen may be a mixture then.
         let trusted = db.saw_one_state() || interrupt::asked();
         db.close()?;
         if trusted {
-            return Ok(Content { findings, settings });
+            return Ok(Content { findings, settings, is_wal });
         }
     }
     Err(Error::new(sqlite::SQLITE_BUSY, "the database was written each time it was read")
@@ -136,12 +138,16 @@ fn foreign_keys(db: &Sqlite) -> rusqlite::Result<Finding> {
     let mut statement = db.prepare(sql)?;
     let line = |row: &rusqlite::Row<'_>| {
         let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(format!("{count} rows of {table} name a {parent} that does not exist"))
+        Ok(match count {
+            1 => format!("1 row of {table} refers to a row of {parent} that does not exist"),
+            _ => format!("{count} rows of {table} refer to rows of {parent} that do not exist"),
+        })
     };
     let broken: Vec<String> = statement.query_map([], line)?.collect::<rusqlite::Result<_>>()?;
     if broken.is_empty() {
         return Ok(Finding::new("foreign_keys", Level::Fine, "every reference has its row", ""));
     }
-    let remedy = "PRAGMA foreign_key_check lists the rows: add what they name, or delete them";
+    let remedy = "PRAGMA foreign_key_check lists the rows: add what they refer to, or delete them; they were written with \
+                  foreign_keys off, as most other clients have it";
     Ok(Finding::new("foreign_keys", Level::Problem, broken.join("; "), remedy))
 }

@@ -3,7 +3,7 @@
 use litekeel_core::hazards::{Finding, Level};
 use litekeel_core::report::Row;
 use litekeel_core::settings::words;
-use litekeel_core::settings::{Id, Origin, Settings};
+use litekeel_core::settings::{Id, Kind, Origin, Settings, TABLE, Unit};
 use serde::Serialize;
 
 /// One setting as the inspecting connection has it.
@@ -24,6 +24,20 @@ impl From<&Row> for Line {
 /// Below this a server's writers fail under ordinary load, in milliseconds.
 const SHORT_WAIT: i64 = 1000;
 
+/// The value as a person would write it.
+fn shown(id: Id, value: &str) -> String {
+    let kind = TABLE.iter().find(|row| row.id == id).map(|row| row.kind);
+    match (kind, value) {
+        (Some(Kind::Bool), "0") => "off".to_owned(),
+        (Some(Kind::Bool), "1") => "on".to_owned(),
+        (Some(Kind::Int { unit: Unit::Millis, .. }), number) => match number.strip_suffix("000") {
+            Some(seconds) if !seconds.is_empty() => format!("{seconds}s"),
+            _ => format!("{number}ms"),
+        },
+        _ => value.to_owned(),
+    }
+}
+
 /// What differs from the profile, and what of it is dangerous.
 pub fn findings(settings: &Settings) -> Vec<Finding> {
     let check = "settings";
@@ -32,14 +46,16 @@ pub fn findings(settings: &Settings) -> Vec<Finding> {
         .iter()
         .filter(|change| change.from_origin == Origin::Profile)
         .map(|change| {
-            let now = settings.get(change.id).map(ToString::to_string).unwrap_or_default();
-            format!("{}={now} for {}", change.id.key(), change.from)
+            let now = settings.get(change.id).map(|value| shown(change.id, &value.to_string())).unwrap_or_default();
+            format!("{}={now} instead of {}", change.id.key(), shown(change.id, &change.from.to_string()))
         })
         .collect();
     let profile = settings.profile().map_or("", words::ProfileName::as_str);
     let mut found = vec![match differing.as_slice() {
-        [] => Finding::new(check, Level::Fine, format!("profile {profile}, unchanged"), ""),
-        some => Finding::new(check, Level::Note, format!("profile {profile} with {}", some.join(", ")), ""),
+        [] => Finding::new(check, Level::Fine, format!("of this URL: profile {profile}"), ""),
+        some => {
+            Finding::new(check, Level::Note, format!("of this URL: profile {profile}, but {}", some.join(", ")), "")
+        }
     }];
     let mut warn =
         |found_text: String, remedy: &str| found.push(Finding::new(check, Level::Warning, found_text, remedy));
@@ -57,7 +73,7 @@ pub fn findings(settings: &Settings) -> Vec<Finding> {
         warn("foreign_keys=off: REFERENCES are not enforced".into(), "leave foreign_keys out, which gives on");
     }
     if let Some(ms) = settings.int(Id::BusyTimeout).filter(|ms| *ms < SHORT_WAIT) {
-        warn(format!("busy_timeout={ms} ms: writers will fail under load"), "leave it out, which gives 5000");
+        warn(format!("busy_timeout={ms} ms: writers will fail under load"), "leave it out, which gives 5 s");
     }
     if settings.bool(Id::TrustedSchema) {
         warn("trusted_schema=on: a crafted database can call any function".into(), "mark those functions innocuous");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use litekeel_core::holders;
 
 use crate::database::Database;
-use crate::who::{self, Presence};
+use crate::who::{self, Presence, WRITING};
 
 /// One look at the files and locks.
 pub struct Sample {
@@ -32,9 +32,6 @@ impl Sample {
     }
 }
 
-/// The roles of whoever keeps other writers waiting.
-pub const WRITING: &[&str] = &["writer", "reserved", "pending", "exclusive"];
-
 /// Somebody who had the write lock in two looks or more with nobody else in between.
 #[derive(Clone, Debug)]
 pub struct Hold {
@@ -46,6 +43,8 @@ pub struct Hold {
 /// What has been seen since the beginning.
 pub struct Record {
     pub began: Instant,
+    /// The time between two pictures.
+    pub interval: Duration,
     /// The sizes of the WAL, one for each picture.
     pub wal: Vec<u64>,
     pub wal_peak: u64,
@@ -62,9 +61,10 @@ pub struct Record {
 const KEPT: usize = 120;
 
 impl Record {
-    pub fn new(began: Instant) -> Record {
+    pub fn new(began: Instant, interval: Duration) -> Record {
         Record {
             began,
+            interval,
             wal: Vec::new(),
             wal_peak: 0,
             checkpoints: 0,
@@ -94,13 +94,14 @@ impl Record {
             self.wal.remove(0);
         }
         self.wal.push(size);
-        let holders = sample.presence.as_ref().map(|presence| presence.holders.as_slice()).unwrap_or_default();
-        let writer = holders.iter().find(|holder| WRITING.contains(&holder.role.as_str()));
+        let writer = sample.presence.as_ref().and_then(Presence::writer);
         self.note(writer.map(|holder| (holder.pid, holder.command.clone())));
     }
 
     /// Only who has the write lock now.
     pub fn look_at_locks(&mut self, database: &Database) {
+        // In a PID namespace a look at the table of locks is not enough.
+        let _open = if holders::in_pid_namespace() { database.glance_if_used() } else { None };
         let holders = holders::holders(&database.path, None).unwrap_or_default();
         let writer = holders.into_iter().find(|holder| WRITING.contains(&holder.role));
         self.note(writer.map(|holder| (holder.pid, holder.command)));
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_longest_hold_is_that_of_one_process_without_a_gap() {
-        let mut record = Record::new(Instant::now());
+        let mut record = Record::new(Instant::now(), Duration::from_secs(1));
         let writer = |pid| Some((pid, format!("process {pid}")));
         record.note(writer(1));
         assert!(record.longest.is_none());

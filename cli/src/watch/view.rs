@@ -4,16 +4,21 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::json;
 
-use super::sample::{Record, Sample, WRITING};
+use super::sample::{Record, Sample};
 use crate::database::Database;
-use crate::terminal::{Terminal, Tone, bytes, command, cut, time};
-use crate::who;
+use crate::terminal::{Terminal, Tone, bytes, cut, time};
+use crate::who::{self, WRITING};
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// As many of the last sizes as there are columns.
+fn shown(sizes: &[u64], columns: usize) -> &[u64] {
+    &sizes[sizes.len().saturating_sub(columns)..]
+}
+
 /// The last sizes as a curve of so many columns.
 fn curve(sizes: &[u64], columns: usize) -> String {
-    let shown = &sizes[sizes.len().saturating_sub(columns)..];
+    let shown = shown(sizes, columns);
     let peak = shown.iter().copied().max().unwrap_or(0).max(1);
     shown.iter().map(|size| BARS[(size * 7).div_ceil(peak) as usize]).collect()
 }
@@ -30,7 +35,7 @@ fn size(count: Option<u64>) -> String {
 
 fn longest(record: &Record) -> String {
     match &record.longest {
-        Some(hold) => format!("longest {} by pid {} ({})", time(hold.time), hold.pid, cut(&command(&hold.command), 40)),
+        Some(hold) => format!("longest {} by {}", time(hold.time), who::name(hold.pid, &hold.command)),
         None => "never seen held twice".to_owned(),
     }
 }
@@ -54,22 +59,26 @@ pub fn picture(database: &Database, sample: &Sample, record: &Record, out: Termi
     let mut lines = vec![out.paint(Tone::Heading, title)];
     let Some(presence) = &sample.presence else {
         lines.push(out.paint(Tone::Bad, "the database is not there"));
+        lines.push(out.paint(Tone::Faint, "Ctrl-C ends it"));
         return lines;
     };
     lines.push(line("database", size(sample.database_bytes)));
     let wal = format!("{:<9} peak {:<9} ", size(sample.wal_bytes), bytes(record.wal_peak));
     let room = columns.saturating_sub(12 + wal.chars().count());
     lines.push(line("wal", format!("{wal}{}", curve(&record.wal, room))));
+    // The height of the curve, and what one of its columns is.
+    let highest = shown(&record.wal, room).iter().copied().max().unwrap_or(0);
+    lines.push(line("", format!("curve: 0 to {}, a column each {}", bytes(highest), time(record.interval))));
     let frames = match &presence.wal {
         Some(wal) => {
-            format!("{} frames, {} of them in the database; {}", wal.frames, wal.checkpointed, checkpoints(record))
+            format!("{}, {} of them in the database; {}", wal.frames, wal.checkpointed, checkpoints(record))
         }
         None => checkpoints(record),
     };
-    lines.push(line("checkpoints", frames));
+    lines.push(line("frames", frames));
     lines.push(line("write lock", format!("held in {} % of the looks; {}", record.locked_percent(), longest(record))));
     let people = who::table_with_pin(presence, out);
-    let room = out.height().saturating_sub(lines.len() + 3).max(3);
+    let room = out.height().saturating_sub(lines.len() + 4).max(3);
     if people.len() == 1 {
         lines.push(line("processes", "none that this one may see".to_owned()));
     } else if people.len() > room {
@@ -79,6 +88,7 @@ pub fn picture(database: &Database, sample: &Sample, record: &Record, out: Termi
     } else {
         lines.extend(people);
     }
+    lines.push(out.paint(Tone::Faint, "Ctrl-C ends it"));
     lines
 }
 

@@ -121,7 +121,16 @@ impl Holder {
 
     /// The same with more arguments, which the test program takes for names of other tests.
     pub fn start_with(test: &str, url: &str, sql: &str, arguments: &[&str]) -> Holder {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Holder::run(&std::env::current_exe().unwrap(), test, url, sql, arguments)
+    }
+
+    /// The same under the name of another program: a copy of this one.
+    pub fn start_as(program: &Path, test: &str, url: &str, sql: &str) -> Holder {
+        Holder::run(program, test, url, sql, &[])
+    }
+
+    fn run(program: &Path, test: &str, url: &str, sql: &str, arguments: &[&str]) -> Holder {
+        let mut child = Command::new(program)
             .args(["--exact", test, "--nocapture", "--test-threads=1"])
             .args(arguments)
             .env("HOLD_URL", url)

@@ -225,7 +225,7 @@ fn wanted(resolved: &Resolved) -> Result<&Path> {
             .with_step(STEP));
     };
     let settings = &resolved.settings;
-    if resolved.settings.access() == Access::Read {
+    if settings.access() == Access::Read {
         return Err(Error::new(codes::CONFLICT, "a backup cannot be written with mode=ro").with_step(STEP));
     }
     let other = TABLE.iter().find(|row| settings.is_explicit(row.id) && !DESTINATION_SETTINGS.contains(&row.id));

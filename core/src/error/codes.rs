@@ -32,19 +32,39 @@ pub struct Code {
     pub class: Class,
     /// What to do when the error itself carries no better hint.
     pub hint: &'static str,
+    /// What it means, in a sentence.
+    pub meaning: &'static str,
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $value:literal, $class:ident, $hint:literal;)*) => {
-        $($(#[$doc])* pub const $name: i32 = $value;)*
+    ($($(#[doc = $doc:literal])* $name:ident = $value:literal, $class:ident, $hint:literal;)*) => {
+        $($(#[doc = $doc])* pub const $name: i32 = $value;)*
         /// Every code, in the order of the numbers.
-        pub static TABLE: &[Code] = &[
-            $(Code { value: $value, name: concat!("KEEL_", stringify!($name)), class: Class::$class, hint: $hint },)*
-        ];
+        pub static TABLE: &[Code] = &[$(Code {
+            value: $value,
+            name: concat!("KEEL_", stringify!($name)),
+            class: Class::$class,
+            hint: $hint,
+            meaning: concat!($($doc),*).trim_ascii(),
+        },)*];
     };
 }
 
 include!("codes_table.rs");
+
+impl Class {
+    /// What codes of this kind have in common, in a sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Class::Config => "The URL, a setting or an option is wrong: correct it and call again.",
+            Class::Path => "The file system does not allow what was asked.",
+            Class::Safety => "Going on could lose or corrupt data.",
+            Class::State => "The call does not fit the state of the connection.",
+            Class::Handle => "A handle is stale, forged or foreign.",
+            Class::Internal => "A defect of litekeel.",
+        }
+    }
+}
 
 /// The row of a negative code.
 pub fn lookup(value: i32) -> Option<&'static Code> {
@@ -60,6 +80,7 @@ mod tests {
         for (index, code) in TABLE.iter().enumerate() {
             assert_eq!(code.value, -(index as i32) - 1, "{}", code.name);
             assert_eq!(TABLE.iter().filter(|c| c.name == code.name).count(), 1);
+            assert!(code.meaning.ends_with('.') && !code.meaning.starts_with(' '), "{}: {:?}", code.name, code.meaning);
         }
     }
 }

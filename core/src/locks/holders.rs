@@ -10,6 +10,8 @@ use crate::platform::file_id::file_id;
 use crate::platform::procfs;
 use crate::{locks, registry};
 
+pub use crate::platform::procfs::in_pid_namespace;
+
 /// The first lock byte of the database file; RESERVED is the next one, then 510 SHARED bytes.
 const PENDING: u64 = 0x4000_0000;
 

@@ -11,6 +11,7 @@ mod journal;
 pub(crate) mod opening;
 mod pragmas;
 mod probe;
+pub mod rehearsal;
 mod share;
 mod sibling;
 pub(crate) mod target;
@@ -175,7 +176,8 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
     }
 
     report.recovered_frames = initialize::take_recovered();
-    if report.recovered_frames > 0 {
+    // Who only looks recovers in memory, and leaves it to others.
+    if report.recovered_frames > 0 && !options.inspect {
         report.warnings.push(format!(
             "recovered {} frames: the process that used the database before did not close it",
             report.recovered_frames
@@ -185,7 +187,7 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
     let file = opening.path.as_deref().and_then(file_id);
     report.path = opening.path.clone();
     report.elapsed = began.elapsed();
-    if report.recovered_frames > 0 {
+    if report.recovered_frames > 0 && !options.inspect {
         events::tell_users(
             &[],
             Event::new("recovered").int("frames", report.recovered_frames as i64),

@@ -81,13 +81,16 @@ impl Prepared {
 /// `KEEL_IO` when one cannot be created.
 pub(crate) fn make_directories_for(resolved: &Resolved, access: Access, report: &mut OpenReport) -> Result<()> {
     let Target::File(path) = &resolved.target else { return Ok(()) };
-    let mkdir = match resolved.settings.get(Id::Mkdir) {
+    match path.parent() {
+        Some(parent) if makes_directories(resolved, access) => make_directories(parent, resolved, report),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn makes_directories(resolved: &Resolved, access: Access) -> bool {
+    match resolved.settings.get(Id::Mkdir) {
         Some(_) => resolved.settings.bool(Id::Mkdir),
         None => access == Access::Create,
-    };
-    match path.parent() {
-        Some(parent) if mkdir => make_directories(parent, resolved, report),
-        _ => Ok(()),
     }
 }
 
@@ -146,7 +149,7 @@ fn make_directories(parent: &Path, resolved: &Resolved, report: &mut OpenReport)
     Ok(())
 }
 
-fn check_file_system(path: &Path, settings: &Settings, report: &mut OpenReport) -> Result<Reach> {
+pub(super) fn check_file_system(path: &Path, settings: &Settings, report: &mut OpenReport) -> Result<Reach> {
     let found = filesystem::of(path).or_else(|| filesystem::of(path.parent()?));
     let Some((name, reach)) = found else { return Ok(Reach::Local) };
     let verdict = settings.network_fs().unwrap_or(match reach {
@@ -182,7 +185,7 @@ fn check_file_system(path: &Path, settings: &Settings, report: &mut OpenReport) 
 
 /// Those of SQLite's files beside the database that are there. SQLite opens and reads what lies at these names whatever it
 /// is: a FIFO keeps it waiting for ever.
-fn side_files(path: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn side_files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for suffix in ["-wal", "-shm", "-journal"] {
         let file = beside(path, suffix);
@@ -200,7 +203,7 @@ fn not_a_file(path: &Path, kind: &str, hint: &str) -> Error {
     Error::new(codes::NOT_A_FILE, format!("{} is {kind}, not a file", path.display())).with_hint(hint).with_path(path)
 }
 
-fn check_existing(
+pub(super) fn check_existing(
     path: &Path,
     meta: &fs::Metadata,
     side_files: &[PathBuf],

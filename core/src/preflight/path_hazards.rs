@@ -11,7 +11,7 @@ use crate::platform::filesystem::Reach;
 use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle};
 use crate::preflight::orphan_wal;
 use crate::settings::words;
-use crate::settings::{Id, Settings};
+use crate::settings::{Access, Id, Settings};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,17 +66,22 @@ const LARGE_WAL: u64 = 256 << 20;
 
 /// Every check of the path, in the order in which a person would look. A path without a file ends the list early.
 pub fn hazards(path: &Path, settings: &Settings) -> Vec<Finding> {
+    hazards_knowing(path, settings, processes::in_use(path))
+}
+
+/// The same for who knows better than the table of locks whether a process uses the database.
+pub fn hazards_knowing(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Finding> {
     let mut found = vec![file(path, settings)];
     if found[0].level == Level::Problem {
         found.extend(orphaned(path));
         return found;
     }
-    found.push(directory(path));
+    found.push(directory(path, settings));
     found.push(file_system(path, settings));
     found.push(space(path));
     found.extend(links(path));
     found.push(owners(path));
-    found.extend(journals(path, settings));
+    found.extend(journals(path, settings, in_use));
     found.extend(litestream(path, settings));
     found
 }
@@ -102,7 +107,7 @@ fn file(path: &Path, settings: &Settings) -> Finding {
                     format!("{place} does not exist; the first missing directory is {}", first.display())
                 }
                 Some(Obstacle::NotADirectory(file)) => {
-                    format!("{place} does not exist: {} is no directory", file.display())
+                    format!("{place} does not exist: {} is not a directory", file.display())
                 }
                 _ => format!("{place} does not exist"),
             };
@@ -140,10 +145,20 @@ fn file(path: &Path, settings: &Settings) -> Finding {
     Finding::new(check, Level::Fine, format!("{}, mode {:04o}", size_text(meta.len()), meta.mode() & 0o7777), "")
 }
 
-fn directory(path: &Path) -> Finding {
+fn directory(path: &Path, settings: &Settings) -> Finding {
     let dir = path.parent().unwrap_or(Path::new("/"));
     if may(dir, libc::W_OK | libc::X_OK) {
         return Finding::new("directory", Level::Fine, format!("{} may be written", dir.display()), "");
+    }
+    if settings.access() == Access::Read {
+        let text = format!("{} may not be written ({})", dir.display(), describe(dir));
+        let remedy = match settings.bool(Id::Immutable) {
+            true => "",
+            false => {
+                "in WAL mode a reader needs the -shm of a process that has it open, or immutable=1 if nobody writes the file"
+            }
+        };
+        return Finding::new("directory", Level::Note, text, remedy);
     }
     Finding::new(
         "directory",
@@ -256,13 +271,12 @@ fn orphaned(path: &Path) -> Option<Finding> {
     Some(Finding::new("wal", Level::Problem, error.message(), error.hint()))
 }
 
-fn journals(path: &Path, settings: &Settings) -> Vec<Finding> {
+fn journals(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Finding> {
     if let Some(orphaned) = orphaned(path) {
         return vec![orphaned];
     }
     let mut found = Vec::new();
     let size = |suffix: &str| fs::metadata(beside(path, suffix)).map(|meta| meta.len()).ok();
-    let in_use = processes::in_use(path);
     let limit =
         settings.int(Id::JournalSizeLimit).filter(|limit| *limit > 0).map_or(LARGE_WAL, |limit| 4 * limit as u64);
     match size("-wal") {
@@ -271,7 +285,7 @@ fn journals(path: &Path, settings: &Settings) -> Vec<Finding> {
             "wal",
             Level::Warning,
             format!("the -wal has {}: every read searches it", size_text(size)),
-            "find the reader that pins it (litekeel who), or run litekeel checkpoint",
+            "litekeel checkpoint moves it into the database; what a reader pins (litekeel who) stays until that one ends",
         )),
         Some(size) if size > 0 && in_use == Some(false) => found.push(Finding::new(
             "wal",

@@ -1,0 +1,76 @@
+//! Who stands in whose way.
+
+use std::time::{Duration, Instant};
+
+use litekeel_core::hazards::{Finding, Level};
+use litekeel_core::holders;
+
+use crate::database::Database;
+use crate::interrupt;
+use crate::terminal::time;
+use crate::wal::Wal;
+use crate::who::{self, Presence, WRITING};
+
+/// From so many bytes on a pinned WAL is a warning: four times what an automatic checkpoint lets it grow to.
+const MANY_PINNED: i64 = 16 << 20;
+/// A write lock that is held for less is ordinary work.
+const LONG_HOLD: Duration = Duration::from_millis(400);
+const LOOKS_EVERY: Duration = Duration::from_millis(20);
+
+/// Whoever is stopped never gives its lock back.
+pub fn stopped(holder: &who::Held) -> Option<Finding> {
+    let what = match (holder.state.as_str(), holder.role.as_str()) {
+        ("stopped", "reader" | "shared") => "a read lock",
+        ("stopped", _) => "the write lock",
+        _ => return None,
+    };
+    let text = format!("{} holds {what} and has been stopped (SIGSTOP)", who::name(holder.pid, &holder.command));
+    let remedy = format!("resume it (kill -CONT {}) or end it", holder.pid);
+    Some(Finding::new("holders", Level::Problem, text, remedy))
+}
+
+/// Whether one process has the write lock in every look from `began`, when `first` was seen, until now.
+pub fn held_throughout(database: &Database, began: Instant, first: &Presence) -> Option<Finding> {
+    let writer = first.writer()?;
+    let holds = || {
+        let _open = if holders::in_pid_namespace() { database.glance_if_used() } else { None };
+        let now = holders::holders(&database.path, None).unwrap_or_default();
+        now.iter().any(|holder| holder.pid == writer.pid && WRITING.contains(&holder.role))
+    };
+    // The look may have been a short one.
+    while holds() {
+        if began.elapsed() >= LONG_HOLD {
+            let who = who::name(writer.pid, &writer.command);
+            let held = time(began.elapsed());
+            let text =
+                format!("{who} has held the write lock through this whole look ({held}); others get SQLITE_BUSY");
+            let remedy = match writer.pid {
+                0 => "look for it on the host or in the other containers: its transaction should be short".to_owned(),
+                pid => {
+                    format!("its transaction should be short: see what pid {pid} waits for (litekeel watch), or end it")
+                }
+            };
+            return Some(Finding::new("holders", Level::Warning, text, remedy));
+        }
+        if !interrupt::sleep(LOOKS_EVERY) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Frames that a reader keeps from being recycled are ordinary while they are few.
+pub fn pins(wal: &Wal) -> Option<Finding> {
+    let pin = wal.worst()?;
+    let many = pin.bytes > MANY_PINNED;
+    let level = if many { Level::Warning } else { Level::Note };
+    let remedy = match (pin.is_litestream(), many) {
+        // Its long read is how it works: it keeps others from checkpointing what it has not copied yet.
+        (true, false) => "nothing: Litestream keeps a read lock, and checkpoints by itself",
+        (true, true) => {
+            "Litestream keeps a read lock and checkpoints by itself; it is far behind: look whether it replicates (its log)"
+        }
+        _ => "end that reader's transaction, or the process if it hangs",
+    };
+    Some(Finding::new("pins", level, pin.sentence(), remedy))
+}
