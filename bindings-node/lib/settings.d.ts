@@ -21,7 +21,7 @@ export interface Settings {
 	recursiveTriggers?: Switch | undefined;
 	/** refuse writes on this connection. */
 	queryOnly?: Switch | undefined;
-	/** page cache of each connection: −KiB, pages, or bytes with a unit. Takes a number other than 0: −KiB, pages, or bytes with KiB, MiB, GiB. Default: -64000. */
+	/** page cache of each connection: −KiB, pages, or bytes with a unit; those that read or write beside it for readAsync and transactionAsync have an eighth. Takes a number other than 0: −KiB, pages, or bytes with KiB, MiB, GiB. Default: -64000. */
 	cacheSize?: number | string | undefined;
 	/** how much of the file is memory-mapped; 0 on network file systems. Takes a whole number from 0 to 2147418112 bytes; KiB, MiB, GiB may follow. Default: 0. */
 	mmapSize?: number | string | undefined;
@@ -29,7 +29,7 @@ export interface Settings {
 	walAutocheckpoint?: number | string | undefined;
 	/** what a journal or WAL keeps on disk after a reset; −1: all. Takes a whole number from -1 to 9007199254740992 bytes; KiB, MiB, GiB may follow. Default: 64MiB. */
 	journalSizeLimit?: number | string | undefined;
-	/** where temporary tables live. Default: memory. */
+	/** where temporary tables live, and what VACUUM, CREATE INDEX and large sorts set aside: in memory that is as much as the data. Default: default. */
 	tempStore?: 'default' | 'file' | 'memory' | undefined;
 	/** a power of two; new database only. Takes a whole number from 512 to 65536 bytes; KiB, MiB, GiB may follow. */
 	pageSize?: number | string | undefined;

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Dir, exec, open};
+use common::{Dir, exec, get, open};
 use litekeel_core::codes;
 
 #[test]
@@ -31,4 +31,30 @@ fn a_closed_connection_has_no_sibling() {
     connection.close().unwrap();
     assert_eq!(connection.sibling().unwrap_err().code(), codes::CLOSED);
     assert_eq!(connection.assistant("a task", false).unwrap_err().code(), codes::CLOSED);
+}
+
+#[test]
+fn what_works_for_a_connection_takes_less_memory_than_that_one() {
+    let dir = Dir::new();
+    for (asked, sibling, assistant) in [
+        ("", "-64000", "-8000"),
+        ("?cache_size=-10000", "-10000", "-2000"),
+        ("?cache_size=-1000", "-1000", "-1000"),
+        ("?cache_size=64MiB", "-65536", "-8192"),
+        ("?cache_size=80000", "80000", "10000"),
+        ("?cache_size=3000", "3000", "500"),
+        ("?cache_size=20", "20", "20"),
+        ("?profile=read-heavy", "-128000", "-16000"),
+    ] {
+        let connection = open(&dir.url(&format!("a.db{asked}"))).unwrap();
+        let another = connection.sibling().unwrap();
+        assert_eq!(get(&another, "PRAGMA cache_size"), sibling, "{asked}");
+        another.close().unwrap();
+        for query_only in [true, false] {
+            let works = connection.assistant("a task", query_only).unwrap();
+            assert_eq!(get(&works, "PRAGMA cache_size"), assistant, "{asked}");
+            works.close().unwrap();
+        }
+        connection.close().unwrap();
+    }
 }

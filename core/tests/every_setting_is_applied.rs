@@ -9,11 +9,11 @@ use litekeel_core::codes;
 fn every_profile_reads_back() {
     // profile, synchronous, busy_timeout, cache_size, mmap_size, autocheckpoint, journal_size_limit, temp_store
     for (profile, sync, busy, cache, mmap, auto, limit, temp) in [
-        ("production", "1", "5000", "-64000", "0", "1000", "67108864", "2"),
-        ("read-heavy", "1", "5000", "-128000", "536870912", "1000", "67108864", "2"),
-        ("write-heavy", "0", "10000", "-64000", "0", "10000", "268435456", "2"),
+        ("production", "1", "5000", "-64000", "0", "1000", "67108864", "0"),
+        ("read-heavy", "1", "5000", "-128000", "536870912", "1000", "67108864", "0"),
+        ("write-heavy", "0", "10000", "-64000", "0", "10000", "268435456", "0"),
         ("durable", "2", "10000", "-64000", "0", "1000", "67108864", "0"),
-        ("litestream", "1", "5000", "-64000", "0", "0", "-1", "2"),
+        ("litestream", "1", "5000", "-64000", "0", "0", "-1", "0"),
         ("test", "0", "2000", "-8000", "0", "1000", "67108864", "2"),
     ] {
         let dir = Dir::new();

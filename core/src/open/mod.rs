@@ -115,7 +115,17 @@ pub(crate) fn assistant(resolved: &Resolved, opened_at: &str, query_only: bool) 
     if query_only {
         settings.set(Id::QueryOnly, Value::Bool(true), Origin::BuiltIn);
     }
+    if let Some(Value::Int(size)) = settings.get(Id::CacheSize) {
+        let size = assistant_cache(*size);
+        settings.set(Id::CacheSize, Value::Int(size), Origin::BuiltIn);
+    }
     sibling(&resolved, opened_at)
+}
+
+/// The `cache_size` of a connection that works for one with `size`: an eighth, so that a handful of them take less than
+/// that one does, but no less than SQLite's own default of 2000 KiB (or as many pages of 4 KiB).
+fn assistant_cache(size: i64) -> i64 {
+    if size < 0 { (size / 8).min(size.max(-2000)) } else { (size / 8).max(size.min(500)) }
 }
 
 fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<Connection>> {

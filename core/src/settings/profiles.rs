@@ -23,7 +23,8 @@ const PRODUCTION: &[(Id, &str)] = &[
     (Id::MmapSize, "0"),
     (Id::WalAutocheckpoint, "1000"),
     (Id::JournalSizeLimit, "64MiB"),
-    (Id::TempStore, "memory"),
+    // In memory a VACUUM, an index or a large ORDER BY would take as much of it as the data.
+    (Id::TempStore, "default"),
     (Id::Checkpoint, "auto+idle"),
     (Id::CloseCheckpoint, "truncate"),
     (Id::PersistWal, "off"),
@@ -46,12 +47,7 @@ pub static PROFILES: &[Profile] = &[
     },
     Profile {
         name: "durable",
-        changes: &[
-            (Id::Synchronous, "full"),
-            (Id::BusyTimeout, "10000"),
-            (Id::TempStore, "default"),
-            (Id::Checkpoint, "auto"),
-        ],
+        changes: &[(Id::Synchronous, "full"), (Id::BusyTimeout, "10000"), (Id::Checkpoint, "auto")],
         warning: "",
     },
     Profile {
@@ -71,6 +67,7 @@ pub static PROFILES: &[Profile] = &[
             (Id::Synchronous, "off"),
             (Id::BusyTimeout, "2000"),
             (Id::CacheSize, "-8000"),
+            (Id::TempStore, "memory"),
             (Id::Checkpoint, "auto"),
         ],
         warning: "",

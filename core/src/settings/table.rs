@@ -121,11 +121,11 @@ settings! {
     ForeignKeys "foreign_keys" Kind::Bool, "", Pragma, "enforce foreign keys";
     RecursiveTriggers "recursive_triggers" Kind::Bool, "", Pragma, "let triggers fire triggers";
     QueryOnly "query_only" Kind::Bool, "", Pragma, "refuse writes on this connection";
-    CacheSize "cache_size" Kind::CacheSize, "", Pragma, "page cache of each connection: −KiB, pages, or bytes with a unit";
+    CacheSize "cache_size" Kind::CacheSize, "", Pragma, "page cache of each connection: −KiB, pages, or bytes with a unit; those that read or write beside it for readAsync and transactionAsync have an eighth";
     MmapSize "mmap_size" int(0, 2_147_418_112, Unit::Bytes), "", Pragma, "how much of the file is memory-mapped; 0 on network file systems";
     WalAutocheckpoint "wal_autocheckpoint" int(0, 2_147_483_647, Unit::Pages), "", Pragma, "checkpoint once the WAL has so many pages";
     JournalSizeLimit "journal_size_limit" int(-1, 1 << 53, Unit::Bytes), "", Pragma, "what a journal or WAL keeps on disk after a reset; −1: all";
-    TempStore "temp_store" Kind::Word(words::TempStore::WORDS), "", Pragma, "where temporary tables live";
+    TempStore "temp_store" Kind::Word(words::TempStore::WORDS), "", Pragma, "where temporary tables live, and what VACUUM, CREATE INDEX and large sorts set aside: in memory that is as much as the data";
     PageSize "page_size" int(512, 65_536, Unit::Bytes), "", Create, "a power of two; new database only";
     AutoVacuum "auto_vacuum" Kind::Word(words::AutoVacuum::WORDS), "", Create, "new database only";
     ApplicationId "application_id" int(0, 4_294_967_295, Unit::None), "", Create, "the file's type for file(1); new database only";
