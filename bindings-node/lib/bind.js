@@ -2,6 +2,8 @@
 // Arguments into the parameters of the buffer.
 const { I, F, bytes, native, field, status, tag, layout } = require('./buffer');
 
+const { append, elements } = require('./own-properties');
+
 const { FIRST_PARAMETER, PARAMETERS, TEXT, TEXT_BYTES } = layout;
 const { NULL, INT, LATIN, WIDE, EXTRA, NARROW } = tag;
 const hasOwn = Object.prototype.hasOwnProperty;
@@ -76,7 +78,7 @@ function write(value, at) {
 		I[2 * at] = Number(value);
 		I[2 * at + 1] = INT;
 	} else {
-		external.push(value);
+		append(external, value);
 		I[2 * at] = 0;
 		I[2 * at + 1] = EXTRA;
 	}
@@ -99,7 +101,7 @@ function writeText(text, at) {
 			return;
 		}
 	}
-	external.push(text);
+	append(external, text);
 	if (SLOW_UTF8 && length >= LONG && length < LONGEST) {
 		const narrow = !BEYOND_LATIN.test(text);
 		scratch += narrow ? 2 * length + 1 : 3 * length;
@@ -133,7 +135,7 @@ function finish(count) {
  */
 function gather(compiled, args) {
 	const parameters = compiled.parameterNames();
-	const values = new Array(parameters.length);
+	const values = elements(parameters.length);
 	let anonymous = 0;
 	let bound = 0;
 	let object = false;

@@ -2,6 +2,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const busyTimeout = require('./busy-timeout');
+const caller = require('./caller');
 const core = require('./state');
 const convert = require('./convert');
 const runScript = require('./script');
@@ -55,8 +56,8 @@ function Database(given, options) {
 	}
 
 	const token = core.check(fd === null
-		? native.openDatabase(filename, readonly, fileMustExist, timeout)
-		: native.openDescriptor(fd, journalFd, readonly, fileMustExist, timeout));
+		? native.openDatabase(filename, readonly, fileMustExist, timeout, caller(Database, __filename))
+		: native.openDescriptor(fd, journalFd, readonly, fileMustExist, timeout, caller(Database, __filename)));
 	if (image) {
 		try {
 			core.check(native.deserialize(token, image, readonly));

@@ -2,6 +2,7 @@
 // Cells into rows. A decoder for a list of columns starts out generic; once it has proved worth it, its code is
 // generated: an object literal of constant shape. Where code generation is forbidden it stays generic.
 const { I, F, bytes, extras, native, field, flag, tag, layout, dropExtras } = require('./buffer');
+const { arraysInherit, elements, append, put } = require('./own-properties');
 
 const FLAT = 0;
 const PLUCK = 1;
@@ -170,6 +171,10 @@ class Decoder {
 
 	/** Puts the rows in the buffer into `out`, from `at` on. */
 	many(text, out, at, count) {
+		if (arraysInherit()) {
+			this.generic(text, out, at, count);
+			return;
+		}
 		if (this.generated === null) {
 			this.count(count);
 			if (this.generated === null) {
@@ -194,14 +199,14 @@ class Decoder {
 		begin();
 		latin = text;
 		latinAt = 0;
-		for (let row = 0; row < count; ++row) out[at + row] = this.row(FIRST + row * this.width);
+		for (let row = 0; row < count; ++row) append(out, this.row(FIRST + row * this.width));
 		latin = '';
 		if (I[field.EXTRAS] !== 0) dropExtras();
 	}
 
 	row(at) {
 		const { safe, width } = this;
-		const values = new Array(width);
+		const values = elements(width);
 		for (let column = 0; column < width; ++column) values[column] = cell(at + column, safe);
 		return this.fromValue(values);
 	}
@@ -215,11 +220,11 @@ class Decoder {
 		for (let column = 0; column < values.length; ++column) {
 			const [name, table] = columns[column];
 			if (mode === FLAT) {
-				row[name] = values[column];
+				put(row, name, values[column]);
 				continue;
 			}
-			if (!Object.prototype.hasOwnProperty.call(row, table)) row[table] = {};
-			row[table][name] = values[column];
+			if (!Object.prototype.hasOwnProperty.call(row, table)) put(row, table, {});
+			put(row[table], name, values[column]);
 		}
 		return row;
 	}

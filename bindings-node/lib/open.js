@@ -1,6 +1,7 @@
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
+const caller = require('./caller');
 const convert = require('./convert');
 const core = require('./state');
 const { KeelError, check } = require('./keel-error');
@@ -13,16 +14,6 @@ function spell(key, value) {
 	if (typeof value === 'number') return key === 'file_mode' ? value.toString(8) : String(value);
 	if (typeof value === 'string') return value;
 	throw new TypeError(`Expected the "${key}" option to be a string, number or boolean`);
-}
-
-/** The file and line that called `open`, as far as the stack tells. */
-function caller(open) {
-	const holder = {};
-	Error.captureStackTrace?.(holder, open);
-	const line = typeof holder.stack === 'string' ? holder.stack.split('\n').find((text) => /^\s+at /.test(text)) : undefined;
-	if (line === undefined) return '';
-	const place = line.trim().slice('at '.length);
-	return /\((.+)\)$/.exec(place)?.[1] ?? place;
 }
 
 function openReport([file, url, urlSource, warnings, rows]) {
@@ -93,10 +84,11 @@ module.exports = (Database, describe) => {
 	/** Opens what the URL, the environment's DATABASE_URL or the default names: tuned, verified, closed with a report. */
 	function open(url, options) {
 		const { extensions, shutdownOn, bindBooleans, bindDates, ...settings } = checked(options);
-		const rest = { extensions: extensionList(extensions), convert: convert({ bindBooleans: bindBooleans ?? false, bindDates }) };
+		const libraries = extensionList(extensions);
+		const rest = { convert: convert({ bindBooleans: bindBooleans ?? false, bindDates }) };
 		const signals = shutdown.signals(shutdownOn);
 		const given = ['opened_at', caller(open), ...texts(url, settings)];
-		return shutdown.watch(load(wrap(check(native.openTuned(url ?? null, given)), rest), rest.extensions), signals);
+		return shutdown.watch(load(wrap(check(native.openTuned(url ?? null, given)), rest), libraries), signals);
 	}
 
 	for (const [name, value] of Object.entries({ open, databaseFile, KeelError })) {

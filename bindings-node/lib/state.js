@@ -38,6 +38,8 @@ const core = module.exports = {
 			txlock: null,
 			verbose: null,
 			backups: new Set(),
+			/** The extensions that have been loaded, as the arguments of `loadExtension`. */
+			extensions: [],
 			/** What is to be called before the connection closes. */
 			endings: new Set(),
 			/** Compiled statements by their SQL, and how many characters that is. */

@@ -96,6 +96,20 @@ test('a listener does not keep the process alive', (t) => {
 	assert.ok(['', 'heard\n'].includes(stdout));
 });
 
+test('openHandles() and assertNoLeaks() name connections of new Database too', (t) => {
+	const file = path.join(temporary(t), 'plain.db');
+	const opened = [new litekeel(file).exec('CREATE TABLE t(a)'), litekeel(':memory:')];
+	opened.push(new litekeel(opened[0].serialize()), new (class extends litekeel {})(file, { readonly: true }));
+	const handles = litekeel.openHandles();
+	assert.deepStrictEqual(handles.map((handle) => [handle.path, handle.tuned, handle.shared]), [[file, false, false], [null, false, false], [null, false, false], [file, false, false]]);
+	for (const { openedAt, ageMs } of handles) assert.ok(openedAt.startsWith(`${__filename}:`) && ageMs >= 0, openedAt);
+	assert.throws(() => litekeel.assertNoLeaks(), (error) => error.code === 'KEEL_LEAK' && error.message.startsWith('4 connection(s) not closed') && error.message.includes(`${file}, opened at ${__filename}:`));
+	for (const db of opened) db.close().close();
+	assert.deepStrictEqual(litekeel.openHandles(), []);
+	assert.throws(() => new litekeel(`${file}.none`, { fileMustExist: true }));
+	litekeel.assertNoLeaks();
+});
+
 test('openHandles() and assertNoLeaks() name what is open and where it was opened', (t) => {
 	litekeel.assertNoLeaks();
 	const db = open(t);
@@ -108,7 +122,7 @@ test('openHandles() and assertNoLeaks() name what is open and where it was opene
 	litekeel.assertNoLeaks();
 });
 
-test('open() loads extensions, also for asynchronous transactions', async (t) => {
+test('open() loads extensions, also for asynchronous transactions and readers', async (t) => {
 	const vec = require(path.join(__dirname, 'node_modules/sqlite-vec'));
 	const db = open(t, { extensions: [vec.getLoadablePath()] });
 	const { version } = db.prepare('SELECT vec_version() AS version').get();
@@ -118,11 +132,21 @@ test('open() loads extensions, also for asynchronous transactions', async (t) =>
 	db.transaction(() => { for (let n = 1n; n < 5n; n++) insert.run(n, new Float32Array([Number(n), 0])); })();
 	assert.deepStrictEqual(db.prepare('SELECT rowid FROM v WHERE e MATCH ? AND k = 2 ORDER BY distance').pluck().all(new Float32Array([3.2, 0])), [3, 4]);
 	assert.strictEqual(await db.transactionAsync(async (tx) => tx.prepare('SELECT vec_version()').pluck().get()), version);
+	const read = () => db.readAsync('SELECT rowid FROM v WHERE e MATCH ? AND k = 2 ORDER BY distance', [new Float32Array([3.2, 0])], { raw: true });
+	assert.deepStrictEqual(await Promise.all([read(), read()]), [[[3], [4]], [[3], [4]]]);
 	assert.throws(() => db.prepare(`SELECT load_extension('${vec.getLoadablePath()}')`).get(), { code: 'SQLITE_ERROR' });
 	db.close();
 	const plain = new litekeel(':memory:');
 	assert.strictEqual(plain.loadExtension(vec.getLoadablePath(), 'sqlite3_vec_init').prepare('SELECT vec_version()').pluck().get(), version);
 	plain.close();
+	// Loaded later, readers that were there before get it too; SQL of theirs loads nothing.
+	const late = open(t);
+	await assert.rejects(Promise.all([late.readAsync('SELECT vec_version()'), late.readAsync('SELECT 1')]), /no such function/);
+	vec.load(late);
+	assert.deepStrictEqual(await late.readAsync('SELECT vec_version() AS version'), [{ version }]);
+	await assert.rejects(late.readAsync('SELECT load_extension(?)', [vec.getLoadablePath()]), /not authorized/);
+	assert.strictEqual(await late.transactionAsync(async (tx) => tx.prepare('SELECT vec_version()').pluck().get()), version);
+	late.close();
 	assert.throws(() => open(t, { extensions: ['/nowhere/x.so'] }), (error) => error instanceof litekeel.SqliteError && error.path === '/nowhere/x.so' && error.hint.length > 0);
 	for (const bad of ['x', [5], [{}], [{ path: 'x', entryPoint: 5 }], null]) assert.throws(() => open(t, { extensions: bad }), TypeError);
 	litekeel.assertNoLeaks();

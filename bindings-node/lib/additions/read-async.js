@@ -30,6 +30,7 @@ module.exports = ({ core, dispatcher }) => {
 	function readers(state) {
 		if (state.readers === undefined) {
 			const opened = native.openReaders(state.token);
+			for (const library of state.extensions) native.readersLoad(opened, ...library);
 			state.readers = opened;
 			const end = () => { state.endings.delete(end); native.closeReaders(opened); };
 			state.endings.add(end);

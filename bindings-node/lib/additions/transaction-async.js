@@ -131,7 +131,7 @@ module.exports = ({ core, door }) => {
 
 	async function outermost(db, state, timeout, fn, signal) {
 		core.requireOpen(state);
-		const tx = door.load(door.wrap(check(native.openAssistant(state.token, 'transactionAsync', false)), { convert: state.convert }), state.extensions ?? []);
+		const tx = door.load(door.wrap(check(native.openAssistant(state.token, 'transactionAsync', false)), { convert: state.convert }), state.extensions);
 		const scope = new Scope(tx, db.name, 0, nearest(running.getStore()));
 		core.state(tx).scope = scope;
 		const end = () => { scope.open = false; state.endings.delete(end); abandon(tx); };

@@ -8,6 +8,7 @@ const { setImmediate } = globalThis;
 /** Pages copied per turn of the event loop unless `progress` says otherwise. */
 const DEFAULT_RATE = 100;
 const MAX_RATE = 0x7fffffff;
+const OK = 0;
 
 const exists = (file) => fs.promises.access(file).then(() => true, () => false);
 
@@ -46,11 +47,19 @@ function copy(core, state, handle, progress) {
 	// The first step copies nothing: it only tells `progress` how much there is.
 	let rate = 0;
 	let untouched = true;
+	let copied = 0;
+	let least = 0;
 	return new Promise((resolve, reject) => {
 		setImmediate(function step() {
 			try {
 				core.requireOpen(state);
-				const [, totalPages, remainingPages] = core.check(core.native.backupStep(handle, rate));
+				const [code, totalPages, remainingPages] = core.check(core.native.backupStep(handle, rate));
+				if (code === OK && rate > 0) {
+					const now = totalPages - remainingPages;
+					// SQLite has begun anew, since another connection has written. At the same pace it might for ever.
+					if (copied > 0 && now <= copied) least = Math.min(MAX_RATE, 2 * Math.max(rate, least));
+					copied = now;
+				}
 				const figures = { totalPages, remainingPages };
 				if (!remainingPages) {
 					core.native.backupFinish(handle);
@@ -68,6 +77,7 @@ function copy(core, state, handle, progress) {
 					}
 					rate = Math.max(0, Math.min(MAX_RATE, Math.round(wish)));
 				}
+				if (rate > 0) rate = Math.max(rate, least);
 				setImmediate(step);
 			} catch (error) {
 				core.native.backupFinish(handle);

@@ -9,5 +9,9 @@ module.exports = (core) => function loadExtension(...args) {
 	core.requireIdle(state);
 	core.extended(state);
 	core.check(core.native.loadExtension(state.token, path, entryPoint));
+	// The connections that work for this one get it too.
+	const library = args.slice(0, 2);
+	state.extensions.push(library);
+	if (state.readers !== undefined) core.native.readersLoad(state.readers, ...library);
 	return this;
 };

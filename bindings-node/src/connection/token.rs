@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use litekeel_core::registry::announced::Announced;
 use litekeel_core::{CloseReport, Connection, Error, Guard, Hold, Result};
 use napi::sys;
 use rusqlite::ffi as sqlite;
@@ -41,6 +42,8 @@ pub(crate) struct Token {
     /// Whether SQLite may call JavaScript in the middle of a statement: functions, virtual tables, extensions.
     pub(crate) extended: Cell<bool>,
     attachments: RefCell<Vec<Rc<dyn Attachment>>>,
+    /// Of a connection that the core did not open: its name among those that are open.
+    announced: RefCell<Option<Announced>>,
 }
 
 impl Token {
@@ -162,6 +165,7 @@ impl Token {
             return None;
         }
         crate::connection::at_exit::forget(self);
+        drop(self.announced.take());
         // Another owner may be running a statement on the same handle.
         let hold = match self.tuned.as_ref().map(|connection| self.hold(connection)) {
             // Only at the very end of the process, and in a forked child.
@@ -229,10 +233,12 @@ impl Drop for Running<'_> {
 ///
 /// # Safety
 /// `db` is open (the handle of `tuned`, if given), belongs to the calling JavaScript thread, and nobody else closes it.
+/// `announced` names one that is not the core's.
 pub(crate) unsafe fn connection_token(
     environment: &Rc<Environment>,
     db: *mut sqlite::sqlite3,
     tuned: Option<Arc<Connection>>,
+    announced: Option<Announced>,
 ) -> Option<sys::napi_value> {
     let is_tuned = tuned.is_some();
     if let Some(connection) = &tuned {
@@ -249,6 +255,7 @@ pub(crate) unsafe fn connection_token(
         given_up: RefCell::default(),
         extended: Cell::new(extended),
         attachments: RefCell::default(),
+        announced: RefCell::new(announced),
     }));
     crate::connection::at_exit::remember(token, is_tuned);
     // SAFETY: made above.

@@ -10,13 +10,14 @@ use rusqlite::ffi as sqlite;
 use crate::connection::call::{Call, native_exports};
 use crate::connection::token::connection_token;
 use crate::js::value;
+use crate::open::plain;
 use crate::open::plain::MAX_LENGTH;
 
 native_exports! {
     c"openDescriptor" => open,
 }
 
-/// `(fd, journalFd, readonly, mustExist, timeoutMs)` → token, or `[code, message]`
+/// `(fd, journalFd, readonly, mustExist, timeoutMs, openedAt)` → token, or `[code, message]`
 unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     let (database, journal, readonly) = (call.int(0), call.int(1), call.flag(2));
     if let Some(why) = descriptor::refuse(database, journal, readonly) {
@@ -50,6 +51,7 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
         sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_SQL_LENGTH, MAX_LENGTH);
         let no_answer = ptr::null_mut::<c_int>();
         sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_DEFENSIVE, 1 as c_int, no_answer);
-        connection_token(&call.environment(), db, None)
+        let announced = plain::announce(call, db, 5);
+        connection_token(&call.environment(), db, None, Some(announced))
     }
 }

@@ -1,8 +1,11 @@
 //! Connections as better-sqlite3 opens them: untuned.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, OsStr, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::ptr;
 
+use litekeel_core::registry::announced::Announced;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -23,7 +26,7 @@ native_exports! {
     }
 }
 
-/// `(path, readonly, mustExist, timeoutMs)` → token, or `[code, message]`
+/// `(path, readonly, mustExist, timeoutMs, openedAt)` → token, or `[code, message]`
 unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     let path = call.text(0)?;
     let flags = match (call.flag(1), call.flag(2)) {
@@ -53,8 +56,24 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
         sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_LENGTH, MAX_LENGTH);
         sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_SQL_LENGTH, MAX_LENGTH);
         defensive(db, true);
-        connection_token(&call.environment(), db, None)
+        let announced = announce(call, db, 4);
+        connection_token(&call.environment(), db, None, Some(announced))
     }
+}
+
+/// Lists a connection among the open ones, with the place in the program that stands in the argument `at`.
+///
+/// # Safety
+/// `db` is open.
+pub(super) unsafe fn announce(call: &Call, db: *mut sqlite::sqlite3, at: usize) -> Announced {
+    // SAFETY: open (caller); the name is SQLite's, absolute, empty for a database in memory, and copied.
+    let path = unsafe {
+        let name = sqlite::sqlite3_db_filename(db, c"main".as_ptr());
+        if name.is_null() { &[] } else { CStr::from_ptr(name).to_bytes() }
+    };
+    let path = (!path.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(path)));
+    let opened_at = value::utf8(call.env, call.args[at]).unwrap_or_default();
+    Announced::new(path, String::from_utf8_lossy(&opened_at).into_owned())
 }
 
 /// # Safety

@@ -92,7 +92,7 @@ fn hand_over(call: &Call, connection: std::sync::Arc<litekeel_core::Connection>)
     // SAFETY: open; the token closes it through the core.
     unsafe {
         let readonly = value::number(call.env, f64::from(sqlite::sqlite3_db_readonly(db, c"main".as_ptr())));
-        let token = connection_token(&call.environment(), db, Some(connection))?;
+        let token = connection_token(&call.environment(), db, Some(connection), None)?;
         Some(call.list(&[token, readonly, report, shared]))
     }
 }

@@ -30,7 +30,7 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     // SAFETY: open; nobody but the token has it, and the token closes it through the core.
     unsafe {
         let readonly = value::number(call.env, f64::from(sqlite::sqlite3_db_readonly(db, c"main".as_ptr())));
-        let token = connection_token(&call.environment(), db, Some(connection))?;
+        let token = connection_token(&call.environment(), db, Some(connection), None)?;
         let shared = value::number(call.env, f64::from(u8::from(shared)));
         Some(call.list(&[token, readonly, report, shared]))
     }

@@ -4,7 +4,7 @@ mod params;
 mod pool;
 mod query;
 
-use std::ffi::c_void;
+use std::ffi::{CString, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -32,6 +32,7 @@ native_exports! {
     c"read" => read,
     c"cancelRead" => cancel,
     c"closeReaders" => close,
+    c"readersLoad" => load,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -60,12 +61,23 @@ struct Readers {
 #[derive(Default)]
 struct State {
     closed: bool,
-    connections: Vec<Arc<Connection>>,
+    connections: Vec<Reader>,
+    /// What each of them has to load: paths with their entry points.
+    extensions: Vec<Extension>,
     /// Of every read that has no answer yet.
     limits: Vec<(f64, Arc<Limit>)>,
     /// Connections that are in use.
     busy: usize,
 }
+
+/// A connection that only reads.
+struct Reader {
+    connection: Arc<Connection>,
+    /// How many of the extensions it has.
+    loaded: usize,
+}
+
+type Extension = (CString, Option<CString>);
 
 struct Job {
     id: f64,
@@ -153,13 +165,13 @@ fn cell(env: sys::napi_env, cell: Cell<'_>, safe: bool) -> sys::napi_value {
 
 impl Job {
     fn run(&self) -> Answer {
-        let connection = match self.readers.take() {
-            Ok(Some(connection)) => connection,
+        let reader = match self.readers.take() {
+            Ok(Some(reader)) => reader,
             Ok(None) => return Answer::Closed,
             Err(error) => return Answer::Failed(error),
         };
-        let answer = query::run(&connection, &self.sql, &self.params, &self.limit, self.safe_integers);
-        self.readers.give_back(connection);
+        let answer = query::run(&reader.connection, &self.sql, &self.params, &self.limit, self.safe_integers);
+        self.readers.give_back(reader);
         match answer {
             Answer::Failed(_) if self.readers.is_closed() => Answer::Closed,
             Answer::Failed(error) if error.code() & 0xff == litekeel_core::sqlite::SQLITE_INTERRUPT => {
@@ -186,17 +198,30 @@ impl Readers {
     }
 
     /// A connection to read with; `None` when the database has been closed.
-    fn take(&self) -> Result<Option<Arc<Connection>>, Error> {
+    fn take(&self) -> Result<Option<Reader>, Error> {
         let mut state = locked(&self.state);
         if state.closed {
             return Ok(None);
         }
         state.busy += 1;
-        if let Some(connection) = state.connections.pop() {
-            return Ok(Some(connection));
-        }
+        let kept = state.connections.pop();
+        let extensions = state.extensions.clone();
         drop(state);
-        query::open(&self.origin).map(Some).inspect_err(|_| self.rest())
+        let ready = || {
+            let mut reader = match kept {
+                Some(reader) => reader,
+                None => Reader { connection: query::open(&self.origin)?, loaded: 0 },
+            };
+            for (path, entry) in &extensions[reader.loaded..] {
+                if let Err(error) = query::load(&reader.connection, path, entry.as_deref()) {
+                    let _ = reader.connection.close();
+                    return Err(error);
+                }
+                reader.loaded += 1;
+            }
+            Ok(Some(reader))
+        };
+        ready().inspect_err(|_| self.rest())
     }
 
     fn rest(&self) {
@@ -204,14 +229,14 @@ impl Readers {
         self.idle.notify_all();
     }
 
-    fn give_back(&self, connection: Arc<Connection>) {
+    fn give_back(&self, reader: Reader) {
         let mut state = locked(&self.state);
         if state.closed {
             drop(state);
             // It reads only: there is nothing that its report could tell.
-            let _ = connection.close();
+            let _ = reader.connection.close();
         } else {
-            state.connections.push(connection);
+            state.connections.push(reader);
             drop(state);
         }
         self.rest();
@@ -230,16 +255,16 @@ impl Readers {
         }
         let connections = std::mem::take(&mut state.connections);
         drop(state);
-        for connection in connections {
-            let _ = connection.close();
+        for reader in connections {
+            let _ = reader.connection.close();
         }
     }
 }
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        for connection in locked(&self.state).connections.drain(..) {
-            let _ = connection.close();
+        for reader in locked(&self.state).connections.drain(..) {
+            let _ = reader.connection.close();
         }
     }
 }
@@ -311,5 +336,13 @@ unsafe fn cancel(call: &Call) -> Option<sys::napi_value> {
 /// `(readers)`: interrupts the reads, waits for them, closes the connections.
 unsafe fn close(call: &Call) -> Option<sys::napi_value> {
     readers(call, 0)?.close();
+    None
+}
+
+/// `(readers, path, entryPoint | undefined)`: every one of them loads the extension before it next reads.
+unsafe fn load(call: &Call) -> Option<sys::napi_value> {
+    let readers = readers(call, 0)?;
+    let extension = (call.text(1)?, call.optional_text(2)?);
+    locked(&readers.state).extensions.push(extension);
     None
 }

@@ -1,6 +1,6 @@
 //! One read on a reader's connection.
 
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 use std::sync::Arc;
 
@@ -10,9 +10,6 @@ use rusqlite::ffi as sqlite;
 
 use super::params::Params;
 use super::{Answer, Limit, Refusal};
-
-/// Virtual machine instructions between two looks at the limit: some 10 µs.
-const INTERVAL: c_int = 1000;
 
 /// A connection that sees what is committed in `origin`'s file and writes nothing.
 pub(super) fn open(origin: &Connection) -> Result<Arc<Connection>, Error> {
@@ -39,46 +36,55 @@ impl Drop for Statement {
     }
 }
 
-/// The limit is looked at while this lives.
-struct Watched<'a>(&'a Guard<'a>);
-
-impl<'a> Watched<'a> {
-    fn new(guard: &'a Guard<'a>, limit: &'a Limit) -> Watched<'a> {
-        // SAFETY: the limit outlives the registration, which ends with this value.
-        unsafe {
-            sqlite::sqlite3_progress_handler(
-                guard.raw(),
-                INTERVAL,
-                Some(on_progress),
-                ptr::from_ref(limit).cast_mut().cast(),
-            );
+/// Loads an extension into a reader. SQL itself cannot.
+pub(super) fn load(connection: &Connection, path: &CStr, entry: Option<&CStr>) -> Result<(), Error> {
+    let guard = connection.lock()?;
+    let mut message = ptr::null_mut();
+    // SAFETY: the guard keeps the connection open; the message is SQLite's memory, copied and then freed.
+    unsafe {
+        let switch = |on: c_int| {
+            let code = sqlite::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION;
+            sqlite::sqlite3_db_config(guard.raw(), code, on, ptr::null_mut::<c_int>());
+        };
+        switch(1);
+        let entry = entry.map_or(ptr::null(), CStr::as_ptr);
+        let rc = sqlite::sqlite3_load_extension(guard.raw(), path.as_ptr(), entry, &mut message);
+        switch(0);
+        if rc == sqlite::SQLITE_OK {
+            return Ok(());
         }
-        Watched(guard)
+        let text = if message.is_null() { sqlite::sqlite3_errstr(rc) } else { message };
+        let text = CStr::from_ptr(text).to_string_lossy().into_owned();
+        sqlite::sqlite3_free(message.cast());
+        Err(Error::new(rc, format!("a reader could not load an extension: {text}")))
     }
 }
 
-impl Drop for Watched<'_> {
+/// The limit is looked at while this lives.
+struct Limited<'a>(&'a Connection);
+
+impl<'a> Limited<'a> {
+    fn new(connection: &'a Connection, limit: &Arc<Limit>) -> Result<Limited<'a>, Error> {
+        let limit = limit.clone();
+        connection.set_progress(Some(Arc::new(move || limit.reached())))?;
+        Ok(Limited(connection))
+    }
+}
+
+impl Drop for Limited<'_> {
     fn drop(&mut self) {
-        // SAFETY: the guard keeps the connection open.
-        unsafe { sqlite::sqlite3_progress_handler(self.0.raw(), 0, None, ptr::null_mut()) };
+        // Of a connection that has been closed meanwhile nothing runs any more.
+        let _ = self.0.set_progress(None);
     }
 }
 
-unsafe extern "C" fn on_progress(limit: *mut c_void) -> c_int {
-    // SAFETY: registered by `Watched::new` with a live `Limit`.
-    c_int::from(unsafe { &*limit.cast::<Limit>() }.reached())
-}
-
-pub(super) fn run(connection: &Connection, sql: &str, params: &Params, limit: &Limit, safe: bool) -> Answer {
-    let guard = match connection.lock() {
-        Ok(guard) => guard,
-        Err(error) => return Answer::Failed(error),
+pub(super) fn run(connection: &Connection, sql: &str, params: &Params, limit: &Arc<Limit>, safe: bool) -> Answer {
+    let read = || {
+        let _limited = Limited::new(connection, limit)?;
+        let guard = connection.lock()?;
+        Ok(rows(&guard, sql, params, limit).map_or_else(|answer| answer, |rows| Answer::Rows(rows.finish(), safe)))
     };
-    let watched = Watched::new(&guard, limit);
-    let answer =
-        rows(&guard, sql, params, limit).map_or_else(|answer| answer, |rows| Answer::Rows(rows.finish(), safe));
-    drop(watched);
-    answer
+    read().unwrap_or_else(Answer::Failed)
 }
 
 fn refuse(range: bool, message: &str) -> Answer {

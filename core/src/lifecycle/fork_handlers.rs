@@ -28,6 +28,7 @@ static OURS: &[&dyn Forkable] = &[
     &initialize::CONFIGURED,
     &registry::CREATING,
     &registry::ENTRIES,
+    &registry::announced::ANNOUNCED,
     &writer_queue::QUEUES,
     events::PROCESS_LIST,
     &readers::SEEN,

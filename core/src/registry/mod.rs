@@ -4,6 +4,7 @@
 //! other names of the same file.
 
 pub mod activity;
+pub mod announced;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -121,7 +122,10 @@ pub(crate) fn strict_drops() -> usize {
 
 /// The connections open now, in the order in which they were opened.
 pub fn open_handles() -> Vec<OpenHandle> {
-    entries().values().filter(|entry| entry.is_own()).map(Entry::view).collect()
+    let mut all: Vec<OpenHandle> = entries().values().filter(|entry| entry.is_own()).map(Entry::view).collect();
+    all.extend(announced::open_handles());
+    all.sort_by_key(|handle| handle.id);
+    all
 }
 
 /// The other connections of this process to the same file.
