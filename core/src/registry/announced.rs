@@ -27,8 +27,7 @@ impl Announced {
     /// empty.
     pub fn new(path: Option<PathBuf>, opened_at: String) -> Announced {
         let id = next_id();
-        let handle =
-            OpenHandle { id, path, file: None, opened_at, age: Duration::ZERO, shared: false, tuned: false };
+        let handle = OpenHandle { id, path, file: None, opened_at, age: Duration::ZERO, shared: false, tuned: false };
         ANNOUNCED.lock().insert(id, Entry { handle, opened: Instant::now(), generation: fork::generation() });
         Announced { id }
     }
