@@ -157,6 +157,53 @@ fn on_overlayfs() {
 }
 
 #[test]
+fn a_snapshot_with_a_wal_is_told_to_be_copied() {
+    in_own_mounts("read_only_snapshot");
+}
+
+#[test]
+fn read_only_snapshot() {
+    if !is_child("read_only_snapshot") || !separate() {
+        return;
+    }
+    let dir = Dir::new();
+    let snapshot = dir.file("snapshot");
+    fs::create_dir(&snapshot).unwrap();
+    assert!(mount("snapshot", &snapshot, "tmpfs", 0, ""));
+    let db = open(&dir.url("a.db?checkpoint=manual")).unwrap();
+    exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    // As a snapshot of the disk takes them: the -shm is no part of it.
+    for name in ["a.db", "a.db-wal"] {
+        fs::copy(dir.file(name), snapshot.join(name)).unwrap();
+    }
+    db.close().unwrap();
+    fs::copy(dir.file("a.db"), snapshot.join("b.db")).unwrap();
+    let remounted = mount("snapshot", &snapshot, "", libc::MS_REMOUNT | libc::MS_RDONLY, "");
+    assert!(remounted);
+    for query in ["?mode=ro", "", "?mode=rw"] {
+        let error = open(&dir.url(&format!("snapshot/a.db{query}"))).unwrap_err().to_string();
+        for part in ["mounted read-only", "a.db", "copy the database and its -wal together"] {
+            assert!(error.contains(part), "{query}: {part:?} is missing in: {error}");
+        }
+        assert!(!error.contains("chown"), "{error}");
+    }
+    // What is said works.
+    for name in ["a.db", "a.db-wal"] {
+        fs::copy(snapshot.join(name), dir.file(&format!("copy-{name}"))).unwrap();
+    }
+    fs::rename(dir.file("copy-a.db"), dir.file("copy.db")).unwrap();
+    fs::rename(dir.file("copy-a.db-wal"), dir.file("copy.db-wal")).unwrap();
+    let copy = open(&dir.url("copy.db")).unwrap();
+    assert_eq!(get(&copy, "SELECT a FROM t"), "1");
+    copy.close().unwrap();
+    // Without a -wal.
+    let error = open(&dir.url("snapshot/b.db?mode=ro")).unwrap_err().to_string();
+    assert!(error.contains("mounted read-only") && error.contains("immutable=1"), "{error}");
+    open(&dir.url("snapshot/b.db?immutable=1")).unwrap().close().unwrap();
+    println!("DONE");
+}
+
+#[test]
 fn counts_rows() {
     if is_child("counts_rows") {
         let db = open(&std::env::var("URL").unwrap()).unwrap();

@@ -37,7 +37,10 @@ pub(crate) unsafe fn bytes<'a>(data: *const c_void, length: usize, what: &str) -
         return Err(null(what));
     }
     if length > isize::MAX as usize {
-        return Err(Error::new(codes::ARGUMENT, format!("{what} cannot be {length} bytes long")));
+        // -1 as a floating-point number, made unsigned, is 2^63 on some machines: LuaJIT's interpreter does that.
+        return Err(Error::new(codes::ARGUMENT, format!("{what} cannot be {length} bytes long")).with_hint(
+            "pass its length in bytes, or KEEL_NUL, which is (size_t)-1: in LuaJIT ffi.cast('size_t', -1)",
+        ));
     }
     // SAFETY: the caller's promise, and the length fits Rust's limit.
     Ok(unsafe { std::slice::from_raw_parts(data.cast(), length) })
@@ -46,4 +49,22 @@ pub(crate) unsafe fn bytes<'a>(data: *const c_void, length: usize, what: &str) -
 /// The error for a NULL where a pointer is needed.
 pub(crate) fn null(what: &str) -> Error {
     Error::new(codes::ARGUMENT, format!("{what} is NULL"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As LuaJIT's interpreter passes -1: a floating-point number made unsigned.
+    #[test]
+    fn a_length_that_was_to_be_keel_nul_is_answered_with_how_to_write_it() {
+        for length in [1usize << 63, isize::MAX as usize + 2] {
+            // SAFETY: refused before it is read.
+            let error = unsafe { utf8(c"x".as_ptr(), length, "sql") }.unwrap_err();
+            assert_eq!(error.code(), codes::ARGUMENT);
+            assert!(error.hint().contains("KEEL_NUL") && error.hint().contains("LuaJIT"), "{error}");
+        }
+        // SAFETY: NUL-terminated.
+        assert_eq!(unsafe { utf8(c"x".as_ptr(), KEEL_NUL, "sql") }.unwrap(), "x");
+    }
 }

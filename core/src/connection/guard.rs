@@ -15,6 +15,7 @@ use crate::sqlite;
 use crate::sqlite::sql_text;
 use crate::sqlite::sql_text::PragmaText;
 use crate::vfs::confinement::{Confinement, confine};
+use crate::vfs::failed_open;
 use crate::waiting::deadline::Running;
 use crate::waiting::progress_handler::Progress;
 
@@ -200,6 +201,7 @@ impl<'a> Guard<'a> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
+        failed_open::forget();
         self.state.streams.get_mut().end(&self.connection.deferred.take_streams());
         self.roll_back_if_shared();
         // SAFETY: the connection is open and ours while the guard lives.

@@ -1,9 +1,12 @@
 //! `SQLITE_CANTOPEN`: the one code for a dozen causes.
 
+use std::ffi::{OsStr, c_int};
 use std::fs;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::{Explanation, FailedCall};
+use crate::platform::filesystem;
 use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle, strerror};
 use crate::settings::Access;
 use crate::sqlite;
@@ -12,6 +15,13 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32, errno: i32) -> Explanation
     let Some(path) = subject.path else {
         return Explanation::new("SQLite could not open a temporary file", "check that TMPDIR exists and is writable");
     };
+    if is_temporary(path) {
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        return Explanation::new(
+            format!("SQLite could not open a temporary file there: {}", other(errno)),
+            format!("check that {} exists and is writable, or set TMPDIR", directory.display()),
+        );
+    }
     if matches!(errno, libc::EMFILE | libc::ENFILE) {
         return Explanation::new(
             format!("no file descriptor is left ({})", strerror(errno)),
@@ -22,6 +32,58 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32, errno: i32) -> Explanation
         .or_else(|| file(path, subject, rc))
         .or_else(|| companions(path, subject))
         .unwrap_or_else(|| Explanation::new(other(errno), "look at the path named, from its root down"))
+}
+
+/// SQLite's own files beside a database.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Whether a file that could not be opened is the connection's database or lies beside it.
+pub(super) fn is_of(file: &Path, database: Option<&Path>) -> bool {
+    let Some(database) = database else { return false };
+    let base = without_suffix(file).unwrap_or(file);
+    // SQLite has resolved the links of the path; where it does not exist, those of its directory.
+    let resolved = |path: &Path| {
+        let in_directory = || Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?));
+        fs::canonicalize(path).ok().or_else(in_directory)
+    };
+    base == database || resolved(database).is_some_and(|real| real == base || Some(real) == resolved(base))
+}
+
+/// The file that ATTACH's message names, by its absolute path.
+pub(super) fn named_by_attach(message: &str) -> Option<PathBuf> {
+    let name = message.strip_prefix("unable to open database: ")?;
+    std::path::absolute(name).ok()
+}
+
+fn without_suffix(file: &Path) -> Option<&Path> {
+    let bytes = file.as_os_str().as_bytes();
+    let base = COMPANIONS.iter().find_map(|suffix| bytes.strip_suffix(suffix.as_bytes()))?;
+    Some(Path::new(OsStr::from_bytes(base)))
+}
+
+/// The database that the file lies beside, if it does.
+pub(super) fn database_of(file: &Path) -> PathBuf {
+    without_suffix(file).filter(|base| base.exists()).unwrap_or(file).to_owned()
+}
+
+fn is_temporary(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"etilqs_"))
+}
+
+/// What ATTACH asks of a file.
+///
+/// # Safety
+/// The call's handle is null or open, and the caller holds its lock.
+pub(super) unsafe fn access_of_attached(subject: &FailedCall<'_>) -> Access {
+    let mut creates = 0;
+    if !subject.raw.is_null() {
+        // SAFETY: the caller's promise; a negative value reads without setting.
+        unsafe {
+            let op = sqlite::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE;
+            sqlite::sqlite3_db_config(subject.raw, op, -1 as c_int, &raw mut creates);
+        }
+    }
+    if subject.access != Access::Read && creates == 1 { Access::Create } else { Access::Write }
 }
 
 fn other(errno: i32) -> String {
@@ -35,6 +97,7 @@ fn directory(path: &Path, subject: &FailedCall<'_>) -> Option<Explanation> {
         Obstacle::Missing(dir) => Explanation::new(
             format!("the directory {} does not exist", dir.display()),
             match subject.access {
+                _ if subject.attached => "check the path, or create it: ATTACH creates no directories".to_owned(),
                 Access::Create => format!("create it, or let mkdir=1 do so{note}"),
                 _ => format!("check the path; only mode=rwc creates directories{note}"),
             },
@@ -71,10 +134,16 @@ fn file(path: &Path, subject: &FailedCall<'_>, rc: i32) -> Option<Explanation> {
                     "correct the link, or create what it points to",
                 ));
             }
+            if subject.attached && subject.access != Access::Create {
+                return Some(Explanation::new(
+                    "the file does not exist, and ATTACH does not create it (attach=existing)",
+                    "check the path, or open the connection with attach=any",
+                ));
+            }
             if subject.access != Access::Create {
                 let mode = if subject.access == Access::Read { "mode=ro" } else { "mode=rw" };
                 return Some(Explanation::new(
-                    format!("the file does not exist, and {mode} creates none"),
+                    format!("the file does not exist, and {mode} does not create it"),
                     "check the path, or open it with mode=rwc to create it",
                 ));
             }
@@ -96,6 +165,24 @@ fn file(path: &Path, subject: &FailedCall<'_>, rc: i32) -> Option<Explanation> {
     None
 }
 
+/// A snapshot or an image: nothing can be created there, not even by a reader.
+pub(super) fn on_read_only(path: &Path) -> Explanation {
+    let size = fs::metadata(beside(path, "-wal")).map_or(0, |meta| meta.len());
+    if size == 0 {
+        return Explanation::new(
+            "it is a WAL database on a file system that is mounted read-only: a reader needs to create the -shm",
+            "open it with immutable=1, since nobody can write it there",
+        );
+    }
+    Explanation::new(
+        format!(
+            "its -wal has {size} bytes, and the file system is mounted read-only: to read them SQLite needs to create the -shm"
+        ),
+        "copy the database and its -wal together to a directory that may be written, and open the copy (immutable=1 would \
+         leave out what is in the -wal)",
+    )
+}
+
 fn unwritable(parent: &Path) -> Explanation {
     Explanation::new(
         format!("the directory {} may not be written ({})", parent.display(), describe(parent)),
@@ -105,7 +192,19 @@ fn unwritable(parent: &Path) -> Explanation {
 
 /// The file itself is fine: then it is one of the files beside it, or the directory that should hold them.
 fn companions(path: &Path, subject: &FailedCall<'_>) -> Option<Explanation> {
-    for suffix in ["-wal", "-shm", "-journal"] {
+    for suffix in COMPANIONS {
+        let companion = beside(path, suffix);
+        if let Some(kind) = fs::symlink_metadata(&companion).ok().as_ref().and_then(kind) {
+            return Some(Explanation::new(
+                format!("its {} is {kind}, not a file", companion.display()),
+                "SQLite keeps a file of its own under that name: move it away",
+            ));
+        }
+    }
+    if filesystem::read_only(path) {
+        return Some(on_read_only(path));
+    }
+    for suffix in COMPANIONS {
         let companion = beside(path, suffix);
         if companion.exists() && !(may(&companion, libc::R_OK) && may(&companion, libc::W_OK)) {
             return Some(Explanation::new(

@@ -20,11 +20,12 @@ use crate::registry::activity::Activity;
 use crate::settings::Access;
 use crate::sqlite;
 use crate::sqlite::handle;
-use crate::vfs::confinement;
+use crate::vfs::failed_open::{self, FailedOpen};
 
-pub(crate) use readonly::on_disk;
+pub(crate) use readonly::{on_disk, other_format};
 
 /// What failed: everything an explanation may look at.
+#[derive(Clone, Copy)]
 pub(crate) struct FailedCall<'a> {
     /// The connection, or null when there is none.
     pub raw: *mut sqlite::sqlite3,
@@ -39,12 +40,14 @@ pub(crate) struct FailedCall<'a> {
     pub activity: Option<&'a Activity>,
     /// The journal mode was to be changed, and has been waited for for so long.
     pub conversion: Option<Duration>,
+    /// The path is not the connection's own: it is attached, or was to be.
+    pub attached: bool,
 }
 
 impl<'a> FailedCall<'a> {
     /// A connection of which no more is known.
     pub(crate) fn of(raw: *mut sqlite::sqlite3, path: Option<&'a Path>, access: Access) -> FailedCall<'a> {
-        FailedCall { raw, path, access, path_note: None, id: None, activity: None, conversion: None }
+        FailedCall { raw, path, access, path_note: None, id: None, activity: None, conversion: None, attached: false }
     }
 }
 
@@ -64,11 +67,27 @@ impl Explanation {
 ///
 /// A failure that is about SQL, not about the file, keeps SQLite's own sentence unchanged.
 pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
-    if rc & 0xff == sqlite::SQLITE_CANTOPEN
-        && let Some(path) = confinement::take_refused()
-    {
-        return allowed_roots::outside(&path).with_sqlite_code(rc);
+    let failed = if rc & 0xff == sqlite::SQLITE_CANTOPEN { failed_open::take() } else { None };
+    if let Some(FailedOpen { path, outside: true }) = &failed {
+        return allowed_roots::outside(path).with_sqlite_code(rc);
     }
+    // SQLite says so of an attached file too, and of a temporary one. While it is opened, nothing is attached.
+    let other = match failed {
+        _ if subject.id.is_none() || rc & 0xff != sqlite::SQLITE_CANTOPEN => None,
+        Some(failed) => Some(cantopen::database_of(&failed.path)).filter(|path| !cantopen::is_of(path, subject.path)),
+        // It did not come to opening the file, but ATTACH says which one it was.
+        // SAFETY: the subject's handle is null or open, and the caller holds its lock.
+        None => cantopen::named_by_attach(&unsafe { handle::last_failure(subject.raw, rc) }.0),
+    };
+    let attached = other.as_deref().map(|path| FailedCall {
+        path: Some(path),
+        path_note: None,
+        attached: true,
+        // SAFETY: the subject's handle is null or open, and the caller holds its lock.
+        access: unsafe { cantopen::access_of_attached(subject) },
+        ..*subject
+    });
+    let subject = attached.as_ref().unwrap_or(subject);
     // SAFETY: the subject's handle is null or open, and the caller holds its lock.
     let (message, errno) = unsafe { handle::last_failure(subject.raw, rc) };
     let busy = (rc & 0xff == sqlite::SQLITE_BUSY).then(|| busy::data(subject, rc));

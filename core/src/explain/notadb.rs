@@ -7,10 +7,19 @@ use crate::sqlite::handle;
 pub(super) fn find(subject: &FailedCall<'_>) -> Explanation {
     match header(subject.raw) {
         Some(bytes) => {
+            // SAFETY: the subject's handle is open, and the caller holds its lock.
+            let versions = unsafe { handle::format_versions(subject.raw) };
+            if let (true, Some((_, version @ 3..))) = (bytes.starts_with(b"SQLite format 3\0"), versions) {
+                return Explanation::new(
+                    format!("its format is one that this SQLite does not read (read version {version} in its header)"),
+                    "a newer SQLite or another branch of it made it (wal2 is 3): open it there, and set \
+                     PRAGMA journal_mode=delete, which makes it one of the usual format",
+                );
+            }
             let (what, hint) = looks_like(&bytes);
-            Explanation::new(format!("it is no SQLite 3 database; its first bytes look like {what}"), hint)
+            Explanation::new(format!("it is not a SQLite 3 database; its first bytes look like {what}"), hint)
         }
-        None => Explanation::new("it is no SQLite 3 database", "check the path"),
+        None => Explanation::new("it is not a SQLite 3 database", "check the path"),
     }
 }
 

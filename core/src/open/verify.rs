@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::explain::on_disk;
+use crate::explain::{on_disk, other_format};
 use crate::open::compile_options;
 use crate::open::target::{Prepared, not_writable};
 use crate::open::{Opening, as_sqlite, read_switch, sqlite_version};
@@ -119,7 +119,8 @@ fn writable(opening: &Opening, path: &Path) -> Result<()> {
     if !read_only && directory {
         return Ok(());
     }
-    let (why, hint) = match on_disk(path) {
+    // SAFETY: the handle is open and nobody else has it yet.
+    let (why, hint) = match on_disk(path).or_else(|| unsafe { other_format(opening.raw) }) {
         Some(found) => (found.why, found.hint),
         None if !directory => (
             format!("the directory {} may not be written ({})", parent.display(), owner(parent)),

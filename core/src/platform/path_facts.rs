@@ -1,6 +1,6 @@
 //! Facts about a path, gathered without opening it.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -13,7 +13,8 @@ pub(crate) fn may(path: &Path, mode: i32) -> bool {
     unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) == 0 }
 }
 
-/// `owned by alice (uid 1000), mode 0644`, with who is asking.
+/// `owned by alice (uid 1000), mode 0644`, with who is asking. The name is that of `/etc/passwd`: the system's other
+/// directories of users may be across a network, and a message must not wait for one.
 pub(crate) fn describe(path: &Path) -> String {
     match fs::metadata(path) {
         Ok(meta) => format!(
@@ -28,18 +29,18 @@ pub(crate) fn describe(path: &Path) -> String {
 }
 
 fn user(uid: u32) -> String {
-    // SAFETY: an all-zero passwd is a valid value of a struct of integers and pointers.
-    let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
-    let mut found = std::ptr::null_mut();
-    let mut buffer = [0 as libc::c_char; 2048];
-    // SAFETY: the buffer outlives the use of `entry`, whose strings point into it.
-    unsafe {
-        let rc = libc::getpwuid_r(uid, &mut entry, buffer.as_mut_ptr(), buffer.len(), &mut found);
-        if rc == 0 && !found.is_null() {
-            return format!("{} (uid {uid})", CStr::from_ptr(entry.pw_name).to_string_lossy());
-        }
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    match users.lines().find_map(|line| name_of(line, uid)) {
+        Some(name) => format!("{name} (uid {uid})"),
+        None => format!("uid {uid}"),
     }
-    format!("uid {uid}")
+}
+
+/// The user's name, when the line `name:password:uid:…` is of that user.
+fn name_of(line: &str, uid: u32) -> Option<&str> {
+    let mut fields = line.split(':');
+    let name = fields.next().filter(|name| !name.is_empty())?;
+    (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
 }
 
 /// What the operating system calls an errno.
@@ -84,6 +85,8 @@ pub(crate) fn kind(meta: &fs::Metadata) -> Option<&'static str> {
     let kind = meta.file_type();
     if kind.is_file() {
         None
+    } else if kind.is_symlink() {
+        Some("a symbolic link")
     } else if kind.is_dir() {
         Some("a directory")
     } else if kind.is_fifo() {
@@ -100,4 +103,18 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_named_by_the_systems_own_list() {
+        assert_eq!(name_of("root:x:0:0:root:/root:/bin/sh", 0), Some("root"));
+        for line in ["root:x:10:0:root:/root:/bin/sh", "root:x", ":x:0:0", "", "# comment", "+::::::"] {
+            assert_eq!(name_of(line, 0), None, "{line}");
+        }
+        assert_eq!(user(4_294_967_294), "uid 4294967294");
+    }
 }

@@ -100,6 +100,24 @@ unsafe fn file_of(db: *mut sqlite::sqlite3, name: *const c_char) -> Option<*mut 
     }
 }
 
+/// The versions of the file format that the header names, for writing and for reading, read through SQLite's own
+/// descriptor: a descriptor of our own would, when closed, drop every lock this process holds on the file.
+///
+/// # Safety
+/// As for [`text`]; `db` may be null.
+pub(crate) unsafe fn format_versions(db: *mut sqlite::sqlite3) -> Option<(u8, u8)> {
+    if db.is_null() {
+        return None;
+    }
+    let mut versions = [0u8; 2];
+    // SAFETY: the caller's promise, and two bytes fit the buffer.
+    unsafe {
+        let file = file(db)?;
+        let read = (*(*file).pMethods).xRead?;
+        (read(file, versions.as_mut_ptr().cast(), 2, 18) == sqlite::SQLITE_OK).then_some((versions[0], versions[1]))
+    }
+}
+
 /// Copies a C string of SQLite's.
 ///
 /// # Safety

@@ -8,11 +8,12 @@ use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::platform::allowed_roots::{self, Roots};
 use crate::platform::errno;
+use crate::vfs::failed_open;
 
 thread_local! {
     /// How many notes this thread has. Most have none, and look no further.
@@ -20,8 +21,6 @@ thread_local! {
     /// What the calls that this thread is in may open, by the number of the note: the last one counts.
     static WITHIN: RefCell<Vec<(u64, Option<Arc<Roots>>)>> = const { RefCell::new(Vec::new()) };
     static NEXT: Cell<u64> = const { Cell::new(0) };
-    /// What was refused last.
-    static REFUSED: RefCell<Option<PathBuf>> = const { RefCell::new(None) };
 }
 
 /// The note of one call; it ends with it.
@@ -34,7 +33,6 @@ pub(crate) fn confine(roots: Option<&Arc<Roots>>) -> Confinement {
     }
     let number = NEXT.replace(NEXT.get() + 1);
     let noted = WITHIN.try_with(|within| within.borrow_mut().push((number, roots.cloned()))).is_ok();
-    let _ = REFUSED.try_with(|refused| refused.borrow_mut().take());
     NOTES.set(NOTES.get() + usize::from(noted));
     Confinement(noted.then_some(number))
 }
@@ -58,15 +56,6 @@ fn current() -> Option<Arc<Roots>> {
 /// Whether this thread is confined now.
 pub(crate) fn is_active() -> bool {
     current().is_some()
-}
-
-/// The path that was refused since the call began; told once.
-pub(crate) fn take_refused() -> Option<PathBuf> {
-    REFUSED.try_with(|refused| refused.borrow_mut().take()).ok().flatten()
-}
-
-fn refuse(path: &Path) {
-    let _ = REFUSED.try_with(|refused| *refused.borrow_mut() = Some(path.to_owned()));
 }
 
 /// SQLite's own: a temporary file, which nobody else can name, and its source of randomness.
@@ -122,7 +111,7 @@ fn failed(path: &Path, error: &std::io::Error) -> c_int {
     let errno = error.raw_os_error().unwrap_or(libc::EIO);
     // A link, or what has become one.
     if matches!(errno, libc::EPERM | libc::ELOOP | libc::ENOTDIR) {
-        refuse(path);
+        failed_open::note(path, true);
     }
     errno::set(errno);
     -1

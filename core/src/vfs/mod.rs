@@ -5,6 +5,7 @@
 
 pub(crate) mod confinement;
 pub mod descriptor;
+pub(crate) mod failed_open;
 pub(crate) mod file_checks;
 pub(crate) mod file_monitor;
 pub(crate) mod file_state;

@@ -5,7 +5,9 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -15,6 +17,7 @@ use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
 use crate::sqlite;
 use crate::vfs::confinement;
+use crate::vfs::failed_open;
 
 type OpenFn = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
 type StatFn = unsafe extern "C" fn(*const c_char, *mut libc::stat) -> c_int;
@@ -194,9 +197,14 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
             confinement::open(path, flags, mode).unwrap_or_else(|| open(path, flags, mode))
         };
     }
-    if fd >= 0
-        && let Some(stat) = status(fd)
-    {
+    if fd < 0 {
+        let error = std::io::Error::last_os_error();
+        // SAFETY: SQLite's own path.
+        note_failure(unsafe { CStr::from_ptr(path) });
+        errno::set(error.raw_os_error().unwrap_or(libc::EIO));
+        return fd;
+    }
+    if let Some(stat) = status(fd) {
         let file = file_of(&stat);
         // SAFETY: SQLite's own path.
         let refused = if is_special(&stat) && unsafe { CStr::from_ptr(path) } != c"/dev/urandom" {
@@ -212,6 +220,8 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
             // Neither has locks to lose by this close: no lock is taken on what is not a file, nor has a child any.
             // SAFETY: as above.
             unsafe { std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd) };
+            // SAFETY: SQLite's own path.
+            note_failure(unsafe { CStr::from_ptr(path) });
             errno::set(errno);
             return -1;
         }
@@ -219,6 +229,10 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
         SEEN.set(Seen { opened: Some((fd, file)), ..SEEN.get() });
     }
     fd
+}
+
+fn note_failure(path: &CStr) {
+    failed_open::note(Path::new(OsStr::from_bytes(path.to_bytes())), false);
 }
 
 /// A pipe, a device: neither a file nor a directory, which SQLite opens to write it down.
