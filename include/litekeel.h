@@ -661,7 +661,9 @@ int32_t keel_checkpoint(keel_db *db,
  *
  * `pages`: how many are copied in each step; 0: litekeel chooses; negative: all at once. `progress` may be NULL, and
  * is called with `ctx`. When it stops the backup: SQLITE_INTERRUPT. After a failure a destination that was new is
- * gone, and one that existed is as it was. Returns the codes of keel_open for the destination, and SQLite's.
+ * gone, and one that existed is as it was; a new one has its name only when it is complete. Returns the codes of
+ * keel_open for the destination, and SQLite's: SQLITE_NOTADB when the database has no page yet, so that nothing could be
+ * copied, and KEEL_CONFLICT when the destination has its texts in another encoding.
  */
 int32_t keel_backup(keel_db *db,
                     const char *dest_url,

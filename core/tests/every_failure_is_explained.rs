@@ -92,6 +92,27 @@ fn permissions() {
 }
 
 #[test]
+fn what_a_terminal_obeys_is_written_out() {
+    let dir = Dir::new();
+    let name = "a%1b[2J%e2%80%ae.db";
+    open(&dir.url(name)).unwrap().close().unwrap();
+    fs::hard_link(dir.file("a\x1b[2J\u{202e}.db"), dir.file("b.db")).unwrap();
+    mode(dir.file("b.db"), 0o666);
+    let error = open(&dir.url(name)).unwrap_err();
+    let reader = open(&dir.url(&format!("{name}?mode=ro"))).unwrap();
+    let warnings = reader.report().warnings.join("; ");
+    let findings = litekeel_core::hazards::hazards(reader.path().unwrap(), reader.settings().unwrap());
+    let findings: Vec<_> = findings.iter().map(|finding| format!("{} {}", finding.found, finding.remedy)).collect();
+    for text in [error.to_string(), warnings, findings.join("; ")] {
+        told(&text, &["a\\x1b[2J\\u{202e}.db"]);
+        assert!(!text.contains(['\x1b', '\u{202e}']), "{text:?}");
+    }
+    // The path itself is as it is.
+    assert!(error.path().unwrap().ends_with("a\x1b[2J\u{202e}.db"));
+    reader.close().unwrap();
+}
+
+#[test]
 fn paths() {
     let dir = Dir::new();
     fs::create_dir(dir.file("d")).unwrap();

@@ -247,7 +247,7 @@ pub unsafe extern "C" fn keel_begin(db: *mut keel_db, mode: i32, err: *mut *mut 
             KEEL_IMMEDIATE => Begin::Immediate,
             KEEL_EXCLUSIVE => Begin::Exclusive,
             other => {
-                return Err(Error::new(codes::ARGUMENT, format!("{other} is no mode of a transaction"))
+                return Err(Error::new(codes::ARGUMENT, format!("{other} is not a transaction mode"))
                     .with_hint("use KEEL_DEFAULT, KEEL_DEFERRED, KEEL_IMMEDIATE or KEEL_EXCLUSIVE"));
             }
         };

@@ -46,7 +46,9 @@ pub type keel_progress = Option<unsafe extern "C" fn(ctx: *mut c_void, done: i64
 ///
 /// `pages`: how many are copied in each step; 0: litekeel chooses; negative: all at once. `progress` may be NULL, and
 /// is called with `ctx`. When it stops the backup: SQLITE_INTERRUPT. After a failure a destination that was new is
-/// gone, and one that existed is as it was. Returns the codes of keel_open for the destination, and SQLite's.
+/// gone, and one that existed is as it was; a new one has its name only when it is complete. Returns the codes of
+/// keel_open for the destination, and SQLite's: SQLITE_NOTADB when the database has no page yet, so that nothing could be
+/// copied, and KEEL_CONFLICT when the destination has its texts in another encoding.
 ///
 /// # Safety
 /// `dest_url` is NULL or readable for `len`; `progress` may be called with `ctx`; `err` is NULL or writable.

@@ -17,7 +17,7 @@ pub(super) fn find(subject: &FailedCall<'_>) -> Explanation {
                 );
             }
             let (what, hint) = looks_like(&bytes);
-            Explanation::new(format!("it is not a SQLite 3 database; its first bytes look like {what}"), hint)
+            Explanation::new(format!("it is not a SQLite 3 database: its first bytes look like {what}"), hint)
         }
         None => Explanation::new("it is not a SQLite 3 database", "check the path"),
     }

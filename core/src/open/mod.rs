@@ -23,6 +23,7 @@ use std::time::Instant;
 
 use crate::connection::{Connection, Identity};
 use crate::error::codes;
+use crate::error::printable::printable;
 use crate::error::{Error, Result};
 use crate::events;
 use crate::events::Event;
@@ -194,6 +195,10 @@ fn open_new(resolved: Resolved, options: &Options, shared: bool) -> Result<Arc<C
         ));
     }
     verify::describe(&opening, settings, &mut report);
+    // They name paths, and are printed.
+    for warning in &mut report.warnings {
+        *warning = printable(warning).into_owned();
+    }
     let file = opening.path.as_deref().and_then(file_id);
     report.path = opening.path.clone();
     report.elapsed = began.elapsed();

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::error::printable::printable;
 use crate::explain::on_disk;
 use crate::locks::processes;
 use crate::platform::filesystem;
@@ -53,9 +54,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding.
+    /// A finding. What a terminal would obey in its texts is written out.
     pub fn new(check: &'static str, level: Level, found: impl Into<String>, remedy: impl Into<String>) -> Finding {
-        Finding { check, level, found: found.into(), remedy: remedy.into() }
+        let shown = |text: String| printable(&text).into_owned();
+        Finding { check, level, found: shown(found.into()), remedy: shown(remedy.into()) }
     }
 }
 
