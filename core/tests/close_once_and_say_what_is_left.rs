@@ -20,6 +20,62 @@ fn closing_twice_gives_the_same_report_and_later_calls_are_refused() {
 }
 
 #[test]
+fn what_virtual_tables_prepare_for_themselves_is_nobodys_leak() {
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(
+        &db,
+        "CREATE VIRTUAL TABLE \"it's\" USING fts5(a); INSERT INTO \"it's\" VALUES('one two');
+         CREATE TABLE c(id INTEGER PRIMARY KEY, a); INSERT INTO c VALUES(1, 'three');
+         CREATE VIRTUAL TABLE e USING fts5(a, content=c, content_rowid=id); INSERT INTO e(e) VALUES('rebuild');
+         CREATE VIRTUAL TABLE f USING fts4(a); INSERT INTO f VALUES('one two');
+         CREATE VIRTUAL TABLE r USING rtree(id, x0, x1, +extra); INSERT INTO r VALUES(1, 2, 3, 'x');
+         ATTACH ':memory:' AS \"o'ther\"; CREATE VIRTUAL TABLE \"o'ther\".g USING fts5(a); INSERT INTO g VALUES('x')",
+    );
+    for sql in
+        ["SELECT * FROM e WHERE e MATCH 'three'", "SELECT * FROM r WHERE x0 > 1", "SELECT * FROM f WHERE f MATCH 'two'"]
+    {
+        assert_eq!(db.query(sql, None).unwrap().table().rows(), 1, "{sql}");
+    }
+    {
+        let guard = db.lock().unwrap();
+        // SAFETY: the guard's handle. The control: there are such statements.
+        assert!(!unsafe { sqlite::sqlite3_next_stmt(guard.raw(), std::ptr::null_mut()) }.is_null());
+    }
+    let report = db.close().unwrap();
+    assert_eq!(report.leaked_statements, Vec::<String>::new());
+    assert!(report.optimized && report.wal_removed, "{report:?}");
+}
+
+#[test]
+fn statements_of_others_on_virtual_tables_are_told() {
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE VIRTUAL TABLE f USING fts5(a); INSERT INTO f VALUES('one two')");
+    let texts = [c"SELECT a FROM f", c"SELECT * FROM f_data", c"SELECT * FROM main.f_data", c"SELECT 'main', 'f_data'"];
+    let mut statements = Vec::new();
+    for text in texts {
+        let guard = db.lock().unwrap();
+        let mut statement = std::ptr::null_mut();
+        // SAFETY: the guard's handle; the statement is finalized below.
+        let rc = unsafe {
+            sqlite::sqlite3_prepare_v2(guard.raw(), text.as_ptr(), -1, &mut statement, &mut std::ptr::null())
+        };
+        assert_eq!(rc, sqlite::SQLITE_OK);
+        statements.push(statement);
+    }
+    let mut told = db.close().unwrap().leaked_statements;
+    told.sort();
+    let mut expected = texts.map(|text| text.to_str().unwrap());
+    expected.sort();
+    assert_eq!(told, expected);
+    for statement in statements {
+        // SAFETY: prepared above, finalized once; the handle lives on behind them.
+        unsafe { sqlite::sqlite3_finalize(statement) };
+    }
+}
+
+#[test]
 fn statements_of_others_survive_and_are_listed() {
     let dir = Dir::new();
     let db = open(&dir.url("a.db")).unwrap();

@@ -25,7 +25,7 @@ const verdicts = {
 	'Database.constructor {nativeBinding}': ['different', 'checked as there, then ignored: the library is in the platform\'s package, and a second copy of SQLite in the process would be unsafe'],
 	'Database.constructor {journalFd}': ['better', 'as in 13.2; and connections by path in the same process and it respect each other\'s locks'],
 	'Database.function': ['same', 'what a callback throws arrives by identity'],
-	'Database.backup': ['better', 'a locked source is tried again, not only a busy one'],
+	'Database.backup': ['better', 'it ends although other processes write, by larger steps the more often they make SQLite begin anew; a locked source is tried again, not only a busy one'],
 	'Database.serialize': ['better', 'the image of a WAL database opens again; a schema that is not there is an SqliteError naming the cause, not a lack of memory'],
 	'Database.close': ['better', 'also at `process.exit()`, on an uncaught error and at the end of a worker: no `-wal` stays behind'],
 	'SqliteError.constructor': ['better', 'a class as in 13, and callable without `new` as in 12'],

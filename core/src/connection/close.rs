@@ -185,7 +185,8 @@ unsafe fn leave_foreign_files(
     told
 }
 
-/// The SQL of every statement on the handle.
+/// The SQL of every statement on the handle, but for those that virtual tables have made for themselves: these end with
+/// the handle.
 unsafe fn statements(db: *mut sqlite::sqlite3) -> Vec<String> {
     let mut found = Vec::new();
     let mut statement = std::ptr::null_mut();
@@ -194,11 +195,28 @@ unsafe fn statements(db: *mut sqlite::sqlite3) -> Vec<String> {
         loop {
             statement = sqlite::sqlite3_next_stmt(db, statement);
             if statement.is_null() {
-                return found;
+                break;
             }
             found.push(handle::owned(sqlite::sqlite3_sql(statement)).unwrap_or_default());
         }
+        found.retain(|sql| !is_of_a_virtual_table(db, sql));
     }
+    found
+}
+
+/// Whether SQL spells a table as virtual tables do: FTS3, FTS5 and the R-tree `'main'.'t_data'` (and FTS5
+/// `PRAGMA 'main'.data_version`), others `"main"."t_data"`, of which SQLite knows that they belong to a virtual table.
+///
+/// # Safety
+/// As for [`handle::text`].
+unsafe fn is_of_a_virtual_table(db: *mut sqlite::sqlite3, sql: &str) -> bool {
+    let sql = format!("'{}'", sql.replace('\'', "''"));
+    let query = format!(
+        "SELECT 1 FROM pragma_table_list WHERE instr({sql}, printf('''%q''.''%q''', schema, name)) \
+         OR {sql} = printf('PRAGMA %Q.data_version', schema) OR type = 'shadow' AND instr({sql}, printf('\"%w\".\"%w\"', schema, name)) LIMIT 1"
+    );
+    // SAFETY: the caller's promise.
+    matches!(unsafe { handle::run(db, query) }, Ok(Some(_)))
 }
 
 unsafe fn optimize(connection: &Connection, state: &State, report: &mut CloseReport) {
