@@ -180,7 +180,7 @@ for (const major of runtimes.majors) {
 					() => db.transaction(() => db.inTransaction)(), () => db.function('f' + Math.floor(Math.random() * 9), (x) => x),
 					() => new Array(1e5).fill({}), () => db.unsafeMode(false), () => db.holders(), () => db.serialize(),
 				];
-				left.rows = db.prepare('SELECT a FROM t UNION ALL SELECT 2').iterate();
+				left.rows = db.prepare('SELECT a FROM t UNION ALL SELECT 2'); left.rows.all();
 				left.session = db.createSession();
 				ready();
 				for (let at = ${round}, refused = 0;; at++) try {
