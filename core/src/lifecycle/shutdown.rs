@@ -180,6 +180,7 @@ fn shut_down(signal: c_int) {
     }
     signals::take_effect(signal);
     DONE.store(true, Ordering::Release);
+    signals::end_first_process(signal);
 }
 
 fn name(signal: c_int) -> String {

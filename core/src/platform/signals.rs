@@ -287,7 +287,6 @@ pub(crate) fn take_effect(signal: c_int) {
             Effect::Had => {}
             Effect::Handler => {
                 libc::kill(libc::getpid(), signal);
-                end_first_process(signal);
             }
         }
     }
@@ -335,8 +334,9 @@ fn put_back(signal: c_int) -> Effect {
 }
 
 /// The first process of a container (or of a PID namespace) is not ended by a signal's default action. Where a runtime's
-/// handler gives the signal its default back in order to die of it, the process would live on with everything closed.
-fn end_first_process(signal: c_int) {
+/// handler gives the signal its default back in order to die of it, the process would live on with everything closed. To be
+/// called when nobody waits for this thread any more.
+pub(crate) fn end_first_process(signal: c_int) {
     const LOOK: Duration = Duration::from_millis(100);
     // SAFETY: asks for one's own number.
     if unsafe { libc::getpid() } != 1 {
