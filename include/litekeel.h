@@ -687,7 +687,8 @@ int32_t keel_backup(keel_db *db,
  * handler, `finally` or hook, comes too late for the database: every call is refused with KEEL_E_SHUTTING_DOWN. A
  * server that wants to finish its requests first handles the signal and closes by itself; it does not call this.
  *
- * A handler that is installed later has the signal for itself. A second signal ends the waiting for writers, a third
+ * A handler that is installed later has the signal for itself; if it calls the one that it found, it goes on when all is
+ * closed. A second signal ends the waiting for writers, a third
  * one the process. `exit` meanwhile waits until all is closed. An ignored signal stays ignored. A forked child calls
  * this for itself; until then signals have their usual effect there. Finish or close your own statements on SQLite's
  * handle first: nothing here knows who uses them. KEEL_E_ARGUMENT for a signal that cannot be caught.

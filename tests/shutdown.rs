@@ -173,8 +173,13 @@ fn a_handler_that_ends_the_process_does_so_after_everything_is_closed() {
     let dir = object::scratch("shutdown-handlers");
     let program = object::compile("shutdown", &dir);
     for _ in 0..5 {
+        // `over-dies`: one that is installed over ours and calls it before it ends the process.
         // As the runtimes of Ruby, PHP, Go and others do, and as a program with `_exit` in its handler.
-        for (mode, expected) in [("dies", (None, Some(libc::SIGTERM))), ("leaves", (Some(9), None))] {
+        for (mode, expected) in [
+            ("dies", (None, Some(libc::SIGTERM))),
+            ("leaves", (Some(9), None)),
+            ("over-dies", (None, Some(libc::SIGTERM))),
+        ] {
             let running = start(&program, &dir, mode);
             running.signal(libc::SIGTERM);
             let end = running.end();

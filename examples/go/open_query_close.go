@@ -162,6 +162,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	// Go runs none of C's exit handlers: what main leaves open, also by a panic, nobody else closes. os.Exit and log.Fatal
+	// skip this.
+	defer closeDatabase(db)
 	for _, step := range []struct {
 		sql    string
 		values []any

@@ -34,6 +34,12 @@ static void between(int number) {
     if (found.sa_handler != SIG_DFL && found.sa_handler != SIG_IGN) found.sa_handler(number);
 }
 
+/* Installed over ours, calls it, and ends the process, as Deno does. */
+static void over_dies(int number) {
+    found.sa_handler(number);
+    dies(number);
+}
+
 static void under(int number) {
     (void)number;
     note("under\n");
@@ -206,6 +212,11 @@ int main(int count, char **words) {
         while (keel_open_handles() > 0) usleep(1000);
         usleep(100000);
         return 7;
+    }
+    if (strcmp(mode, "over-dies") == 0) {
+        set(SIGTERM, over_dies, &found);
+        ready();
+        for (;;) pause();
     }
     if (strcmp(mode, "returns") == 0 || strcmp(mode, "returns-writing") == 0) {
         if (strcmp(mode, "returns-writing") == 0) must(keel_begin(db, KEEL_IMMEDIATE, &err), err);

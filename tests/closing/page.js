@@ -17,7 +17,10 @@ exports.page = (text, rows, ways) => {
 		return notes.find((known) => known.endsWith(note)).slice(0, 3);
 	};
 	for (const { host, cells } of rows) {
-		const line = `| ${host.name} | ${cells.map(({ text: said, note }) => (note ? `${said} ${mark(note)}` : said)).join(' | ')} |`;
+		const known = table.get(host.name)?.slice(2, -2).split(' | ') ?? [];
+		// What could not be measured here is left as it was measured elsewhere.
+		const said = ({ text: ended, note }, at) => (ended === null ? known[at + 1] ?? 'not measured' : note ? `${ended} ${mark(note)}` : ended);
+		const line = `| ${[host.name, ...cells.map(said)].join(' | ')} |`;
 		if (table.get(host.name) !== line) stale.push(line);
 		table.set(host.name, line);
 	}

@@ -1,9 +1,11 @@
 'use strict';
 // The columns of the matrix: what is run, which signals come, where it does not apply, where the -wal stays and why.
 
-const noFork = (host) => (host.forks ? undefined : `${host.language} cannot fork itself`);
+const noFork = (host) => (host.forks ? undefined : 'its language has no `fork`');
 const goExit = (host) => (host.language === 'Go' ? '`os.Exit` runs neither `defer` nor C\'s exit handlers: close before it' : undefined);
 
+/** Each: the mode that the host runs in, the signals that come when it is ready; `first`: as the first process of a PID
+ * namespace; `refused`: no write after the signal may be accepted; `none`, `leaves`: why it does not apply, why the -wal stays. */
 exports.ways = [
 	{ name: 'natural end', mode: 'natural' },
 	{ name: 'exit call', mode: 'exit', leaves: goExit },

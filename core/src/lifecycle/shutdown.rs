@@ -46,7 +46,8 @@ pub(crate) fn refuse() -> Result<()> {
 /// hooks of the program that run later. Readers are interrupted, open write transactions waited for up to `grace` and then
 /// rolled back. Connections are closed in reverse order of opening. Only then does the signal take the effect that it had
 /// before: the default ends the process with the signal's exit status, a handler of the program's is called as the system
-/// calls it, and ending the process is left to it. A handler that is installed later, over ours, has the signal for itself.
+/// calls it, and ending the process is left to it. A handler that is installed later, over ours, has the signal for itself;
+/// one that calls ours goes on when everything is closed.
 ///
 /// A second signal ends the waiting for writers, a third one the process, at once. `exit` meanwhile waits until everything
 /// is closed. A signal that is ignored stays ignored. A forked child calls this for itself; until then signals have their
@@ -86,7 +87,7 @@ pub fn watch(signal: c_int, grace: Duration) -> Result<bool> {
         return Err(Error::new(codes::FORKED, text).with_hint("make it with fork(), or call exec in it first"));
     }
     GRACE_MS.store(grace.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
-    signals::act_on(signal, shut_down)
+    signals::act_on(signal, grace + 2 * PATIENCE, shut_down)
 }
 
 /// Gives a signal back what it did before [`watch`], unless the program has changed that meanwhile.

@@ -6,7 +6,7 @@
 //! instead, with the former disposition back in place.
 
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::error::codes;
@@ -32,6 +32,10 @@ static DIRECT: AtomicBool = AtomicBool::new(false);
 static SECOND: AtomicBool = AtomicBool::new(false);
 /// Nothing is to be waited for any more.
 static HURRIED: AtomicBool = AtomicBool::new(false);
+/// What is to come before the signal's effect is done.
+static ACTED: AtomicBool = AtomicBool::new(false);
+/// For how long a handler over ours is kept from going on, in milliseconds.
+static HELD_MS: AtomicU64 = AtomicU64::new(0);
 /// The former dispositions are back.
 static PUT_BACK: AtomicBool = AtomicBool::new(false);
 /// The thread whose call of a former handler is under way, by signal.
@@ -62,11 +66,13 @@ pub(crate) fn hurry() {
 
 /// `act` is called, on a thread of ours, for the first of all such signals that comes. Returns whether our handler was put
 /// in front of what the signal did; it is not where it is there already, nor for a signal that is ignored, which stays so.
+/// `longest`: how long `act` mostly takes at most.
 ///
 /// # Errors
 /// `KEEL_IO` when the thread, its pipe or a handler cannot be made.
-pub(crate) fn act_on(signal: c_int, act: fn(c_int)) -> Result<bool> {
+pub(crate) fn act_on(signal: c_int, longest: Duration, act: fn(c_int)) -> Result<bool> {
     let _installing = INSTALLING.lock();
+    HELD_MS.store(longest.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     if PIPE[1].load(Ordering::Acquire) < 0 {
         start(act)?;
     }
@@ -145,7 +151,7 @@ pub(crate) fn in_child() {
         }
     }
     FIRST.store(0, Ordering::Release);
-    for flag in [&DIRECT, &SECOND, &HURRIED, &PUT_BACK] {
+    for flag in [&DIRECT, &SECOND, &HURRIED, &ACTED, &PUT_BACK] {
         flag.store(false, Ordering::Release);
     }
     PASSING.iter().for_each(|thread| thread.store(0, Ordering::Release));
@@ -210,17 +216,35 @@ extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut
             DIRECT.store(disposition(signal).is_some_and(|now| is_ours(&now)), Ordering::Release);
             let byte = signal as u8;
             libc::write(PIPE[1].load(Ordering::Acquire), (&raw const byte).cast(), 1);
+            if !DIRECT.load(Ordering::Acquire) {
+                hold_back();
+            }
         } else if PUT_BACK.load(Ordering::Acquire) {
             // Only a handler that was installed over ours still calls it, and would not have called a default.
             pass_on(signal, info, context);
         } else if !SECOND.swap(true, Ordering::AcqRel) {
             hurry();
+            if !disposition(signal).is_some_and(|now| is_ours(&now)) {
+                hold_back();
+            }
         } else if pass_on(signal, info, context) == Passed::Default {
             // The third: whoever sends it wants the end, whatever is left. Not the second: one key press often makes
             // two signals, the terminal's and the one that npm or a shell passes on.
             die(signal);
         }
         errno::set(errno);
+    }
+}
+
+/// A handler that was installed over ours and calls it may end the process next, as Deno's does: it is kept until everything
+/// is closed. Not without end: this very thread may have been interrupted in a call that the closing waits for.
+unsafe fn hold_back() {
+    const LOOK: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+    let mut left = HELD_MS.load(Ordering::Relaxed);
+    while left > 0 && !ACTED.load(Ordering::Acquire) {
+        // SAFETY: may be called in a handler.
+        unsafe { libc::nanosleep(&LOOK, std::ptr::null_mut()) };
+        left -= 1;
     }
 }
 
@@ -279,6 +303,7 @@ unsafe fn die(signal: c_int) -> ! {
 /// Gives every signal back what it did before, and the first one its effect. Returns where that is left to a handler of
 /// the program's.
 pub(crate) fn take_effect(signal: c_int) {
+    ACTED.store(true, Ordering::Release);
     let effect = put_back(signal);
     // SAFETY: this thread may end the process; a signal may be sent to oneself.
     unsafe {
