@@ -1,0 +1,229 @@
+//! The order of opening. It matters, and is told here alone.
+//!
+//! A pragma before the busy handler fails at once on a contended file; `page_size` after WAL is silently ignored;
+//! `foreign_keys` inside a transaction too. Every failure names its step.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::inspect::{self, ReadPath};
+use super::opening::{self, Opening};
+use super::target::{self, Prepared};
+use super::{hardening, journal, pragmas, probe, verify};
+use crate::connection::{Connection, Identity};
+use crate::error::printable::printable;
+use crate::error::{Error, Result};
+use crate::events::{self, Event};
+use crate::lifecycle::{initialize, shutdown};
+use crate::platform::file_id::{FileStamp, file_id};
+use crate::preflight::{second_library, second_sqlite};
+use crate::report::OpenReport;
+use crate::settings::{Access, Id, Options, Resolved, Settings, Target, words};
+use crate::vfs::confinement::confine;
+use crate::vfs::open_files;
+use crate::wal::checkpointer::{self, Wish};
+
+/// Who may use the connection that is opened.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Owners {
+    /// Whoever opens it.
+    One,
+    /// Every host of the process that asks for this file with `share=1`.
+    WhoeverAsks,
+}
+
+/// A handle that is open, and how it reads.
+struct Handle {
+    opening: Opening,
+    read_path: ReadPath,
+    /// The state of the file before it was opened, when it may be read without locks.
+    before: Option<FileStamp>,
+}
+
+/// Opens, tunes, verifies and registers a connection of its own.
+pub(super) fn open_new(resolved: Resolved, options: &Options, owners: Owners) -> Result<Arc<Connection>> {
+    let began = Instant::now();
+    let _confined = confine(resolved.roots.as_ref());
+    shutdown::refuse().map_err(at("open"))?;
+    initialize::initialise();
+    initialize::take_recovered();
+    let (settings, access) = (&resolved.settings, resolved.settings.access());
+    let mut report = first_report(&resolved);
+
+    let prepared = target::prepare(&resolved, options, access, &mut report).map_err(at("target"))?;
+    refuse_second_copies(&resolved, &mut report)?;
+    let _look_only = options.inspect.then(open_files::create_nothing);
+    let mut handle = open_handle(&resolved, options, access)?;
+    let opening = &mut handle.opening;
+    prepared.finish(opening.path.as_deref()).map_err(at("target"))?;
+    hardening::apply(opening, settings, resolved.roots.is_some())?;
+    opening.install_busy_handler(settings);
+    create(opening, settings, &mut report)?;
+    tune(opening, settings, &prepared, &mut report)?;
+    verify::verify(opening, settings, &prepared, &mut report)?;
+    inspect::correct(handle.read_path, &mut report);
+    if access == Access::Read && !options.inspect {
+        report.warnings.extend(opening.path.as_deref().and_then(target::locks_the_owner_out));
+    }
+    report_recovery(opening, options, &mut report);
+    verify::describe(opening, settings, &mut report);
+    // They name paths, and are printed.
+    for warning in &mut report.warnings {
+        *warning = printable(warning).into_owned();
+    }
+    report.path = opening.path.clone();
+    report.elapsed = began.elapsed();
+
+    let connection = assemble(handle, resolved, options, owners, report);
+    if let Err(error) = shutdown::refuse() {
+        // It began meanwhile, and may have closed what it saw before this one was there.
+        connection.close()?;
+        return Err(error.with_step("open"));
+    }
+    Ok(connection)
+}
+
+/// Opens the destination of a backup: checked as any other file, but not tuned, since its whole content is replaced.
+pub(crate) fn destination(
+    resolved: &Resolved,
+    options: &Options,
+    access: Access,
+    report: &mut OpenReport,
+) -> Result<Opening> {
+    initialize::initialise();
+    let settings = &resolved.settings;
+    target::prepare(resolved, options, access, report).map_err(at("target"))?;
+    if let Target::File(path) = &resolved.target {
+        second_sqlite::check(path, settings.foreign_sqlite()).map_err(at("foreign_sqlite"))?;
+    }
+    let mut opening = opening::open(resolved, options, access)?;
+    opening.install_busy_handler(settings);
+    Ok(opening)
+}
+
+/// Names the step at which opening failed.
+fn at(step: &'static str) -> impl Fn(Error) -> Error {
+    move |error| error.with_step(step)
+}
+
+fn first_report(resolved: &Resolved) -> OpenReport {
+    OpenReport {
+        url: resolved.shown_url.clone(),
+        url_source: resolved.url_source.as_str(),
+        warnings: resolved.warnings.clone(),
+        ..OpenReport::default()
+    }
+}
+
+/// Another litekeel in the process, and another SQLite that has the file.
+fn refuse_second_copies(resolved: &Resolved, report: &mut OpenReport) -> Result<()> {
+    let action = resolved.settings.foreign_sqlite();
+    report.warnings.extend(second_library::check(action).map_err(at("foreign_sqlite"))?);
+    if let Target::File(path) = &resolved.target {
+        report.warnings.extend(second_sqlite::check(path, action).map_err(at("foreign_sqlite"))?);
+    }
+    Ok(())
+}
+
+fn open_handle(resolved: &Resolved, options: &Options, access: Access) -> Result<Handle> {
+    if !options.inspect {
+        let opening = opening::open(resolved, options, access)?;
+        return Ok(Handle { opening, read_path: ReadPath::Plain, before: None });
+    }
+    let before = match &resolved.target {
+        Target::File(path) => FileStamp::at(path),
+        Target::Memory => None,
+    };
+    let (opening, read_path) = opening::inspect(resolved, options, access)?;
+    Ok(Handle { opening, read_path, before })
+}
+
+/// What only a new database takes; for one that is not new it is refused.
+fn create(opening: &mut Opening, settings: &Settings, report: &mut OpenReport) -> Result<()> {
+    let new_database = probe::probe(opening)?;
+    report.new_database = new_database && opening.path.is_some();
+    if new_database { pragmas::create_only(opening, settings) } else { pragmas::refuse_create_only(opening, settings) }
+}
+
+fn tune(opening: &Opening, settings: &Settings, prepared: &Prepared, report: &mut OpenReport) -> Result<()> {
+    pragmas::locking_mode(opening, settings)?;
+    journal::set(opening, settings)?;
+    pragmas::tune(opening, settings, prepared)?;
+    pragmas::file_controls(opening, settings)?;
+    if settings.optimize() == Some(words::Optimize::Open) && opening.access != Access::Read {
+        pragmas::optimize(opening, report);
+    }
+    // Last: it would refuse what stands above.
+    pragmas::query_only(opening, settings)
+}
+
+/// What the process that used the database before left behind, and SQLite has read again.
+fn report_recovery(opening: &Opening, options: &Options, report: &mut OpenReport) {
+    report.recovered_frames = initialize::take_recovered();
+    // Who only looks recovers in memory, and leaves it to others.
+    if report.recovered_frames == 0 || options.inspect {
+        return;
+    }
+    report.warnings.push(format!(
+        "recovered {} frames: the process that used the database before did not close it",
+        report.recovered_frames
+    ));
+    let event = Event::new("recovered").int("frames", report.recovered_frames as i64);
+    events::tell_users(&[], event, opening.path.as_deref().unwrap_or(Path::new(":memory:")));
+}
+
+/// The connection object around the open handle, registered, with its WAL in good hands.
+fn assemble(
+    mut handle: Handle,
+    resolved: Resolved,
+    options: &Options,
+    owners: Owners,
+    report: OpenReport,
+) -> Arc<Connection> {
+    let settings = &resolved.settings;
+    let file = handle.opening.path.as_deref().and_then(file_id);
+    let watch = handle.opening.watch.take();
+    if let (Some(watch), Some(wish)) = (&watch, wish(settings, &report)) {
+        checkpointer::join(watch, wish);
+    }
+    let access = settings.access();
+    let (raw, waiting, path) = handle.opening.into_parts();
+    let identity = Identity {
+        share_key: if owners == Owners::WhoeverAsks { file } else { None },
+        path,
+        file,
+        access,
+        opened_at: options.opened_at.clone().unwrap_or_default(),
+        report,
+        strict: settings.profile() == Some(words::ProfileName::Test),
+        resolved: Some(resolved),
+        watch,
+        inspected: if handle.read_path == ReadPath::Immutable { handle.before } else { None },
+    };
+    // SAFETY: the handle is open, and `into_parts` gave up its ownership.
+    unsafe { Connection::assemble(raw, waiting, identity) }
+}
+
+/// What is to be done for the WAL beside SQLite's own checkpoints; `None` for nothing.
+fn wish(settings: &Settings, report: &OpenReport) -> Option<Wish> {
+    let checkpoint = settings.checkpoint();
+    let wal_max = settings.int(Id::WalMax).unwrap_or(0);
+    let background = checkpoint == Some(words::Checkpoint::Background);
+    let idle = background || matches!(checkpoint, Some(words::Checkpoint::AutoIdle | words::Checkpoint::Idle));
+    // A reader moves nothing, and has nobody else do so.
+    if settings.mode() == Some(words::Mode::Ro) {
+        return None;
+    }
+    if !(idle || wal_max > 0) || report.row("journal_mode").is_none_or(|row| row.value != "wal") {
+        return None;
+    }
+    Some(Wish {
+        background,
+        idle,
+        pages: settings.int(Id::WalAutocheckpoint).unwrap_or(0),
+        wal_max,
+        refuse: settings.wal_max_action() == Some(words::WalMaxAction::Error),
+        vfs: settings.text(Id::Vfs).and_then(|name| std::ffi::CString::new(name).ok()),
+    })
+}
