@@ -40,6 +40,11 @@ pub fn held_throughout(database: &Database, began: Instant, first: &Presence) ->
     // The look may have been a short one.
     while holds() {
         if began.elapsed() >= LONG_HOLD {
+            // Who commits again and again has it in every look too, but not all the while: the log has grown.
+            let log = |presence: &Presence| presence.wal.as_ref().map(|wal| (wal.frames, wal.checkpointed));
+            if who::presence(database).ok().as_ref().and_then(log) != log(first) {
+                return None;
+            }
             let who = who::name(writer.pid, &writer.command);
             let held = time(began.elapsed());
             let text =

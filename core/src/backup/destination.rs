@@ -236,19 +236,21 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
             return Err(error);
         }
     }
-    let (c_from, c_to) = (name(from)?, name(to)?);
-    // SAFETY: two NUL-terminated paths.
-    if unsafe { libc::link(c_from.as_ptr(), c_to.as_ptr()) } == 0 {
-        return fs::remove_file(from);
-    }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
+    link_new(from, to)
+}
+
+/// The same where a rename that replaces nothing is not known: a second name, and the first one goes.
+fn link_new(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from),
         // Without hard links (FAT) nothing better is left than to look first.
-        Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EMLINK) => match fs::symlink_metadata(to) {
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
-            _ => Err(io::Error::from_raw_os_error(libc::EEXIST)),
-        },
-        _ => Err(error),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS)) => {
+            match fs::symlink_metadata(to) {
+                Err(missing) if missing.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+                _ => Err(io::Error::from_raw_os_error(libc::EEXIST)),
+            }
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -269,4 +271,31 @@ pub(super) fn adopt(file: &NewFile, directories: &[PathBuf]) -> Option<String> {
         all &= std::os::unix::fs::lchown(directory, Some(uid), Some(gid)).is_ok();
     }
     (!all).then(|| format!("what was created could not be given to the directory's owner (uid {uid}): chown it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_name_replaces_nothing_by_either_way() {
+        let dir = std::env::temp_dir().join(format!("litekeel-rename-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let (from, to) = (dir.join("from"), dir.join("to"));
+        for rename in [rename_new, link_new] {
+            fs::write(&from, "new").unwrap();
+            rename(&from, &to).unwrap();
+            assert_eq!((fs::read_to_string(&to).unwrap().as_str(), from.exists()), ("new", false));
+            assert_eq!(fs::metadata(&to).unwrap().nlink(), 1);
+            fs::write(&from, "other").unwrap();
+            assert_eq!(rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!((fs::read_to_string(&to).unwrap().as_str(), from.exists()), ("new", true));
+            // A link that leads nowhere is something too.
+            fs::remove_file(&to).unwrap();
+            std::os::unix::fs::symlink("nowhere", &to).unwrap();
+            assert_eq!(rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            fs::remove_file(&to).unwrap();
+        }
+        fs::remove_dir_all(dir).unwrap();
+    }
 }
