@@ -1,9 +1,9 @@
-//! The README's C program compiles without a warning and does what it says.
+//! The README's C program compiles without a warning and does what it says; every link leads somewhere.
 #![cfg(target_os = "linux")]
 
 mod object;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[test]
@@ -16,4 +16,67 @@ fn the_c_program_of_the_readme_runs() {
     assert!(Command::new(program).current_dir(&dir).status().unwrap().success());
     assert!(dir.join("data/app.db").exists() && !dir.join("data/app.db-wal").exists());
     std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// The texts for readers: those at the root, the book, the examples.
+fn texts() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found: Vec<PathBuf> = ["README.md", "CHANGELOG.md", "DESIGN.md", "CONTRIBUTING.md", "SECURITY.md"]
+        .iter()
+        .map(|name| root.join(name))
+        .chain(["examples/README.md", "examples/service/README.md"].iter().map(|name| root.join(name)))
+        .collect();
+    for directory in ["docs", "docs/benchmarks"] {
+        let entries = std::fs::read_dir(root.join(directory)).unwrap().map(|entry| entry.unwrap().path());
+        found.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    found
+}
+
+/// What a heading is called in a link: lower case, no punctuation, blanks as hyphens.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+/// The lines outside code blocks.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut code = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        !code && !fence
+    })
+}
+
+#[test]
+fn every_relative_link_leads_to_a_file_and_a_heading() {
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for path in texts() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in prose(&text) {
+            for rest in line.split("](").skip(1) {
+                let target = rest.split([')', ' ']).next().unwrap();
+                if target.contains("://") {
+                    continue;
+                }
+                count += 1;
+                let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+                let to = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+                let fits = to.exists()
+                    && (heading.is_empty()
+                        || prose(&std::fs::read_to_string(&to).unwrap())
+                            .any(|line| line.starts_with('#') && anchor(line) == heading));
+                if !fits {
+                    broken.push(format!("{}: {target}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(count > 80, "{count} links: the pages are not read");
+    assert!(broken.is_empty(), "{broken:#?}");
 }

@@ -3,8 +3,10 @@
 const { test } = require('node:test');
 const assert = require('node:assert');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
-const { spawnSync } = require('node:child_process');
+const { execFileSync, spawnSync } = require('node:child_process');
+const { packAll } = require('../pack');
 const ecosystem = require('./ecosystem')();
 
 const readme = fs.readFileSync(path.join(__dirname, '../../README.md'), 'utf8');
@@ -41,7 +43,7 @@ test('the plain program runs and leaves the file alone', (t) => {
 test('the Drizzle project type-checks, generates its migration and runs', (t) => {
 	const directory = project(t);
 	const sources = named('ts');
-	assert.deepStrictEqual(Object.keys(sources), ['schema.ts', 'client.ts', 'drizzle.config.ts', 'app.ts']);
+	assert.deepStrictEqual(Object.keys(sources), ['schema.ts', 'client.ts', 'drizzle.config.ts', 'visits.ts', 'app.ts']);
 	for (const [name, code] of Object.entries({ ...sources, ...named('sh') })) fs.writeFileSync(path.join(directory, name), code);
 	const config = { compilerOptions: { strict: true, noEmit: true, skipLibCheck: true, module: 'esnext', moduleResolution: 'bundler', target: 'es2022', types: ['node'] }, include: ['*.ts'] };
 	fs.writeFileSync(path.join(directory, 'tsconfig.json'), JSON.stringify(config));
@@ -56,6 +58,68 @@ test('the Drizzle project type-checks, generates its migration and runs', (t) =>
 	run(directory, [path.join(tools, 'drizzle-kit/bin.cjs'), 'migrate']);
 	assert.strictEqual(run(directory, program), "[ { id: 1, who: 'Ada' }, { id: 2, who: 'Ada' } ]\n");
 	assert.deepStrictEqual(fs.readdirSync(path.join(directory, 'data')), ['app.db']);
+});
+
+test('from an empty folder: the install line, the program, the command', (t) => {
+	const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'keel-readme-'));
+	t.after(() => fs.rmSync(directory, { recursive: true }));
+	packAll(path.join(directory, 'packages'), { 'linux-x64-gnu': library });
+	const install = blocks('sh').map((code) => /^npm install (\.\/packages\/litekeel-\S+ \S+)\n$/.exec(code)?.[1]).find(Boolean);
+	// Those that are installed by default: nothing else comes with them, no script runs.
+	execFileSync('npm', ['install', ...install.split(' '), '--offline', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: directory });
+	fs.writeFileSync(path.join(directory, 'app.js'), blocks('js')[0]);
+	const alone = { ...env };
+	delete alone.LITEKEEL_LIBRARY;
+	const result = spawnSync(process.execPath, ['app.js'], { cwd: directory, env: alone, encoding: 'utf8' });
+	assert.strictEqual(result.stdout + result.stderr, "[ { who: 'Ada' } ] wal\n");
+	const manifest = JSON.parse(fs.readFileSync(path.join(directory, 'package.json'), 'utf8'));
+	assert.deepStrictEqual(Object.keys(manifest.dependencies), ['@litekeel/linux-x64-gnu', 'litekeel']);
+	const doctor = spawnSync('npx', ['litekeel', 'doctor', 'data/app.db'], { cwd: directory, env: alone, encoding: 'utf8' });
+	if (fs.existsSync(path.join(path.dirname(library), 'litekeel'))) assert.match(doctor.stdout, /journal_mode/, doctor.stderr);
+
+	// The overrides as the README says them: one library, under its own name and under better-sqlite3's.
+	const overrides = JSON.parse(blocks('json')[0]);
+	const file = 'file:./packages/litekeel-better-sqlite3-13.2.0.tgz';
+	assert.ok(readme.includes(`\`${file}\``));
+	fs.mkdirSync(path.join(directory, 'wants'));
+	fs.writeFileSync(path.join(directory, 'wants/package.json'), JSON.stringify({ name: 'wants', version: '1.0.0', dependencies: { 'better-sqlite3': '^12.0.0' } }));
+	Object.assign(manifest, { overrides: overrides.overrides });
+	Object.assign(manifest.dependencies, { 'better-sqlite3': file, wants: 'file:./wants' });
+	fs.writeFileSync(path.join(directory, 'package.json'), JSON.stringify(manifest));
+	execFileSync('npm', ['install', '--offline', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: directory });
+	const same = spawnSync(process.execPath, ['-p', "require('better-sqlite3') === require('litekeel')"], { cwd: directory, env: alone, encoding: 'utf8' });
+	assert.strictEqual(same.stdout, 'true\n', same.stderr);
+	assert.ok(!fs.existsSync(path.join(directory, 'wants/node_modules')) && !fs.existsSync(path.join(directory, 'node_modules/wants/node_modules')));
+});
+
+test('the message at the top is the one that is printed', (t) => {
+	const directory = project(t);
+	fs.writeFileSync(path.join(directory, 'import.py'), "import sqlite3, sys\nc = sqlite3.connect('data/app.db', isolation_level=None)\nc.execute('BEGIN IMMEDIATE')\nprint('held', flush=True)\nsys.stdin.read()\n");
+	fs.writeFileSync(path.join(directory, 'app.js'), `
+		const { open } = require('litekeel');
+		const db = open('file:data/app.db?busy_timeout=100');
+		db.exec('CREATE TABLE visit(who)');
+		const child = require('node:child_process').spawn('python3', ['import.py'], { stdio: ['pipe', 'pipe', 'inherit'] });
+		child.on('error', () => { console.log('no python3'); db.close(); });
+		child.stdout.once('data', () => {
+			try { db.exec("INSERT INTO visit VALUES('Ada')"); } catch (error) { console.log(error.message + '\\n→ ' + error.hint); }
+			child.stdin.end();
+			db.close();
+		});`);
+	const said = run(directory, ['app.js']);
+	if (said === 'no python3\n') {
+		assert.notStrictEqual(process.env.CI, 'true', 'python3 is missing');
+		return t.skip('python3 is not installed');
+	}
+	const shape = (text) => text.replace(/waited \d+ ms/, 'waited').replace(/\S+\/data\/app\.db/, 'PATH').replace(/pid \d+/, 'pid').replace(/\(\S*python3?\S* /, '(python3 ').replace(/\s+/g, ' ').trim();
+	const shown = readme.split('```text\n')[1].split('```')[0].split('\n').slice(1).map((line) => line.replace(/^litekeel/, '').trim()).join('\n');
+	assert.strictEqual(shape(said), shape(shown));
+});
+
+test('every link of the README leads somewhere, also from the package', () => {
+	const links = [...readme.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link]) => link).filter((link) => !/^https?:/.test(link));
+	assert.ok(links.length > 20);
+	for (const link of links) assert.ok(fs.existsSync(path.join(__dirname, '../..', link)), link);
 });
 
 test('the commands and the overrides name packages that are packed', () => {
