@@ -45,3 +45,49 @@ fn an_import_that_runs_up_is_seen() {
         nothing
     );
 }
+
+/// The text of a file, from the root of the repository.
+fn read(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_map_has_every_room_on_its_floor() {
+    let map = read("DESIGN.md");
+    for (index, rooms) in FLOORS.iter().enumerate() {
+        for room in *rooms {
+            let row = format!("| {} | `{room}` |", index + 1);
+            assert!(map.contains(&row), "DESIGN.md has no row that begins with {row}");
+        }
+    }
+}
+
+#[test]
+fn the_roads_pass_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut seen = 0;
+    for page in ["DESIGN.md", "CONTRIBUTING.md"] {
+        let text = read(page);
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '`' | '(' | ')' | ',' | ';');
+        for word in text.split(is_end).map(|word| word.trim_end_matches(['.', ':'])) {
+            let in_a_crate = ["core/src/", "ffi/src/", "bindings-node/src/", "bindings-node/lib/"];
+            if in_a_crate.iter().any(|start| word.starts_with(start)) {
+                assert!(root.join(word).exists(), "{page} names {word}, which does not exist");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 30, "only {seen} files are named: the test does not see them");
+}
+
+#[test]
+fn the_road_of_a_url_passes_no_file_twice() {
+    let map = read("DESIGN.md");
+    let road = map.split("## The road of a URL").nth(1).and_then(|rest| rest.split("```").nth(1)).expect("the road");
+    let mut files: Vec<&str> = road.split_whitespace().filter(|word| word.ends_with(".rs")).collect();
+    let all = files.len();
+    files.sort_unstable();
+    files.dedup();
+    assert_eq!(files.len(), all, "a file stands twice in the road of a URL");
+}
