@@ -58,6 +58,20 @@ impl OpenReport {
     }
 }
 
+/// A database that is attached to a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attached {
+    /// The name that SQL knows it by.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// The settings that SQLite keeps for each database: as they are, and as the connection's are.
+    pub rows: Vec<Row>,
+    /// What a careful operator should read.
+    pub warnings: Vec<String>,
+}
+
 /// The checkpoint that close made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

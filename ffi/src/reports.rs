@@ -56,6 +56,11 @@ pub(crate) fn diagnose(connection: &Connection) -> Result<Packed, Error> {
     if let Some(error) = &health.latched {
         row("latched", Cell::Text(error.name().as_bytes()), &error.to_string());
     }
+    for attached in connection.attached()? {
+        let rows = attached.rows.iter().map(|row| format!("{}={}", row.name, row.value));
+        let text = format!("{}: {}", attached.name, rows.collect::<Vec<_>>().join(" "));
+        row("attached_settings", Cell::Text(text.as_bytes()), &attached.warnings.join("; "));
+    }
     if let Some(status) = connection.wal_status()? {
         for (name, value) in [
             ("wal_frames", status.frames),

@@ -19,7 +19,7 @@ use crate::settings::words;
 use crate::sqlite::handle;
 use crate::vfs::confinement::confine;
 use crate::vfs::file_monitor::Watch;
-use crate::vfs::{shim, wal_guard};
+use crate::vfs::{attached, shim, wal_guard};
 use crate::waiting::busy_handler::BusyHandler;
 use crate::wal::checkpointer;
 use crate::{registry, sqlite};
@@ -151,6 +151,10 @@ fn take_down(watch: Option<&Watch>, state: &mut State) {
     if let Some(watch) = watch {
         checkpointer::leave(watch);
     }
+    let db = state.raw.0;
+    attached::leave(db as usize);
+    // SAFETY: the handle is open, and nobody else uses the connection.
+    unsafe { shim::attached_to(db) }.into_iter().for_each(|(_, watch)| watch.end_care());
 }
 
 /// Looks whether the files are still the ones that were opened. Where they are not, the WAL is neither moved nor removed, and
@@ -163,7 +167,7 @@ unsafe fn leave_foreign_files(
     let mut told = None;
     // SAFETY: as in `close_locked`.
     unsafe {
-        for watch in handle::files(db).into_iter().filter_map(|file| shim::watch_of(file)) {
+        for watch in handle::files(db).into_iter().filter_map(|(_, file)| shim::watch_of(file)) {
             // Before the first read, and without a WAL, there is nothing to move.
             let asked = watch.files() != (None, None) || watch.latched().is_some();
             if !asked || wal_guard::refuses(&watch).is_none() {

@@ -22,7 +22,7 @@ use crate::waiting::progress_handler::Progress;
 /// Exclusive use of a connection.
 pub struct Guard<'a> {
     state: MutexGuard<'a, State>,
-    connection: &'a Connection,
+    pub(super) connection: &'a Connection,
     /// The call's deadline, when it has one.
     _running: Option<Running>,
     /// What the call may open.
@@ -202,6 +202,7 @@ impl<'a> Guard<'a> {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         failed_open::forget();
+        self.settle_attached();
         self.state.streams.get_mut().end(&self.connection.deferred.take_streams());
         self.roll_back_if_shared();
         // SAFETY: the connection is open and ours while the guard lives.

@@ -7,19 +7,21 @@
 use std::ffi::c_int;
 
 use crate::connection::Connection;
+use crate::connection::guard::Guard;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::sqlite;
 pub use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_checks::{database_file, locks, strangers, wal_file};
 use crate::vfs::file_monitor::Watch;
+use crate::vfs::shim;
 use crate::vfs::wal_guard::{confirm, sentence};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Check {
-    /// `database_file`, `wal_file`, `locks`, `second_sqlite`.
+    /// `database_file`, `wal_file`, `locks`, `second_sqlite`; `attached`, one for each attached database.
     pub name: &'static str,
     /// What was found.
     pub verdict: Verdict,
@@ -61,7 +63,7 @@ impl Connection {
     /// # Errors
     /// `KEEL_CLOSED`, `KEEL_FORKED`.
     pub fn health(&self) -> Result<Health> {
-        let _guard = self.lock()?;
+        let guard = self.lock()?;
         let Some(path) = self.path() else { return Ok(Health::default()) };
         let Some(watch) = &self.identity.watch else {
             let note = "the VFS does not let its files be looked at".to_owned();
@@ -96,17 +98,52 @@ impl Connection {
                 codes::SECOND_SQLITE,
             ),
         ];
-        Ok(Health { checks, latched: watch.latched().map(|code| error(watch, code)) })
+        let (attached, bad) = attached(&guard);
+        let latched = watch.latched().map(|code| error(watch, code)).or(bad);
+        Ok(Health { checks: checks.into_iter().chain(attached).collect(), latched })
     }
+}
+
+/// One check for each attached database, and what makes one of them unfit to write.
+fn attached(guard: &Guard<'_>) -> (Vec<Check>, Option<Error>) {
+    let (mut checks, mut bad) = (Vec::new(), None);
+    // SAFETY: the guard keeps the connection open and to this thread.
+    for (name, watch) in unsafe { shim::attached_to(guard.raw()) } {
+        confirm(&watch, true);
+        let latched = watch.latched();
+        let looks = [database_file(&watch), wal_file(&watch), locks(&watch), strangers(&watch)];
+        let verdict = if latched.is_some() || looks.contains(&Verdict::Bad) { Verdict::Bad } else { Verdict::Good };
+        let (note, hint) = match (latched, verdict) {
+            (Some(code), _) => (sentence(&watch, code), codes::lookup(code).map_or("", |row| row.hint)),
+            (None, Verdict::Bad) => (
+                format!("{} ({name}) is not well: look at it by a connection of its own", watch.place().display()),
+                "close whatever else has it open in this process",
+            ),
+            _ => (String::new(), ""),
+        };
+        checks.push(Check { name: "attached", verdict, note, hint: hint.to_owned() });
+        bad = bad.or_else(|| latched.map(|code| error(&watch, code)));
+    }
+    (checks, bad)
 }
 
 /// The error for a write transaction that the shim refused; and, for a failure of locks or files, the look that shows
 /// whether they are gone. `None`: the failure is SQLite's own.
-pub(crate) fn refusal(connection: &Connection, rc: c_int) -> Option<Error> {
+///
+/// # Safety
+/// `db` is the connection's handle, open and used by this thread alone.
+pub(crate) unsafe fn refusal(connection: &Connection, db: *mut sqlite::sqlite3, rc: c_int) -> Option<Error> {
+    if let Some(error) = connection.identity.followers.as_ref().and_then(|followers| followers.policy.take_refused()) {
+        return Some(error.with_step("attach"));
+    }
     let watch = connection.identity.watch.as_ref().filter(|watch| watch.is_ours())?;
     match rc & 0xff {
         sqlite::SQLITE_FULL | sqlite::SQLITE_READONLY => {
-            watch.take_refused().map(|code| error(watch, code).with_sqlite_code(rc))
+            // SAFETY: the caller's promise.
+            let attached = unsafe { shim::attached_to(db) }.into_iter().map(|(_, watch)| watch);
+            std::iter::once(watch.clone())
+                .chain(attached)
+                .find_map(|watch| watch.take_refused().map(|code| error(&watch, code).with_sqlite_code(rc)))
         }
         sqlite::SQLITE_BUSY | sqlite::SQLITE_IOERR => {
             confirm(watch, true);

@@ -1,6 +1,7 @@
 //! One connection: serialised, interruptible, closed once.
 
 mod at_end;
+pub(crate) mod attached;
 pub(crate) mod close;
 pub(crate) mod deferred;
 mod events;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use crate::connection::attached::Followers;
 use crate::connection::deferred::DeferredReleases;
 use crate::connection::guard::Guard;
 use crate::connection::open_streams::Streams;
@@ -89,6 +91,8 @@ pub(crate) struct Identity {
     pub strict: bool,
     /// What its file does; `None` in memory and on a VFS without shared memory.
     pub watch: Option<Arc<Watch>>,
+    /// What follows ATTACH; `None` for an adopted handle.
+    pub followers: Option<Followers>,
     /// The state of the file when it began to be read without locks.
     pub inspected: Option<FileStamp>,
 }
@@ -137,7 +141,7 @@ impl Connection {
             tuned: identity.resolved.is_some(),
         };
         let strict = identity.strict;
-        let subscribers = identity.watch.as_ref().map(|watch| watch.subscribers.clone()).unwrap_or_default();
+        let subscribers = identity.watch.as_ref().map(|watch| watch.subscribers().clone()).unwrap_or_default();
         let activity = waiting.as_ref().map_or_else(|| Arc::new(Activity::new()), |waiting| waiting.activity.clone());
         if let (Some(waiting), Some(file), Some(path)) = (&mut waiting, identity.file, &identity.path) {
             waiting.attach_queue(file, path.clone(), id, subscribers.clone());
@@ -317,7 +321,8 @@ impl Connection {
     /// # Safety
     /// `raw` is this connection's handle, and the caller holds its [`Guard`] (or is its only user).
     pub unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: &'static str) -> Error {
-        if let Some(error) = health::refusal(self, rc) {
+        // SAFETY: the caller's promise.
+        if let Some(error) = unsafe { health::refusal(self, raw, rc) } {
             return if doing.is_empty() { error } else { error.with_step(doing) };
         }
         let subject = FailedCall {

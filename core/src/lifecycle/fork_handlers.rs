@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::lifecycle::{initialize, shutdown};
 use crate::platform::fork::{self, ForkMutex, Forkable};
 use crate::platform::signals;
-use crate::vfs::{descriptor, file_state, open_files, shim};
+use crate::vfs::{attached, descriptor, file_state, open_files, shim};
 use crate::waiting::writer_queue;
 use crate::wal::readers;
 use crate::{events, registry, sqlite};
@@ -52,8 +52,14 @@ const SQLITES: [i32; 12] = [
 ];
 
 /// Under SQLite's: its VFS calls us back while it holds some of them.
-static BELOW: &[&dyn Forkable] =
-    &[&initialize::SUBSCRIBERS, &shim::DATABASES, &file_state::FILES, &descriptor::MAINS, &open_files::DESCRIPTORS];
+static BELOW: &[&dyn Forkable] = &[
+    &initialize::SUBSCRIBERS,
+    &shim::DATABASES,
+    &attached::POLICIES,
+    &file_state::FILES,
+    &descriptor::MAINS,
+    &open_files::DESCRIPTORS,
+];
 
 /// Registers the handlers, once. Before the first use of any lock here.
 pub fn arm() {

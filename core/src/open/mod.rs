@@ -4,6 +4,7 @@
 
 pub mod by_descriptor;
 mod compile_options;
+mod followers;
 mod hardening;
 pub(crate) mod inspect;
 mod journal;

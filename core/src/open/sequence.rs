@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::followers::followers;
 use super::inspect::{self, ReadPath};
 use super::opening::{self, Opening};
 use super::target::{self, Prepared};
@@ -20,6 +21,7 @@ use crate::platform::file_id::{FileStamp, file_id};
 use crate::preflight::{second_library, second_sqlite};
 use crate::report::OpenReport;
 use crate::settings::{Access, Id, Options, Resolved, Settings, Target, words};
+use crate::vfs::attached;
 use crate::vfs::confinement::confine;
 use crate::vfs::open_files;
 use crate::wal::checkpointer::{self, Wish};
@@ -184,9 +186,14 @@ fn assemble(
     let settings = &resolved.settings;
     let file = handle.opening.path.as_deref().and_then(file_id);
     let watch = handle.opening.watch.take();
-    if let (Some(watch), Some(wish)) = (&watch, wish(settings, &report)) {
+    let wish = wish(settings);
+    if let (Some(watch), Some(wish)) = (&watch, wish.clone())
+        && report.row("journal_mode").is_some_and(|row| row.value == "wal")
+    {
         checkpointer::join(watch, wish);
     }
+    let followers = followers(&resolved, watch.as_ref(), wish);
+    attached::enter(handle.opening.raw as usize, followers.policy.clone());
     let access = settings.access();
     let (raw, waiting, path) = handle.opening.into_parts();
     let identity = Identity {
@@ -199,6 +206,7 @@ fn assemble(
         strict: settings.profile() == Some(words::ProfileName::Test),
         resolved: Some(resolved),
         watch,
+        followers: Some(followers),
         inspected: if handle.read_path == ReadPath::Immutable { handle.before } else { None },
     };
     // SAFETY: the handle is open, and `into_parts` gave up its ownership.
@@ -206,7 +214,7 @@ fn assemble(
 }
 
 /// What is to be done for the WAL beside SQLite's own checkpoints; `None` for nothing.
-fn wish(settings: &Settings, report: &OpenReport) -> Option<Wish> {
+fn wish(settings: &Settings) -> Option<Wish> {
     let checkpoint = settings.checkpoint();
     let wal_max = settings.int(Id::WalMax).unwrap_or(0);
     let background = checkpoint == Some(words::Checkpoint::Background);
@@ -215,7 +223,7 @@ fn wish(settings: &Settings, report: &OpenReport) -> Option<Wish> {
     if settings.mode() == Some(words::Mode::Ro) {
         return None;
     }
-    if !(idle || wal_max > 0) || report.row("journal_mode").is_none_or(|row| row.value != "wal") {
+    if !(idle || wal_max > 0) {
         return None;
     }
     Some(Wish {

@@ -19,6 +19,7 @@ use crate::settings::words;
 use crate::settings::words::NetworkFs;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::sqlite;
+use crate::vfs::attached::Admitted;
 use crate::vfs::open_files;
 
 /// What the look at the path found out.
@@ -40,14 +41,7 @@ pub(super) fn prepare(
     make_directories_for(resolved, access, report)?;
     let side_files = side_files(path)?;
     let reach = check_file_system(path, settings, report)?;
-    let no_mmap = match (reach, report.file_system.as_deref()) {
-        (Reach::Network | Reach::Doubtful, _) => Some("the file system gives no coherent memory mapping"),
-        // Until somebody writes it, it is the image's; a mapping stays with that one.
-        (_, Some("overlayfs")) if access == Access::Read => {
-            Some("on overlayfs a reader's mapping does not see what others write")
-        }
-        _ => None,
-    };
+    let no_mmap = no_mmap(reach, report.file_system.as_deref(), access);
     let set_aside = settings.on_orphan_wal() == Some(words::OnOrphanWal::SetAside) && access != Access::Read;
     if let Some(name) = orphan_wal::check(path, set_aside)? {
         report.warnings.push(format!("a -wal without its database was set aside as {}", name.display()));
@@ -65,6 +59,18 @@ pub(super) fn prepare(
     Ok(Prepared { no_mmap, mode: created })
 }
 
+/// Why the file must not be mapped.
+fn no_mmap(reach: Reach, file_system: Option<&str>, access: Access) -> Option<&'static str> {
+    match (reach, file_system) {
+        (Reach::Network | Reach::Doubtful, _) => Some("the file system gives no coherent memory mapping"),
+        // Until somebody writes it, it is the image's; a mapping stays with that one.
+        (_, Some("overlayfs")) if access == Access::Read => {
+            Some("on overlayfs a reader's mapping does not see what others write")
+        }
+        _ => None,
+    }
+}
+
 impl Prepared {
     /// Gives a file that was created here its permissions, now that SQLite has it open.
     pub(super) fn finish(&self, path: Option<&Path>) -> Result<()> {
@@ -73,6 +79,27 @@ impl Prepared {
             _ => Ok(()),
         }
     }
+}
+
+/// The looks that a database has before it is opened, for one that SQLite has opened by ATTACH and not read yet.
+///
+/// # Errors
+/// As for one that is opened: `KEEL_ORPHAN_WAL`, `KEEL_HARD_LINKS`, `KEEL_NETWORK_FS`, `KEEL_NOT_A_FILE` and the like.
+pub(super) fn check_attached(path: &Path, settings: &Settings) -> Result<Admitted> {
+    // One that may only be read is attached as such, in silence.
+    let access = if may(path, libc::W_OK) { settings.access() } else { Access::Read };
+    let mut report = OpenReport::default();
+    let side_files = side_files(path)?;
+    let reach = check_file_system(path, settings, &mut report)?;
+    let set_aside = settings.on_orphan_wal() == Some(words::OnOrphanWal::SetAside) && access != Access::Read;
+    if let Some(name) = orphan_wal::check(path, set_aside)? {
+        report.warnings.push(format!("a -wal without its database was set aside as {}", name.display()));
+    }
+    if let Ok(meta) = fs::metadata(path) {
+        check_existing(path, &meta, &side_files, settings, access, &mut report)?;
+    }
+    let no_mmap = no_mmap(reach, report.file_system.as_deref(), access).is_some();
+    Ok(Admitted { warnings: report.warnings, no_mmap })
 }
 
 /// Creates the directories on the way to the file, where the settings say so; the report tells which.

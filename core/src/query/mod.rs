@@ -202,6 +202,7 @@ impl Guard<'_> {
             if let Some(statement) = statement.filter(|_| !done) {
                 while statement.step()? {}
             }
+            self.settle_attached();
             at = next;
         }
         Ok(())

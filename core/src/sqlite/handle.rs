@@ -59,11 +59,11 @@ pub(crate) unsafe fn run(db: *mut sqlite::sqlite3, sql: String) -> Result<Option
     unsafe { text(db, &sql) }
 }
 
-/// SQLite's objects for the files of all databases of a connection, the main one's first; not of those without a file yet.
+/// The names of all databases and SQLite's objects for their files of a connection, the main one's first; not of those without a file yet.
 ///
 /// # Safety
 /// As for [`text`]. What is returned lives until the database is detached.
-pub(crate) unsafe fn files(db: *mut sqlite::sqlite3) -> Vec<*mut sqlite::sqlite3_file> {
+pub(crate) unsafe fn files(db: *mut sqlite::sqlite3) -> Vec<(String, *mut sqlite::sqlite3_file)> {
     let mut found = Vec::new();
     for number in 0.. {
         // SAFETY: the caller's promise.
@@ -74,7 +74,7 @@ pub(crate) unsafe fn files(db: *mut sqlite::sqlite3) -> Vec<*mut sqlite::sqlite3
             }
             // 1 is the temporary database, which nobody else sees.
             if number != 1 {
-                found.extend(file_of(db, name));
+                found.extend(file_of(db, name).map(|file| (owned(name).unwrap_or_default(), file)));
             }
         }
     }

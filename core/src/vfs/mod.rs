@@ -3,6 +3,7 @@
 //!
 //! Must not know: connections, the registry, checkpoints, settings.
 
+pub(crate) mod attached;
 pub(crate) mod confinement;
 pub mod descriptor;
 pub(crate) mod failed_open;

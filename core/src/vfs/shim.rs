@@ -11,13 +11,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::platform::file_id::file_id;
 use crate::platform::fork::ForkMutex;
+use crate::platform::path_facts::beside;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::file_monitor::{CHECKPOINTER, FIRST_READER, WRITER, Watch};
-use crate::vfs::{descriptor, file_checks, file_state, open_files, wal_file, wal_guard};
+use crate::vfs::{attached, descriptor, file_checks, file_state, open_files, wal_file, wal_guard};
 
 type OpenFn = unsafe extern "C" fn(
     *mut sqlite::sqlite3_vfs,
@@ -127,28 +129,49 @@ unsafe extern "C" fn on_delete(vfs: *mut sqlite::sqlite3_vfs, name: *const c_cha
     unsafe {
         if !name.is_null() {
             let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
-            if path.as_os_str().as_bytes().ends_with(b"-wal") && !may_delete(path) {
-                return sqlite::SQLITE_IOERR_DELETE;
+            if path.as_os_str().as_bytes().ends_with(b"-wal") {
+                match deletion(path) {
+                    Deletion::Allowed => {}
+                    Deletion::Refused => return sqlite::SQLITE_IOERR_DELETE,
+                    Deletion::SetAside => return set_orphan_aside(path),
+                }
             }
         }
         std::mem::transmute::<usize, DeleteFn>(DELETE.load(Ordering::Acquire))(vfs, name, sync_directory)
     }
 }
 
-/// Whether the connection that has just closed this `-wal`, as the last one of all, closed the file that has the name now.
-fn may_delete(wal: &Path) -> bool {
-    let closing = {
+enum Deletion {
+    Allowed,
+    Refused,
+    SetAside,
+}
+
+/// Whether SQLite may delete this `-wal`: when the connection that has just closed it, as the last one of all, closed the file
+/// that has the name now. Beside an empty database SQLite deletes one that it has not even opened.
+fn deletion(wal: &Path) -> Deletion {
+    let owners: Vec<Arc<Watch>> = {
         let databases = DATABASES.lock();
-        let closing = |watch: &Watch| watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.last_wal().is_some();
-        databases
-            .iter()
-            .find(|(_, watch)| is_wal_of(wal, &watch.path) && closing(watch))
-            .map(|(_, watch)| watch.clone())
+        databases.iter().filter(|(_, watch)| is_wal_of(wal, &watch.path)).map(|(_, watch)| watch.clone()).collect()
     };
-    closing.is_none_or(|watch| {
-        wal_guard::refuses(&watch).is_none()
-            && file_checks::named(&watch, "-wal", watch.last_wal()) != file_checks::Verdict::Bad
-    })
+    let closing = |watch: &&Arc<Watch>| watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.last_wal().is_some();
+    if let Some(watch) = owners.iter().find(closing) {
+        let same = file_checks::named(watch, "-wal", watch.last_wal()) != file_checks::Verdict::Bad;
+        return if same && wal_guard::refuses(watch).is_none() { Deletion::Allowed } else { Deletion::Refused };
+    }
+    let orphan = !owners.is_empty()
+        && owners.iter().all(|watch| watch.files().0.is_none())
+        && std::fs::metadata(wal).is_ok_and(|meta| meta.len() > 0);
+    if orphan { Deletion::SetAside } else { Deletion::Allowed }
+}
+
+/// What SQLite would delete gets another name.
+fn set_orphan_aside(wal: &Path) -> c_int {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    match std::fs::rename(wal, beside(wal, &format!(".orphan-{now}"))) {
+        Ok(()) => sqlite::SQLITE_OK,
+        Err(_) => sqlite::SQLITE_IOERR_DELETE,
+    }
 }
 
 /// Puts the shim on an open file; not on one without shared memory, which has no WAL.
@@ -184,6 +207,18 @@ pub(crate) unsafe fn watch_of(file: *mut sqlite::sqlite3_file) -> Option<Arc<Wat
         let ours = (*(*file).pMethods).xClose.is_some_and(|method| method as usize == close as *const () as usize);
         ours.then(|| of(file).watch.clone())
     }
+}
+
+/// The names of a connection's attached databases, and what is known of their files.
+///
+/// # Safety
+/// `db` is open and used by this thread alone.
+pub(crate) unsafe fn attached_to(db: *mut sqlite::sqlite3) -> Vec<(String, Arc<Watch>)> {
+    // SAFETY: the caller's promise.
+    let files = unsafe { handle::files(db) };
+    // SAFETY: they are open.
+    let known = files.into_iter().filter_map(|(name, file)| Some((name, unsafe { watch_of(file) }?)));
+    known.filter(|(_, watch)| watch.is_attached()).collect()
 }
 
 /// What is known of the main database file of a connection. Under a VFS of somebody else's the shim is put on that VFS's file.
@@ -249,6 +284,9 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
         let shim = of(file);
         let writes = level >= sqlite::SQLITE_LOCK_RESERVED && shim.watch.level() < sqlite::SQLITE_LOCK_RESERVED;
         // In WAL mode this is the last connection's close, or a change of the journal: the WAL is moved and removed.
+        if level == sqlite::SQLITE_LOCK_SHARED && !shim.watch.is_admitted() {
+            return sqlite::SQLITE_CANTOPEN;
+        }
         let ends_wal = level == sqlite::SQLITE_LOCK_EXCLUSIVE && shim.watch.files() != (None, None);
         if !ends_wal
             && writes
@@ -260,6 +298,7 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
         }
         let before = shim.watch.level();
         if ends_wal {
+            shim.watch.end_care();
             wal_guard::let_go(&shim.watch, true);
             shim.watch.forget_good();
         }
@@ -305,6 +344,19 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
                 shim.watch.commits();
                 // It had passed every look already.
                 wal_guard::keep(&shim.watch);
+                if let Some(wal) = shim.watch.wal_to_sync() {
+                    let rc = wal_file::sync(wal);
+                    if rc != sqlite::SQLITE_OK {
+                        return rc;
+                    }
+                }
+            }
+            sqlite::SQLITE_FCNTL_PDB => {
+                // SQLite tells every file of a database which connection it is for, before it reads it. The main one comes
+                // before there is anybody to ask.
+                if let Some(policy) = attached::of(*argument.cast::<usize>()) {
+                    shim.watch.attach(policy);
+                }
             }
             sqlite::SQLITE_FCNTL_CKPT_START => {
                 // Its answer is ignored, that of the call for the file's size, which is next, is not. A checkpoint under the
@@ -317,9 +369,14 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
                 wal_guard::moved(&shim.watch);
             }
             sqlite::SQLITE_FCNTL_PRAGMA => {
-                let name = *argument.cast::<*const c_char>().add(1);
-                if !name.is_null() && CStr::from_ptr(name).to_bytes().eq_ignore_ascii_case(b"wal_checkpoint") {
+                let (name, value) =
+                    (*argument.cast::<*const c_char>().add(1), *argument.cast::<*const c_char>().add(2));
+                let name = if name.is_null() { b"" } else { CStr::from_ptr(name).to_bytes() };
+                if name.eq_ignore_ascii_case(b"wal_checkpoint") {
                     shim.watch.asks_for_checkpoint();
+                }
+                if !value.is_null() && shim.watch.is_attached() {
+                    shim.watch.set_by_pragma(name);
                 }
             }
             _ => {}

@@ -25,11 +25,21 @@ pub(crate) unsafe fn install(file: *mut sqlite::sqlite3_file, watch: Arc<Watch>)
     unsafe {
         let original = (*file).pMethods;
         let mut methods = *original;
+        watch.set_wal_object(file);
         methods.xClose = Some(close);
         methods.xWrite = Some(write);
         methods.xTruncate = Some(truncate);
         (*file).pMethods = Box::into_raw(Box::new(Shim { methods, original, watch })).cast();
     }
+}
+
+/// Waits until the disk has what was written to an open `-wal`.
+///
+/// # Safety
+/// `file` is open, and this thread is in a call of SQLite's on its connection.
+pub(crate) unsafe fn sync(file: *mut sqlite::sqlite3_file) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { (*(*file).pMethods).xSync.map_or(sqlite::SQLITE_OK, |sync| sync(file, sqlite::SQLITE_SYNC_NORMAL)) }
 }
 
 /// # Safety
@@ -44,6 +54,7 @@ unsafe extern "C" fn close(file: *mut sqlite::sqlite3_file) -> c_int {
     unsafe {
         let shim = Box::from_raw((*file).pMethods.cast_mut().cast::<Shim>());
         (*file).pMethods = shim.original;
+        shim.watch.set_wal_object(std::ptr::null_mut());
         shim.watch.closed_wal();
         (*shim.original).xClose.map_or(sqlite::SQLITE_ERROR, |close| close(file))
     }

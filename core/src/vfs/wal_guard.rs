@@ -185,7 +185,7 @@ fn latch(watch: &Watch, code: i32) {
     }
     let name = codes::lookup(code).map_or("", |row| row.name);
     let event = Event::new("unhealthy").text("code", name).text("message", sentence(watch, code));
-    watch.subscribers.tell_inside(events::named(event, Some(watch.place())));
+    watch.subscribers().tell_inside(events::named(event, Some(watch.place())));
     keep(watch);
 }
 
@@ -206,7 +206,7 @@ pub(crate) fn keep(watch: &Watch) {
         .text("message", kept.describe());
     *aside = Some(kept);
     drop(aside);
-    watch.subscribers.tell_inside(events::named(event, Some(watch.place())));
+    watch.subscribers().tell_inside(events::named(event, Some(watch.place())));
 }
 
 /// What is wrong, and what was kept, as a sentence.

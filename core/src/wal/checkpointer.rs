@@ -63,6 +63,7 @@ fn checkpointer() -> &'static Checkpointer {
 }
 
 /// What a connection wants for its WAL.
+#[derive(Clone)]
 pub(crate) struct Wish {
     pub background: bool,
     pub idle: bool,

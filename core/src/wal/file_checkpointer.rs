@@ -273,7 +273,7 @@ impl File {
         let events = std::mem::take(&mut *locked(&self.events));
         if !events.is_empty() {
             let users: Vec<_> = locked(&self.users).iter().filter_map(Weak::upgrade).collect();
-            let subscribers: Vec<_> = users.iter().map(|watch| watch.subscribers.clone()).collect();
+            let subscribers: Vec<_> = users.iter().map(|watch| watch.subscribers().clone()).collect();
             events.into_iter().for_each(|event| events::tell_users(&subscribers, event, &self.path));
         }
     }

@@ -1,0 +1,126 @@
+//! Carrying over to attached databases what SQLite keeps for each database, and SQLite's own defaults would replace.
+
+use std::ffi::CString;
+use std::sync::Arc;
+
+use crate::connection::Connection;
+use crate::connection::guard::Guard;
+use crate::error::Result;
+use crate::events::Event;
+use crate::report::{Attached, Row};
+use crate::settings::Id;
+use crate::sqlite;
+use crate::sqlite::handle;
+use crate::vfs::attached::Policy;
+use crate::vfs::file_monitor::Watch;
+use crate::vfs::shim;
+use crate::wal::checkpointer::{self, Wish};
+
+/// What follows ATTACH.
+pub(crate) struct Followers {
+    pub policy: Arc<Policy>,
+    /// The settings that SQLite keeps for each database, as the pragma takes them and reads them back.
+    pub pragmas: Vec<(Id, String)>,
+    /// What is done for a WAL beside SQLite's own checkpoints.
+    pub wish: Option<Wish>,
+    /// The `-wal` stays after the last close.
+    pub persist_wal: bool,
+}
+
+impl Connection {
+    /// The databases that are attached, with what was carried over to them, as SQLite reads it back, and what their files
+    /// warn of.
+    ///
+    /// # Errors
+    /// `KEEL_CLOSED`, `KEEL_FORKED`.
+    pub fn attached(&self) -> Result<Vec<Attached>> {
+        let guard = self.lock()?;
+        guard.settle_attached();
+        let Some(followers) = &self.identity.followers else { return Ok(Vec::new()) };
+        // SAFETY: the guard keeps the connection open and to this thread.
+        let all = unsafe { shim::attached_to(guard.raw()) };
+        let report = all.into_iter().map(|(name, watch)| {
+            let rows = followers.pragmas.iter().map(|(id, wanted)| Row {
+                name: id.key(),
+                value: guard.pragma(&name, *id, None).unwrap_or_default(),
+                wanted: wanted.clone(),
+                source: "connection",
+                note: if watch.is_explicit(id.key()) { "set by itself".to_owned() } else { String::new() },
+            });
+            Attached {
+                path: watch.path.clone(),
+                rows: rows.collect(),
+                warnings: watch.admitted().map(|admitted| admitted.warnings.clone()).unwrap_or_default(),
+                name,
+            }
+        });
+        Ok(report.collect())
+    }
+}
+
+impl Guard<'_> {
+    /// Carries the connection's settings over to what has been attached since the last time. In a transaction SQLite takes
+    /// no other `synchronous`: until it is over, the file's own methods see to the disk.
+    pub(crate) fn settle_attached(&self) {
+        let Some(followers) = &self.connection.identity.followers else { return };
+        if !followers.policy.is_pending() || self.in_transaction() {
+            return;
+        }
+        followers.policy.settled();
+        // SAFETY: the guard keeps the connection open and to this thread.
+        for (name, watch) in unsafe { shim::attached_to(self.raw()) } {
+            if watch.begins_to_follow() {
+                self.carry_over(followers, &name, &watch);
+            }
+        }
+    }
+
+    fn carry_over(&self, followers: &Followers, name: &str, watch: &Arc<Watch>) {
+        let admitted = watch.admitted().cloned().unwrap_or_default();
+        let mut warnings = admitted.warnings;
+        let no_mmap = admitted.no_mmap.then(|| (Id::MmapSize, "0".to_owned()));
+        for (id, wanted) in followers.pragmas.iter().cloned().chain(no_mmap) {
+            if watch.is_explicit(id.key()) {
+                continue;
+            }
+            self.pragma(name, id, Some(&wanted));
+            let has = self.pragma(name, id, None).unwrap_or_default();
+            if has != wanted {
+                warnings.push(format!("{} of {name} was set to {wanted} and reads back as {has}", id.key()));
+            } else if id == Id::Synchronous {
+                watch.sync_commits(false);
+            }
+        }
+        if followers.persist_wal
+            && let Ok(schema) = CString::new(name)
+        {
+            let mut on: i32 = 1;
+            // SAFETY: the guard keeps the connection open; the opcode takes an int by its address.
+            unsafe {
+                let opcode = sqlite::SQLITE_FCNTL_PERSIST_WAL;
+                sqlite::sqlite3_file_control(self.raw(), schema.as_ptr(), opcode, (&raw mut on).cast());
+            }
+        }
+        let wal = self.pragma_text(&format!("PRAGMA {}.journal_mode", quoted(name)));
+        if let Some(wish) = followers.wish.clone().filter(|_| wal.as_deref() == Some("wal")) {
+            checkpointer::join(watch, wish);
+        }
+        for warning in warnings {
+            self.connection.emit(Event::new("attached_warning").text("name", name).text("message", warning));
+        }
+    }
+
+    fn pragma(&self, name: &str, id: Id, value: Option<&str>) -> Option<String> {
+        let value = value.map_or_else(String::new, |value| format!("={value}"));
+        self.pragma_text(&format!("PRAGMA {}.{}{value}", quoted(name), id.key()))
+    }
+
+    fn pragma_text(&self, sql: &str) -> Option<String> {
+        // SAFETY: the guard keeps the connection open and to this thread.
+        unsafe { handle::run(self.raw(), sql.to_owned()) }.ok().flatten()
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,25 @@
+//! What a connection wants of databases that are attached to it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{as_sqlite, target};
+use crate::connection::attached::Followers;
+use crate::settings::{Id, Resolved, words};
+use crate::vfs::attached::Policy;
+use crate::vfs::file_monitor::Watch;
+use crate::wal::checkpointer::Wish;
+
+/// Kept by SQLite for each database. Some it carries over by itself; they are read back like the others.
+const FOLLOWING: [Id; 5] = [Id::Synchronous, Id::CacheSize, Id::JournalSizeLimit, Id::MmapSize, Id::SecureDelete];
+
+/// The looks at their paths that its own had, the settings that SQLite keeps for each database, and the same care for the WAL.
+pub(super) fn followers(resolved: &Resolved, watch: Option<&Arc<Watch>>, wish: Option<Wish>) -> Followers {
+    let settings = resolved.settings.clone();
+    let durable = matches!(settings.synchronous(), Some(words::Synchronous::Full | words::Synchronous::Extra));
+    let pragmas = FOLLOWING.into_iter().filter_map(|id| Some((id, as_sqlite(id, settings.get(id)?)))).collect();
+    let persist_wal = settings.bool(Id::PersistWal);
+    let subscribers = watch.map(|watch| watch.subscribers().clone()).unwrap_or_default();
+    let check = move |path: &Path| target::check_attached(path, &settings);
+    Followers { policy: Arc::new(Policy::new(subscribers, durable, check)), pragmas, wish, persist_wal }
+}
