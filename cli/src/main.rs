@@ -41,10 +41,18 @@ Exit status: 0 done, nothing wrong; 1 a problem was found, or a checkpoint could
 #[command(name = "litekeel", version = version(), after_help = AFTER)]
 struct Command {
     /// Use colours: auto, always or never.
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t, hide_possible_values = true, global = true)]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        global = true,
+        display_order = 900
+    )]
     color: Colour,
     /// Take DATABASE_URL from this file (.env), unless the environment has one.
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, display_order = 901)]
     env_file: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
