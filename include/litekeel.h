@@ -688,10 +688,10 @@ int32_t keel_backup(keel_db *db,
  * server that wants to finish its requests first handles the signal and closes by itself; it does not call this.
  *
  * A handler that is installed later has the signal for itself; if it calls the one that it found, it goes on when all is
- * closed. A second signal ends the waiting for writers, a third
- * one the process. `exit` meanwhile waits until all is closed. An ignored signal stays ignored. A forked child calls
- * this for itself; until then signals have their usual effect there. Finish or close your own statements on SQLite's
- * handle first: nothing here knows who uses them. KEEL_E_ARGUMENT for a signal that cannot be caught.
+ * closed. A second signal ends the waiting for writers, a third one the process. `exit` meanwhile waits until all is
+ * closed. An ignored signal stays ignored. A forked child calls this for itself; until then signals have their usual
+ * effect there. Finish or close your own statements on SQLite's handle first: nothing here knows who uses them.
+ * docs/closing.md has every host and way out. KEEL_E_ARGUMENT for a signal that cannot be caught.
  */
 int32_t keel_shutdown_on(const int32_t *signals,
                          size_t count,

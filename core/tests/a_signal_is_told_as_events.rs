@@ -104,3 +104,44 @@ fn an_exit_does_not_wait_for_a_subscriber_for_ever() {
     };
     assert_eq!((status.signal(), dir.file("a.db-wal").exists()), (Some(libc::SIGTERM), false));
 }
+
+#[test]
+fn hangs_in_a_subscriber() {
+    if !common::is_child("hangs_in_a_subscriber") {
+        return;
+    }
+    events::subscribe(Arc::new(|event| {
+        if event.name == "shutting_down" {
+            println!("hangs");
+            loop {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        }
+    }));
+    let _db = open(&std::env::var("URL").unwrap()).unwrap();
+    shutdown::shutdown_on(&[libc::SIGTERM, libc::SIGINT], Duration::from_secs(60)).unwrap();
+    println!("ready");
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_third_signal_ends_the_process_whatever_is_left() {
+    let dir = Dir::new();
+    let mut child = common::child("hangs_in_a_subscriber", &[("URL", &dir.url("a.db"))]);
+    let mut child = child.stdout(Stdio::piped()).spawn().unwrap();
+    let pid = child.id() as i32;
+    // SAFETY: our own child, which has not been waited for.
+    let send = |signal| unsafe { libc::kill(pid, signal) };
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.by_ref().find(|line| line.ends_with("ready")).unwrap();
+    send(libc::SIGTERM);
+    lines.by_ref().find(|line| line.ends_with("hangs")).unwrap();
+    // The second is for those who wait for writers.
+    send(libc::SIGINT);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "the second signal has ended it");
+    send(libc::SIGINT);
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGINT));
+}

@@ -180,8 +180,15 @@ fn install(signal: c_int) -> Result<bool> {
         if previous.sa_sigaction == libc::SIG_IGN || is_ours(&previous) {
             return Ok(false);
         }
-        // Before the handler can run. An earlier one is not freed: a handler may be reading it.
-        PREVIOUS[signal as usize].store(Box::into_raw(Box::new(previous)), Ordering::Release);
+        // Before the handler can run. An earlier one is not freed: a handler may be reading it. It mostly is the same again.
+        let slot = &PREVIOUS[signal as usize];
+        let same = |old: &libc::sigaction| {
+            let flags = old.sa_flags == previous.sa_flags;
+            flags && old.sa_sigaction == previous.sa_sigaction && have_same_signals(&old.sa_mask, &previous.sa_mask)
+        };
+        if !slot.load(Ordering::Acquire).as_ref().is_some_and(same) {
+            slot.store(Box::into_raw(Box::new(previous)), Ordering::Release);
+        }
         let mut ours: libc::sigaction = std::mem::zeroed();
         ours.sa_sigaction = on_signal as *const () as usize;
         // The alternate stack: Go runs its threads on small stacks of its own and demands it.
@@ -192,6 +199,11 @@ fn install(signal: c_int) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+fn have_same_signals(one: &libc::sigset_t, other: &libc::sigset_t) -> bool {
+    // SAFETY: only reads two sets.
+    (1..SIGNALS as c_int).all(|signal| unsafe { libc::sigismember(one, signal) == libc::sigismember(other, signal) })
 }
 
 fn this_thread() -> c_int {
@@ -220,8 +232,11 @@ extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut
                 hold_back();
             }
         } else if PUT_BACK.load(Ordering::Acquire) {
-            // Only a handler that was installed over ours still calls it, and would not have called a default.
-            pass_on(signal, info, context);
+            // A handler over ours still calls it, which it would not do with a default; or ours was installed once more.
+            if pass_on(signal, info, context) == Passed::Default && disposition(signal).is_some_and(|now| is_ours(&now))
+            {
+                die(signal);
+            }
         } else if !SECOND.swap(true, Ordering::AcqRel) {
             hurry();
             if !disposition(signal).is_some_and(|now| is_ours(&now)) {
