@@ -28,6 +28,71 @@ fn the_systems_sqlite_beside_ours_is_refused_and_without_the_guard_both_write_at
     db.close().unwrap();
 }
 
+/// It holds no lock between two transactions, and whose a lock is cannot be told where we have the file open too: then it is
+/// known by its descriptor.
+#[test]
+fn it_is_refused_in_whatever_order_they_come() {
+    let dir = Dir::new();
+    let Some(other) = SystemSqlite::open(&dir.file("a.db")) else {
+        return common::skip("there is no libsqlite3.so.0 on this system");
+    };
+    // A file that it has just made, idle in rollback mode: converting it to WAL would pull it from under it.
+    assert_eq!(other.exec(c"CREATE TABLE t(a); INSERT INTO t VALUES(1)"), 0);
+    for query in ["", "?mode=ro", "?journal_mode=delete"] {
+        assert_eq!(open(&dir.url(&format!("a.db{query}"))).unwrap_err().code(), codes::SECOND_SQLITE, "{query}");
+    }
+    let warned = open(&dir.url("a.db?foreign_sqlite=warn&journal_mode=delete")).unwrap();
+    assert!(warned.report().warnings.iter().any(|warning| warning.contains("another copy of SQLite")));
+    warned.close().unwrap();
+    drop(other);
+    // Ours is open, then theirs opens, then another of ours.
+    let first = open(&dir.url("a.db")).unwrap();
+    assert_eq!(get(&first, "SELECT a FROM t"), "1");
+    let other = SystemSqlite::open(&dir.file("a.db")).unwrap();
+    assert_eq!(other.exec(c"SELECT a FROM t"), 0);
+    assert_eq!(open(&dir.url("a.db")).unwrap_err().code(), codes::SECOND_SQLITE);
+    // A file that it has nothing to do with.
+    open(&dir.url("b.db")).unwrap().close().unwrap();
+    drop(other);
+    drop(first);
+}
+
+/// A program that reads the file as such, for a copy or a checksum: its close takes the locks as well, but it is no copy of
+/// SQLite, and often gone before they matter.
+#[test]
+fn a_plain_reader_is_a_warning() {
+    let dir = Dir::new();
+    open(&dir.url("a.db")).unwrap().close().unwrap();
+    let Some(_loaded) = SystemSqlite::open(&dir.file("other.db")) else {
+        return common::skip("there is no libsqlite3.so.0 on this system");
+    };
+    let reader = std::fs::File::open(dir.file("a.db")).unwrap();
+    let db = open(&dir.url("a.db")).unwrap();
+    assert!(db.report().warnings.iter().any(|warning| warning.contains("plain file")), "{:?}", db.report().warnings);
+    db.close().unwrap();
+    drop(reader);
+    let db = open(&dir.url("a.db")).unwrap();
+    assert!(db.report().warnings.is_empty(), "{:?}", db.report().warnings);
+    db.close().unwrap();
+}
+
+/// Without another SQLite in the process nobody looks at its descriptors, which may be many.
+#[test]
+fn where_no_other_is_loaded_descriptors_are_not_looked_at() {
+    if common::is_child("where_no_other_is_loaded_descriptors_are_not_looked_at") {
+        let dir = Dir::new();
+        open(&dir.url("a.db")).unwrap().close().unwrap();
+        let _reader = std::fs::File::open(dir.file("a.db")).unwrap();
+        let db = open(&dir.url("a.db")).unwrap();
+        assert!(db.report().warnings.is_empty(), "{:?}", db.report().warnings);
+        db.close().unwrap();
+        return;
+    }
+    // This process may have loaded one for another test.
+    let alone = common::child("where_no_other_is_loaded_descriptors_are_not_looked_at", &[]).output().unwrap();
+    assert!(alone.status.success(), "{alone:?}");
+}
+
 #[test]
 fn many_connections_threads_and_attach_of_our_own_raise_no_alarm() {
     let dir = Dir::new();

@@ -2,6 +2,7 @@
 //!
 //! Must not know: connections, and anything that opens a file.
 
+pub(crate) mod loaded_sqlite;
 pub(crate) mod orphan_wal;
 pub mod path_hazards;
 pub(crate) mod second_library;

@@ -10,13 +10,17 @@ use crate::error::{Error, Result};
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::path_facts::beside;
 use crate::platform::procfs;
+use crate::preflight::loaded_sqlite;
 use crate::settings::words::ForeignSqlite;
-use crate::vfs::open_files;
+use crate::vfs::file_checks::{self, Verdict};
+use crate::vfs::{descriptor, open_files};
 
 /// What a look before opening can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     None,
+    /// Something that reads it, and holds no lock.
+    Reader,
     Foreign,
     /// No table of locks, or no hook: nothing can be said.
     Unknown,
@@ -26,9 +30,10 @@ enum Presence {
 /// this many looks, none of which met an open or close of ours.
 const LOOKS: usize = 3;
 
-/// Refuses (or, with `warn`, returns a warning) when another copy of SQLite in this process holds a lock on the file.
-///
-/// Sees what is locked now: a copy that opens the file later, or shares it with a connection of ours, is not seen.
+/// Refuses (or, with `warn`, returns a warning) when another copy of SQLite in this process has the file open: by a lock
+/// that it holds; or, where another copy is loaded, by a descriptor through which the file can be written. One that only
+/// reads may be a program's that reads it as a plain file, which is a warning. A copy that opens the file later is not seen
+/// here but by `health`.
 ///
 /// # Errors
 /// `KEEL_SECOND_SQLITE`; `KEEL_FORKED` for a file that the parent process had open at the fork.
@@ -43,6 +48,10 @@ pub(crate) fn check(path: &Path, action: Option<ForeignSqlite>) -> Result<Option
     }
     match look(path) {
         Presence::None => Ok(None),
+        Presence::Reader => Ok(Some(format!(
+            "{place}: something else in this process reads it, another copy of SQLite or a program that reads it as a plain \
+             file: when it closes it, the locks of this process are gone"
+        ))),
         Presence::Unknown => Ok(Some(format!(
             "{place}: whether another copy of SQLite in this process uses it cannot be found out on this system"
         ))),
@@ -66,15 +75,36 @@ fn look(path: &Path) -> Presence {
         return Presence::Unknown;
     }
     let files: Vec<FileId> = [Some(file), file_id(&beside(path, "-shm"))].into_iter().flatten().collect();
+    match locks(file, &files) {
+        Presence::None => descriptors(&files),
+        found => found,
+    }
+}
+
+/// One that holds no lock: between two transactions in rollback mode; or whose locks cannot be told from ours, since we
+/// have the file open too.
+fn descriptors(files: &[FileId]) -> Presence {
+    // Whoever opened a database by its descriptor has one of its own.
+    if !loaded_sqlite::may_be() || files.iter().any(|file| descriptor::is_open(*file)) {
+        return Presence::None;
+    }
+    match file_checks::strange_descriptors(files) {
+        (Verdict::Bad, true) => Presence::Foreign,
+        (Verdict::Bad, false) => Presence::Reader,
+        _ => Presence::None,
+    }
+}
+
+fn locks(file: FileId, files: &[FileId]) -> Presence {
     let me = std::process::id();
     let mut seen = 0;
     // Bounded: with ever new opens of ours nothing certain can be said, and nobody is accused.
     for _ in 0..LOOKS * 4 {
         let before = open_files::steady();
-        if open_files::owns(&files) {
+        if open_files::owns(files) {
             return Presence::None;
         }
-        let Some(locks) = procfs::posix_locks(&files) else { return Presence::Unknown };
+        let Some(locks) = procfs::posix_locks(files) else { return Presence::Unknown };
         let sqlite_bytes = |lock: &procfs::PosixLock| {
             let (from, to) = if lock.ino == file.ino { (0x4000_0000, 0x4000_01ff) } else { (120, 128) };
             lock.pid == me && lock.start <= to && lock.end >= from
@@ -82,7 +112,7 @@ fn look(path: &Path) -> Presence {
         if !locks.iter().any(sqlite_bytes) {
             return Presence::None;
         }
-        if before.is_some() && open_files::steady() == before && !open_files::owns(&files) {
+        if before.is_some() && open_files::steady() == before && !open_files::owns(files) {
             seen += 1;
             if seen == LOOKS {
                 return Presence::Foreign;

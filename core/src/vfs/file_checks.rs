@@ -272,35 +272,42 @@ const OPEN_DESCRIPTORS: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } 
 /// Whether this process has a descriptor of the file that this copy of SQLite did not open.
 pub(crate) fn strangers(watch: &Watch) -> Verdict {
     let (wal, shm) = watch.files();
-    let inodes: Vec<u64> = [Some(watch.database.ino), wal, shm].into_iter().flatten().collect();
+    let inodes = [Some(watch.database.ino), wal, shm].into_iter().flatten();
+    let files: Vec<FileId> = inodes.map(|ino| FileId { dev: watch.database.dev, ino }).collect();
+    strange_descriptors(&files).0
+}
+
+/// Whether this process has a descriptor of one of the files that this copy of SQLite did not open, and whether the file
+/// can be written through it.
+pub(crate) fn strange_descriptors(files: &[FileId]) -> (Verdict, bool) {
     if !open_files::known() {
-        return Verdict::Unknown;
+        return (Verdict::Unknown, false);
     }
     let mut seen = 0;
     for _ in 0..LOOKS * 4 {
         let before = open_files::steady();
-        let Ok(entries) = fs::read_dir(OPEN_DESCRIPTORS) else { return Verdict::Unknown };
-        let stranger = entries.flatten().any(|entry| {
-            let fd = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            fd.is_some_and(|fd| {
-                let file = open_files::file_behind(fd);
-                let same = file.is_some_and(|file| file.dev == watch.database.dev && inodes.contains(&file.ino));
-                same && !open_files::is_ours(fd)
-            })
-        });
-        if !stranger {
-            return Verdict::Good;
+        let Ok(entries) = fs::read_dir(OPEN_DESCRIPTORS) else { return (Verdict::Unknown, false) };
+        let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let strange: Vec<c_int> = numbers
+            .filter(|fd| open_files::file_behind(*fd).is_some_and(|file| files.contains(&file)))
+            .filter(|fd| !open_files::is_ours(*fd))
+            .collect();
+        if strange.is_empty() {
+            return (Verdict::Good, false);
         }
         // With an open or a close of ours in between, the list and our books are of two moments.
         if before.is_some() && open_files::steady() == before {
             seen += 1;
             if seen == LOOKS {
-                return Verdict::Bad;
+                // SAFETY: any number may be asked for.
+                let flags = |fd: &c_int| unsafe { libc::fcntl(*fd, libc::F_GETFL) };
+                let writes = |flags: c_int| flags >= 0 && flags & libc::O_ACCMODE != libc::O_RDONLY;
+                return (Verdict::Bad, strange.iter().map(flags).any(writes));
             }
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    Verdict::Unknown
+    (Verdict::Unknown, false)
 }
 
 /// Whether the `-wal` in use still has its name.

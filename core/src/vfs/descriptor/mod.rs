@@ -16,6 +16,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 
+use crate::platform::file_id::FileId;
 use crate::platform::fork::ForkMutex;
 use crate::sqlite;
 
@@ -70,6 +71,13 @@ const SEVERAL_FAULT: c_int = 2;
 
 /// By the address of SQLite's file object.
 pub(crate) static MAINS: ForkMutex<BTreeMap<usize, Arc<Main>>> = ForkMutex::new(BTreeMap::new());
+
+/// Whether a connection by descriptor has the file as its database or journal.
+#[allow(clippy::unnecessary_cast)] // The fields' width differs between systems.
+pub(crate) fn is_open(file: FileId) -> bool {
+    let same = |(dev, ino): &(libc::dev_t, libc::ino_t)| (*dev as u64, *ino as u64) == (file.dev, file.ino);
+    mains().values().any(|main| main.files.iter().any(same))
+}
 
 fn mains() -> MutexGuard<'static, BTreeMap<usize, Arc<Main>>> {
     MAINS.lock()
