@@ -14,7 +14,7 @@ const ROUNDS: usize = 400;
 /// The production profile by hand, with the first read that every program makes.
 const PRAGMAS: &str = "SELECT count(*) FROM sqlite_schema; PRAGMA journal_mode=wal; PRAGMA synchronous=1; \
     PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=1000; PRAGMA cache_size=-64000; PRAGMA mmap_size=0; \
-    PRAGMA temp_store=2; PRAGMA foreign_keys=1;";
+    PRAGMA temp_store=0; PRAGMA foreign_keys=1;";
 
 fn bare(path: &CString, pragmas: &CString) -> Duration {
     let began = Instant::now();
