@@ -23,7 +23,7 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 				if (config.behavior && config.behavior !== 'immediate') return Promise.reject(new TypeError(`An asynchronous transaction is always immediate, not "${config.behavior}"`));
 				return this.transactionAsync(fn);
 			}
-			return super.transaction(fn, { ...config, behavior: config.behavior ?? 'default' });
+			return super.transaction((tx) => fn(likeOurs(tx, this)), { ...config, behavior: config.behavior ?? 'default' });
 		}
 
 		/** `fn(tx)` on a connection of its own: what runs beside it never joins its transaction. Rolled back when it rejects. */
@@ -32,6 +32,22 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 		}
 	}
 	Object.defineProperty(LitekeelDatabase, entityKind, { value: 'BetterSQLite3Database' });
+
+	/** What `fn` of a synchronous transaction gets, which Drizzle has made: with the members that those of ours have. */
+	function likeOurs(tx, db) {
+		const { transaction } = tx;
+		return Object.defineProperties(tx, {
+			$client: { value: db.$client, enumerable: true },
+			transactionAsync: { value: (fn, options) => db.transactionAsync(fn, options) },
+			transaction: {
+				value(fn, config) {
+					// It would have to be over before the function is.
+					if (fn instanceof AsyncFunction) throw new TypeError('An asynchronous transaction cannot be part of a synchronous one: make the outer function async');
+					return transaction.call(tx, (inner) => fn(likeOurs(inner, db)), config);
+				},
+			},
+		});
+	}
 
 	/** What `fn` of an asynchronous transaction gets. Transactions in it are savepoints, one after the other. */
 	class AsyncTransaction extends LitekeelDatabase {

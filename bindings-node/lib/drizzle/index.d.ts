@@ -1,31 +1,38 @@
 import type Database = require('../index');
 type OpenOptions = Database.OpenOptions;
 type RunResult = Database.RunResult;
-import type { DrizzleConfig } from 'drizzle-orm';
+import type { DrizzleConfig, ExtractTablesWithRelations } from 'drizzle-orm';
 import type { MigrationConfig } from 'drizzle-orm/migrator';
-import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
+import type { BaseSQLiteDatabase, SQLiteTransaction, SQLiteTransactionConfig } from 'drizzle-orm/sqlite-core';
 
 type Schema = Record<string, unknown>;
 
-/** Drizzle's synchronous SQLite database: what a service takes that works on the database or on a transaction of it. */
+/**
+ * Drizzle's synchronous SQLite database: what `drizzle()` gives, and what the function of a transaction gets. Let services take
+ * this: `export type DrizzleDB = LitekeelDatabase<typeof schema>`.
+ */
 export declare class LitekeelDatabase<TSchema extends Schema = Record<string, never>> extends BaseSQLiteDatabase<'sync', RunResult, TSchema> {}
 
-/** What there is of a connection, and not of a synchronous transaction. */
+/** What there is of a connection. */
 export interface LitekeelClient<TSchema extends Schema = Record<string, never>> {
 	readonly $client: Database.Database;
 	/**
-	 * `fn(tx)` on a connection of its own: what runs beside it never joins its transaction. Committed when the promise
-	 * resolves, rolled back when it rejects. `transaction(async (tx) => …)` is the same,
-	 * with the type of a synchronous transaction for `tx`.
+	 * `fn(tx)` in a transaction; inside another one, in a savepoint. A synchronous function runs in the connection's own
+	 * transaction, which begins as `txlock` says unless `behavior` does. For an asynchronous one it is `transactionAsync`,
+	 * which is always immediate.
 	 */
-	transactionAsync<T>(fn: (tx: AsyncTransaction<TSchema>) => Promise<T> | T, options?: { signal?: AbortSignal | undefined }): Promise<T>;
+	transaction<T>(fn: (tx: LitekeelTransaction<TSchema>) => T, config?: SQLiteTransactionConfig): T;
+	/**
+	 * `fn(tx)` on a connection of its own: what runs beside it never joins its transaction. Committed when the promise
+	 * resolves, rolled back when it rejects. Inside another one it is a savepoint.
+	 */
+	transactionAsync<T>(fn: (tx: LitekeelTransaction<TSchema>) => Promise<T> | T, options?: { signal?: AbortSignal | undefined }): Promise<T>;
 }
 
-/** What the function of an asynchronous transaction gets. Transactions in it are savepoints. */
-export type AsyncTransaction<TSchema extends Schema = Record<string, never>> = LitekeelClient<TSchema> & LitekeelDatabase<TSchema> & {
-	/** Undoes the transaction by throwing Drizzle's TransactionRollbackError. */
-	rollback(): never;
-};
+/** What the function of a transaction gets, a synchronous or an asynchronous one. */
+export type LitekeelTransaction<TSchema extends Schema = Record<string, never>> = LitekeelClient<TSchema> & SQLiteTransaction<'sync', RunResult, TSchema, ExtractTablesWithRelations<TSchema>>;
+
+export type AsyncTransaction<TSchema extends Schema = Record<string, never>> = LitekeelTransaction<TSchema>;
 
 /** Without a client or URL: `DATABASE_URL`, else `file:data/sqlite.db`. A URL is opened by litekeel's `open`. */
 export declare function drizzle<TSchema extends Schema = Record<string, never>>(client?: Database.Database | string | null, config?: DrizzleConfig<TSchema>): LitekeelClient<TSchema> & LitekeelDatabase<TSchema>;
@@ -36,4 +43,4 @@ export declare function drizzle<TSchema extends Schema = Record<string, never>>(
  * `migrate` that pragma does nothing, and the rebuild of a table deletes the rows that refer to it.
  * @throws {Error} with `violations`, when rows refer to nothing afterwards.
  */
-export declare function migrate<TSchema extends Schema>(db: LitekeelDatabase<TSchema>, config: MigrationConfig): void;
+export declare function migrate<TSchema extends Schema>(db: LitekeelDatabase<TSchema> & { readonly $client: Database.Database }, config: MigrationConfig): void;

@@ -1,13 +1,13 @@
 import { defineRelations } from 'drizzle-orm';
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import Database = require('litekeel');
-import { drizzle, migrate, type LitekeelDatabase } from 'litekeel/drizzle/1';
+import { drizzle, migrate, type LitekeelClient, type LitekeelDatabase } from 'litekeel/drizzle/1';
 
 const site = sqliteTable('site', { id: integer('id').primaryKey(), name: text('name').notNull() });
 const page = sqliteTable('page', { id: integer('id').primaryKey(), siteId: integer('site_id').notNull() });
 const relations = defineRelations({ site, page }, (r) => ({ site: { pages: r.many.page() }, page: { site: r.one.site({ from: r.page.siteId, to: r.site.id }) } }));
 
-const db: LitekeelDatabase<typeof relations> = drizzle(Database.open('file:a.db'), { relations });
+const db: LitekeelClient<typeof relations> & LitekeelDatabase<typeof relations> = drizzle(Database.open('file:a.db'), { relations });
 migrate(db, { migrationsFolder: 'migrations' });
 const names: Promise<string[]> = db.query.site.findMany({ with: { pages: true } }).then((all) => all.map((one) => one.name + one.pages.length));
 const changes: number = db.insert(site).values({ name: 'a' }).run().changes;
@@ -16,7 +16,16 @@ const later: Promise<number> = db.transactionAsync(async (tx) => {
 	if (tx.select().from(page).all().length > 5) tx.rollback();
 	return 5;
 });
+
+// A service takes whatever its work is to run on: the database, or either kind of transaction.
+class SiteService {
+	constructor(private readonly db: LitekeelDatabase<typeof relations>) {}
+	create(name: string): number { return this.db.insert(site).values({ name }).run().changes; }
+}
+const created: number = new SiteService(db).create('a') + db.transaction((tx) => new SiteService(tx).create('b'));
+const createdLater: Promise<number> = db.transaction(async (tx) => new SiteService(tx).create('c') + (await tx.transaction(async (inner) => new SiteService(inner).create('d'))));
+
 // @ts-expect-error a column that does not exist
 db.insert(site).values({ title: 'a' });
 
-export { names, changes, sync, later };
+export { names, changes, sync, later, created, createdLater };

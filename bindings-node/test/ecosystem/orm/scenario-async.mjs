@@ -64,6 +64,22 @@ export async function asynchronousTransactions(db, { page, count, sql }) {
 	});
 	assert.deepStrictEqual(db.all(sql`SELECT path FROM page WHERE path IN ('/kept', '/lost', '/lost too', '/sync') ORDER BY path`).map(({ path }) => path), ['/kept', '/sync']);
 
+	// By the root database it is the same, and both kinds of transaction have the same members.
+	await assert.rejects(db.transaction(async (tx) => {
+		await db.transaction(async (inner) => { assert.strictEqual(inner.$client, tx.$client); add(inner, '/undone with the whole'); });
+		assert.strictEqual(tx.$client.inTransaction, true);
+		throw new Error('undo');
+	}), /undo/);
+	let later;
+	db.transaction((tx) => {
+		assert.strictEqual(tx.$client, db.$client);
+		assert.throws(() => tx.transaction(async () => {}), TypeError);
+		assert.strictEqual(tx.transaction((inner) => { assert.strictEqual(inner.$client, db.$client); add(inner, '/inside'); return 5; }), 5);
+		later = tx.transactionAsync(async (own) => { assert.notStrictEqual(own.$client, db.$client); add(own, '/later'); });
+	});
+	await later;
+	assert.strictEqual(db.all(sql`SELECT path FROM page WHERE path IN ('/inside', '/later', '/undone with the whole')`).length, 2);
+
 	// Aborted, and refused where there is no second connection.
 	const controller = new AbortController();
 	const aborted = db.transactionAsync(async (tx) => { add(tx, '/e'); controller.abort(); }, { signal: controller.signal });
