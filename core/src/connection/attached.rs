@@ -12,7 +12,7 @@ use crate::settings::Id;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::attached::Policy;
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::shim;
 use crate::wal::checkpointer::{self, Wish};
 
@@ -75,7 +75,7 @@ impl Guard<'_> {
         }
     }
 
-    fn carry_over(&self, followers: &Followers, name: &str, watch: &Arc<Watch>) {
+    fn carry_over(&self, followers: &Followers, name: &str, watch: &Arc<FileMonitor>) {
         let admitted = watch.admitted().cloned().unwrap_or_default();
         let mut warnings = admitted.warnings;
         let no_mmap = admitted.no_mmap.then(|| (Id::MmapSize, "0".to_owned()));

@@ -18,10 +18,9 @@ use crate::settings::Access;
 use crate::settings::words;
 use crate::sqlite::handle;
 use crate::vfs::confinement::confine;
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::{attached, shim, wal_guard};
 use crate::waiting::busy_handler::BusyHandler;
-use crate::wal::checkpointer;
 use crate::{registry, sqlite};
 
 /// How long the checkpoint at close waits for readers, in milliseconds.
@@ -143,13 +142,13 @@ unsafe fn end_objects(connection: &Connection, db: *mut sqlite::sqlite3) {
 }
 
 /// What of ours hangs on the handle, in one order however the connection ends.
-fn take_down(watch: Option<&Watch>, state: &mut State) {
+fn take_down(watch: Option<&FileMonitor>, state: &mut State) {
     state.view = None;
     state.progress.remove(state.raw.0);
     state.kept.get_mut().clear();
     state.streams.get_mut().clear();
     if let Some(watch) = watch {
-        checkpointer::leave(watch);
+        watch.leave_keeper();
     }
     let db = state.raw.0;
     attached::leave(db as usize);
@@ -160,7 +159,7 @@ fn take_down(watch: Option<&Watch>, state: &mut State) {
 /// Looks whether the files are still the ones that were opened. Where they are not, the WAL is neither moved nor removed, and
 /// the report says what was kept of it. Returns the sentence about the main database.
 unsafe fn leave_foreign_files(
-    main: Option<&Arc<Watch>>,
+    main: Option<&Arc<FileMonitor>>,
     db: *mut sqlite::sqlite3,
     report: &mut CloseReport,
 ) -> Option<String> {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::sqlite;
 pub use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_checks::{database_file, locks, strangers, wal_file};
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::shim;
 use crate::vfs::wal_guard::{confirm, sentence};
 
@@ -153,6 +153,6 @@ pub(crate) unsafe fn refusal(connection: &Connection, db: *mut sqlite::sqlite3, 
     }
 }
 
-fn error(watch: &Watch, code: i32) -> Error {
+fn error(watch: &FileMonitor, code: i32) -> Error {
     Error::new(code, sentence(watch, code)).with_path(watch.place())
 }

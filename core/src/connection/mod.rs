@@ -47,7 +47,7 @@ use crate::settings::Access;
 use crate::settings::{Id, Resolved, Settings};
 use crate::sqlite;
 use crate::sqlite::handle::RawHandle;
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::waiting::busy_handler::BusyHandler;
 use crate::waiting::progress_handler::Progress;
 
@@ -90,7 +90,7 @@ pub(crate) struct Identity {
     pub share_key: Option<FileId>,
     pub strict: bool,
     /// What its file does; `None` in memory and on a VFS without shared memory.
-    pub watch: Option<Arc<Watch>>,
+    pub watch: Option<Arc<FileMonitor>>,
     /// What follows ATTACH; `None` for an adopted handle.
     pub followers: Option<Followers>,
     /// The state of the file when it began to be read without locks.

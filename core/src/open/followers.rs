@@ -7,14 +7,14 @@ use super::{as_sqlite, target};
 use crate::connection::attached::Followers;
 use crate::settings::{Id, Resolved, words};
 use crate::vfs::attached::Policy;
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::wal::checkpointer::Wish;
 
 /// Kept by SQLite for each database. Some it carries over by itself; they are read back like the others.
 const FOLLOWING: [Id; 5] = [Id::Synchronous, Id::CacheSize, Id::JournalSizeLimit, Id::MmapSize, Id::SecureDelete];
 
 /// The looks at their paths that its own had, the settings that SQLite keeps for each database, and the same care for the WAL.
-pub(super) fn followers(resolved: &Resolved, watch: Option<&Arc<Watch>>, wish: Option<Wish>) -> Followers {
+pub(super) fn followers(resolved: &Resolved, watch: Option<&Arc<FileMonitor>>, wish: Option<Wish>) -> Followers {
     let settings = resolved.settings.clone();
     let durable = matches!(settings.synchronous(), Some(words::Synchronous::Full | words::Synchronous::Extra));
     let pragmas = FOLLOWING.into_iter().filter_map(|id| Some((id, as_sqlite(id, settings.get(id)?)))).collect();

@@ -18,7 +18,7 @@ use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::url::shown_name;
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::shim;
 use crate::waiting::busy_handler::BusyHandler;
 
@@ -30,7 +30,7 @@ pub(crate) struct Opening {
     pub raw: *mut sqlite::sqlite3,
     pub path: Option<PathBuf>,
     pub access: Access,
-    pub watch: Option<Arc<Watch>>,
+    pub watch: Option<Arc<FileMonitor>>,
     waiting: Option<Box<BusyHandler>>,
     /// What SQLite answered when it was set.
     pub(crate) answers: RefCell<Vec<(Id, Option<String>)>>,

@@ -24,6 +24,7 @@ use crate::settings::{Access, Id, Options, Resolved, Settings, Target, words};
 use crate::vfs::attached;
 use crate::vfs::confinement::confine;
 use crate::vfs::open_files;
+use crate::vfs::wal_keeper::CheckpointPolicy;
 use crate::wal::checkpointer::{self, Wish};
 
 /// Who may use the connection that is opened.
@@ -227,11 +228,13 @@ fn wish(settings: &Settings) -> Option<Wish> {
         return None;
     }
     Some(Wish {
-        background,
-        idle,
-        pages: settings.int(Id::WalAutocheckpoint).unwrap_or(0),
-        wal_max,
-        refuse: settings.wal_max_action() == Some(words::WalMaxAction::Error),
+        policy: CheckpointPolicy {
+            background,
+            idle,
+            pages: settings.int(Id::WalAutocheckpoint).unwrap_or(0),
+            wal_max,
+            refuse: settings.wal_max_action() == Some(words::WalMaxAction::Error),
+        },
         vfs: settings.text(Id::Vfs).and_then(|name| std::ffi::CString::new(name).ok()),
     })
 }

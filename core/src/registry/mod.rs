@@ -20,7 +20,7 @@ use crate::platform::file_id::FileId;
 use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
 use crate::registry::activity::Activity;
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 
 /// A connection that is open in this process.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ pub(crate) struct Entry {
     strict: bool,
     connection: Weak<dyn OpenConnection>,
     activity: Arc<Activity>,
-    watch: Option<Arc<Watch>>,
+    watch: Option<Arc<FileMonitor>>,
     /// The process that opened it, as [`fork::generation`] counts: a child inherits the table, but no connection.
     generation: u32,
 }
@@ -94,7 +94,7 @@ pub(crate) fn add(
     strict: bool,
     connection: Weak<dyn OpenConnection>,
     activity: Arc<Activity>,
-    watch: Option<Arc<Watch>>,
+    watch: Option<Arc<FileMonitor>>,
 ) {
     entries().insert(
         handle.id,
@@ -159,7 +159,7 @@ pub(crate) fn on_file(file: FileId) -> Vec<(OpenHandle, Arc<Activity>)> {
 
 /// The same with what they hear of the file. Never by the connections themselves: whoever looks might be left with the
 /// last reference to one, and would have to close it wherever it stands.
-pub(crate) fn readers_of(file: FileId) -> Vec<(OpenHandle, Arc<Activity>, Arc<Watch>)> {
+pub(crate) fn readers_of(file: FileId) -> Vec<(OpenHandle, Arc<Activity>, Arc<FileMonitor>)> {
     let entries = entries();
     let same = entries.values().filter(|entry| entry.is_own() && entry.handle.file == Some(file));
     same.filter_map(|entry| Some((entry.view(), entry.activity.clone(), entry.watch.clone()?))).collect()

@@ -12,7 +12,7 @@ use crate::platform::path_facts::beside;
 #[cfg(target_os = "linux")]
 use crate::platform::procfs;
 use crate::sqlite;
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::open_files;
 use crate::vfs::wal_index::READ_LOCK;
 
@@ -53,7 +53,7 @@ impl Verdict {
 }
 
 /// Whether the path still names the database that was opened.
-pub(crate) fn database_file(watch: &Watch) -> Verdict {
+pub(crate) fn database_file(watch: &FileMonitor) -> Verdict {
     match fs::metadata(&watch.path) {
         Ok(_) if file_id(&watch.path) == Some(watch.database) => Verdict::Good,
         Ok(_) => Verdict::Bad,
@@ -64,7 +64,7 @@ pub(crate) fn database_file(watch: &Watch) -> Verdict {
 }
 
 /// Whether the names of the `-wal` and the `-shm` are still those of the files in use.
-pub(crate) fn wal_file(watch: &Watch) -> Verdict {
+pub(crate) fn wal_file(watch: &FileMonitor) -> Verdict {
     match watch.files() {
         (None, None) if !watch.has_wal() => Verdict::Good,
         (wal, None) if !watch.has_wal() => named(watch, "-wal", wal),
@@ -73,7 +73,7 @@ pub(crate) fn wal_file(watch: &Watch) -> Verdict {
 }
 
 /// Whether the side file of this suffix is the one with this inode.
-pub(crate) fn named(watch: &Watch, suffix: &str, ino: Option<u64>) -> Verdict {
+pub(crate) fn named(watch: &FileMonitor, suffix: &str, ino: Option<u64>) -> Verdict {
     match (ino, fs::metadata(beside(&watch.path, suffix))) {
         (None, _) => Verdict::Unknown,
         (Some(ino), Ok(meta)) if meta.ino() == ino => Verdict::Good,
@@ -97,7 +97,7 @@ fn worst(verdicts: &[Verdict]) -> Verdict {
 /// Only locks that must be held: the file's since its first read in WAL mode, or during a transaction; the WAL's. Those that
 /// last from the first read to the end are taken again by the look; those of a transaction are not, since somebody may have
 /// worked in their place.
-pub(crate) fn locks(watch: &Watch) -> Verdict {
+pub(crate) fn locks(watch: &FileMonitor) -> Verdict {
     let mut verdicts = vec![take_again(watch)];
     let (_, shm) = watch.files();
     if verdicts[0] == Verdict::Unknown {
@@ -183,7 +183,7 @@ fn held(_file: FileId, _bytes: (i64, i64)) -> Verdict {
 
 /// Whether the WAL's write lock, which SQLite believes this connection to hold, is really this process's.
 #[cfg(target_os = "linux")]
-pub(crate) fn holds_write_lock(watch: &Watch) -> Verdict {
+pub(crate) fn holds_write_lock(watch: &FileMonitor) -> Verdict {
     // Nobody else can have it beside us: it is exclusive.
     match watch.file.shm_descriptor().and_then(|fd| lock_at(fd, WRITER)) {
         Some(Lock::Ours) => Verdict::Good,
@@ -193,7 +193,7 @@ pub(crate) fn holds_write_lock(watch: &Watch) -> Verdict {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn holds_write_lock(_: &Watch) -> Verdict {
+pub(crate) fn holds_write_lock(_: &FileMonitor) -> Verdict {
     Verdict::Unknown
 }
 
@@ -201,7 +201,7 @@ pub(crate) fn holds_write_lock(_: &Watch) -> Verdict {
 /// are held that changes nothing; where they have been dropped nobody can close as the last one from now on. Bad: somebody
 /// else has a lock that excludes them.
 #[cfg(target_os = "linux")]
-pub(crate) fn take_again(watch: &Watch) -> Verdict {
+pub(crate) fn take_again(watch: &FileMonitor) -> Verdict {
     let Some(database) = watch.descriptor() else { return Verdict::Unknown };
     // Another kind of lock would be changed into this one. That SQLite gives this connection's level up meanwhile is
     // impossible: this thread is in the call that would.
@@ -235,19 +235,19 @@ fn set_lock(fd: c_int, command: c_int, kind: c_int, (start, length): (i64, i64))
 /// then still does not take itself for the only one, does not remove the WAL and does not empty the `-shm`. A system without
 /// them does without.
 #[cfg(target_os = "linux")]
-pub(crate) fn hold_firmly(watch: &Watch) {
+pub(crate) fn hold_firmly(watch: &FileMonitor) {
     set_firm(watch, libc::F_RDLCK, true);
 }
 
 /// Gives back what [`hold_firmly`] took, which would stand in the way of SQLite's own exclusive lock. `shm`: on the `-shm`
 /// too, which all connections of the process share.
 #[cfg(target_os = "linux")]
-pub(crate) fn let_go(watch: &Watch, shm: bool) {
+pub(crate) fn let_go(watch: &FileMonitor, shm: bool) {
     set_firm(watch, libc::F_UNLCK, shm);
 }
 
 #[cfg(target_os = "linux")]
-fn set_firm(watch: &Watch, kind: c_int, shm: bool) {
+fn set_firm(watch: &FileMonitor, kind: c_int, shm: bool) {
     let Some(database) = watch.descriptor() else { return };
     let _ = set_lock(database, libc::F_OFD_SETLK, kind, FIRM);
     if let Some(shm) = watch.file.shm_descriptor().filter(|_| shm && watch.has_wal()) {
@@ -256,21 +256,21 @@ fn set_firm(watch: &Watch, kind: c_int, shm: bool) {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn take_again(_: &Watch) -> Verdict {
+pub(crate) fn take_again(_: &FileMonitor) -> Verdict {
     Verdict::Unknown
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn hold_firmly(_: &Watch) {}
+pub(crate) fn hold_firmly(_: &FileMonitor) {}
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn let_go(_: &Watch, _: bool) {}
+pub(crate) fn let_go(_: &FileMonitor, _: bool) {}
 
 /// Names a process's own descriptors. Linux has the other name too, but not in every container.
 const OPEN_DESCRIPTORS: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
 
 /// Whether this process has a descriptor of the file that this copy of SQLite did not open.
-pub(crate) fn strangers(watch: &Watch) -> Verdict {
+pub(crate) fn strangers(watch: &FileMonitor) -> Verdict {
     let (wal, shm) = watch.files();
     let inodes = [Some(watch.database.ino), wal, shm].into_iter().flatten();
     let files: Vec<FileId> = inodes.map(|ino| FileId { dev: watch.database.dev, ino }).collect();
@@ -311,6 +311,6 @@ pub(crate) fn strange_descriptors(files: &[FileId]) -> (Verdict, bool) {
 }
 
 /// Whether the `-wal` in use still has its name.
-pub(crate) fn is_wal_in_place(watch: &Watch) -> bool {
+pub(crate) fn is_wal_in_place(watch: &FileMonitor) -> bool {
     named(watch, "-wal", watch.files().0) != Verdict::Bad
 }

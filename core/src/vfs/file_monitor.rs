@@ -19,9 +19,8 @@ use crate::sqlite;
 use crate::vfs::attached::{Admitted, FOLLOWING, Policy};
 use crate::vfs::file_state::{self, FileState};
 use crate::vfs::wal_index::{READERS, WalIndex};
+use crate::vfs::wal_keeper::WalCare;
 use crate::vfs::{open_files, wal_guard};
-use crate::wal::checkpointer;
-use crate::wal::checkpointer::File;
 
 /// Slots of the WAL's locks: the writer, the checkpointer, the first of the readers.
 pub(crate) const WRITER: i32 = 0;
@@ -35,33 +34,8 @@ const LOOK_EVERY: u64 = 1000;
 /// How often a write transaction that stays open sees to it that its lock is still there, in milliseconds.
 const WRITE_LOCK_EVERY: u64 = 100;
 
-/// What is done for the connection's WAL beside SQLite's own checkpoints. Known when open is done.
-pub(crate) struct Care {
-    /// Checkpoints are left to the background thread.
-    pub background: bool,
-    /// Checkpoint and empty the WAL after a while without commits.
-    pub idle: bool,
-    /// `wal_autocheckpoint`, in pages.
-    pub pages: i64,
-    /// The cap in bytes; 0: none.
-    pub wal_max: i64,
-    /// At four times the cap, write transactions are refused.
-    pub refuse: bool,
-    /// The file's place in the background thread.
-    pub file: Arc<File>,
-}
-
-impl Care {
-    /// Whether SQLite's own checkpoint at a commit is left to the background thread: always, when that is asked for;
-    /// else only a backlog that a reader has let grow, which one commit would have to move all of.
-    pub(crate) fn leaves(&self, index: &WalIndex) -> bool {
-        let backlog = i64::from(index.frames) - i64::from(index.backfilled);
-        self.pages > 0 && if self.background { i64::from(index.frames) >= self.pages } else { backlog > 2 * self.pages }
-    }
-}
-
 /// The state of one connection's database file.
-pub(crate) struct Watch {
+pub(crate) struct FileMonitor {
     /// The name that SQLite opened it by: absolute, and without symbolic links.
     pub path: PathBuf,
     /// The name that the application knows it by, where there is another.
@@ -84,7 +58,7 @@ pub(crate) struct Watch {
     wal_object: AtomicPtr<sqlite::sqlite3_file>,
     /// SQLite's descriptor of the database, where its locks are POSIX locks that may be asked for and taken again.
     descriptor: Option<c_int>,
-    care: OnceLock<Care>,
+    care: OnceLock<WalCare>,
     /// The connection is being closed, and nothing more is done for its WAL.
     left: AtomicBool,
     generation: u32,
@@ -115,9 +89,9 @@ pub(crate) struct Watch {
     refused: AtomicI32,
 }
 
-impl Watch {
-    pub(crate) fn new(path: PathBuf, database: FileId, descriptor: Option<c_int>) -> Watch {
-        Watch {
+impl FileMonitor {
+    pub(crate) fn new(path: PathBuf, database: FileId, descriptor: Option<c_int>) -> FileMonitor {
+        FileMonitor {
             path,
             shown: OnceLock::new(),
             database,
@@ -150,12 +124,12 @@ impl Watch {
         }
     }
 
-    pub(crate) fn take_care(&self, care: Care) {
+    pub(crate) fn take_care(&self, care: WalCare) {
         // Once for a connection: open is done once.
         let _ = self.care.set(care);
     }
 
-    pub(crate) fn care(&self) -> Option<&Care> {
+    pub(crate) fn care(&self) -> Option<&WalCare> {
         self.care.get().filter(|_| !self.left.load(Ordering::Acquire))
     }
 
@@ -236,10 +210,19 @@ impl Watch {
         self.wal_object.store(file, Ordering::Release);
     }
 
+    /// Ends the care for the WAL of a connection that is about to be closed. With the last one of a file the keeper's own
+    /// connection is closed: the caller's is then the process's last, whose close empties and removes the WAL.
+    pub(crate) fn leave_keeper(&self) {
+        let Some(care) = self.care().filter(|_| self.is_ours()) else { return };
+        let keeper = care.keeper.clone();
+        self.leave();
+        keeper.leave(self);
+    }
+
     /// Ends the care for the WAL of an attached database that is about to be closed or to leave WAL mode.
     pub(crate) fn end_care(&self) {
         if self.is_attached() {
-            checkpointer::leave(self);
+            self.leave_keeper();
         }
     }
 
@@ -369,27 +352,27 @@ impl Watch {
     /// A transaction of this connection has been committed; its locks are still to be given back.
     ///
     /// # Safety
-    /// As for [`index`](Watch::index).
+    /// As for [`index`](FileMonitor::index).
     pub(crate) unsafe fn commits(&self) {
         let Some(care) = self.care() else { return };
         self.committed.store(true, Ordering::Release);
         // SAFETY: the caller's promise.
         if let Some(index) = unsafe { self.index() } {
-            self.leave_checkpoint.store(care.leaves(&index), Ordering::Release);
+            self.leave_checkpoint.store(care.policy.leaves(&index), Ordering::Release);
         }
     }
 
     /// The connection has given back its read lock. After a commit, nothing of it is in the way of a checkpoint now.
     ///
     /// # Safety
-    /// As for [`index`](Watch::index).
+    /// As for [`index`](FileMonitor::index).
     pub(crate) unsafe fn released(&self) {
         if !self.committed.swap(false, Ordering::AcqRel) {
             return;
         }
         // SAFETY: the caller's promise.
         if let (Some(care), Some(index)) = (self.care(), unsafe { self.index() }) {
-            checkpointer::committed(care, &index);
+            care.keeper.committed(&care.policy, &index);
         }
     }
 
@@ -412,7 +395,7 @@ impl Watch {
     /// SQLite's code for refusing a write transaction that begins; `None` to let it.
     ///
     /// # Safety
-    /// As for [`index`](Watch::index).
+    /// As for [`index`](FileMonitor::index).
     pub(crate) unsafe fn refuses(&self) -> Option<i32> {
         let time = now_ms();
         if time.saturating_sub(self.looked_at.load(Ordering::Relaxed)) >= LOOK_EVERY {
@@ -483,13 +466,13 @@ impl Watch {
     }
 
     unsafe fn is_full(&self) -> bool {
-        let Some(care) = self.care().filter(|care| care.refuse && care.wal_max > 0) else { return false };
+        let Some(care) = self.care().filter(|care| care.policy.refuse && care.policy.wal_max > 0) else { return false };
         // SAFETY: the caller's promise.
         let Some(index) = (unsafe { self.index() }) else { return false };
-        let full = index.backfilled < index.frames && index.bytes(index.frames.into()) > care.wal_max * 4;
+        let full = index.backfilled < index.frames && index.bytes(index.frames.into()) > care.policy.wal_max * 4;
         if full {
             // Nobody commits any more: it has to find out by itself when the reader is gone.
-            care.file.hurry();
+            care.keeper.hurry();
         }
         full
     }

@@ -16,3 +16,4 @@ pub(crate) mod shim;
 mod wal_file;
 pub(crate) mod wal_guard;
 pub(crate) mod wal_index;
+pub(crate) mod wal_keeper;

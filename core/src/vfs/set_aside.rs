@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::platform::path_facts::beside;
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 
 /// A larger database is not copied inside the call that finds out.
 const LARGEST_COPY: u64 = 256 << 20;
@@ -61,7 +61,7 @@ pub(crate) struct Stamp(u64, i64, i64, i64, i64);
 
 impl Stamp {
     /// The state of the database that the connection has open.
-    pub(crate) fn of(watch: &Watch) -> Option<Stamp> {
+    pub(crate) fn of(watch: &FileMonitor) -> Option<Stamp> {
         let meta = borrowed(watch.descriptor()?).metadata().ok()?;
         Some(Stamp(meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()))
     }
@@ -77,7 +77,12 @@ fn borrowed(fd: c_int) -> ManuallyDrop<File> {
 /// keep: `None`. What was kept before is kept anew when more has been committed since.
 ///
 /// `unchanged` is the state in which the database must still be for a copy of it to fit the frames.
-pub(crate) fn keep(watch: &Watch, backfilled: u64, unchanged: Option<Stamp>, before: Option<&Aside>) -> Option<Aside> {
+pub(crate) fn keep(
+    watch: &FileMonitor,
+    backfilled: u64,
+    unchanged: Option<Stamp>,
+    before: Option<&Aside>,
+) -> Option<Aside> {
     let source = borrowed(watch.wal_descriptor()?);
     let log = Committed::read(&source)?;
     if log.frames <= backfilled || before.is_some_and(|before| before.frames >= log.frames) {
@@ -103,7 +108,7 @@ pub(crate) fn keep(watch: &Watch, backfilled: u64, unchanged: Option<Stamp>, bef
 }
 
 /// A copy of the database with the log beside it, under a name that no other database has.
-fn database(watch: &Watch, wal: &File, log: &Committed, name: &str, unchanged: Option<Stamp>) -> Option<PathBuf> {
+fn database(watch: &FileMonitor, wal: &File, log: &Committed, name: &str, unchanged: Option<Stamp>) -> Option<PathBuf> {
     let fits = || {
         let others = fs::metadata(beside(&watch.path, "-wal")).map_or(0, |meta| meta.len());
         others == 0 && unchanged.is_some() && Stamp::of(watch) == unchanged

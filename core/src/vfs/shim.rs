@@ -18,7 +18,7 @@ use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::beside;
 use crate::sqlite;
 use crate::sqlite::handle;
-use crate::vfs::file_monitor::{CHECKPOINTER, FIRST_READER, WRITER, Watch};
+use crate::vfs::file_monitor::{CHECKPOINTER, FIRST_READER, FileMonitor, WRITER};
 use crate::vfs::{attached, descriptor, file_checks, file_state, open_files, wal_file, wal_guard};
 
 type OpenFn = unsafe extern "C" fn(
@@ -35,14 +35,14 @@ static OPEN: AtomicUsize = AtomicUsize::new(0);
 static DELETE: AtomicUsize = AtomicUsize::new(0);
 
 /// The database files that are open, by the address of the name that SQLite gave the VFS, and what is known of each.
-pub(crate) static DATABASES: ForkMutex<Vec<(usize, Arc<Watch>)>> = ForkMutex::new(Vec::new());
+pub(crate) static DATABASES: ForkMutex<Vec<(usize, Arc<FileMonitor>)>> = ForkMutex::new(Vec::new());
 
 /// The table of a file. SQLite sees its first field; the address leads back to the rest.
 #[repr(C)]
 struct Shim {
     methods: sqlite::sqlite3_io_methods,
     original: *const sqlite::sqlite3_io_methods,
-    watch: Arc<Watch>,
+    watch: Arc<FileMonitor>,
 }
 
 /// Stands before the unix VFSes' `xOpen` and `xDelete`; once per process, after the hooks of [`open_files`]. Their names, and
@@ -101,7 +101,7 @@ unsafe extern "C" fn on_open(
         if let Some((fd, id)) = seen.examined {
             // Other kinds of locks than POSIX's cannot be taken again.
             let posix = CStr::from_ptr((*vfs).zName) == c"unix" && cfg!(target_os = "linux");
-            let watch = Arc::new(Watch::new(path.to_owned(), id, posix.then_some(fd)));
+            let watch = Arc::new(FileMonitor::new(path.to_owned(), id, posix.then_some(fd)));
             if put_on(file, watch.clone()) {
                 DATABASES.lock().push((name as usize, watch));
             } else {
@@ -114,7 +114,7 @@ unsafe extern "C" fn on_open(
 
 /// The database whose `-wal` SQLite opens by this name. The name stands in the same block of memory as the database's, behind
 /// it: of several connections to one file that tells the right one.
-fn database_of(wal: &Path, address: usize) -> Option<Arc<Watch>> {
+fn database_of(wal: &Path, address: usize) -> Option<Arc<FileMonitor>> {
     let databases = DATABASES.lock();
     let same = databases.iter().filter(|(at, watch)| *at < address && is_wal_of(wal, &watch.path));
     same.max_by_key(|(at, _)| *at).map(|(_, watch)| watch.clone())
@@ -150,11 +150,12 @@ enum Deletion {
 /// Whether SQLite may delete this `-wal`: when the connection that has just closed it, as the last one of all, closed the file
 /// that has the name now. Beside an empty database SQLite deletes one that it has not even opened.
 fn deletion(wal: &Path) -> Deletion {
-    let owners: Vec<Arc<Watch>> = {
+    let owners: Vec<Arc<FileMonitor>> = {
         let databases = DATABASES.lock();
         databases.iter().filter(|(_, watch)| is_wal_of(wal, &watch.path)).map(|(_, watch)| watch.clone()).collect()
     };
-    let closing = |watch: &&Arc<Watch>| watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.last_wal().is_some();
+    let closing =
+        |watch: &&Arc<FileMonitor>| watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.last_wal().is_some();
     if let Some(watch) = owners.iter().find(closing) {
         let same = file_checks::named(watch, "-wal", watch.last_wal()) != file_checks::Verdict::Bad;
         return if same && wal_guard::refuses(watch).is_none() { Deletion::Allowed } else { Deletion::Refused };
@@ -175,7 +176,7 @@ fn set_orphan_aside(wal: &Path) -> c_int {
 }
 
 /// Puts the shim on an open file; not on one without shared memory, which has no WAL.
-unsafe fn put_on(file: *mut sqlite::sqlite3_file, watch: Arc<Watch>) -> bool {
+unsafe fn put_on(file: *mut sqlite::sqlite3_file, watch: Arc<FileMonitor>) -> bool {
     // SAFETY: the caller's file is open. Version 3 of the table has every field of ours. The shim is freed when the file is
     // closed, and by nobody else.
     unsafe {
@@ -201,7 +202,7 @@ unsafe fn put_on(file: *mut sqlite::sqlite3_file, watch: Arc<Watch>) -> bool {
 ///
 /// # Safety
 /// `file` is open.
-pub(crate) unsafe fn watch_of(file: *mut sqlite::sqlite3_file) -> Option<Arc<Watch>> {
+pub(crate) unsafe fn watch_of(file: *mut sqlite::sqlite3_file) -> Option<Arc<FileMonitor>> {
     // SAFETY: the caller's promise; a table with our function is ours.
     unsafe {
         let ours = (*(*file).pMethods).xClose.is_some_and(|method| method as usize == close as *const () as usize);
@@ -213,7 +214,7 @@ pub(crate) unsafe fn watch_of(file: *mut sqlite::sqlite3_file) -> Option<Arc<Wat
 ///
 /// # Safety
 /// `db` is open and used by this thread alone.
-pub(crate) unsafe fn attached_to(db: *mut sqlite::sqlite3) -> Vec<(String, Arc<Watch>)> {
+pub(crate) unsafe fn attached_to(db: *mut sqlite::sqlite3) -> Vec<(String, Arc<FileMonitor>)> {
     // SAFETY: the caller's promise.
     let files = unsafe { handle::files(db) };
     // SAFETY: they are open.
@@ -226,7 +227,7 @@ pub(crate) unsafe fn attached_to(db: *mut sqlite::sqlite3) -> Vec<(String, Arc<W
 ///
 /// # Safety
 /// `db` is open and used by this thread alone; `path` is the file it has opened.
-pub(crate) unsafe fn install(db: *mut sqlite::sqlite3, path: &Path) -> Option<Arc<Watch>> {
+pub(crate) unsafe fn install(db: *mut sqlite::sqlite3, path: &Path) -> Option<Arc<FileMonitor>> {
     // SAFETY: the caller's promise.
     unsafe {
         let file = handle::file(db)?;
@@ -235,7 +236,7 @@ pub(crate) unsafe fn install(db: *mut sqlite::sqlite3, path: &Path) -> Option<Ar
             return Some(watch);
         }
         let id = file_id(path)?;
-        let watch = Arc::new(Watch::new(path.to_owned(), id, None));
+        let watch = Arc::new(FileMonitor::new(path.to_owned(), id, None));
         if put_on(file, watch.clone()) {
             return Some(watch);
         }

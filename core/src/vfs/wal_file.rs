@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
 use crate::sqlite;
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_guard;
 
 /// The table of a file, as that of a database.
@@ -13,14 +13,14 @@ use crate::vfs::wal_guard;
 struct Shim {
     methods: sqlite::sqlite3_io_methods,
     original: *const sqlite::sqlite3_io_methods,
-    watch: Arc<Watch>,
+    watch: Arc<FileMonitor>,
 }
 
 /// Puts the shim on a `-wal` that the VFS has opened for this database.
 ///
 /// # Safety
 /// `file` is open, and SQLite has not used it yet.
-pub(crate) unsafe fn install(file: *mut sqlite::sqlite3_file, watch: Arc<Watch>) {
+pub(crate) unsafe fn install(file: *mut sqlite::sqlite3_file, watch: Arc<FileMonitor>) {
     // SAFETY: the caller's promise. The shim is freed when the file is closed, and by nobody else.
     unsafe {
         let original = (*file).pMethods;

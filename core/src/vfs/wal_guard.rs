@@ -12,7 +12,7 @@ use crate::error::codes;
 use crate::events::{self, Event};
 use crate::sqlite;
 use crate::vfs::file_checks::{self, LOOKS, Verdict, database_file, holds_write_lock, locks, take_again, wal_file};
-use crate::vfs::file_monitor::Watch;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::set_aside::{self, Stamp};
 
 /// A finding counts when it is there in each of [`LOOKS`] looks, the first and the last of which lie at least 50 ms apart.
@@ -35,14 +35,14 @@ pub unsafe fn turn_off(off: bool) {
 
 /// Takes locks that nothing in this process can drop by closing a descriptor of its own. They may only be held while the
 /// connection has the WAL-index mapped.
-pub(crate) fn hold_firmly(watch: &Watch) {
+pub(crate) fn hold_firmly(watch: &FileMonitor) {
     if watch.is_ours() && !OFF.load(Ordering::Acquire) && !NOT_FIRM.load(Ordering::Acquire) {
         file_checks::hold_firmly(watch);
     }
 }
 
 /// Gives them back. In a forked child they are the parent's.
-pub(crate) fn let_go(watch: &Watch, shm: bool) {
+pub(crate) fn let_go(watch: &FileMonitor, shm: bool) {
     if watch.is_ours() {
         file_checks::let_go(watch, shm);
     }
@@ -58,7 +58,7 @@ pub unsafe fn turn_firm_locks_off(off: bool) {
 }
 
 /// SQLite's code for refusing to move, cut or remove the WAL of this connection; `None` to allow it.
-pub(crate) fn refuses(watch: &Watch) -> Option<i32> {
+pub(crate) fn refuses(watch: &FileMonitor) -> Option<i32> {
     if OFF.load(Ordering::Acquire) {
         return None;
     }
@@ -83,14 +83,14 @@ pub(crate) fn refuses(watch: &Watch) -> Option<i32> {
     Some(watch.refuse(code))
 }
 
-fn good(watch: &Watch) {
+fn good(watch: &FileMonitor) {
     watch.file.note_good(Stamp::of(watch));
     watch.note_good();
 }
 
 /// SQLite's code for refusing a connection its first look into the WAL-index; `None` to allow it. `mapped`: it has just been
 /// mapped, and its files are known.
-pub(crate) fn refuses_to_attach(watch: &Watch, mapped: bool) -> Option<i32> {
+pub(crate) fn refuses_to_attach(watch: &FileMonitor, mapped: bool) -> Option<i32> {
     if OFF.load(Ordering::Acquire) || !watch.is_ours() {
         return None;
     }
@@ -102,14 +102,14 @@ pub(crate) fn refuses_to_attach(watch: &Watch, mapped: bool) -> Option<i32> {
 }
 
 /// A checkpoint of this connection has ended: the database is what it has made of it.
-pub(crate) fn moved(watch: &Watch) {
+pub(crate) fn moved(watch: &FileMonitor) {
     if watch.is_ours() && watch.latched().is_none() {
         watch.file.note_good(Stamp::of(watch));
     }
 }
 
 /// SQLite's code for refusing to add frames to the WAL; `None` to allow it. Asked for each frame, and cheap.
-pub(crate) fn refuses_frame(watch: &Watch) -> Option<i32> {
+pub(crate) fn refuses_frame(watch: &FileMonitor) -> Option<i32> {
     if OFF.load(Ordering::Acquire) || !watch.is_ours() {
         return None;
     }
@@ -121,7 +121,7 @@ pub(crate) fn refuses_frame(watch: &Watch) -> Option<i32> {
 }
 
 /// The look that a write transaction has now and then.
-pub(crate) fn glance(watch: &Watch) {
+pub(crate) fn glance(watch: &FileMonitor) {
     if OFF.load(Ordering::Acquire) || watch.latched().is_some() {
         return;
     }
@@ -133,7 +133,7 @@ pub(crate) fn glance(watch: &Watch) {
 }
 
 /// The code of what is wrong with the connection's files; 0: nothing.
-fn look(watch: &Watch, with_locks: bool) -> i32 {
+fn look(watch: &FileMonitor, with_locks: bool) -> i32 {
     // With the locks that must be held nobody can unlink a file between the look and what comes after it.
     if with_locks && locks(watch) == Verdict::Bad {
         // Which of the files is gone says more.
@@ -151,7 +151,7 @@ fn look(watch: &Watch, with_locks: bool) -> i32 {
     files(watch)
 }
 
-fn files(watch: &Watch) -> i32 {
+fn files(watch: &FileMonitor) -> i32 {
     if database_file(watch) == Verdict::Bad {
         codes::DATABASE_MOVED
     } else if wal_file(watch) == Verdict::Bad {
@@ -162,7 +162,7 @@ fn files(watch: &Watch) -> i32 {
 }
 
 /// Latches what is bad in each of several looks.
-pub(crate) fn confirm(watch: &Watch, with_locks: bool) {
+pub(crate) fn confirm(watch: &FileMonitor, with_locks: bool) {
     if watch.latched().is_some() {
         return;
     }
@@ -179,7 +179,7 @@ pub(crate) fn confirm(watch: &Watch, with_locks: bool) {
 }
 
 /// From now on nothing of this process writes to the file. What only an unlinked WAL holds is kept.
-fn latch(watch: &Watch, code: i32) {
+fn latch(watch: &FileMonitor, code: i32) {
     if !watch.file.latch(code) {
         return;
     }
@@ -191,7 +191,7 @@ fn latch(watch: &Watch, code: i32) {
 
 /// Keeps what only an unlinked WAL holds; again, when more has been committed since. In a call of SQLite's on the connection,
 /// or with the connection locked.
-pub(crate) fn keep(watch: &Watch) {
+pub(crate) fn keep(watch: &FileMonitor) {
     if watch.latched() != Some(codes::WAL_UNLINKED) || file_checks::is_wal_in_place(watch) {
         return;
     }
@@ -210,7 +210,7 @@ pub(crate) fn keep(watch: &Watch) {
 }
 
 /// What is wrong, and what was kept, as a sentence.
-pub(crate) fn sentence(watch: &Watch, code: i32) -> String {
+pub(crate) fn sentence(watch: &FileMonitor, code: i32) -> String {
     let place = watch.place().display();
     match code {
         codes::DATABASE_MOVED => {
@@ -230,7 +230,7 @@ pub(crate) fn sentence(watch: &Watch, code: i32) -> String {
              processes may write over what this one writes"
         ),
         _ => {
-            let max = watch.care().map_or(0, |care| care.wal_max);
+            let max = watch.care().map_or(0, |care| care.policy.wal_max);
             format!(
                 "{place}: the WAL has grown to more than four times wal_max ({max} bytes), and wal_max_action=error"
             )

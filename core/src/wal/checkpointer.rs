@@ -15,8 +15,9 @@ use std::time::Duration;
 use crate::error::printable::printable;
 use crate::platform::clock::now_ms;
 use crate::platform::fork;
-use crate::vfs::file_monitor::{Care, Watch};
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_index::WalIndex;
+use crate::vfs::wal_keeper::{CheckpointPolicy, WalCare, WalKeeper};
 
 pub(crate) use super::file_checkpointer::File;
 
@@ -62,20 +63,16 @@ fn checkpointer() -> &'static Checkpointer {
     }
 }
 
-/// What a connection wants for its WAL.
+/// What a connection wants for its WAL, and how the file is opened for it.
 #[derive(Clone)]
 pub(crate) struct Wish {
-    pub background: bool,
-    pub idle: bool,
-    pub pages: i64,
-    pub wal_max: i64,
-    pub refuse: bool,
+    pub policy: CheckpointPolicy,
     /// The VFS that was asked for by name.
     pub vfs: Option<CString>,
 }
 
-/// Takes care of the connection's WAL until [`leave`].
-pub(crate) fn join(watch: &Arc<Watch>, wish: Wish) {
+/// Takes care of the connection's WAL until [`FileMonitor::leave_keeper`].
+pub(crate) fn join(watch: &Arc<FileMonitor>, wish: Wish) {
     let mut inner = locked(&checkpointer().inner);
     let file = match inner.files.iter().find(|file| file.id == watch.database) {
         Some(file) => file.clone(),
@@ -87,40 +84,33 @@ pub(crate) fn join(watch: &Arc<Watch>, wish: Wish) {
     };
     locked(&file.users).push(Arc::downgrade(watch));
     drop(inner);
-    file.wish(wish.wal_max, if wish.background { wish.pages } else { 0 });
-    watch.take_care(Care {
-        background: wish.background,
-        idle: wish.idle,
-        pages: wish.pages,
-        wal_max: wish.wal_max,
-        refuse: wish.refuse,
-        file,
-    });
+    file.wish(wish.policy.wal_max, if wish.policy.background { wish.policy.pages } else { 0 });
+    watch.take_care(WalCare { policy: wish.policy, keeper: file });
 }
 
-/// Ends the care for a connection that is about to be closed. With the last one of a file its work is interrupted and
-/// its connection closed: the caller's is then the process's last, whose close empties and removes the WAL.
-pub(crate) fn leave(watch: &Watch) {
-    let Some(care) = watch.care().filter(|_| watch.is_ours()) else { return };
-    watch.leave();
-    let file = &care.file;
-    let keeper = checkpointer();
-    {
-        let mut inner = locked(&keeper.inner);
-        let mut users = locked(&file.users);
-        users.retain(|user| user.upgrade().is_some_and(|user| !ptr::eq(&*user, watch)));
-        if !users.is_empty() {
-            return;
-        }
-        inner.files.retain(|other| !Arc::ptr_eq(other, file));
-        keeper.wake.notify_all();
+impl WalKeeper for File {
+    fn committed(&self, policy: &CheckpointPolicy, index: &WalIndex) {
+        self.after_commit(policy, index);
     }
-    file.end();
-}
 
-/// A connection has committed, and holds no lock any more.
-pub(crate) fn committed(care: &Care, index: &WalIndex) {
-    care.file.committed(care, index);
+    fn hurry(&self) {
+        self.make_due();
+    }
+
+    fn leave(self: Arc<Self>, watch: &FileMonitor) {
+        let keeper = checkpointer();
+        {
+            let mut inner = locked(&keeper.inner);
+            let mut users = locked(&self.users);
+            users.retain(|user| user.upgrade().is_some_and(|user| !ptr::eq(&*user, watch)));
+            if !users.is_empty() {
+                return;
+            }
+            inner.files.retain(|other| !Arc::ptr_eq(other, &self));
+            keeper.wake.notify_all();
+        }
+        self.end();
+    }
 }
 
 /// Lets the background thread look which file is due; starts it if need be, on behalf of the file at `path`.

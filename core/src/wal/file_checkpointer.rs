@@ -14,8 +14,9 @@ use crate::platform::file_id::FileId;
 use crate::platform::path_facts::beside;
 use crate::sqlite;
 use crate::sqlite::handle::RawHandle;
-use crate::vfs::file_monitor::{Care, Watch};
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_index::WalIndex;
+use crate::vfs::wal_keeper::CheckpointPolicy;
 use crate::wal::checkpoint_connection::{Log, Outcome};
 use crate::wal::readers;
 
@@ -39,7 +40,7 @@ pub(crate) struct File {
     pub(super) id: FileId,
     path: PathBuf,
     vfs: Option<CString>,
-    pub(super) users: Mutex<Vec<Weak<Watch>>>,
+    pub(super) users: Mutex<Vec<Weak<FileMonitor>>>,
     /// Held while the file's connection is used.
     log: Mutex<Option<Log>>,
     /// The same connection's handle, to interrupt it.
@@ -67,7 +68,7 @@ pub(crate) struct File {
 }
 
 impl File {
-    pub(super) fn new(watch: &Watch, vfs: Option<CString>) -> File {
+    pub(super) fn new(watch: &FileMonitor, vfs: Option<CString>) -> File {
         File {
             id: watch.database,
             path: watch.path.clone(),
@@ -93,7 +94,7 @@ impl File {
     }
 
     /// Asks the background thread to look at the file as soon as it may.
-    pub(crate) fn hurry(&self) {
+    pub(super) fn make_due(&self) {
         if !self.hurry.swap(true, Ordering::AcqRel) {
             self.wake();
         }
@@ -141,16 +142,16 @@ impl File {
     }
 
     /// A connection has committed, and holds no lock any more.
-    pub(super) fn committed(&self, care: &Care, index: &WalIndex) {
+    pub(super) fn after_commit(&self, policy: &CheckpointPolicy, index: &WalIndex) {
         self.committed_at.store(now_ms(), Ordering::Relaxed);
         let left = i64::from(index.frames) - i64::from(index.backfilled);
-        if care.leaves(index) && left >= care.pages {
-            self.hurry();
+        if policy.leaves(index) && left >= policy.pages {
+            self.make_due();
         }
-        if care.wal_max > 0 {
-            self.keep_under(care.wal_max, index.bytes(index.frames.into()), left);
+        if policy.wal_max > 0 {
+            self.keep_under(policy.wal_max, index.bytes(index.frames.into()), left);
         }
-        if care.idle && !self.dirty.swap(true, Ordering::AcqRel) {
+        if policy.idle && !self.dirty.swap(true, Ordering::AcqRel) {
             self.wake();
         }
     }
@@ -184,10 +185,10 @@ impl File {
         let patient = now_ms() >= self.patient_not_before.load(Ordering::Relaxed);
         if used > wal_max * 4 {
             // It tells who is in the way.
-            self.hurry();
+            self.make_due();
         }
         if left > if near && patient { MANY } else { FEW } {
-            self.hurry();
+            self.make_due();
         } else if near || (left >= FEW / 4 && now_ms() >= self.not_before.load(Ordering::Relaxed)) {
             self.restart_here(wal_max, near);
         }
@@ -230,7 +231,7 @@ impl File {
                 self.backoff.store(pause, Ordering::Relaxed);
                 self.patient_not_before.store(now_ms() + pause, Ordering::Relaxed);
             }
-            self.hurry();
+            self.make_due();
         }
         drop(slot);
         if self.has_events.load(Ordering::Acquire) {
