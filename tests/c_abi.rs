@@ -37,6 +37,22 @@ fn who_holds_it_how_it_is_and_what_happens() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+/// The shared object guards whoever uses SQLite's symbols alone, from the moment it is loaded.
+#[test]
+fn a_host_of_sqlites_own_symbols_destroys_nothing_either() {
+    let dir = object::scratch("raw");
+    let python = "import sqlite3; c = sqlite3.connect('raw.db'); c.executemany('INSERT INTO t(who) VALUES(?)', \
+        [('other%d' % i,) for i in range(500)]); c.commit(); c.close()";
+    run(Command::new(object::compile("raw", &dir)).arg(format!("python3 -c \"{python}\"")).current_dir(&dir));
+    let check = "import sqlite3; c = sqlite3.connect('raw.db'); \
+        assert c.execute('PRAGMA integrity_check').fetchone() == ('ok',); \
+        assert c.execute('SELECT count(*) FROM t').fetchone() == (500,)";
+    run(Command::new("python3").args(["-c", check]).current_dir(&dir));
+    let kept = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(kept.into_iter().any(|name| name.to_string_lossy().starts_with("raw.db-wal.unlinked-")));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 #[test]
 fn every_argument_may_be_rubbish() {
     let dir = object::scratch("arguments");

@@ -34,3 +34,10 @@ pub use shutdown::*;
 pub use sqlite::*;
 pub use types::*;
 pub use version::*;
+
+/// What the shared object runs when it is loaded.
+#[doc(hidden)]
+pub extern "C" fn guard_raw_users() {
+    // Nothing may unwind into the loader; without it only hosts that never call litekeel are as they were.
+    let _ = std::panic::catch_unwind(litekeel_core::process::guard_raw_users);
+}

@@ -7,11 +7,12 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use crate::lifecycle::fork_handlers;
 use crate::platform::fork::ForkMutex;
 use crate::sqlite;
+use crate::vfs::{descriptor, open_files, shim};
 
 /// Receives what SQLite writes to its log: an extended result code and a sentence. Called on any thread, possibly in
 /// the middle of an SQLite call: it must not call SQLite or litekeel, nor fork.
@@ -64,14 +65,42 @@ fn configure() {
         // Statistics cost a global lock for each allocation.
         sqlite::sqlite3_config(sqlite::SQLITE_CONFIG_MEMSTATUS, 0 as c_int);
         let ready = sqlite::sqlite3_initialize();
-        // The books of descriptors come after, so that they see these too.
-        crate::vfs::descriptor::install();
-        crate::vfs::open_files::install();
-        crate::vfs::shim::hook();
+        stand_before_the_vfs();
+        open_files::refuse_inherited();
         OWNER.store(std::process::id(), Ordering::Relaxed);
         logged == sqlite::SQLITE_OK && uri == sqlite::SQLITE_OK && ready == sqlite::SQLITE_OK
     };
     STATE.store(if accepted { ACCEPTED } else { REFUSED }, Ordering::Release);
+}
+
+/// Stands before SQLite's VFS for whoever uses its symbols before, or without, any call of litekeel's: their databases are
+/// guarded too. SQLite is left as uninitialised as it was found, so that a host may still configure it. For the constructor of
+/// the shared object; no other thread uses this copy of SQLite yet.
+#[doc(hidden)]
+pub fn guard_raw_users() {
+    fork_handlers::arm();
+    let _configuring = CONFIGURED.lock();
+    if configured() {
+        return;
+    }
+    // SAFETY: the caller's promise; what was initialised here alone is shut down again.
+    unsafe {
+        if sqlite::sqlite3_initialize() == sqlite::SQLITE_OK {
+            stand_before_the_vfs();
+            sqlite::sqlite3_shutdown();
+        }
+    }
+}
+
+/// Once: SQLite's VFSes are static, and stay as they are when it is shut down and initialised again.
+fn stand_before_the_vfs() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if !DONE.swap(true, Ordering::AcqRel) {
+        // The books of descriptors come after, so that they see these too.
+        descriptor::install();
+        open_files::install();
+        shim::hook();
+    }
 }
 
 /// Sends SQLite's log to `subscriber` as well, for the rest of the process.

@@ -9,7 +9,7 @@ use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::MutexGuard;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::platform::errno;
 use crate::platform::file_id::FileId;
@@ -30,6 +30,7 @@ static CLOSE: AtomicUsize = AtomicUsize::new(0);
 static STAT: AtomicUsize = AtomicUsize::new(0);
 static UNLINK: AtomicUsize = AtomicUsize::new(0);
 static FSTAT: AtomicUsize = AtomicUsize::new(0);
+static REFUSES_INHERITED: AtomicBool = AtomicBool::new(false);
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 /// By descriptor: the file, and the process (its [`fork::generation`]) that opened it.
@@ -92,11 +93,19 @@ pub(crate) fn is_ours(fd: c_int) -> bool {
     descriptors().contains_key(&fd)
 }
 
+/// From now on a file that was open at a fork is refused in the child. Not before litekeel is used: a host that forks with
+/// nothing but SQLite's own symbols answers for itself.
+pub(crate) fn refuse_inherited() {
+    REFUSES_INHERITED.store(true, Ordering::Release);
+}
+
 /// Whether the process that forked this one had the file open in this copy of SQLite at the fork.
 pub(crate) fn inherited(file: FileId) -> bool {
     let now = fork::generation();
     // In the first process nothing is inherited, and its opens need not wait for the look.
-    now != 0 && descriptors().values().any(|(other, generation)| *other == file && *generation != now)
+    now != 0
+        && REFUSES_INHERITED.load(Ordering::Acquire)
+        && descriptors().values().any(|(other, generation)| *other == file && *generation != now)
 }
 
 /// A number that grows with every open and close: the same before and after a look means that nothing changed in
