@@ -289,3 +289,30 @@ fn a_copy_in_another_text_encoding_breaks_no_open_connection() {
         assert_eq!(ran.status, 0, "{ran:?}");
     }
 }
+
+#[test]
+fn a_damaged_database_is_replaced_or_the_way_to_do_it_is_told() {
+    let dir = Dir::new();
+    dir.database("copy.db", 30);
+    // A damaged page in the middle is nothing to a transaction that replaces every page.
+    let path = dir.database("page.db", 2000);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096 * 5..4096 * 9].fill(0x55);
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(dir.litekeel(&["restore", "copy.db", "page.db", "--overwrite"]).status, 0);
+    assert_eq!(rows(&dir, "page.db"), 30);
+    // What is not taken for a database, or was cut off.
+    let cut = dir.database("cut.db", 2000);
+    std::fs::OpenOptions::new().write(true).open(&cut).unwrap().set_len(5000).unwrap();
+    std::fs::write(dir.file("text.db"), "no database ".repeat(50)).unwrap();
+    for name in ["cut.db", "text.db"] {
+        let before = std::fs::read(dir.file(name)).unwrap();
+        let ran = dir.litekeel(&["restore", "copy.db", name, "--overwrite"]);
+        assert!(ran.status == 3 && ran.err.contains("move it and its -wal away"), "{ran:?}");
+        assert_eq!(std::fs::read(dir.file(name)).unwrap(), before);
+        std::fs::rename(dir.file(name), dir.file("aside.db")).unwrap();
+        let _ = std::fs::remove_file(dir.file(&format!("{name}-wal")));
+        assert_eq!(dir.litekeel(&["restore", "copy.db", name]).status, 0);
+        assert_eq!(rows(&dir, name), 30);
+    }
+}

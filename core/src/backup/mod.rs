@@ -183,6 +183,7 @@ impl Connection {
             let target = Resolved { target: Target::File(place.real.clone()), ..resolved.clone() };
             let mut report = OpenReport::default();
             let to = open::destination(&target, &Options::default(), access, &mut report)?;
+            readable(&to)?;
             other_encoding(guard, &to)?;
             let report = copy(guard, &to, pages, progress)?;
             drop(to);
@@ -326,6 +327,18 @@ fn other_page_size(source: &Guard<'_>, to: &Opening, rc: i32) -> Option<Error> {
     let hint =
         "with nobody using it, convert it (PRAGMA journal_mode=delete) or move it and its -wal away, then try again";
     Some(Error::new(rc, text).with_hint(hint).with_path(path).with_step(STEP))
+}
+
+/// What is so damaged that SQLite does not take it for a database cannot be replaced in a transaction.
+fn readable(to: &Opening) -> Result<()> {
+    // SAFETY: nobody else has the destination.
+    match unsafe { handle::text(to.raw, c"PRAGMA schema_version") } {
+        Err(rc) if matches!(rc & 0xff, sqlite::SQLITE_NOTADB | sqlite::SQLITE_CORRUPT) => {
+            let hint = "it cannot be replaced in a transaction: move it and its -wal away, and write to the free name";
+            Err(to.fail(rc, STEP).with_hint(hint))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An open connection keeps the text encoding that it found: with another one every statement of it would fail.
