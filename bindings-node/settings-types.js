@@ -15,13 +15,16 @@ const settings = () => fs.readFileSync(PAGE, 'utf8').split('\n## ')[0].split('\n
 
 function typeOf({ key, takes }) {
 	const words = /^one of (.*)$/.exec(takes)?.[1];
-	if (words === SWITCH) return 'Switch';
+	if (takes === 'boolean') return 'Switch';
 	// SQLite's own numbers stand for the words.
 	if (words) return words.split(' ').map((word) => `'${word}'`).join(' | ') + (key === 'synchronous' ? ' | 0 | 1 | 2 | 3' : '');
-	if (takes.includes('number')) return 'number | string';
+	if (isNumber(takes)) return 'number | string';
 	if (takes === 'a text') return 'string';
 	throw new Error(`settings-types.js does not know how to type "${takes}"`);
 }
+
+/** A count, a time or a size; with a unit it is a text. */
+const isNumber = (takes) => takes.includes('number') || takes.startsWith('pages');
 
 const camel = (key) => key.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 
@@ -30,7 +33,7 @@ type Switch = boolean | '${SWITCH.split(' ').join("' | '")}';
 
 /** The URL's parameters, in camel case. What is passed here wins over the URL. */
 export interface Settings {
-${settings().map((row) => `\t/** ${row.help}${row.takes.includes('number') ? ` Takes ${row.takes}.` : ''}${row.fallback ? ` Default: ${row.fallback}.` : ''} */\n\t${camel(row.key)}?: ${typeOf(row)} | undefined;`).join('\n')}
+${settings().map((row) => `\t/** ${row.help}${isNumber(row.takes) ? ` Takes ${row.takes}.` : ''}${row.fallback ? ` Default: ${row.fallback}.` : ''} */\n\t${camel(row.key)}?: ${typeOf(row)} | undefined;`).join('\n')}
 }
 `;
 

@@ -97,9 +97,9 @@
 #define KEEL_E_ARGUMENT (-10)
 /* The URL is the empty string. What to do: leave it out for the default, or name a file: file:data/app.db. */
 #define KEEL_E_EMPTY_URL (-11)
-/* The URL names no file. What to do: name a file: file:data/app.db. */
+/* There is no file name in the URL. What to do: name a file: file:data/app.db. */
 #define KEEL_E_EMPTY_PATH (-12)
-/* A control character, DEL or NUL stands in the URL. What to do: remove the character. */
+/* There is a control character, DEL or NUL in the URL. What to do: remove the character. */
 #define KEEL_E_CONTROL_CHARACTER (-13)
 /* The URL begins or ends with blanks. What to do: remove the blanks. */
 #define KEEL_E_STRAY_WHITESPACE (-14)
@@ -110,10 +110,10 @@
 #define KEEL_E_UNEXPANDED (-16)
 /* The URL's scheme is not one of file, sqlite, sqlite3. What to do: use file: or sqlite:. */
 #define KEEL_E_UNSUPPORTED_SCHEME (-17)
-/* What stands between `//` and the next `/` is no host SQLite knows. What to do: write file:rel/path or
+/* The text between `//` and the next `/` is not a host that SQLite accepts. What to do: write file:rel/path or
  * file:///abs/path. */
 #define KEEL_E_INVALID_AUTHORITY (-18)
-/* `%00` stands in the URL. What to do: remove %00. */
+/* There is a `%00` in the URL. What to do: remove %00. */
 #define KEEL_E_NUL_IN_URL (-19)
 /* The decoded URL or text is not UTF-8. What to do: encode it as UTF-8. */
 #define KEEL_E_INVALID_UTF8 (-20)
@@ -122,9 +122,9 @@
 #define KEEL_E_PATH_TOO_LONG (-21)
 /* A Windows path on a system that is not Windows. What to do: use a path of this system. */
 #define KEEL_E_WINDOWS_PATH (-22)
-/* A bare path with a `?` that names no file. What to do: write file: before a path with parameters. */
+/* A bare path with a `?`, and there is no such file. What to do: write file: before a path with parameters. */
 #define KEEL_E_QUERY_IN_PATH (-23)
-/* A query parameter that does not exist. */
+/* A query parameter that is unknown. */
 #define KEEL_E_UNKNOWN_PARAM (-24)
 /* The same query parameter twice. What to do: keep one of them. */
 #define KEEL_E_DUPLICATE_PARAM (-25)
@@ -172,7 +172,7 @@
 #define KEEL_E_WAL_FULL (-42)
 /* The path leaves the allowed roots, or follows a symbolic link that may not be followed. */
 #define KEEL_E_PATH_NOT_ALLOWED (-43)
-/* The path names something that is no regular file. */
+/* The path names something that is not a regular file. */
 #define KEEL_E_NOT_A_FILE (-44)
 /* A failure of the operating system outside SQLite. */
 #define KEEL_E_IO (-45)

@@ -80,3 +80,48 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
     assert!(count > 80, "{count} links: the pages are not read");
     assert!(broken.is_empty(), "{broken:#?}");
 }
+
+/// Turns that are not English, or that say less than they seem to. Each came up in a text for readers once.
+const TURNS: &[&str] = &[
+    "is no ",
+    "are no ",
+    "hears ",
+    "disturbs nobody",
+    "told apart",
+    "stands where",
+    "made again",
+    "answers as ",
+    "rubbish",
+    "both doors",
+];
+/// What contains one of them and is English.
+const ENGLISH: &[&str] = &["there is no ", "there are no ", "is no longer", "are no longer"];
+
+#[test]
+fn the_first_texts_that_a_reader_sees_are_plain_english() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The help of the command is recorded in docs/cli.md.
+    let files = [
+        "README.md",
+        "SECURITY.md",
+        "examples/README.md",
+        "docs/index.md",
+        "docs/cli.md",
+        "docs/settings.md",
+        "include/litekeel.h",
+        "include/litekeel/packed.h",
+        "include/litekeel/litekeel.hpp",
+    ]
+    .map(|name| root.join(name));
+    let mut found = Vec::new();
+    for path in &files {
+        let text = std::fs::read_to_string(path).unwrap().replace("\n", " ").to_lowercase();
+        let text = ENGLISH.iter().fold(text, |text, fine| text.replace(fine, "… "));
+        for turn in TURNS.iter().filter(|turn| text.contains(**turn)) {
+            let at = text.find(turn).unwrap();
+            let around: String = text[..at].chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect();
+            found.push(format!("{}: …{around}{turn}", path.display()));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}

@@ -9,7 +9,7 @@ export interface Settings {
 	profile?: 'production' | 'read-heavy' | 'write-heavy' | 'durable' | 'litestream' | 'test' | undefined;
 	/** how long to wait for a lock. Takes a whole number from 0 to 2147483647 ms; ms and s may follow. Default: 5000. */
 	busyTimeout?: number | string | undefined;
-	/** who waits: litekeel's short even sleeps, or SQLite's growing ones. Default: fair. */
+	/** how to wait for a lock: fair (short, constant sleeps; first come, first served) or sqlite (its growing sleeps; more throughput when saturated). Default: fair. */
 	busy?: 'fair' | 'sqlite' | undefined;
 	/** the journal; memory and off need unsafe=1. Default: wal. */
 	journalMode?: 'wal' | 'delete' | 'truncate' | 'persist' | 'memory' | 'off' | undefined;
@@ -21,7 +21,7 @@ export interface Settings {
 	recursiveTriggers?: Switch | undefined;
 	/** refuse writes on this connection. */
 	queryOnly?: Switch | undefined;
-	/** page cache of each connection: −KiB, pages, or bytes with a unit; those that read or write beside it for readAsync and transactionAsync have an eighth. Takes a number other than 0: −KiB, pages, or bytes with KiB, MiB, GiB. Default: -64000. */
+	/** page cache of each connection: −KiB, pages, or bytes with a unit; those that read or write beside it for readAsync and transactionAsync have an eighth. Takes pages (`2000`), KiB if negative (`-64000`), or bytes with a unit (`64MiB`). Default: -64000. */
 	cacheSize?: number | string | undefined;
 	/** how much of the file is memory-mapped; 0 on network file systems. Takes a whole number from 0 to 2147418112 bytes; KiB, MiB, GiB may follow. Default: 0. */
 	mmapSize?: number | string | undefined;

@@ -43,7 +43,7 @@ pub unsafe extern "C" fn keel_shutdown_on(
         let grace = match grace_ms {
             -1 => shutdown::GRACE,
             0.. => Duration::from_millis(grace_ms as u64),
-            other => return Err(Error::new(codes::ARGUMENT, format!("{other} ms are no time to wait"))),
+            other => return Err(Error::new(codes::ARGUMENT, format!("{other} ms is not a time to wait"))),
         };
         // SAFETY: readable by the caller's promise.
         shutdown::shutdown_on(unsafe { std::slice::from_raw_parts(signals, count) }, grace)?;

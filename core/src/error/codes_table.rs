@@ -22,9 +22,9 @@ codes! {
     ARGUMENT = -10, Config, "";
     /// The URL is the empty string.
     EMPTY_URL = -11, Config, "leave it out for the default, or name a file: file:data/app.db";
-    /// The URL names no file.
+    /// There is no file name in the URL.
     EMPTY_PATH = -12, Config, "name a file: file:data/app.db";
-    /// A control character, DEL or NUL stands in the URL.
+    /// There is a control character, DEL or NUL in the URL.
     CONTROL_CHARACTER = -13, Config, "remove the character";
     /// The URL begins or ends with blanks.
     STRAY_WHITESPACE = -14, Config, "remove the blanks";
@@ -34,9 +34,9 @@ codes! {
     UNEXPANDED = -16, Config, "expand the variable before it reaches litekeel";
     /// The URL's scheme is not one of file, sqlite, sqlite3.
     UNSUPPORTED_SCHEME = -17, Config, "use file: or sqlite:";
-    /// What stands between `//` and the next `/` is no host SQLite knows.
+    /// The text between `//` and the next `/` is not a host that SQLite accepts.
     INVALID_AUTHORITY = -18, Config, "write file:rel/path or file:///abs/path";
-    /// `%00` stands in the URL.
+    /// There is a `%00` in the URL.
     NUL_IN_URL = -19, Config, "remove %00";
     /// The decoded URL or text is not UTF-8.
     INVALID_UTF8 = -20, Config, "encode it as UTF-8";
@@ -44,9 +44,9 @@ codes! {
     PATH_TOO_LONG = -21, Config, "shorten the path or open it through a shorter directory";
     /// A Windows path on a system that is not Windows.
     WINDOWS_PATH = -22, Config, "use a path of this system";
-    /// A bare path with a `?` that names no file.
+    /// A bare path with a `?`, and there is no such file.
     QUERY_IN_PATH = -23, Config, "write file: before a path with parameters";
-    /// A query parameter that does not exist.
+    /// A query parameter that is unknown.
     UNKNOWN_PARAM = -24, Config, "";
     /// The same query parameter twice.
     DUPLICATE_PARAM = -25, Config, "keep one of them";
@@ -86,7 +86,7 @@ codes! {
     WAL_FULL = -42, State, "find the reader that pins the WAL and end it";
     /// The path leaves the allowed roots, or follows a symbolic link that may not be followed.
     PATH_NOT_ALLOWED = -43, Path, "";
-    /// The path names something that is no regular file.
+    /// The path names something that is not a regular file.
     NOT_A_FILE = -44, Path, "";
     /// A failure of the operating system outside SQLite.
     IO = -45, Path, "";

@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use super::options::CALL_ONLY;
 use super::profiles::PROFILES;
-use super::table::{Id, TABLE};
+use super::table::{Id, Kind, Setting, TABLE};
 
 /// `docs/settings.md`.
 pub fn reference_page() -> String {
     let mut page = String::from(
         "# Settings\n\nEach is a parameter of the URL (`file:data/app.db?busy_timeout=10s`) and an option of the call, which wins.\n\
-         The defaults are those of the profile `production`; where there is none, SQLite or the file decides. Generated from the library's own table.\n\n\
+         The defaults are those of the profile `production`; where there is none, SQLite or the file decides. A boolean is one of \
+         `1 0 true false on off yes no`. In Node the options are in camel case (`busyTimeout`). Generated from the library's own table.\n\n\
          | setting | takes | default | what it does |\n|---|---|---|---|\n",
     );
     for row in TABLE {
@@ -22,7 +23,7 @@ pub fn reference_page() -> String {
         // The profile that holds when none is named wins over the table.
         let default = PROFILES[0].values().find(|(id, _)| *id == row.id).map_or(row.default, |(_, value)| value);
         // Writing to a String cannot fail.
-        let _ = writeln!(page, "| `{}` | {} | {default} | {}.{later} |", row.key, row.allowed(), row.help);
+        let _ = writeln!(page, "| `{}` | {} | {default} | {}.{later} |", row.key, takes(row), row.help);
     }
     page.push_str("\n## Options of the call only\n\n| option | what it does |\n|---|---|\n");
     for (key, help) in CALL_ONLY {
@@ -47,4 +48,13 @@ pub fn reference_page() -> String {
          not in Go, whose programs end without C's exit handlers: there, close (`defer`). Sizes are per connection.\n",
     );
     page
+}
+
+/// What a setting takes, for a reader of the page; what is explained once is named.
+fn takes(row: &Setting) -> String {
+    match row.kind {
+        Kind::Bool => "boolean".to_owned(),
+        Kind::CacheSize => "pages (`2000`), KiB if negative (`-64000`), or bytes with a unit (`64MiB`)".to_owned(),
+        _ => row.allowed(),
+    }
 }

@@ -115,7 +115,7 @@ settings! {
     Mode "mode" Kind::Word(words::Mode::WORDS), "rwc", Open, "access: read only, read and write, and create (rwc also creates missing directories), in memory";
     Profile "profile" Kind::Word(words::ProfileName::WORDS), "production", Target, "a named set of settings";
     BusyTimeout "busy_timeout" int(0, 2_147_483_647, Unit::Millis), "", Busy, "how long to wait for a lock";
-    Busy "busy" Kind::Word(words::BusyWaiting::WORDS), "fair", Busy, "who waits: litekeel's short even sleeps, or SQLite's growing ones";
+    Busy "busy" Kind::Word(words::BusyWaiting::WORDS), "fair", Busy, "how to wait for a lock: fair (short, constant sleeps; first come, first served) or sqlite (its growing sleeps; more throughput when saturated)";
     JournalMode "journal_mode" Kind::Word(words::JournalMode::WORDS), "", Pragma, "the journal; memory and off need unsafe=1";
     Synchronous "synchronous" Kind::Word(words::Synchronous::WORDS), "", Pragma, "how often SQLite waits for the disk (0…3 are the same four)";
     ForeignKeys "foreign_keys" Kind::Bool, "", Pragma, "enforce foreign keys";
