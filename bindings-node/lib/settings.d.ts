@@ -23,7 +23,7 @@ export interface Settings {
 	queryOnly?: Switch | undefined;
 	/** page cache of each connection: −KiB, pages, or bytes with a unit; those that read or write beside it for readAsync and transactionAsync have an eighth. Takes pages (`2000`), KiB if negative (`-64000`), or bytes with a unit (`64MiB`). Default: -64000. */
 	cacheSize?: number | string | undefined;
-	/** how much of the file is memory-mapped; 0 on network file systems. Takes a whole number from 0 to 2147418112 bytes; KiB, MiB, GiB may follow. Default: 0. */
+	/** how much of the file is memory-mapped; 0 on network file systems. Where something else cuts the file short, reading the mapping ends the process (SIGBUS). Takes a whole number from 0 to 2147418112 bytes; KiB, MiB, GiB may follow. Default: 0. */
 	mmapSize?: number | string | undefined;
 	/** checkpoint once the WAL has so many pages. Takes a whole number from 0 to 2147483647 pages. Default: 1000. */
 	walAutocheckpoint?: number | string | undefined;

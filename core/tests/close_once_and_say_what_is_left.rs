@@ -145,7 +145,7 @@ fn another_process_that_keeps_the_wal_is_named() {
     assert!(lines.any(|line| line.ends_with('1')), "it did not open");
     let report = db.close().unwrap();
     let pid = format!("pid {}", other.id());
-    assert!(!report.wal_removed && report.why.contains(&pid) && report.why.contains("keeps_it_open"), "{report:?}");
+    assert!(!report.wal_removed && report.why.contains(&pid) && report.why.contains("close_once"), "{report:?}");
     other.kill().unwrap();
     other.wait().unwrap();
 }

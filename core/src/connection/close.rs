@@ -9,6 +9,7 @@ use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
 use crate::lifecycle::{at_exit, shutdown};
+use crate::locks::holders::shown_command;
 use crate::locks::processes;
 use crate::platform::path_facts::beside;
 use crate::platform::threads::this_thread;
@@ -300,8 +301,11 @@ fn why_wal_remains(connection: &Connection, report: &CloseReport, persist: bool)
 }
 
 fn other_processes(users: &[processes::User]) -> String {
-    let mut names: Vec<String> =
-        users.iter().take(3).map(|user| format!("pid {} ({})", user.pid, user.command)).collect();
+    let mut names: Vec<String> = users
+        .iter()
+        .take(3)
+        .map(|user| format!("pid {} ({})", user.pid, shown_command(user.pid, &user.command)))
+        .collect();
     if users.len() > 3 {
         names.push(format!("{} more", users.len() - 3));
     }

@@ -175,6 +175,12 @@ fn own(path: &Path, except: Option<u64>) -> Vec<(Holder, bool, bool)> {
     looks.collect()
 }
 
+/// What a message says of another process. Its whole command line is in the holder itself.
+pub(crate) fn shown_command(pid: u32, command: &str) -> String {
+    // Where the system tells no number, this is not a command line but a sentence.
+    if pid == 0 { command.to_owned() } else { procfs::program(command) }
+}
+
 /// One sentence about a holder, for messages.
 pub(crate) fn describe(holder: &Holder) -> String {
     let what = match holder.role {
@@ -192,7 +198,7 @@ pub(crate) fn describe(holder: &Holder) -> String {
         if holder.pid == 0 {
             return format!("{what} by somebody {OUTSIDE}");
         }
-        return format!("{what} by pid {} ({}){state}", holder.pid, holder.command);
+        return format!("{what} by pid {} ({}){state}", holder.pid, shown_command(holder.pid, &holder.command));
     }
     let whose = if holder.by_this_thread { "of this very thread" } else { "of this process" };
     let at = holder.opened_at.as_ref().map_or(String::new(), |at| format!(" opened at {at}"));

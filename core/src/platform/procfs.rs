@@ -140,8 +140,25 @@ pub fn in_pid_namespace() -> bool {
     fs::read_link("/proc/self/ns/pid").is_ok_and(|name| name.as_os_str() != FIRST)
 }
 
-/// The command line with blanks between the arguments; empty when it may not be read. It stands in messages: what a
-/// terminal would obey, a line end or an escape, becomes a blank too.
+/// What of a command line may stand in a message, which goes to logs and to strangers: the program and its script, none of
+/// the arguments, which may be passwords.
+pub(crate) fn program(command: &str) -> String {
+    const SCRIPTS: [&str; 13] =
+        [".py", ".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx", ".rb", ".php", ".pl", ".sh", ".jar"];
+    let mut words = command.split(' ');
+    let Some(program) = words.next().filter(|word| !word.is_empty()) else { return String::new() };
+    let is_script = |word: &&str| {
+        SCRIPTS.iter().any(|suffix| word.ends_with(suffix)) && !word.starts_with('-') && !word.contains(['=', '@', '?'])
+    };
+    match words.clone().find(is_script) {
+        Some(script) if words.clone().count() > 1 => format!("{program} {script} …"),
+        Some(script) => format!("{program} {script}"),
+        None if words.next().is_some() => format!("{program} …"),
+        None => program.to_owned(),
+    }
+}
+
+/// The command line with blanks between the arguments; empty when it may not be read. What a terminal would obey, a line end or an escape, becomes a blank too.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) fn command(pid: u32) -> String {
     let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -167,6 +184,23 @@ pub(crate) fn state(pid: u32) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_names_the_program_and_its_script_alone() {
+        for (command, shown) in [
+            ("", ""),
+            ("postgres", "postgres"),
+            ("python3 cron.py", "python3 cron.py"),
+            ("/usr/bin/python3 /srv/cron.py --password c4nary", "/usr/bin/python3 /srv/cron.py …"),
+            ("node --import tsx src/server.ts", "node src/server.ts …"),
+            ("java -Dpassword=c4nary -jar app.jar", "java app.jar …"),
+            ("sqlite3 app.db insert into t values('c4nary')", "sqlite3 …"),
+            ("python3 -c c4nary", "python3 …"),
+            ("app --key=c4nary.py user:c4nary@h/x.sh", "app …"),
+        ] {
+            assert_eq!(program(command), shown);
+        }
+    }
 
     #[test]
     fn only_held_posix_locks_are_read() {

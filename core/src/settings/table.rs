@@ -122,7 +122,7 @@ settings! {
     RecursiveTriggers "recursive_triggers" Kind::Bool, "", Pragma, "let triggers fire triggers";
     QueryOnly "query_only" Kind::Bool, "", Pragma, "refuse writes on this connection";
     CacheSize "cache_size" Kind::CacheSize, "", Pragma, "page cache of each connection: −KiB, pages, or bytes with a unit; those that read or write beside it for readAsync and transactionAsync have an eighth";
-    MmapSize "mmap_size" int(0, 2_147_418_112, Unit::Bytes), "", Pragma, "how much of the file is memory-mapped; 0 on network file systems";
+    MmapSize "mmap_size" int(0, 2_147_418_112, Unit::Bytes), "", Pragma, "how much of the file is memory-mapped; 0 on network file systems. Where something else cuts the file short, reading the mapping ends the process (SIGBUS)";
     WalAutocheckpoint "wal_autocheckpoint" int(0, 2_147_483_647, Unit::Pages), "", Pragma, "checkpoint once the WAL has so many pages";
     JournalSizeLimit "journal_size_limit" int(-1, 1 << 53, Unit::Bytes), "", Pragma, "what a journal or WAL keeps on disk after a reset; −1: all";
     TempStore "temp_store" Kind::Word(words::TempStore::WORDS), "", Pragma, "where temporary tables live, and what VACUUM, CREATE INDEX and large sorts set aside: in memory that is as much as the data";

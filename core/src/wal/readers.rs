@@ -161,7 +161,9 @@ impl Pin {
     /// One sentence for people.
     pub fn describe(&self) -> String {
         let who = match (&self.holder.sql, &self.holder.opened_at) {
-            _ if self.holder.pid != std::process::id() => format!("pid {} ({})", self.holder.pid, self.holder.command),
+            _ if self.holder.pid != std::process::id() => {
+                format!("pid {} ({})", self.holder.pid, holders::shown_command(self.holder.pid, &self.holder.command))
+            }
             (sql, at) => format!(
                 "this process{}{}",
                 at.as_ref().map_or(String::new(), |at| format!(", opened at {at}")),
