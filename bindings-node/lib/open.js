@@ -88,7 +88,8 @@ module.exports = (Database, describe) => {
 		const rest = { convert: convert({ bindBooleans: bindBooleans ?? false, bindDates }) };
 		const signals = shutdown.signals(shutdownOn);
 		const given = ['opened_at', caller(open), ...texts(url, settings)];
-		return shutdown.watch(load(wrap(check(native.openTuned(url ?? null, given)), rest), libraries), signals);
+		const db = load(wrap(check(native.openTuned(url ?? null, given)), rest), libraries);
+		return shutdown.watch(db, shutdownOn === undefined ? shutdown.usual(db.report.profile) : signals);
 	}
 
 	for (const [name, value] of Object.entries({ open, databaseFile, KeelError })) {

@@ -19,6 +19,9 @@ exports.signals = (given) => {
 	return [...new Set(given)];
 };
 
+/** Those of a connection that was opened without `shutdownOn`: runners of tests end their processes by SIGTERM. */
+exports.usual = (profile) => (profile === 'test' && isMainThread ? ['SIGTERM'] : []);
+
 /**
  * Closes every connection of the process when one of the signals would end it.
  *

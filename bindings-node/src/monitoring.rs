@@ -18,6 +18,8 @@ native_exports! {
     c"checkpoint" => checkpoint,
     c"openHandles" => open_handles,
     c"assertNoLeaks" => assert_no_leaks,
+    c"latestHandle" => latest,
+    c"assertNoLeaksSince" => assert_no_leaks_since,
     c"shutdownOn" => shutdown_on,
     c"shutdownOff" => shutdown_off,
 }
@@ -129,6 +131,19 @@ unsafe fn open_handles(call: &Call) -> Option<sys::napi_value> {
 /// `()` → undefined, or an error that names each open connection
 unsafe fn assert_no_leaks(call: &Call) -> Option<sys::napi_value> {
     registry::assert_no_leaks().err().map(|error| object::failure(call.env, &error))
+}
+
+/// `()` → the number of the latest connection
+unsafe fn latest(call: &Call) -> Option<sys::napi_value> {
+    Some(value::number(call.env, registry::latest() as f64))
+}
+
+/// `(number)` → undefined, or an error that names each connection that this thread has opened since and not closed
+unsafe fn assert_no_leaks_since(call: &Call) -> Option<sys::napi_value> {
+    let mut earlier = 0.0;
+    // SAFETY: anything but a number leaves the local as it is.
+    unsafe { sys::napi_get_value_double(call.env, call.args[0], &mut earlier) };
+    registry::assert_no_leaks_since(earlier as u64).err().map(|error| object::failure(call.env, &error))
 }
 
 impl Call {

@@ -330,7 +330,7 @@ pub(crate) fn on_drop(connection: &mut Connection) {
         return;
     }
     let handle = registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
-    registry::dropped(connection.id);
+    let strict = registry::dropped(connection.id);
     take_down(connection.identity.watch.as_deref(), state);
     let db = state.raw.0;
     let roots = connection.identity.resolved.as_ref().and_then(|resolved| resolved.roots.as_ref());
@@ -348,7 +348,7 @@ pub(crate) fn on_drop(connection: &mut Connection) {
         }
     }
     if let Some(handle) = handle {
-        tell_leak(&handle);
+        tell_leak(&handle, strict);
     }
 }
 
@@ -362,15 +362,16 @@ pub(crate) fn end_undropped(connection: &Connection) {
         return;
     }
     let handle = registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
-    registry::dropped(connection.id);
+    let strict = registry::dropped(connection.id);
     close_locked(connection, state);
     if let Some(handle) = handle {
-        tell_leak(&handle);
+        tell_leak(&handle, strict);
     }
 }
 
-fn tell_leak(handle: &OpenHandle) {
-    eprintln!("litekeel: a connection was dropped without close: {}", handle.describe());
+fn tell_leak(handle: &OpenHandle, strict: bool) {
+    let status = if strict { " (profile=test: exit status 1)" } else { "" };
+    eprintln!("litekeel: a connection was dropped without close: {}{status}", handle.describe());
     let leak = Event::new("leak")
         .text("opened_at", handle.opened_at.as_str())
         .int("age_ms", handle.age.as_millis().try_into().unwrap_or(i64::MAX));

@@ -137,6 +137,7 @@ impl Connection {
             file: identity.file,
             opened_at: identity.opened_at.clone(),
             age: Duration::ZERO,
+            thread: this_thread(),
             shared: identity.share_key.is_some(),
             tuned: identity.resolved.is_some(),
         };

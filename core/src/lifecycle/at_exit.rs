@@ -71,7 +71,8 @@ fn close_everything(tell: bool) -> bool {
         let closed = connection.close_at_exit(PATIENCE);
         if tell {
             let outcome = if closed { "closed now" } else { "in use, left as it is" };
-            eprintln!("litekeel: a connection was open at exit ({outcome}): {}", handle.describe());
+            let status = if strict { " (profile=test: exit status 1)" } else { "" };
+            eprintln!("litekeel: a connection was open at exit ({outcome}): {}{status}", handle.describe());
         }
         // Its drop would warn a second time.
         std::mem::forget(connection);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{OpenHandle, next_id};
 use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
+use crate::platform::threads::this_thread;
 
 pub(crate) struct Entry {
     handle: OpenHandle,
@@ -27,7 +28,16 @@ impl Announced {
     /// empty.
     pub fn new(path: Option<PathBuf>, opened_at: String) -> Announced {
         let id = next_id();
-        let handle = OpenHandle { id, path, file: None, opened_at, age: Duration::ZERO, shared: false, tuned: false };
+        let handle = OpenHandle {
+            id,
+            path,
+            file: None,
+            opened_at,
+            age: Duration::ZERO,
+            thread: this_thread(),
+            shared: false,
+            tuned: false,
+        };
         ANNOUNCED.lock().insert(id, Entry { handle, opened: Instant::now(), generation: fork::generation() });
         Announced { id }
     }

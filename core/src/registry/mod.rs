@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::platform::file_id::FileId;
 use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
+use crate::platform::threads::this_thread;
 use crate::registry::activity::Activity;
 use crate::vfs::file_monitor::FileMonitor;
 
@@ -36,6 +37,8 @@ pub struct OpenHandle {
     pub opened_at: String,
     /// For how long it has been open.
     pub age: Duration,
+    /// The thread that opened it, by a number that no other of the process has or has had.
+    pub thread: usize,
     /// Whether several owners use it.
     pub shared: bool,
     /// Whether litekeel tuned it (`open`), or took it over as it was.
@@ -182,7 +185,26 @@ pub(crate) fn is_blocked_by_this_thread(file: FileId, except: u64) -> bool {
 /// `KEEL_LEAK`, naming each one with where it was opened and for how long.
 pub fn assert_no_leaks() -> Result<()> {
     let open = open_handles();
-    let dropped = strict_drops();
+    leaks(&open, strict_drops())
+}
+
+/// The number of the latest connection of this process, for [`assert_no_leaks_since`].
+pub fn latest() -> u64 {
+    NEXT.load(Ordering::Relaxed) - 1
+}
+
+/// As [`assert_no_leaks`], for what this thread has opened after the connection with the number `earlier`: what other
+/// threads test at the same time is their own affair.
+///
+/// # Errors
+/// Those of [`assert_no_leaks`].
+pub fn assert_no_leaks_since(earlier: u64) -> Result<()> {
+    let mut open = open_handles();
+    open.retain(|handle| handle.id > earlier && handle.thread == this_thread());
+    leaks(&open, 0)
+}
+
+fn leaks(open: &[OpenHandle], dropped: usize) -> Result<()> {
     if open.is_empty() && dropped == 0 {
         return Ok(());
     }
