@@ -270,6 +270,15 @@ for (const [way, inside, outside] of [
 	});
 }
 
+test('Bun: a worker whose error ends the process is closed before that', (t) => {
+	const worker = `const litekeel = require(${module_}); const db = litekeel.open('file:a.db'); ${LEFT} throw new Error('on purpose');`;
+	for (let round = 0; round < 10; round++) {
+		const result = runIn(t, runtimes.bun, `new (require('node:worker_threads').Worker)(${JSON.stringify(worker)}, { eval: true });`);
+		assert.strictEqual(result.status, 1, result.stderr);
+		closed(result.directory, result.stderr);
+	}
+});
+
 test('Bun: a signal closes, in a loop too, and ends the process as ever', async (t) => {
 	for (const busy of ['setInterval(() => {}, 1000)', 'for (;;);']) {
 		const result = await startled(t, [runtimes.bun], `const db = litekeel.open('file:a.db', { shutdownOn: ['SIGTERM'] }); ${LEFT} ready(); ${busy}`, 'SIGTERM');

@@ -14,6 +14,7 @@ use crate::locks::processes;
 use crate::platform::path_facts::beside;
 use crate::platform::threads::this_thread;
 use crate::registry::OpenHandle;
+use crate::registry::under_way::UnderWay;
 use crate::report::{CloseReport, ClosingCheckpoint};
 use crate::settings::Access;
 use crate::settings::words;
@@ -65,6 +66,7 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
     if let Some(report) = &state.closed {
         return report.clone();
     }
+    let _under_way = UnderWay::begin();
     let _confined = confine(connection.roots());
     // What is called back from here on (a hook, a collation) is inside a call of this thread's, as elsewhere.
     connection.activity.set_user(this_thread());
@@ -329,6 +331,7 @@ pub(crate) fn on_drop(connection: &mut Connection) {
     if state.closed.is_some() {
         return;
     }
+    let _under_way = UnderWay::begin();
     let handle = registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
     let strict = registry::dropped(connection.id);
     take_down(connection.identity.watch.as_deref(), state);
@@ -361,6 +364,7 @@ pub(crate) fn end_undropped(connection: &Connection) {
     if state.closed.is_some() {
         return;
     }
+    let _under_way = UnderWay::begin();
     let handle = registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
     let strict = registry::dropped(connection.id);
     close_locked(connection, state);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::lifecycle::initialize;
 use crate::lifecycle::shutdown::{self, AtExit};
 use crate::registry;
+use crate::registry::under_way;
 
 /// How long the end of the process waits for a call that still uses a connection.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -15,6 +16,9 @@ unsafe extern "C" {
     /// Of the C library; not among the `libc` crate's.
     fn at_quick_exit(function: extern "C" fn()) -> std::ffi::c_int;
 }
+
+/// How long closings on other threads are waited for.
+const OTHERS: Duration = Duration::from_secs(10);
 
 /// Registers the handler, once.
 pub(crate) fn arm() {
@@ -77,5 +81,7 @@ fn close_everything(tell: bool) -> bool {
         // Its drop would warn a second time.
         std::mem::forget(connection);
     }
+    // The end of a worker's thread may be closing right now.
+    under_way::wait_for_others(OTHERS);
     failed
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::lifecycle::{initialize, shutdown};
 use crate::platform::fork::{self, ForkMutex, Forkable};
 use crate::platform::signals;
+use crate::registry::under_way;
 use crate::vfs::{attached, descriptor, file_state, open_files, shim};
 use crate::waiting::writer_queue;
 use crate::wal::readers;
@@ -131,6 +132,7 @@ unsafe extern "C" fn child() {
     unsafe { parent() };
     initialize::in_child();
     shutdown::in_child();
+    under_way::in_child();
     registry::in_child();
     open_files::in_child();
     if initialize::configured() {

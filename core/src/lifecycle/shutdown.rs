@@ -14,13 +14,16 @@ use crate::events::{self, Event};
 use crate::lifecycle::initialize;
 use crate::platform::signals;
 use crate::platform::threads::this_thread;
-use crate::registry::{self, Doing};
+use crate::registry::{self, Doing, under_way};
 
 /// For how long writers may go on by default.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// How long closing one connection waits, after the grace, for a call that still uses it.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long closings on other threads are waited for.
+const OTHERS: Duration = Duration::from_secs(10);
 
 static GRACE_MS: AtomicU64 = AtomicU64::new(0);
 /// Everything is closed, and the signal has been given its effect, which is a handler of the program's.
@@ -237,5 +240,6 @@ fn close_everything() -> (i64, i64, i64) {
             eprintln!("litekeel: still in use, left as it is: {}", handle.describe());
         }
     }
+    under_way::wait_for_others(OTHERS);
     (closed, rolled_back, left)
 }

@@ -5,6 +5,7 @@
 
 pub mod activity;
 pub mod announced;
+pub(crate) mod under_way;
 
 use std::any::Any;
 use std::collections::BTreeMap;
