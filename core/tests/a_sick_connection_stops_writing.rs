@@ -189,6 +189,73 @@ fn a_database_deleted_or_replaced_while_open_is_seen() {
     }
 }
 
+/// Copies a file over another one, which stays the same file, in a process of its own.
+fn copy_over(from: &std::path::Path, to: &std::path::Path) {
+    assert!(std::process::Command::new("cp").arg(from).arg(to).status().unwrap().success());
+}
+
+/// How many rows the database at the path has, whatever lies beside it.
+fn rows(dir: &Dir) -> String {
+    let again = open(&dir.url("a.db?mode=rw")).unwrap();
+    let rows = get(&again, "SELECT group_concat(a) FROM t");
+    assert_eq!(get(&again, "PRAGMA integrity_check"), "ok");
+    again.close().unwrap();
+    rows
+}
+
+#[test]
+fn a_copy_over_the_open_database_is_seen() {
+    for pending in [true, false] {
+        let dir = Dir::new();
+        let connection = database(&dir, "a.db?checkpoint=manual");
+        exec(&connection, "CREATE TABLE big(b)");
+        let truncate = || connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+        truncate();
+        copy_over(&dir.file("a.db"), &dir.file("backup.db"));
+        exec(&connection, "INSERT INTO t VALUES(2); CREATE TABLE u(a); INSERT INTO big VALUES(zeroblob(100000))");
+        truncate();
+        if pending {
+            exec(&connection, "INSERT INTO t VALUES('late')");
+        }
+        well(&connection, "before");
+        copy_over(&dir.file("backup.db"), &dir.file("a.db"));
+        let health = connection.health().unwrap();
+        assert_eq!(verdict(&health, "database_file"), Verdict::Bad, "{health:?}");
+        let latched = health.latched.as_ref().unwrap();
+        assert!(latched.name() == "KEEL_DATABASE_MOVED" && latched.message().contains("written to"), "{latched}");
+        assert_eq!(connection.exec("INSERT INTO t VALUES(3)").unwrap_err().name(), "KEEL_DATABASE_MOVED");
+        let report = connection.close().unwrap();
+        let kept = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains("a.db-wal.overwritten-")).collect();
+        assert_eq!(kept.len(), usize::from(pending), "{report:?}");
+        for kept in kept {
+            assert!(report.why.contains(kept.to_str().unwrap()), "{report:?}");
+            assert!(fs::read(kept).unwrap().windows(4).any(|part| part == b"late"));
+        }
+        // What was copied over it is there, whole, and nothing of what was there before.
+        assert_eq!(rows(&dir), "1");
+    }
+}
+
+#[test]
+fn a_file_that_was_only_touched_is_no_copy() {
+    let dir = Dir::new();
+    let connection = database(&dir, "a.db?checkpoint=manual");
+    connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+    well(&connection, "before");
+    for command in [&["touch"][..], &["touch", "-d", "2001-01-01"], &["chmod", "640"], &["chown", "0:0"]] {
+        let done = std::process::Command::new(command[0]).args(&command[1..]).arg(dir.file("a.db")).output().unwrap();
+        assert!(done.status.success() || command[0] == "chown", "{done:?}");
+        let health = connection.health().unwrap();
+        assert!(health.is_good() && health.latched.is_none(), "{command:?}: {health:?}");
+        exec(&connection, "INSERT INTO t VALUES(2)");
+    }
+    // The WAL-index has moved on: what the file is now is what counts.
+    connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_PASSIVE).unwrap();
+    well(&connection, "after a checkpoint");
+    connection.close().unwrap();
+}
+
 #[test]
 fn a_writer_finds_out_by_itself_within_a_second_or_so() {
     let dir = Dir::new();

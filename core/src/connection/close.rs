@@ -182,7 +182,10 @@ unsafe fn leave_foreign_files(
             );
             if main.is_some_and(|main| Arc::ptr_eq(main, &watch)) {
                 let mut on: i32 = 0;
-                sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1i32, &raw mut on);
+                // Where the content is another's, the last close puts the WAL away.
+                if !watch.file.is_overwritten() {
+                    sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1i32, &raw mut on);
+                }
                 told = Some(sentence.clone());
             }
             report.warnings.push(sentence);

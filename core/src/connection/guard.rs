@@ -32,7 +32,7 @@ pub struct Guard<'a> {
 }
 
 /// When it is dropped, delivers the events that came up under the lock, and ends the owners that left meanwhile.
-struct After<'a>(&'a Connection);
+pub(super) struct After<'a>(pub(super) &'a Connection);
 
 impl Drop for After<'_> {
     fn drop(&mut self) {

@@ -11,6 +11,7 @@ use crate::connection::guard::Guard;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::sqlite;
+use crate::vfs::content;
 pub use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_checks::{database_file, locks, strangers, wal_file};
 use crate::vfs::file_monitor::FileMonitor;
@@ -79,13 +80,23 @@ impl Connection {
                 Check { name, verdict, note, hint: codes::lookup(code).map_or("", |row| row.hint).to_owned() }
             }
         };
+        // SAFETY: the guard keeps the connection open and to this thread.
+        let (file, content) = (database_file(watch), unsafe { content::look(watch) });
+        let (file, file_note) = match (file, content) {
+            (Verdict::Good, Verdict::Unknown) => (
+                Verdict::Unknown,
+                format!("{place} was touched, or written to by something else than SQLite, while it was open"),
+            ),
+            (Verdict::Good, Verdict::Bad) => (Verdict::Bad, sentence(watch, codes::DATABASE_MOVED)),
+            (file, _) => (file, sentence(watch, codes::DATABASE_MOVED)),
+        };
         let held = locks(watch);
         let held_note = match held {
             Verdict::Unknown => "the system does not tell which locks this process holds".to_owned(),
             _ => sentence(watch, codes::LOCKS_LOST),
         };
         let checks = vec![
-            check("database_file", database_file(watch), sentence(watch, codes::DATABASE_MOVED), codes::DATABASE_MOVED),
+            check("database_file", file, file_note, codes::DATABASE_MOVED),
             check("wal_file", wal_file(watch), sentence(watch, codes::WAL_UNLINKED), codes::WAL_UNLINKED),
             check("locks", held, held_note, codes::LOCKS_LOST),
             check(

@@ -5,6 +5,7 @@ use std::sync::{MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use crate::connection::close;
+use crate::connection::guard::After;
 use crate::connection::{Connection, State};
 use crate::platform::threads::this_thread;
 
@@ -14,6 +15,8 @@ pub struct Hold<'a> {
     connection: &'a Connection,
     /// None inside a call of this very thread, which keeps the others out already.
     state: Option<MutexGuard<'a, State>>,
+    /// After `state`, as in a guard: what was let go of meanwhile ends with this, since there may be no further call.
+    _after: Option<After<'a>>,
 }
 
 impl Connection {
@@ -28,14 +31,14 @@ impl Connection {
             return None;
         }
         if self.is_used_by_this_thread() {
-            return Some(Hold { connection: self, state: None });
+            return Some(Hold { connection: self, state: None, _after: None });
         }
         let state = match patience {
             None => self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
             Some(patience) => self.state_within(patience)?,
         };
         self.activity.set_user(this_thread());
-        Some(Hold { connection: self, state: Some(state) })
+        Some(Hold { connection: self, state: Some(state), _after: Some(After(self)) })
     }
 
     /// Ends the use of an owner that is gone without closing. The last one's is ended by the drop, which warns.
@@ -69,7 +72,8 @@ impl Connection {
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        if self.state.is_some() {
+        if let Some(state) = &mut self.state {
+            state.streams.get_mut().end(&self.connection.deferred.take_streams());
             // Before the lock is given back, which the fields' own drop does.
             self.connection.activity.set_user(0);
         }
@@ -81,6 +85,26 @@ mod tests {
     use std::time::Duration;
 
     use crate::{Connection, Options};
+
+    #[test]
+    fn what_is_let_go_of_meanwhile_ends_with_the_hold() {
+        let db = Connection::open(Some(":memory:"), &Options::new()).unwrap();
+        db.exec("CREATE TABLE t(a); INSERT INTO t VALUES(1), (2), (3)").unwrap();
+        let (_, stream) = db.stream("SELECT a FROM t", None, 1).unwrap();
+        {
+            let _hold = db.hold(None).unwrap();
+            // A finalizer that runs here.
+            drop(stream);
+        }
+        db.exec("DROP TABLE t").expect("no statement reads it any more");
+        let second = db.retain().unwrap();
+        {
+            let _hold = db.hold(None).unwrap();
+            second.release();
+            db.release();
+        }
+        assert!(db.lock().is_err(), "its last owner has left");
+    }
 
     #[test]
     fn a_hold_keeps_others_out_and_is_part_of_ones_own_call() {

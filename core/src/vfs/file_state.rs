@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::platform::file_id::FileId;
 use crate::platform::fork::{self, ForkMutex};
+use crate::vfs::content::Content;
 use crate::vfs::set_aside::{Aside, Stamp};
 
 /// The state of one database file in this process. It ends with the last connection: who opens the file then begins anew.
@@ -22,6 +23,10 @@ pub(crate) struct FileState {
     aside: Mutex<Option<Aside>>,
     /// The database when its files were last seen to be the right ones.
     good: Mutex<Option<Stamp>>,
+    /// The database file while the WAL-index stood still.
+    content: Mutex<Option<Content>>,
+    /// Something else than SQLite has written to the database.
+    overwritten: AtomicBool,
 }
 
 /// By device and inode, and the process (its [`fork::generation`]) that opened it.
@@ -62,6 +67,8 @@ impl Default for FileState {
             users: AtomicUsize::new(0),
             aside: Mutex::default(),
             good: Mutex::default(),
+            content: Mutex::default(),
+            overwritten: AtomicBool::new(false),
         }
     }
 }
@@ -106,6 +113,20 @@ impl FileState {
     /// What was kept of an unlinked WAL. One thread at a time keeps.
     pub(crate) fn aside(&self) -> MutexGuard<'_, Option<Aside>> {
         self.aside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the database file was like when it was last looked into.
+    pub(crate) fn content(&self) -> MutexGuard<'_, Option<Content>> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether something else than SQLite has written to the database.
+    pub(crate) fn is_overwritten(&self) -> bool {
+        self.overwritten.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_overwritten(&self) {
+        self.overwritten.store(true, Ordering::Release);
     }
 
     /// The files have been seen to be the right ones, with the database in this state.

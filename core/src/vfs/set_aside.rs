@@ -68,7 +68,7 @@ impl Stamp {
 }
 
 /// SQLite's own descriptor, which must never be closed here.
-fn borrowed(fd: c_int) -> ManuallyDrop<File> {
+pub(crate) fn borrowed(fd: c_int) -> ManuallyDrop<File> {
     // SAFETY: SQLite keeps it open as long as its file; it is not closed by this.
     ManuallyDrop::new(unsafe { File::from_raw_fd(fd) })
 }
@@ -76,12 +76,13 @@ fn borrowed(fd: c_int) -> ManuallyDrop<File> {
 /// Keeps the frames of the connection's `-wal` that no database has, of which `backfilled` are in the database. Nothing to
 /// keep: `None`. What was kept before is kept anew when more has been committed since.
 ///
-/// `unchanged` is the state in which the database must still be for a copy of it to fit the frames.
+/// `why` is part of the name. `unchanged` is the state in which the database must still be for a copy of it to fit the frames.
 pub(crate) fn keep(
     watch: &FileMonitor,
     backfilled: u64,
     unchanged: Option<Stamp>,
     before: Option<&Aside>,
+    why: &str,
 ) -> Option<Aside> {
     let source = borrowed(watch.wal_descriptor()?);
     let log = Committed::read(&source)?;
@@ -89,7 +90,7 @@ pub(crate) fn keep(
         return None;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    let name = format!("unlinked-{:08x}{:08x}-{now}", log.salts.0, log.salts.1);
+    let name = format!("{why}-{:08x}{:08x}-{now}", log.salts.0, log.salts.1);
     let place = match before.map(|before| &before.wal) {
         Some(Ok(place)) => place.clone(),
         _ => beside(&watch.path, &format!("-wal.{name}")),
@@ -154,6 +155,13 @@ fn copy(source: &File, bytes: u64, to: &Path) -> io::Result<()> {
         let _ = fs::remove_file(&unfinished);
     }
     written
+}
+
+/// Empties the connection's `-wal`, whose frames are kept elsewhere.
+pub(crate) fn empty_wal(watch: &FileMonitor) {
+    if let Some(wal) = watch.wal_descriptor() {
+        let _ = borrowed(wal).set_len(0);
+    }
 }
 
 /// How far a log is whole: up to the last frame that ends a transaction.

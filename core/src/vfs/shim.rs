@@ -313,6 +313,7 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
         shim.watch.file_locked(level);
         // Under the lock: until it was there somebody else could close as the last one.
         if ends_wal && let Some(rc) = wal_guard::refuses(&shim.watch) {
+            wal_guard::put_away(&shim.watch);
             if before < level {
                 unlock(file, sqlite::SQLITE_LOCK_SHARED);
             }

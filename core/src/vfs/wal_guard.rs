@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::error::codes;
 use crate::events::{self, Event};
 use crate::sqlite;
+use crate::vfs::content;
 use crate::vfs::file_checks::{self, LOOKS, Verdict, database_file, holds_write_lock, locks, take_again, wal_file};
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::set_aside::{self, Stamp};
@@ -20,6 +21,9 @@ const BETWEEN: Duration = Duration::from_micros(12_600);
 
 /// How long a good look serves the further steps of the same checkpoint or close, in milliseconds.
 const STEPS: u64 = 100;
+
+/// A finding without a code of its own: the same file, with the content of another.
+const OVERWRITTEN: i32 = i32::MIN;
 
 static OFF: AtomicBool = AtomicBool::new(false);
 static NOT_FIRM: AtomicBool = AtomicBool::new(false);
@@ -80,7 +84,12 @@ pub(crate) fn refuses(watch: &FileMonitor) -> Option<i32> {
         return None;
     }
     confirm(watch, false);
-    Some(watch.refuse(code))
+    Some(watch.refuse(told(code)))
+}
+
+/// The code for people.
+fn told(code: i32) -> i32 {
+    if code == OVERWRITTEN { codes::DATABASE_MOVED } else { code }
 }
 
 fn good(watch: &FileMonitor) {
@@ -156,6 +165,9 @@ fn files(watch: &FileMonitor) -> i32 {
         codes::DATABASE_MOVED
     } else if wal_file(watch) == Verdict::Bad {
         codes::WAL_UNLINKED
+    // SAFETY: a look is part of a call on the connection.
+    } else if unsafe { content::look(watch) } == Verdict::Bad {
+        OVERWRITTEN
     } else {
         0
     }
@@ -180,6 +192,10 @@ pub(crate) fn confirm(watch: &FileMonitor, with_locks: bool) {
 
 /// From now on nothing of this process writes to the file. What only an unlinked WAL holds is kept.
 fn latch(watch: &FileMonitor, code: i32) {
+    if code == OVERWRITTEN {
+        watch.file.note_overwritten();
+    }
+    let code = told(code);
     if !watch.file.latch(code) {
         return;
     }
@@ -192,13 +208,16 @@ fn latch(watch: &FileMonitor, code: i32) {
 /// Keeps what only an unlinked WAL holds; again, when more has been committed since. In a call of SQLite's on the connection,
 /// or with the connection locked.
 pub(crate) fn keep(watch: &FileMonitor) {
-    if watch.latched() != Some(codes::WAL_UNLINKED) || file_checks::is_wal_in_place(watch) {
-        return;
-    }
+    let Some(code) = watch.latched() else { return };
+    let why = match code {
+        _ if watch.file.is_overwritten() => "overwritten",
+        codes::WAL_UNLINKED if !file_checks::is_wal_in_place(watch) => "unlinked",
+        _ => return,
+    };
     // SAFETY: the caller is in a call on the connection.
     let backfilled = unsafe { watch.index() }.map_or(0, |index| index.backfilled.into());
     let mut aside = watch.file.aside();
-    let Some(kept) = set_aside::keep(watch, backfilled, watch.file.last_good(), aside.as_ref()) else { return };
+    let Some(kept) = set_aside::keep(watch, backfilled, watch.file.last_good(), aside.as_ref(), why) else { return };
     let event = Event::new("wal_set_aside")
         .text("wal", kept.wal.as_ref().map_or(String::new(), |path| path.display().to_string()))
         .text("copy", kept.database.as_ref().map_or(String::new(), |path| path.display().to_string()))
@@ -209,20 +228,40 @@ pub(crate) fn keep(watch: &FileMonitor) {
     watch.subscribers().tell_inside(events::named(event, Some(watch.place())));
 }
 
+/// Under the exclusive lock of the last close of a database that something else has written to: the WAL's frames belong to
+/// what was there before, and the next opening would put them over what is there now. They are kept elsewhere, and go.
+pub(crate) fn put_away(watch: &FileMonitor) {
+    if !watch.file.is_overwritten() || watch.level() != sqlite::SQLITE_LOCK_EXCLUSIVE {
+        return;
+    }
+    keep(watch);
+    // SAFETY: the caller is in a call on the connection.
+    let pending = unsafe { watch.index() }.is_none_or(|index| index.frames > index.backfilled);
+    if !pending || watch.file.aside().as_ref().is_some_and(|aside| aside.wal.is_ok()) {
+        set_aside::empty_wal(watch);
+    }
+}
+
 /// What is wrong, and what was kept, as a sentence.
 pub(crate) fn sentence(watch: &FileMonitor, code: i32) -> String {
     let place = watch.place().display();
+    let kept = || watch.file.aside().as_ref().map_or(String::new(), |aside| format!("; {}", aside.describe()));
     match code {
+        codes::DATABASE_MOVED if watch.file.is_overwritten() => format!(
+            "something else than SQLite has written to {place} while it was open, as a copy over it does: this process's \
+             commits do not fit what is there now{}",
+            kept()
+        ),
         codes::DATABASE_MOVED => {
             format!(
                 "{place} was deleted, renamed or replaced while it was open: what is written goes to a file without a name"
             )
         }
         codes::WAL_UNLINKED => {
-            let kept = watch.file.aside().as_ref().map_or(String::new(), |aside| format!("; {}", aside.describe()));
             format!(
                 "the -wal or -shm of {place} was deleted or replaced while it was in use: what is committed there is seen by \
-                 nobody else{kept}"
+                 nobody else{}",
+                kept()
             )
         }
         codes::LOCKS_LOST => format!(

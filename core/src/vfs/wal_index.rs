@@ -25,7 +25,14 @@ pub(crate) struct WalIndex {
     pub frames: u32,
     /// How many frames are in the database.
     pub backfilled: u32,
+    /// How many of them a checkpoint that may still be at work has begun to move.
+    pub attempted: u32,
     pub page_size: u32,
+    /// The pages of the database as of the last frame.
+    pub pages: u32,
+    /// Counts the transactions, and what tells this log from the one before it.
+    pub change: u32,
+    pub salts: [u32; 2],
     /// The last frame that a reader with this mark sees; `None` for a mark out of use.
     pub marks: [Option<u32>; READERS],
 }
@@ -49,6 +56,10 @@ impl WalIndex {
                 return Some(WalIndex {
                     frames: first[4],
                     backfilled: word(96),
+                    attempted: word(128),
+                    pages: first[5],
+                    change: first[2],
+                    salts: [first[8], first[9]],
                     // 1 stands for 65536, which two bytes cannot hold.
                     page_size: if size == 1 { 65536 } else { size.into() },
                     marks: std::array::from_fn(|at| Some(word(100 + at * 4)).filter(|mark| *mark != UNUSED)),
