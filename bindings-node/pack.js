@@ -26,10 +26,20 @@ function write(directory, manifest, files) {
 	for (const name of LICENSES) fs.copyFileSync(path.join(__dirname, '..', name), path.join(directory, name));
 }
 
+/** What the README's links lead to, and comes with the package. */
+const TEXTS = ['docs', 'CHANGELOG.md', 'DESIGN.md', 'SECURITY.md'];
+
+/** The README for the package. A link to what does not come with it (examples, headers) would lead nowhere: its words stay. */
+function packagedReadme() {
+	const text = fs.readFileSync(path.join(__dirname, '..', 'README.md'), 'utf8');
+	return text.replace(/\[([^\]]*)\]\(([^)\s#]+)(#[^)]*)?\)/g, (whole, words, target) => (/^https?:/.test(target) || TEXTS.includes(target.split('/')[0]) ? whole : words));
+}
+
 function writeMain(directory) {
 	// A platform without a package yet would be a 404 in every install.
 	const published = platforms.filter((one) => one.published).map((one) => [`@litekeel/${one.name}`, own.version]);
-	write(directory, { ...own, files: [...own.files, ...LICENSES], optionalDependencies: Object.fromEntries(published) }, { 'README.md': { from: path.join(__dirname, '..', 'README.md') } });
+	write(directory, { ...own, files: [...own.files, ...TEXTS, ...LICENSES], optionalDependencies: Object.fromEntries(published) }, { 'README.md': packagedReadme() });
+	for (const name of TEXTS) fs.cpSync(path.join(__dirname, '..', name), path.join(directory, name), { recursive: true });
 	for (const name of own.files) fs.cpSync(path.join(__dirname, name), path.join(directory, name), { recursive: true });
 }
 

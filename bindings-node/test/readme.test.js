@@ -116,10 +116,14 @@ test('the message at the top is the one that is printed', (t) => {
 	assert.strictEqual(shape(said), shape(shown));
 });
 
-test('every link of the README leads somewhere, also from the package', () => {
-	const links = [...readme.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link]) => link).filter((link) => !/^https?:/.test(link));
-	assert.ok(links.length > 20);
-	for (const link of links) assert.ok(fs.existsSync(path.join(__dirname, '../..', link)), link);
+test('every link of the README leads somewhere, in the repository and in the package', () => {
+	const linked = (text) => [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link]) => link).filter((link) => !/^https?:/.test(link));
+	const packaged = path.join(ecosystem.directory, 'node_modules/litekeel');
+	for (const [directory, least] of [[path.join(__dirname, '../..'), 20], [packaged, 15]]) {
+		const links = linked(fs.readFileSync(path.join(directory, 'README.md'), 'utf8'));
+		assert.ok(links.length >= least, `${links.length} links in ${directory}`);
+		for (const link of links) assert.ok(fs.existsSync(path.join(directory, link)), `${directory}: ${link}`);
+	}
 });
 
 test('the commands and the overrides name packages that are packed', () => {
