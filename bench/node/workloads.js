@@ -30,6 +30,15 @@ const all = (sql, raw = false) => (db, module) => {
 		return last;
 	};
 };
+/** Rows from a key on, which changes. */
+const byKey = (sql, raw = false) => (db, module) => {
+	const statement = raw ? module.raw(db.prepare(sql)) : db.prepare(sql);
+	return (n) => {
+		let last;
+		for (let i = 0; i < n; ++i) last = statement.all(i % (ROWS - 10) + 1);
+		return last;
+	};
+};
 const iterate = (sql) => (db) => {
 	const statement = db.prepare(sql);
 	return (n) => {
@@ -94,6 +103,9 @@ module.exports = [
 		};
 	} },
 	{ id: 'all-100', label: '`all`, 100 rows', where: 'memory', setup: SMALL, goal: goal(5, 2, 1.2), make: all(hundred()) },
+	{ id: 'all-1', label: '`all`, 1 row by its key', where: 'memory', setup: SMALL, goal: goal(2, 2, 1), make: byKey(`SELECT ${COLUMNS} FROM small WHERE rowid = ?`) },
+	{ id: 'raw-1', label: '`raw().all()`, 1 row by its key', where: 'memory', setup: SMALL, goal: goal(2, 2, 1), make: byKey(`SELECT ${COLUMNS} FROM small WHERE rowid = ?`, true) },
+	{ id: 'raw-5', label: '`raw().all()`, 5 rows', where: 'memory', setup: SMALL, goal: goal(2, 2, 1), make: byKey(`SELECT ${COLUMNS} FROM small WHERE rowid >= ? LIMIT 5`, true) },
 	{ id: 'raw-20', label: '`raw().all()`, 20 rows', where: 'memory', setup: SMALL, goal: goal(4, 2, 1.4), make: all(`SELECT ${COLUMNS} FROM small WHERE rowid <= 20`, true) },
 	{ id: 'raw-100', label: '`raw().all()`, 100 rows', where: 'memory', setup: SMALL, goal: goal(4, 2, 1.4), make: all(hundred(), true) },
 	{ id: 'iterate-100', label: '`iterate`, 100 rows', where: 'memory', setup: SMALL, goal: goal(8, 5, 1.4), make: iterate(hundred()) },
@@ -115,6 +127,7 @@ module.exports = [
 	} },
 	{ id: 'large-text', label: '`get`, a text of 32 KiB', where: 'memory', setup: LARGE, goal: goal(1, 1, 1), make: get('SELECT t FROM large WHERE id = 1 AND ? > 0') },
 	{ id: 'large-blob', label: '`get`, a BLOB of 32 KiB', where: 'memory', setup: LARGE, goal: goal(1, 1, 1), make: get('SELECT b FROM large WHERE id = 1 AND ? > 0') },
+	{ id: 'drizzle-key', label: 'Drizzle: `select` by primary key', where: 'memory', needs: 'drizzle', setup: SITES, goal: goal(1, 1.5, 1), make: drizzle((orm, { page }, id) => orm.select().from(page).where(require('drizzle-orm').eq(page.id, id)).all()) },
 	{ id: 'drizzle-select', label: 'Drizzle: `select` of 10 rows', where: 'memory', needs: 'drizzle', setup: SITES, goal: goal(1, 1, 1), make: drizzle((orm, { page }, id) => orm.select().from(page).where(require('drizzle-orm').eq(page.siteId, id)).all()) },
 	{ id: 'drizzle-find', label: 'Drizzle: `findFirst` with relations', where: 'memory', needs: 'drizzle', setup: SITES, goal: goal(1, 1, 1), make: drizzle((orm, { site }, id) => orm.query.site.findFirst({ where: require('drizzle-orm').eq(site.id, id), with: { pages: true } }).sync()) },
 	{ id: 'file-get-4', label: '`get`, 4 columns', where: 'file', setup: SMALL, goal: goal(1, 1, 1), make: get(`SELECT ${COLUMNS} FROM small WHERE rowid = ?`) },
