@@ -23,7 +23,7 @@ PROFILE ?= release
 BUILD = $(if $(SQLITE3_DIR),target/with-sqlite,target)/$(PROFILE)
 OBJECT = $(BUILD)/liblitekeel.so
 
-.PHONY: all packages docs demo test test-long bench bench-contention check header install uninstall clean
+.PHONY: all packages docs demo test test-long test-platforms bench bench-contention check header install uninstall clean
 
 all:
 	$(if $(SQLITE3_DIR),scripts/with-sqlite $(SQLITE3_DIR)) $(CARGO) build --profile $(PROFILE)
@@ -46,6 +46,17 @@ test:
 # What `make test` leaves out for its length: more hosts, more platforms, larger counts. SOAK=1 adds the soak counts.
 test-long:
 	scripts/requirements.sh long
+	scripts/test-platforms
+
+# Builds for other platforms and runs there what can run here (docs/platforms.md).
+test-platforms:
+	scripts/test-platforms
+
+# What npm and whoever has no Node get, for this machine's platform; `make packages PLATFORMS=` makes them for every one.
+PLATFORMS ?= host
+packages:
+	packaging/build-all $(PLATFORMS)
+	node bindings-node/pack.js packages
 
 # `make bench BENCH=--quick` measures shortly and writes nothing.
 BENCH ?= --write

@@ -57,6 +57,9 @@ fn name_and_binding() {
         for argument in ["-Wl,-soname,liblitekeel.so.0", "-Wl,-z,nodelete", "-Wl,-Bsymbolic-functions", &open] {
             println!("cargo::rustc-link-arg-cdylib={argument}");
         }
+    } else if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") {
+        // What is used inside is its own there by itself: a symbol is asked for together with the library that has it.
+        println!("cargo::rustc-link-arg-cdylib=-Wl,-install_name,@rpath/liblitekeel.dylib");
     }
 }
 

@@ -1,7 +1,4 @@
 'use strict';
-// node pack.js <directory> [platform=library ...]: writes the tarballs of litekeel, of the platforms' packages and of the
-// packages that stand in for better-sqlite3. Without a platform: linux-x64-gnu from target/release.
-// node pack.js --into <project>: puts litekeel and its better-sqlite3 into the project's node_modules, without the library.
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -9,6 +6,14 @@ const path = require('node:path');
 const platforms = require('./lib/platforms');
 
 const own = JSON.parse(fs.readFileSync(path.join(__dirname, 'package.json'), 'utf8'));
+const USAGE = `node pack.js DIRECTORY [PLATFORM=LIBRARY ...]
+    Writes into DIRECTORY the tarballs of litekeel, of the platforms' packages, of the packages that stand in for
+    better-sqlite3, and of the command for each platform. The command lies beside each library. Without a platform:
+    those in target/platforms, which packaging/build-all fills; if there are none, this machine's from target/release.
+node pack.js --into PROJECT
+    Puts litekeel and its better-sqlite3 into the project's node_modules, without the library.
+node pack.js --help
+`;
 const LICENSES = ['LICENSE-MIT', 'LICENSE-APACHE'];
 const ALIAS = '@litekeel/better-sqlite3';
 /** The better-sqlite3 whose behaviour each line has: those who check the version have to find it. */
@@ -84,6 +89,25 @@ function writeAlias(directory, major) {
 	});
 }
 
+/** The command alone, for those who have no Node: the same bytes from the same files. */
+function packCommand(directory, { name }, library) {
+	const command = path.join(path.dirname(library), 'litekeel');
+	if (!fs.existsSync(command)) return undefined;
+	const base = `litekeel-command-${own.version}-${name}`;
+	const stage = fs.mkdtempSync(path.join(os.tmpdir(), 'keel-pack-'));
+	try {
+		const files = path.join(stage, base);
+		fs.mkdirSync(files);
+		for (const from of [command, ...LICENSES.map((license) => path.join(__dirname, '..', license))]) fs.copyFileSync(from, path.join(files, path.basename(from)));
+		const tarball = path.join(path.resolve(directory), `${base}.tgz`);
+		// No name of this machine's user, no time of this build; gzip would note one too.
+		execFileSync('sh', ['-c', 'tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=u=rwX,go=rX -cf - "$1" | gzip -n9 > "$2"', 'sh', base, tarball], { cwd: stage });
+		return tarball;
+	} finally {
+		fs.rmSync(stage, { recursive: true });
+	}
+}
+
 /** Packs what `fill` writes into `directory`, and says the tarball's path. */
 function pack(directory, fill) {
 	const stage = fs.mkdtempSync(path.join(os.tmpdir(), 'keel-pack-'));
@@ -104,6 +128,8 @@ function packAll(directory, libraries) {
 		const platform = platforms.find((one) => one.name === name);
 		if (!platform) throw new Error(`There is no platform "${name}"; there are ${platforms.map((one) => one.name).join(', ')}`);
 		tarballs[`@litekeel/${name}`] = pack(directory, (stage) => writePlatform(stage, platform, library));
+		const command = packCommand(directory, platform, library);
+		if (command) tarballs[`command ${name}`] = command;
 	}
 	for (const major of Object.keys(ALIAS_VERSIONS)) tarballs[`better-sqlite3@${major}`] = pack(directory, (stage) => writeAlias(stage, Number(major)));
 	return tarballs;
@@ -142,11 +168,27 @@ function installInto(project, major = 13) {
 const packages = () => [own.name, ...platforms.map(({ name }) => `@litekeel/${name}`), ALIAS];
 
 module.exports = { packAll, installInto, packages };
-if (require.main === module && process.argv[2] === '--into') {
-	installInto(process.argv[3]);
-} else if (require.main === module) {
-	const [directory, ...given] = process.argv.slice(2);
-	if (!directory) throw new Error('Usage: node pack.js <directory> [platform=library ...]');
-	const libraries = given.length > 0 ? Object.fromEntries(given.map((pair) => pair.split('='))) : { 'linux-x64-gnu': path.join(__dirname, '..', 'target', 'release', 'liblitekeel.so') };
-	for (const file of Object.values(packAll(directory, libraries))) process.stdout.write(`${file}\n`);
+/** What there is to pack, where nothing is named. */
+function built() {
+	const target = path.join(__dirname, '..', 'target');
+	const found = platforms.map(({ name, file }) => [name, path.join(target, 'platforms', name, file)]).filter(([, file]) => fs.existsSync(file));
+	if (found.length > 0) return Object.fromEntries(found);
+	const library = require('./lib/locate-library')();
+	const here = platforms.find(({ platform, arch }) => platform === process.platform && arch === process.arch);
+	return { [here.name]: library };
 }
+
+function main([first, ...rest]) {
+	if (first === '--help' || first === '-h') return process.stdout.write(USAGE);
+	if (first === undefined || (first === '--into' ? rest.length !== 1 : first.startsWith('-') || rest.some((pair) => !/^[^=]+=./.test(pair)))) {
+		process.stderr.write(USAGE);
+		process.exitCode = 2;
+		return undefined;
+	}
+	if (first === '--into') return installInto(rest[0]);
+	const libraries = rest.length > 0 ? Object.fromEntries(rest.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)])) : built();
+	for (const file of Object.values(packAll(first, libraries))) process.stdout.write(`${file}\n`);
+	return undefined;
+}
+
+if (require.main === module) main(process.argv.slice(2));

@@ -60,6 +60,14 @@ fn every_argument_may_be_rubbish() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+/// musl gives a thread 128 KiB by itself; nothing here may ask for more.
+#[test]
+fn a_small_stack_is_enough() {
+    let dir = object::scratch("small-stack");
+    run(Command::new(object::compile("small_stack", &dir)).current_dir(&dir));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 /// Parameters and rows as C and C++ programs handle them, in the oldest dialects that the headers promise.
 #[test]
 fn packed_h_and_litekeel_hpp_carry_every_value() {

@@ -4,8 +4,25 @@ const fs = require('node:fs');
 const path = require('node:path');
 const platforms = require('./platforms');
 
-/** This process's platforms: Linux has one package per C library, and the installer chooses between them. */
-const here = platforms.filter(({ platform, arch }) => platform === process.platform && arch === process.arch);
+/** This process's C library; undefined outside Linux and where the system does not tell. */
+function findLibc() {
+	if (process.platform !== 'linux') return undefined;
+	try {
+		// Every process has its C library mapped. musl's file has its loader's name, or on some systems `libc.so`.
+		const maps = fs.readFileSync('/proc/self/maps', 'utf8');
+		if (/\/(libc\.so\.6|libc-2\.\d+\.so)$/m.test(maps)) return 'glibc';
+		if (/\/(ld-musl-[^/]*|libc\.so)$/m.test(maps)) return 'musl';
+	} catch { /* no /proc, or no permission */ }
+	try {
+		return process.report.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl';
+	} catch {
+		return undefined;
+	}
+}
+
+const libc = findLibc();
+/** This process's platforms: one, or all of a Linux that does not tell its C library. Not every installer chooses between those. */
+const here = platforms.filter((one) => one.platform === process.platform && one.arch === process.arch && (libc === undefined || one.libc === libc));
 const FILE = here.length > 0 ? here[0].file : 'liblitekeel.so';
 
 /**
@@ -49,21 +66,11 @@ function candidates() {
 	return found;
 }
 
-/** The process runs on musl: its C library is mapped under that name. */
-function onMusl() {
-	try {
-		return fs.readFileSync('/proc/self/maps', 'utf8').includes('/ld-musl-');
-	} catch {
-		return false;
-	}
-}
-
 /** This file is part of another one. */
 const isBundled = () => !fs.existsSync(path.join(__dirname, 'locate-library.js'));
 
 function missing() {
-	const libc = process.platform === 'linux' ? (onMusl() ? 'musl' : 'glibc') : undefined;
-	const platform = here.find((one) => one.libc === libc);
+	const [platform] = here;
 	const name = platform ? platform.name : `${process.platform}-${process.arch}`;
 	let remedy;
 	if (named() !== undefined) {

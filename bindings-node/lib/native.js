@@ -37,8 +37,8 @@ function loaded() {
 			return null;
 		}
 		try {
-			// Deno takes no bare name. The same file is the same object.
-			found = open(file, RTLD_LAZY);
+			// Deno takes no bare name, and musl knows no object by its soname. The same file is the same object.
+			found = open(file, RTLD_LAZY | RTLD_NOLOAD);
 		} catch {
 			throw mismatch(file);
 		}

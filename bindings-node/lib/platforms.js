@@ -1,7 +1,8 @@
 'use strict';
 // The platforms that a package is made for: @litekeel/NAME holds FILE, built for Rust's TARGET.
-// `published` ones are optional dependencies of litekeel; the others are built and packed by the same script.
-const unix = (name, platform, arch, libc, target, file) => ({ name, platform, arch, libc, target, file, published: name === 'linux-x64-gnu' });
+// `published` ones are optional dependencies of litekeel: those whose tests are run. The others are built and packed by the
+// same scripts. packaging/build-all reads this table too.
+const unix = (name, platform, arch, libc, target, file) => ({ name, platform, arch, libc, target, file, published: platform === 'linux' });
 
 module.exports = [
 	unix('linux-x64-gnu', 'linux', 'x64', 'glibc', 'x86_64-unknown-linux-gnu', 'liblitekeel.so'),

@@ -58,7 +58,7 @@ test('under better-sqlite3\'s name SqliteError is the one name beside the class'
 });
 
 test('nothing in the tarballs runs at installation', () => {
-	for (const [name, file] of Object.entries(tarballs)) {
+	for (const [name, file] of Object.entries(tarballs).filter(([one]) => !one.startsWith('command '))) {
 		const listed = execFileSync('tar', ['tzf', file], { encoding: 'utf8' }).split('\n');
 		assert.ok(!listed.some((entry) => entry.endsWith('binding.gyp')), name);
 		assert.ok(listed.includes('package/LICENSE-MIT') && listed.includes('package/LICENSE-APACHE'), name);
@@ -79,11 +79,53 @@ test('every described platform is packed by the same script', () => {
 	const built = path.join(project, 'built');
 	fs.writeFileSync(built, 'a library');
 	const packed = packAll(directory, Object.fromEntries(platforms.map(({ name }) => [name, built])));
-	for (const { name, platform, arch, file } of platforms) {
+	for (const { name, platform, arch, libc, file } of platforms) {
 		const manifest = JSON.parse(execFileSync('tar', ['xzOf', packed[`@litekeel/${name}`], 'package/package.json'], { encoding: 'utf8' }));
-		assert.deepStrictEqual([manifest.os, manifest.cpu, manifest.files[0]], [[platform], [arch], file]);
+		assert.deepStrictEqual([manifest.os, manifest.cpu, manifest.libc, manifest.files[0]], [[platform], [arch], libc && [libc], file]);
 	}
 	fs.rmSync(directory, { recursive: true });
+});
+
+test('the same files are packed into the same bytes, and the command runs without Node', () => {
+	const again = packAll(path.join(project, 'again'), { 'linux-x64-gnu': library });
+	assert.deepStrictEqual(Object.keys(again), Object.keys(tarballs));
+	for (const [name, file] of Object.entries(again)) assert.ok(fs.readFileSync(file).equals(fs.readFileSync(tarballs[name])), name);
+	execFileSync('tar', ['xzf', again['command linux-x64-gnu'], '-C', path.join(project, 'again')]);
+	const command = path.join(project, 'again', path.basename(again['command linux-x64-gnu'], '.tgz'), 'litekeel');
+	assert.match(execFileSync(command, ['--version'], { encoding: 'utf8' }), /^litekeel \d+\.\d+\.\d+ \(SQLite 3\./);
+});
+
+test('pack.js says how it is used', () => {
+	const pack = (...args) => spawnSync(process.execPath, [path.join(__dirname, '../pack.js'), ...args], { encoding: 'utf8' });
+	const help = pack('--help');
+	assert.deepStrictEqual([help.status, help.stderr], [0, '']);
+	assert.match(help.stdout, /^node pack\.js DIRECTORY/);
+	for (const wrong of [[], ['--nonsense'], [project, 'linux-x64-gnu'], ['--into']]) {
+		const { status, stdout, stderr } = pack(...wrong);
+		assert.deepStrictEqual([status, stdout, stderr], [2, '', help.stdout], String(wrong));
+	}
+});
+
+test('where both C libraries\' packages are installed, each process loads its own', () => {
+	// What an installer without `libc` (npm before 10, Yarn 1) does.
+	const other = path.join(project, 'node_modules/@litekeel/linux-x64-musl');
+	fs.mkdirSync(other);
+	try {
+		fs.writeFileSync(path.join(other, 'package.json'), JSON.stringify({ name: '@litekeel/linux-x64-musl', version: '0.1.0' }));
+		fs.writeFileSync(path.join(other, 'liblitekeel.so'), 'not for this C library');
+		const own = () => evaluate("import Database from 'litekeel'; console.log(JSON.stringify(Database.library))");
+		assert.match(own(), /linux-x64-gnu/);
+		// Without its own package it takes none that cannot be loaded.
+		fs.renameSync(path.join(project, 'node_modules/@litekeel/linux-x64-gnu'), path.join(project, 'node_modules/.away'));
+		try {
+			const { stderr } = run(process.execPath, ['-e', "require('litekeel')"]);
+			assert.match(stderr, /no native library for linux-x64-gnu; install @litekeel\/linux-x64-gnu/);
+		} finally {
+			fs.renameSync(path.join(project, 'node_modules/.away'), path.join(project, 'node_modules/@litekeel/linux-x64-gnu'));
+		}
+	} finally {
+		fs.rmSync(other, { recursive: true });
+	}
 });
 
 test('a platform without a library gets an error that names it and says what to do', () => {
@@ -91,9 +133,9 @@ test('a platform without a library gets an error that names it and says what to 
 		Object.defineProperty(process, 'platform', { value: '${platform}' });
 		Object.defineProperty(process, 'arch', { value: '${arch}' });
 		try { require('litekeel'); } catch (error) { console.log(error.code, error.message); }`]).stdout;
-	assert.match(elsewhere('openbsd', 'x64'), /^KEEL_NO_LIBRARY .*openbsd-x64.*linux-x64-gnu only.*LITEKEEL_LIBRARY/);
+	assert.match(elsewhere('openbsd', 'x64'), /^KEEL_NO_LIBRARY .*openbsd-x64.*linux-x64-gnu, .* only.*LITEKEEL_LIBRARY/);
 	assert.match(elsewhere('darwin', 'arm64'), /^KEEL_NO_LIBRARY .*darwin-arm64.*liblitekeel\.dylib/);
-	assert.match(elsewhere('linux', 'arm64'), /^KEEL_NO_LIBRARY .*linux-arm64-gnu/);
+	assert.match(elsewhere('linux', 'arm64'), /^KEEL_NO_LIBRARY .*install @litekeel\/linux-arm64-gnu/);
 	fs.renameSync(path.join(project, 'node_modules/@litekeel'), path.join(project, 'node_modules/.away'));
 	try {
 		assert.match(elsewhere('linux', 'x64'), /^KEEL_NO_LIBRARY .*install @litekeel\/linux-x64-gnu.*--omit=optional/);

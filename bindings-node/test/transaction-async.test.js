@@ -116,7 +116,10 @@ test('signal', async (t) => {
 });
 
 test('refused where no second connection can be', async () => {
-	for (const db of [litekeel.open(':memory:'), new litekeel(':memory:'), new litekeel(''), new litekeel(new litekeel(':memory:').exec('CREATE TABLE t(a)').serialize())]) {
+	const memory = new litekeel(':memory:').exec('CREATE TABLE t(a)');
+	const image = memory.serialize();
+	memory.close();
+	for (const db of [litekeel.open(':memory:'), new litekeel(':memory:'), new litekeel(''), new litekeel(image)]) {
 		await assert.rejects(db.transactionAsync(async () => assert.fail()), (error) => error instanceof litekeel.KeelError && error.code === 'KEEL_NO_SIBLING' && error.hint.length > 0);
 		await assert.rejects(db.transactionAsync('x'), TypeError);
 		db.close();
