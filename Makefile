@@ -77,6 +77,7 @@ check:
 header:
 	UPDATE_HEADER=1 UPDATE_DOCS=1 $(CARGO) test --test header
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-core --test reference
+	UPDATE_DOCS=1 $(CARGO) test -p litekeel-node --lib layout
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-cli --test recorded_output
 	if command -v node >/dev/null; then node bindings-node/settings-types.js; fi
 

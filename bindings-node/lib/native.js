@@ -7,8 +7,8 @@ const locate = require('./locate-library');
 const RTLD_NOLOAD = 4;
 const SONAME = 'liblitekeel.so.0';
 
-/** Number of the layout that `buffer.js` knows; the native side has the same. */
-const PROTOCOL = 4;
+/** Number of the layout; the native side has the same. */
+const { PROTOCOL } = require('./layout');
 
 function open(file, flags) {
 	const module = { exports: {} };

@@ -3,7 +3,6 @@ const { I, extras, native, field, dropExtras } = require('./buffer');
 const codeName = require('./codes');
 const SqliteError = require('./sqlite-error');
 const { failure } = require('./keel-error');
-const { abortBackups } = require('./extension');
 
 /** The key of a connection's state in its Database. */
 const STATE = Symbol('litekeel.state');
@@ -14,6 +13,10 @@ const core = module.exports = {
 	native,
 	SqliteError,
 	STATE,
+	/** Set by the statement cache: drops every compiled statement of a connection. */
+	flush: null,
+	/** Set by the backups: ends those of a connection that closes. */
+	abortBackups: null,
 
 	state(db) {
 		const state = db == null ? undefined : db[STATE];
@@ -95,7 +98,7 @@ const core = module.exports = {
 	/** Called before a connection gets code of the user's, which SQLite calls in the middle of statements. */
 	extended(state) {
 		state.prefetch = false;
-		require('./statement-cache').flush(state);
+		core.flush(state);
 	},
 
 	/** Called before other hosts of the process can get hold of a connection. */
@@ -165,7 +168,7 @@ const core = module.exports = {
 	close(state) {
 		if (!state.open) return;
 		core.requireIdle(state);
-		abortBackups(core, state);
+		core.abortBackups(core, state);
 		for (const end of state.endings) end();
 		const report = native.closeDatabase(state.token);
 		state.open = false;

@@ -202,4 +202,5 @@ function giveBack(compiled) {
 	else discard(compiled);
 }
 
+core.flush = flush;
 Object.assign(exports, { compile, compileOne, discard, own, forget, flush, obtain, giveBack });

@@ -290,9 +290,9 @@ test('another layout of the buffer is refused before it is used', (t) => {
 	const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'keel-protocol-'));
 	t.after(() => fs.rmSync(directory, { recursive: true }));
 	fs.cpSync(path.join(__dirname, '../lib'), directory, { recursive: true });
-	const file = path.join(directory, 'native.js');
+	const file = path.join(directory, 'layout.js');
 	const source = fs.readFileSync(file, 'utf8');
-	fs.writeFileSync(file, source.replace(/const PROTOCOL = \d+;/, 'const PROTOCOL = 99;'));
+	fs.writeFileSync(file, source.replace(/PROTOCOL = \d+;/, 'PROTOCOL = 99;'));
 	assert.notStrictEqual(fs.readFileSync(file, 'utf8'), source);
 	const { library } = require('../lib/native');
 	const { stdout, stderr } = spawnSync(process.execPath, ['-e', `try { require(${JSON.stringify(directory)}); } catch (error) { console.log(error.code, error.message); }`], { encoding: 'utf8', env: { ...process.env, LITEKEEL_LIBRARY: library } });

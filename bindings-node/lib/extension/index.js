@@ -12,6 +12,7 @@
  * - `check(result)`: throws the SqliteError of a native `[code, message]`, else gives the result back.
  */
 module.exports = (Database, core) => {
+	core.abortBackups = require('./backup').abort;
 	const methods = {
 		function: require('./function'),
 		aggregate: require('./aggregate'),
@@ -26,4 +27,3 @@ module.exports = (Database, core) => {
 		});
 	}
 };
-module.exports.abortBackups = require('./backup').abort;

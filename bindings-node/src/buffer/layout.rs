@@ -2,110 +2,132 @@
 //!
 //! It is an array of 8-byte cells: a header of int32 fields, the cells of parameters, the cells of rows, an area of bytes
 //! for short texts to bind, and areas for the BLOBs and the texts of rows. A cell is a double, or a NaN whose high word is a tag and whose low word says more.
-//! SQLite has no NaN, so the two cannot be confused. `lib/buffer.js` has the same constants; `PROTOCOL` says so.
+//! SQLite has no NaN, so the two cannot be confused. `lib/layout.js` is
+//! written from the constants here, and `PROTOCOL` says that a copy of `lib/` belongs to this one.
 
 use std::ptr::NonNull;
 
 /// Grows with every change of this layout or of the meaning of a field; `lib/` refuses another number.
 pub(crate) const PROTOCOL: i32 = 4;
 
-/// Fields of the header, as indices of int32s. The caller writes the first ones, the native side the others.
-pub(crate) mod field {
-    /// Number of the statement.
-    pub(crate) const STATEMENT: usize = 0;
-    /// How many parameters are in the buffer.
-    pub(crate) const PARAMETERS: usize = 1;
-    /// How many of them are arguments of the call.
-    pub(crate) const ARGUMENTS: usize = 2;
-    /// Bytes that the UTF-8 of all string arguments may take; for `compile` and `exec`, of the SQL.
-    pub(crate) const SCRATCH: usize = 3;
-    /// The most rows to fetch.
-    pub(crate) const LIMIT: usize = 4;
-    /// How many columns are wanted; 0 for all.
-    pub(crate) const COLUMNS: usize = 5;
-    /// See [`flag`](flag).
-    pub(crate) const FLAGS: usize = 6;
-    /// The statement's generation, for `finalize`: a number may have been given to another one since.
-    pub(crate) const GENERATION: usize = 7;
+/// A module of numbers that both sides know; for the tests also as a list, from which `lib/layout.js` is written.
+macro_rules! constants {
+    ($(#[$doc:meta])* $module:ident: $type:ty { $($(#[$note:meta])* $name:ident = $value:expr;)* }) => {
+        $(#[$doc])*
+        pub(crate) mod $module {
+            $($(#[$note])* pub(crate) const $name: $type = $value;)*
 
-    /// See [`status`](status).
-    pub(crate) const STATUS: usize = 8;
-    pub(crate) const ROWS: usize = 9;
-    /// The number that stands for the column names of the result; without `flag::NAMES`, −2 − columns.
-    pub(crate) const SHAPE: usize = 10;
-    /// How many values are in the list of extras.
-    pub(crate) const EXTRAS: usize = 11;
-    /// How long the first group of texts in UTF-16 is; 0 for none.
-    pub(crate) const WIDE: usize = 12;
-    /// Where in the extras the failure is; −1 for none.
-    pub(crate) const FAILURE: usize = 13;
-    pub(crate) const CHANGES: usize = 14;
-    /// 1 when prepared statements may be out of date: the transaction was rolled back, or a script ran.
-    pub(crate) const STALE: usize = 15;
-    /// How often SQLite has prepared the statement anew.
-    pub(crate) const REPREPARED: usize = 16;
-    /// How many columns the statement has.
-    pub(crate) const COLUMN_COUNT: usize = 17;
-    pub(crate) const READONLY: usize = 18;
-    pub(crate) const PARAMETER_COUNT: usize = 19;
-    /// 1 when a parameter has a name.
-    pub(crate) const NAMED: usize = 20;
-    /// See [`Kind`](crate::statement::kind::Kind).
-    pub(crate) const KIND: usize = 21;
-    /// Where the next statement of the SQL begins, in bytes; −1 when only blanks and comments follow.
-    pub(crate) const NEXT: usize = 22;
-    pub(crate) const IN_TRANSACTION: usize = 23;
-    /// A 64-bit field: the last rowid, a double, or an int64 with `flag::SAFE`.
-    pub(crate) const ROWID: usize = 24;
-    /// How many parameters come before those in the buffer.
-    pub(crate) const FIRST: usize = 26;
+            #[cfg(test)]
+            pub(super) const LIST: &[(&str, i64)] = &[$((stringify!($name), $name as i64),)*];
+        }
+    };
 }
 
-/// Bits of `field::FLAGS`.
-pub(crate) mod flag {
-    /// Integers are BigInts.
-    pub(crate) const SAFE: i32 = 1;
-    /// The values stay bound when the call ends.
-    pub(crate) const KEEP: i32 = 2;
-    /// The values are bound already.
-    pub(crate) const BOUND: i32 = 4;
-    /// The column names are wanted.
-    pub(crate) const NAMES: i32 = 8;
+constants! {
+    /// Fields of the header, as indices of int32s. The caller writes the first ones, the native side the others.
+    field: usize {
+        /// Number of the statement.
+        STATEMENT = 0;
+        /// How many parameters are in the buffer.
+        PARAMETERS = 1;
+        /// How many of them are arguments of the call.
+        ARGUMENTS = 2;
+        /// Bytes that the UTF-8 of all string arguments may take; for `compile` and `exec`, of the SQL.
+        SCRATCH = 3;
+        /// The most rows to fetch.
+        LIMIT = 4;
+        /// How many columns are wanted; 0 for all.
+        COLUMNS = 5;
+        /// See [`flag`](flag).
+        FLAGS = 6;
+        /// The statement's generation, for `finalize`: a number may have been given to another one since.
+        GENERATION = 7;
+
+        /// See [`status`](status).
+        STATUS = 8;
+        ROWS = 9;
+        /// The number that stands for the column names of the result; without `flag::NAMES`, −2 − columns.
+        SHAPE = 10;
+        /// How many values are in the list of extras.
+        EXTRAS = 11;
+        /// How long the first group of texts in UTF-16 is; 0 for none.
+        WIDE = 12;
+        /// Where in the extras the failure is; −1 for none.
+        FAILURE = 13;
+        CHANGES = 14;
+        /// 1 when prepared statements may be out of date: the transaction was rolled back, or a script ran.
+        STALE = 15;
+        /// How often SQLite has prepared the statement anew.
+        REPREPARED = 16;
+        /// How many columns the statement has.
+        COLUMN_COUNT = 17;
+        READONLY = 18;
+        PARAMETER_COUNT = 19;
+        /// 1 when a parameter has a name.
+        NAMED = 20;
+        /// See [`Kind`](crate::statement::kind::Kind).
+        KIND = 21;
+        /// Where the next statement of the SQL begins, in bytes; −1 when only blanks and comments follow.
+        NEXT = 22;
+        IN_TRANSACTION = 23;
+        /// A 64-bit field: the last rowid, a double, or an int64 with `flag::SAFE`.
+        ROWID = 24;
+        /// How many parameters come before those in the buffer.
+        FIRST = 26;
+    }
 }
 
-/// Values of `field::STATUS`.
-pub(crate) mod status {
-    /// The results have ended; the statement is reset.
-    pub(crate) const DONE: i32 = 0;
-    /// Rows came, more may follow.
-    pub(crate) const ROW: i32 = 1;
-    /// SQLite failed (after `ROWS` rows); the statement is reset.
-    pub(crate) const FAILED: i32 = 2;
-    /// A value could not be bound; its result code is in `ROWS`.
-    pub(crate) const UNBOUND: i32 = 3;
+constants! {
+    /// Bits of `field::FLAGS`.
+    flag: i32 {
+        /// Integers are BigInts.
+        SAFE = 1;
+        /// The values stay bound when the call ends.
+        KEEP = 2;
+        /// The values are bound already.
+        BOUND = 4;
+        /// The column names are wanted.
+        NAMES = 8;
+    }
 }
 
-/// High words of cells that are no doubles.
-pub(crate) mod tag {
-    const BASE: u32 = 0xFFF8_0000;
-    pub(crate) const NULL: u32 = BASE | 1;
-    /// An int32.
-    pub(crate) const INT: u32 = BASE | 2;
-    /// In the lower [`LENGTH_BITS`](super::LENGTH_BITS) that many characters of a group of texts (see
-    /// [`Texts`](super::super::texts::Texts)); above, if it begins a group, how many characters the group has. Of a
-    /// parameter: bytes of the byte area, ASCII.
-    pub(crate) const LATIN: u32 = BASE | 3;
-    /// The same of a group of texts in UTF-16; of a parameter: the next argument, a string of that many units.
-    pub(crate) const WIDE: u32 = BASE | 4;
-    /// An index into the extras; of a parameter: the next argument.
-    pub(crate) const EXTRA: u32 = BASE | 5;
-    /// A parameter: the next argument, a string of that many Latin-1 characters.
-    pub(crate) const NARROW: u32 = BASE | 6;
-    /// Bytes of the BLOB area: where they begin, in units of 8, and in the lower [`BLOB_BITS`](BLOB_BITS) how many.
-    pub(crate) const BLOB: u32 = BASE | 7;
-    /// Tags have these bits in common.
-    pub(crate) const MASK: u32 = 0xFFFF_FFF8;
-    pub(crate) const ALL: u32 = BASE;
+constants! {
+    /// Values of `field::STATUS`.
+    status: i32 {
+        /// The results have ended; the statement is reset.
+        DONE = 0;
+        /// Rows came, more may follow.
+        ROW = 1;
+        /// SQLite failed (after `ROWS` rows); the statement is reset.
+        FAILED = 2;
+        /// A value could not be bound; its result code is in `ROWS`.
+        UNBOUND = 3;
+    }
+}
+
+constants! {
+    /// High words of cells that are no doubles.
+    tag: u32 {
+        /// Tags have these bits in common.
+        BASE = 0xFFF8_0000;
+        NULL = BASE | 1;
+        /// An int32.
+        INT = BASE | 2;
+        /// In the lower [`LENGTH_BITS`](super::LENGTH_BITS) that many characters of a group of texts (see
+        /// [`Texts`](super::super::texts::Texts)); above, if it begins a group, how many characters the group has. Of a
+        /// parameter: bytes of the byte area, ASCII.
+        LATIN = BASE | 3;
+        /// The same of a group of texts in UTF-16; of a parameter: the next argument, a string of that many units.
+        WIDE = BASE | 4;
+        /// An index into the extras; of a parameter: the next argument.
+        EXTRA = BASE | 5;
+        /// A parameter: the next argument, a string of that many Latin-1 characters.
+        NARROW = BASE | 6;
+        /// Bytes of the BLOB area: where they begin, in units of 8, and in the lower [`BLOB_BITS`](BLOB_BITS) how many.
+        BLOB = BASE | 7;
+        /// The bits of a tag that tell it from a double.
+        MASK = 0xFFFF_FFF8;
+    }
 }
 
 pub(crate) const HEADER: usize = 16;
@@ -214,4 +236,64 @@ impl Buffer {
 #[inline(always)]
 pub(crate) fn tagged(tag: u32, low: u32) -> u64 {
     (u64::from(tag) << 32) | u64::from(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+    use std::path::Path;
+
+    use super::*;
+    use crate::statement::kind::Kind;
+
+    fn object(name: &str, fields: &[(&str, i64)]) -> String {
+        let mut text = format!("exports.{name} = {{\n");
+        for (field, value) in fields {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "\t{field}: {value},");
+        }
+        text + "};\n"
+    }
+
+    fn generate() -> String {
+        // Both sides compare tags as int32s.
+        let tags: Vec<_> = tag::LIST.iter().map(|(name, value)| (*name, i64::from(*value as u32 as i32))).collect();
+        let kinds = [("ROWS", Kind::Rows as i64), ("SINGLE", Kind::Single as i64), ("SCHEMA", Kind::Schema as i64)];
+        let sizes = [
+            ("PARAMETERS", PARAMETERS),
+            ("FIRST_PARAMETER", FIRST_PARAMETER),
+            ("FIRST_ROW", FIRST_ROW),
+            ("TEXT", TEXT),
+            ("TEXT_BYTES", TEXT_BYTES),
+            ("BLOBS", BLOBS),
+            ("BLOB_BITS", BLOB_BITS as usize),
+            ("LENGTH_BITS", LENGTH_BITS as usize),
+            ("LATIN_TEXTS", LATIN_TEXTS),
+            ("WIDE_TEXTS", WIDE_TEXTS),
+        ]
+        .map(|(name, value)| (name, value as i64));
+        [
+            "'use strict';\n// Generated from src/buffer/layout.rs by `make header`, which explains it: do not edit.\n"
+                .to_owned(),
+            format!("exports.PROTOCOL = {PROTOCOL};\n"),
+            object("field", field::LIST),
+            object("flag", flag::LIST),
+            object("status", status::LIST),
+            object("tag", &tags),
+            object("kind", &kinds),
+            object("layout", &sizes),
+        ]
+        .join("\n")
+    }
+
+    #[test]
+    fn javascript_has_the_same_layout() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("lib/layout.js");
+        let generated = generate();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&file, &generated).unwrap();
+        }
+        let committed = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(committed == generated, "lib/layout.js is not what src/buffer/layout.rs says: run `make header`");
+    }
 }

@@ -105,7 +105,7 @@ unsafe fn bind_values(bound: &mut Bound<'_>, needed: Needed) -> c_int {
         let index = first + at as c_int;
         // SAFETY: live; pointers are as long-lived as `destructor` says: to the end of the call, or copied at once.
         let rc = unsafe {
-            if high & tag::MASK != tag::ALL {
+            if high & tag::MASK != tag::BASE {
                 sqlite::sqlite3_bind_double(handle, index, f64::from_bits(cell))
             } else {
                 match high {
