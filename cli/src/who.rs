@@ -93,9 +93,11 @@ pub fn presence(database: &Database) -> Result<Presence> {
     })
 }
 
-/// `pid 1338 (cron.py)`, or somebody who has no number here.
+/// `pid 1338 (python3 cron.py)`, or somebody who has no number here. A sentence gets around: the arguments, which may be
+/// passwords, are in the table alone.
 pub fn name(pid: u32, line: &str) -> String {
-    if pid == 0 { format!("somebody {line}") } else { format!("pid {pid} ({})", cut(&terminal::command(line), 40)) }
+    let command = terminal::command(&holders::shown_command(pid, line));
+    if pid == 0 { format!("somebody {command}") } else { format!("pid {pid} ({})", cut(&command, 40)) }
 }
 
 /// The lines of a table: holders first, then who has it open and holds nothing.

@@ -113,6 +113,28 @@ fn a_command_line_of_another_process() {
     drop(holder);
 }
 
+/// The table shows the whole command line to who asks for it; a sentence, which gets around, none of the arguments.
+#[test]
+fn a_sentence_holds_no_argument_of_another_process() {
+    common::hold_if_child();
+    let dir = Dir::new();
+    dir.database("a.db", 1);
+    let url = format!("file:{}/a.db", dir.path().display());
+    let me = "a_sentence_holds_no_argument_of_another_process";
+    let reader = common::Holder::start_with(me, &url, "BEGIN; SELECT * FROM t", &["password=c4nary"]);
+    let writer = common::Holder::start_with(me, &url, "INSERT INTO t VALUES(1, 2); BEGIN IMMEDIATE", &["c4nary"]);
+    for words in
+        [&["doctor", "a.db"][..], &["checkpoint", "a.db"], &["watch", "a.db", "--count", "3", "--interval", "60ms"]]
+    {
+        let ran = dir.litekeel(words);
+        let sentences: Vec<_> =
+            ran.out.lines().filter(|line| line.contains("pid ") && !line.trim_start().starts_with("pid  ")).collect();
+        assert!(!sentences.is_empty() && sentences.iter().all(|line| !line.contains("c4nary")), "{ran:?}");
+    }
+    assert!(dir.litekeel(&["who", "a.db"]).out.contains("password=c4nary"));
+    drop((reader, writer));
+}
+
 #[test]
 fn a_full_disk_is_an_error_and_no_panic() {
     let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else { return eprintln!("SKIPPED: no /dev/full") };

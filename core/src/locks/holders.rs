@@ -176,7 +176,7 @@ fn own(path: &Path, except: Option<u64>) -> Vec<(Holder, bool, bool)> {
 }
 
 /// What a message says of another process. Its whole command line is in the holder itself.
-pub(crate) fn shown_command(pid: u32, command: &str) -> String {
+pub fn shown_command(pid: u32, command: &str) -> String {
     // Where the system tells no number, this is not a command line but a sentence.
     if pid == 0 { command.to_owned() } else { procfs::program(command) }
 }
