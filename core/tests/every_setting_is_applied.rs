@@ -111,3 +111,34 @@ fn a_vfs_that_does_not_exist_is_answered_with_those_that_do() {
     let error = open(&dir.url("a.db?vfs=unixx")).unwrap_err();
     assert!(error.hint().contains("unix"), "{error}");
 }
+
+/// A file that is attached to a database in memory is a file, shared or not, and so is a copy of it.
+#[test]
+fn a_shared_database_in_memory_attaches_files() {
+    let dir = Dir::new();
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    db.close().unwrap();
+    let attach = |name: &str| format!("ATTACH '{}' AS b", dir.file(name).display());
+    for url in ["file::memory:?cache=shared", ":memory:"] {
+        let db = open(url).unwrap();
+        exec(&db, "CREATE TABLE m(a); INSERT INTO m VALUES(7); CREATE TEMP TABLE x AS SELECT 1");
+        exec(&db, &attach("a.db"));
+        assert_eq!(get(&db, "SELECT a FROM b.t"), "1", "{url}");
+        exec(&db, "BEGIN; INSERT INTO b.t VALUES(2); INSERT INTO m VALUES(8); COMMIT; DETACH b");
+        assert!(db.exec(&attach("none.db")).is_err(), "{url}: attach=existing");
+        // No URI is read: its parameters could turn off what protects the file.
+        assert!(db.exec(&format!("ATTACH 'file:{}?nolock=1' AS b", dir.file("a.db").display())).is_err(), "{url}");
+        exec(&db, &format!("VACUUM INTO '{}'", dir.file("copy.db").display()));
+        db.close().unwrap();
+        let copy = open(&dir.url("copy.db?mode=ro")).unwrap();
+        assert_eq!(get(&copy, "SELECT group_concat(a) FROM m"), "7,8", "{url}");
+        copy.close().unwrap();
+        for name in ["copy.db", "copy.db-wal", "copy.db-shm"] {
+            let _ = std::fs::remove_file(dir.file(name));
+        }
+    }
+    let db = open(&dir.url("a.db")).unwrap();
+    assert_eq!(get(&db, "SELECT group_concat(a) FROM t"), "1,2,2");
+    db.close().unwrap();
+}

@@ -107,7 +107,7 @@ fn nor_does_attach_or_a_copy() {
     symlink("../out", dir.file("in/dir")).unwrap();
     let mut options = within(&dir, "in");
     options.set("attach", "any").unwrap();
-    for url in [dir.url("in/a.db"), ":memory:".to_owned()] {
+    for url in [dir.url("in/a.db"), ":memory:".to_owned(), "file::memory:?cache=shared".to_owned()] {
         let db = Connection::open(Some(&url), &options).unwrap();
         exec(&db, "CREATE TABLE IF NOT EXISTS t(a); INSERT INTO t VALUES(1)");
         for place in ["out/secret.db", "out/new.db", "in/dir/secret.db", "in/dir/new.db", "in/../out/new.db"] {

@@ -19,11 +19,8 @@ use crate::sqlite;
 use crate::sqlite::handle;
 use crate::url::shown_name;
 use crate::vfs::file_monitor::FileMonitor;
-use crate::vfs::shim;
+use crate::vfs::{shared_memory, shim};
 use crate::waiting::busy_handler::BusyHandler;
-
-/// The name under which `cache=shared` databases in memory find each other.
-const SHARED_MEMORY: &str = "file:/litekeel?vfs=memdb";
 
 /// A handle on its way to becoming a connection; dropped on failure, it closes.
 pub(crate) struct Opening {
@@ -119,7 +116,12 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
         Target::File(path) => Some(path.as_path()),
         Target::Memory => None,
     };
-    let vfs = settings.text(Id::Vfs).map(registered_vfs).transpose()?;
+    let shared = path.is_none() && settings.cache() == Some(words::Cache::Shared);
+    let vfs = if shared && shared_memory::register() {
+        Some(shared_memory::VFS.to_owned())
+    } else {
+        settings.text(Id::Vfs).map(registered_vfs).transpose()?
+    };
     let mut flags = sqlite::SQLITE_OPEN_NOMUTEX | sqlite::SQLITE_OPEN_EXRESCODE;
     flags |= match access {
         Access::Read => sqlite::SQLITE_OPEN_READONLY,
@@ -130,10 +132,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
         flags |= sqlite::SQLITE_OPEN_NOFOLLOW;
     }
     let name = match path {
-        None if settings.cache() == Some(words::Cache::Shared) => {
-            flags |= sqlite::SQLITE_OPEN_URI;
-            CString::new(SHARED_MEMORY)
-        }
+        None if shared => Ok(shared_memory::DATABASE.to_owned()),
         None => CString::new(":memory:"),
         Some(path) => match native_parameters(settings, look) {
             query if query.is_empty() => CString::new(path.as_os_str().as_bytes()),

@@ -1,0 +1,110 @@
+//! Databases in memory that several connections share (`cache=shared`): SQLite's VFS `memdb` for the one database, and the
+//! default VFS for everything else.
+//!
+//! A connection opened on `memdb` itself opens whatever it attaches there too: `ATTACH 'app.db'` would be an empty database
+//! in memory, and what is written to it, or by VACUUM INTO, gone at the end.
+
+use std::ffi::{CStr, c_char, c_int};
+use std::ptr;
+use std::sync::OnceLock;
+
+use crate::sqlite;
+
+/// The VFS's name.
+pub(crate) const VFS: &CStr = c"litekeel-memory";
+/// The name under which the connections find each other.
+pub(crate) const DATABASE: &CStr = c"/:litekeel-shared-memory:";
+
+struct Parts {
+    memory: *mut sqlite::sqlite3_vfs,
+    files: *mut sqlite::sqlite3_vfs,
+}
+// SAFETY: both live as long as the process, and SQLite calls them from any thread.
+unsafe impl Send for Parts {}
+// SAFETY: as above.
+unsafe impl Sync for Parts {}
+
+static PARTS: OnceLock<Option<Parts>> = OnceLock::new();
+
+/// Registers the VFS beside the others, never as the default; once per process.
+pub(crate) fn register() -> bool {
+    let parts = PARTS.get_or_init(|| {
+        // SAFETY: SQLite's own VFSes live as long as the process; ours is leaked. It is a copy of the default one whose
+        // functions are given the copy's address, which the unix functions only read `mxPathname` and `pAppData` of: both
+        // are copied too.
+        unsafe {
+            let (memory, files) = (sqlite::sqlite3_vfs_find(c"memdb".as_ptr()), sqlite::sqlite3_vfs_find(ptr::null()));
+            if memory.is_null() || files.is_null() {
+                return None;
+            }
+            let ours = Box::leak(Box::new(ptr::read(files)));
+            ours.pNext = ptr::null_mut();
+            ours.zName = VFS.as_ptr();
+            ours.szOsFile = (*memory).szOsFile.max((*files).szOsFile);
+            ours.xOpen = Some(vfs_open);
+            ours.xDelete = Some(vfs_delete);
+            ours.xAccess = Some(vfs_access);
+            ours.xFullPathname = Some(vfs_full_pathname);
+            (sqlite::sqlite3_vfs_register(ours, 0) == sqlite::SQLITE_OK).then_some(Parts { memory, files })
+        }
+    });
+    parts.is_some()
+}
+
+/// The VFS that a file of this name belongs to.
+///
+/// # Safety
+/// `name` is null or NUL-terminated.
+unsafe fn vfs_of(name: *const c_char) -> *mut sqlite::sqlite3_vfs {
+    let Some(parts) = PARTS.get().and_then(Option::as_ref) else { return ptr::null_mut() };
+    // SAFETY: the caller's promise.
+    let shared = !name.is_null() && unsafe { CStr::from_ptr(name) }.to_bytes().starts_with(DATABASE.to_bytes());
+    if shared { parts.memory } else { parts.files }
+}
+
+/// Calls the function of the VFS that the name belongs to.
+macro_rules! forward {
+    ($name:expr, $function:ident ( $($argument:expr),* )) => {{
+        let vfs = vfs_of($name);
+        match vfs.as_ref().and_then(|vfs| vfs.$function) {
+            Some(function) => function(vfs, $name, $($argument),*),
+            None => sqlite::SQLITE_CANTOPEN,
+        }
+    }};
+}
+
+unsafe extern "C" fn vfs_open(
+    _: *mut sqlite::sqlite3_vfs,
+    name: *const c_char,
+    file: *mut sqlite::sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    // SAFETY: forwarded from SQLite; the file has room for either VFS's.
+    unsafe { forward!(name, xOpen(file, flags, out_flags)) }
+}
+
+unsafe extern "C" fn vfs_delete(_: *mut sqlite::sqlite3_vfs, name: *const c_char, sync: c_int) -> c_int {
+    // SAFETY: forwarded from SQLite.
+    unsafe { forward!(name, xDelete(sync)) }
+}
+
+unsafe extern "C" fn vfs_access(
+    _: *mut sqlite::sqlite3_vfs,
+    name: *const c_char,
+    flags: c_int,
+    out: *mut c_int,
+) -> c_int {
+    // SAFETY: forwarded from SQLite.
+    unsafe { forward!(name, xAccess(flags, out)) }
+}
+
+unsafe extern "C" fn vfs_full_pathname(
+    _: *mut sqlite::sqlite3_vfs,
+    name: *const c_char,
+    size: c_int,
+    out: *mut c_char,
+) -> c_int {
+    // SAFETY: forwarded from SQLite.
+    unsafe { forward!(name, xFullPathname(size, out)) }
+}
