@@ -28,6 +28,9 @@ fn opens_what_it_is_told() {
     options.inspect = std::env::var("INSPECT").is_ok();
     let outcome = Connection::open(Some(&std::env::var("URL").unwrap()), &options);
     let outcome = outcome.and_then(|db| {
+        if let Ok(later) = std::env::var("LATER") {
+            fifo(Path::new(&later));
+        }
         if let Ok(sql) = std::env::var("SQL") {
             db.exec(&sql)?;
         }
@@ -107,6 +110,26 @@ fn an_attached_one_too() {
         let sql = format!("ATTACH '{}' AS b; INSERT INTO b.t VALUES(1)", dir.file("b.db").display());
         let text = told(&[("URL", &dir.url("a.db")), ("SQL", &sql)]);
         assert!(text.contains("REFUSED"), "b.db{suffix}: {text:?}");
+    }
+}
+
+/// Behind every look: while the connection is open, somebody puts one where SQLite looks next.
+#[test]
+fn one_that_comes_later_too() {
+    for (query, suffix, sql) in [
+        ("?journal_mode=delete", "-journal", "SELECT * FROM t"),
+        ("?mode=ro", "-journal", "SELECT * FROM t"),
+        ("?journal_mode=delete", "-journal", "CREATE TABLE u(a)"),
+        ("?journal_mode=delete", "-wal", "PRAGMA journal_mode=wal; CREATE TABLE u(a)"),
+        ("?journal_mode=delete", "-shm", "PRAGMA journal_mode=wal; CREATE TABLE u(a)"),
+    ] {
+        let dir = Dir::new();
+        let db = open(&dir.url("a.db?journal_mode=delete")).unwrap();
+        exec(&db, "CREATE TABLE t(a)");
+        db.close().unwrap();
+        let later = dir.file(&format!("a.db{suffix}")).display().to_string();
+        let text = told(&[("URL", &dir.url(&format!("a.db{query}"))), ("LATER", &later), ("SQL", sql)]);
+        assert!(text.contains("REFUSED"), "{suffix}, {sql}: {text:?}");
     }
 }
 
