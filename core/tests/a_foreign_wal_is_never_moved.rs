@@ -258,3 +258,36 @@ fn a_connection_ends_after_others_have_written() {
 fn a_server_writes_on_while_others_come_and_go() {
     scenario_holds("a_server_writes_on_while_others_come_and_go", writes_on_while_others_come_and_go);
 }
+
+/// In exclusive mode SQLite takes no lock of the WAL: the looks alone are left.
+#[test]
+fn an_exclusive_connection_moves_no_foreign_wal() {
+    const NAME: &str = "an_exclusive_connection_moves_no_foreign_wal";
+    let run = |sql: &str| {
+        let dir = Dir::new();
+        let connection = server(&dir, "locking_mode=exclusive&wal_autocheckpoint=0&checkpoint=manual");
+        let mut done = Acknowledged::default();
+        for _ in 0..3 {
+            done.write(&connection);
+        }
+        // The locks of this process are gone, the exclusive one too.
+        fs::copy(dir.file("a.db"), dir.file("copy.db")).unwrap();
+        done.other_writes(&dir.file("a.db"), 500);
+        let _ = connection.lock().unwrap().sqlite().execute_batch(sql);
+        let report = connection.close().unwrap();
+        judge(&dir, done, &report)
+    };
+    let ways = ["PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA journal_mode=delete", ""];
+    if is_child(NAME) {
+        // SAFETY: nothing but this test's own files is open in this process.
+        unsafe { turn_wal_guard_off(true) };
+        let bad = ways.into_iter().filter(|sql| run(sql) != Outcome::default()).count();
+        println!("bad={bad}");
+        return;
+    }
+    for sql in ways {
+        assert_eq!(run(sql), Outcome::default(), "{sql}");
+    }
+    let (bad, text) = bad_runs(NAME, "guard");
+    assert!(bad > 0, "{text}");
+}

@@ -73,8 +73,10 @@ pub(crate) fn refuses(watch: &FileMonitor) -> Option<i32> {
     if let Some(code) = watch.latched() {
         return Some(watch.refuse(code));
     }
-    // The steps of one checkpoint, or of one close, under a lock that was there at the look: nobody can have closed since.
-    let locked = watch.is_checkpointing() || watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE;
+    // The steps of one checkpoint, or of one close, under a lock that was there at the look: nobody can have closed since. In
+    // exclusive mode, which does without the WAL-index, the lock is an old one.
+    let closing = watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.has_wal();
+    let locked = watch.is_checkpointing() || closing;
     if locked && watch.seen_good_within(STEPS) {
         return None;
     }
