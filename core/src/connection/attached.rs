@@ -45,12 +45,12 @@ impl Connection {
                 value: guard.pragma(&name, *id, None).unwrap_or_default(),
                 wanted: wanted.clone(),
                 source: "connection",
-                note: if watch.is_explicit(id.key()) { "set by itself".to_owned() } else { String::new() },
+                note: if watch.attachment.is_explicit(id.key()) { "set by itself".to_owned() } else { String::new() },
             });
             Attached {
                 path: watch.path.clone(),
                 rows: rows.collect(),
-                warnings: watch.admitted().map(|admitted| admitted.warnings.clone()).unwrap_or_default(),
+                warnings: watch.attachment.admitted().map(|admitted| admitted.warnings.clone()).unwrap_or_default(),
                 name,
             }
         });
@@ -69,18 +69,18 @@ impl Guard<'_> {
         followers.policy.settled();
         // SAFETY: the guard keeps the connection open and to this thread.
         for (name, watch) in unsafe { shim::attached_to(self.raw()) } {
-            if watch.begins_to_follow() {
+            if watch.attachment.begins_to_follow() {
                 self.carry_over(followers, &name, &watch);
             }
         }
     }
 
     fn carry_over(&self, followers: &Followers, name: &str, watch: &Arc<FileMonitor>) {
-        let admitted = watch.admitted().cloned().unwrap_or_default();
+        let admitted = watch.attachment.admitted().cloned().unwrap_or_default();
         let mut warnings = admitted.warnings;
         let no_mmap = admitted.no_mmap.then(|| (Id::MmapSize, "0".to_owned()));
         for (id, wanted) in followers.pragmas.iter().cloned().chain(no_mmap) {
-            if watch.is_explicit(id.key()) {
+            if watch.attachment.is_explicit(id.key()) {
                 continue;
             }
             self.pragma(name, id, Some(&wanted));
@@ -88,7 +88,7 @@ impl Guard<'_> {
             if has != wanted {
                 warnings.push(format!("{} of {name} was set to {wanted} and reads back as {has}", id.key()));
             } else if id == Id::Synchronous {
-                watch.sync_commits(false);
+                watch.attachment.sync_commits(false);
             }
         }
         if followers.persist_wal

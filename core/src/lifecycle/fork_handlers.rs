@@ -10,7 +10,7 @@ use crate::lifecycle::{initialize, shutdown};
 use crate::platform::fork::{self, ForkMutex, Forkable};
 use crate::platform::signals;
 use crate::registry::under_way;
-use crate::vfs::{attached, descriptor, file_state, open_files, shim};
+use crate::vfs::{attached, descriptor, file_state, hooks, open_files};
 use crate::waiting::writer_queue;
 use crate::wal::readers;
 use crate::{events, registry, sqlite};
@@ -55,7 +55,7 @@ const SQLITES: [i32; 12] = [
 /// Under SQLite's: its VFS calls us back while it holds some of them.
 static BELOW: &[&dyn Forkable] = &[
     &initialize::SUBSCRIBERS,
-    &shim::DATABASES,
+    &hooks::DATABASES,
     &attached::POLICIES,
     &file_state::FILES,
     &descriptor::MAINS,

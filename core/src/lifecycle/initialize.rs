@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use crate::lifecycle::fork_handlers;
 use crate::platform::fork::ForkMutex;
 use crate::sqlite;
-use crate::vfs::{descriptor, open_files, shim};
+use crate::vfs::{descriptor, hooks, open_files};
 
 /// Receives what SQLite writes to its log: an extended result code and a sentence. Called on any thread, possibly in
 /// the middle of an SQLite call: it must not call SQLite or litekeel, nor fork.
@@ -99,7 +99,7 @@ fn stand_before_the_vfs() {
         // The books of descriptors come after, so that they see these too.
         descriptor::install();
         open_files::install();
-        shim::hook();
+        hooks::hook();
     }
 }
 

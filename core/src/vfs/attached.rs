@@ -4,8 +4,8 @@
 //! file's own methods hear of all of them: SQLite tells each file which connection it belongs to before it reads it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
@@ -104,5 +104,80 @@ impl Policy {
     /// The settings have been carried over.
     pub(crate) fn settled(&self) {
         self.pending.store(false, Ordering::Release);
+    }
+}
+
+/// What an attached database has beside what every database file has; of any other it is empty.
+#[derive(Default)]
+pub(crate) struct Attachment {
+    /// What its connection wants of it, and what the look at it found out.
+    policy: OnceLock<Arc<Policy>>,
+    admitted: OnceLock<Admitted>,
+    /// The settings have been carried over, or are about to be.
+    follows: AtomicBool,
+    /// Settings that were set for this database by itself: their places in [`FOLLOWING`].
+    explicit: AtomicU32,
+    /// Its commits are to be on the disk when they are acknowledged, and SQLite's own setting is not there yet.
+    sync_commits: AtomicBool,
+}
+
+impl Attachment {
+    /// What its connection wants of it; `None` for a database that is not attached to a connection of ours.
+    pub(crate) fn policy(&self) -> Option<&Arc<Policy>> {
+        self.policy.get()
+    }
+
+    /// Whether a commit has to wait for the disk by itself.
+    pub(crate) fn syncs_commits(&self) -> bool {
+        self.sync_commits.load(Ordering::Acquire)
+    }
+
+    /// SQLite has told which connection the file is attached to.
+    pub(crate) fn attach(&self, policy: Arc<Policy>) {
+        // Once for a file.
+        let _ = self.policy.set(policy);
+    }
+
+    /// Whether the file may be read by the connection that it is attached to; looked at once, before its first lock.
+    pub(crate) fn is_admitted(&self, path: &Path) -> bool {
+        let Some(policy) = self.policy.get() else { return true };
+        if self.admitted.get().is_some() {
+            return true;
+        }
+        let Some(admitted) = policy.admit(path) else { return false };
+        self.sync_commits(policy.durable && !self.is_explicit("synchronous"));
+        self.admitted.set(admitted).is_ok()
+    }
+
+    /// What the look at an attached file found out.
+    pub(crate) fn admitted(&self) -> Option<&Admitted> {
+        self.admitted.get()
+    }
+
+    /// Whether the connection's settings have still to be carried over; asked once.
+    pub(crate) fn begins_to_follow(&self) -> bool {
+        self.policy.get().is_some() && !self.follows.swap(true, Ordering::AcqRel)
+    }
+
+    /// A pragma of this name sets a value for this database.
+    pub(crate) fn set_by_pragma(&self, name: &[u8]) {
+        let place = FOLLOWING.iter().position(|key| key.as_bytes().eq_ignore_ascii_case(name));
+        // The connection's own are carried over by pragmas too.
+        let (Some(place), false) = (place, self.follows.load(Ordering::Acquire)) else { return };
+        self.explicit.fetch_or(1 << place, Ordering::AcqRel);
+        if FOLLOWING[place] == "synchronous" {
+            self.sync_commits(false);
+        }
+    }
+
+    /// Whether the setting was set for this database by itself, before the connection's was carried over.
+    pub(crate) fn is_explicit(&self, key: &str) -> bool {
+        let place = FOLLOWING.iter().position(|other| *other == key);
+        place.is_some_and(|place| self.explicit.load(Ordering::Acquire) & (1 << place) != 0)
+    }
+
+    /// From now on a commit waits for the disk by itself, or no more.
+    pub(crate) fn sync_commits(&self, on: bool) {
+        self.sync_commits.store(on, Ordering::Release);
     }
 }

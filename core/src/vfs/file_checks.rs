@@ -2,6 +2,7 @@
 //!
 //! Nothing is opened: closing a descriptor of any of these files would drop the locks.
 
+#[cfg(target_os = "linux")]
 use std::ffi::c_int;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -20,6 +21,7 @@ use crate::vfs::wal_index::READ_LOCK;
 pub(crate) const LOOKS: u32 = 5;
 
 /// Lock bytes of the database file: 510 that a reader locks one or all of.
+#[cfg(target_os = "linux")]
 const SHARED: (i64, i64) = (0x4000_0002, 510);
 /// The last of them, which no other lock of ours has alone.
 #[cfg(target_os = "linux")]

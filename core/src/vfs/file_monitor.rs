@@ -16,7 +16,7 @@ use crate::platform::file_id::{FileId, file_id};
 use crate::platform::fork;
 use crate::platform::path_facts::beside;
 use crate::sqlite;
-use crate::vfs::attached::{Admitted, FOLLOWING, Policy};
+use crate::vfs::attached::Attachment;
 use crate::vfs::file_state::{self, FileState};
 use crate::vfs::wal_index::{READERS, WalIndex};
 use crate::vfs::wal_keeper::WalCare;
@@ -45,15 +45,8 @@ pub(crate) struct FileMonitor {
     /// What it shares with the other connections of this process to the file.
     pub file: Arc<FileState>,
     own_subscribers: Arc<Subscribers>,
-    /// For an attached database: what its connection wants of it, and what the look at it found out.
-    policy: OnceLock<Arc<Policy>>,
-    admitted: OnceLock<Admitted>,
-    /// The settings have been carried over, or are about to be.
-    follows: AtomicBool,
-    /// Settings that were set for this database by itself: their places in [`FOLLOWING`].
-    explicit: AtomicU32,
-    /// Its commits are to be on the disk when they are acknowledged, and SQLite's own setting is not there yet.
-    sync_commits: AtomicBool,
+    /// What an attached database has beside.
+    pub attachment: Attachment,
     /// SQLite's object for the `-wal`; null while it is closed.
     wal_object: AtomicPtr<sqlite::sqlite3_file>,
     /// SQLite's descriptor of the database, where its locks are POSIX locks that may be asked for and taken again.
@@ -97,11 +90,7 @@ impl FileMonitor {
             database,
             file: file_state::opened(database),
             own_subscribers: Arc::default(),
-            policy: OnceLock::new(),
-            admitted: OnceLock::new(),
-            follows: AtomicBool::new(false),
-            explicit: AtomicU32::new(0),
-            sync_commits: AtomicBool::new(false),
+            attachment: Attachment::default(),
             wal_object: AtomicPtr::new(std::ptr::null_mut()),
             descriptor,
             care: OnceLock::new(),
@@ -141,66 +130,12 @@ impl FileMonitor {
 
     /// Whoever hears of what happens to the file: for an attached one, the subscribers of its connection.
     pub(crate) fn subscribers(&self) -> &Arc<Subscribers> {
-        self.policy.get().map_or(&self.own_subscribers, |policy| &policy.subscribers)
-    }
-
-    /// SQLite has told which connection the file is attached to.
-    pub(crate) fn attach(&self, policy: Arc<Policy>) {
-        // Once for a file.
-        let _ = self.policy.set(policy);
-    }
-
-    /// Whether it is attached to a connection of ours.
-    pub(crate) fn is_attached(&self) -> bool {
-        self.policy.get().is_some()
-    }
-
-    /// Whether the file may be read by the connection that it is attached to; looked at once, before its first lock.
-    pub(crate) fn is_admitted(&self) -> bool {
-        let Some(policy) = self.policy.get() else { return true };
-        if self.admitted.get().is_some() {
-            return true;
-        }
-        let Some(admitted) = policy.admit(&self.path) else { return false };
-        self.sync_commits(policy.durable && !self.is_explicit("synchronous"));
-        self.admitted.set(admitted).is_ok()
-    }
-
-    /// What the look at an attached file found out.
-    pub(crate) fn admitted(&self) -> Option<&Admitted> {
-        self.admitted.get()
-    }
-
-    /// Whether the connection's settings have still to be carried over; asked once.
-    pub(crate) fn begins_to_follow(&self) -> bool {
-        self.is_attached() && !self.follows.swap(true, Ordering::AcqRel)
-    }
-
-    /// A pragma of this name sets a value for this database.
-    pub(crate) fn set_by_pragma(&self, name: &[u8]) {
-        let place = FOLLOWING.iter().position(|key| key.as_bytes().eq_ignore_ascii_case(name));
-        // The connection's own are carried over by pragmas too.
-        let (Some(place), false) = (place, self.follows.load(Ordering::Acquire)) else { return };
-        self.explicit.fetch_or(1 << place, Ordering::AcqRel);
-        if FOLLOWING[place] == "synchronous" {
-            self.sync_commits(false);
-        }
-    }
-
-    /// Whether the setting was set for this database by itself, before the connection's was carried over.
-    pub(crate) fn is_explicit(&self, key: &str) -> bool {
-        let place = FOLLOWING.iter().position(|other| *other == key);
-        place.is_some_and(|place| self.explicit.load(Ordering::Acquire) & (1 << place) != 0)
-    }
-
-    /// From now on a commit waits for the disk by itself, or no more.
-    pub(crate) fn sync_commits(&self, on: bool) {
-        self.sync_commits.store(on, Ordering::Release);
+        self.attachment.policy().map_or(&self.own_subscribers, |policy| &policy.subscribers)
     }
 
     /// SQLite's object for the `-wal`, when a commit of this connection has to wait for the disk by itself.
     pub(crate) fn wal_to_sync(&self) -> Option<*mut sqlite::sqlite3_file> {
-        if !self.sync_commits.load(Ordering::Acquire) {
+        if !self.attachment.syncs_commits() {
             return None;
         }
         Some(self.wal_object.load(Ordering::Acquire)).filter(|file| !file.is_null())
@@ -221,7 +156,7 @@ impl FileMonitor {
 
     /// Ends the care for the WAL of an attached database that is about to be closed or to leave WAL mode.
     pub(crate) fn end_care(&self) {
-        if self.is_attached() {
+        if self.attachment.policy().is_some() {
             self.leave_keeper();
         }
     }
@@ -397,9 +332,7 @@ impl FileMonitor {
     /// # Safety
     /// As for [`index`](FileMonitor::index).
     pub(crate) unsafe fn refuses(&self) -> Option<i32> {
-        let time = now_ms();
-        if time.saturating_sub(self.looked_at.load(Ordering::Relaxed)) >= LOOK_EVERY {
-            self.looked_at.store(time, Ordering::Relaxed);
+        if self.is_due() {
             wal_guard::glance(self);
         }
         let code = match self.file.latched() {
@@ -422,6 +355,15 @@ impl FileMonitor {
             codes::WAL_FULL => sqlite::SQLITE_FULL,
             codes::LOCKS_LOST => sqlite::SQLITE_READONLY_CANTLOCK,
             _ => sqlite::SQLITE_READONLY_DBMOVED,
+        }
+    }
+
+    /// Whether it is time to look at the files again; asked by whoever then does.
+    pub(crate) fn is_due(&self) -> bool {
+        let time = now_ms();
+        time.saturating_sub(self.looked_at.load(Ordering::Relaxed)) >= LOOK_EVERY && {
+            self.looked_at.store(time, Ordering::Relaxed);
+            true
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod failed_open;
 pub(crate) mod file_checks;
 pub(crate) mod file_monitor;
 pub(crate) mod file_state;
+pub(crate) mod hooks;
 pub(crate) mod open_files;
 pub(crate) mod set_aside;
 pub(crate) mod shared_memory;

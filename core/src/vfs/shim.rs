@@ -6,36 +6,15 @@
 //! the table with a few entries of ours does no one any harm. It works whoever drives the handle, and on every way: the
 //! shim is put on by the VFS when it opens the file, of attached databases and of raw `sqlite3_open` too.
 
-use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::platform::file_id::file_id;
-use crate::platform::fork::ForkMutex;
-use crate::platform::path_facts::beside;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::file_monitor::{CHECKPOINTER, FIRST_READER, FileMonitor, WRITER};
-use crate::vfs::{attached, descriptor, file_checks, file_state, open_files, wal_file, wal_guard};
-
-type OpenFn = unsafe extern "C" fn(
-    *mut sqlite::sqlite3_vfs,
-    *const c_char,
-    *mut sqlite::sqlite3_file,
-    c_int,
-    *mut c_int,
-) -> c_int;
-type DeleteFn = unsafe extern "C" fn(*mut sqlite::sqlite3_vfs, *const c_char, c_int) -> c_int;
-
-/// The VFS's own functions, which ours stand before.
-static OPEN: AtomicUsize = AtomicUsize::new(0);
-static DELETE: AtomicUsize = AtomicUsize::new(0);
-
-/// The database files that are open, by the address of the name that SQLite gave the VFS, and what is known of each.
-pub(crate) static DATABASES: ForkMutex<Vec<(usize, Arc<FileMonitor>)>> = ForkMutex::new(Vec::new());
+use crate::vfs::{attached, file_state, hooks, open_files, wal_file, wal_guard};
 
 /// The table of a file. SQLite sees its first field; the address leads back to the rest.
 #[repr(C)]
@@ -45,138 +24,8 @@ struct Shim {
     watch: Arc<FileMonitor>,
 }
 
-/// Stands before the unix VFSes' `xOpen` and `xDelete`; once per process, after the hooks of [`open_files`]. Their names, and
-/// which one is the default, stay as they are. Other VFSes are somebody else's.
-pub(crate) fn hook() {
-    // SAFETY: SQLite's list of VFSes, whose structures it expects to be changed only before use: this is called once, when
-    // the library is initialised.
-    unsafe {
-        let unix = sqlite::sqlite3_vfs_find(c"unix".as_ptr());
-        if unix.is_null() {
-            return;
-        }
-        let (Some(open), Some(delete)) = ((*unix).xOpen, (*unix).xDelete) else { return };
-        OPEN.store(open as usize, Ordering::Release);
-        DELETE.store(delete as usize, Ordering::Release);
-        let mut vfs = sqlite::sqlite3_vfs_find(std::ptr::null());
-        while !vfs.is_null() {
-            if (*vfs).xOpen.is_some_and(|other| other as usize == open as usize)
-                && (*vfs).xDelete.is_some_and(|other| other as usize == delete as usize)
-            {
-                (*vfs).xOpen = Some(on_open);
-                (*vfs).xDelete = Some(on_delete);
-            }
-            vfs = (*vfs).pNext;
-        }
-    }
-}
-
-unsafe extern "C" fn on_open(
-    vfs: *mut sqlite::sqlite3_vfs,
-    name: *const c_char,
-    file: *mut sqlite::sqlite3_file,
-    flags: c_int,
-    out_flags: *mut c_int,
-) -> c_int {
-    // SAFETY: stored by `hook` before this function could be called; the arguments are SQLite's.
-    unsafe {
-        let open = std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire));
-        let database = flags & sqlite::SQLITE_OPEN_MAIN_DB != 0;
-        // A database by descriptor has methods and a rule of its own, and no WAL.
-        if name.is_null() || !(database || flags & sqlite::SQLITE_OPEN_WAL != 0) || descriptor::is_opening() {
-            return open(vfs, name, file, flags, out_flags);
-        }
-        let (rc, seen) = open_files::observe(|| open(vfs, name, file, flags, out_flags));
-        if rc != sqlite::SQLITE_OK || (*file).pMethods.is_null() {
-            return rc;
-        }
-        let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
-        if !database {
-            if let (Some((fd, id)), Some(watch)) = (seen.opened, database_of(path, name as usize)) {
-                watch.opened_wal(fd, id.ino);
-                wal_file::install(file, watch);
-            }
-            return rc;
-        }
-        if let Some((fd, id)) = seen.examined {
-            // Other kinds of locks than POSIX's cannot be taken again.
-            let posix = CStr::from_ptr((*vfs).zName) == c"unix" && cfg!(target_os = "linux");
-            let watch = Arc::new(FileMonitor::new(path.to_owned(), id, posix.then_some(fd)));
-            if put_on(file, watch.clone()) {
-                DATABASES.lock().push((name as usize, watch));
-            } else {
-                file_state::closed(id);
-            }
-        }
-        rc
-    }
-}
-
-/// The database whose `-wal` SQLite opens by this name. The name stands in the same block of memory as the database's, behind
-/// it: of several connections to one file that tells the right one.
-fn database_of(wal: &Path, address: usize) -> Option<Arc<FileMonitor>> {
-    let databases = DATABASES.lock();
-    let same = databases.iter().filter(|(at, watch)| *at < address && is_wal_of(wal, &watch.path));
-    same.max_by_key(|(at, _)| *at).map(|(_, watch)| watch.clone())
-}
-
-fn is_wal_of(wal: &Path, database: &Path) -> bool {
-    wal.as_os_str().as_bytes().strip_suffix(b"-wal") == Some(database.as_os_str().as_bytes())
-}
-
-unsafe extern "C" fn on_delete(vfs: *mut sqlite::sqlite3_vfs, name: *const c_char, sync_directory: c_int) -> c_int {
-    // SAFETY: as in `on_open`.
-    unsafe {
-        if !name.is_null() {
-            let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
-            if path.as_os_str().as_bytes().ends_with(b"-wal") {
-                match deletion(path) {
-                    Deletion::Allowed => {}
-                    Deletion::Refused => return sqlite::SQLITE_IOERR_DELETE,
-                    Deletion::SetAside => return set_orphan_aside(path),
-                }
-            }
-        }
-        std::mem::transmute::<usize, DeleteFn>(DELETE.load(Ordering::Acquire))(vfs, name, sync_directory)
-    }
-}
-
-enum Deletion {
-    Allowed,
-    Refused,
-    SetAside,
-}
-
-/// Whether SQLite may delete this `-wal`: when the connection that has just closed it, as the last one of all, closed the file
-/// that has the name now. Beside an empty database SQLite deletes one that it has not even opened.
-fn deletion(wal: &Path) -> Deletion {
-    let owners: Vec<Arc<FileMonitor>> = {
-        let databases = DATABASES.lock();
-        databases.iter().filter(|(_, watch)| is_wal_of(wal, &watch.path)).map(|(_, watch)| watch.clone()).collect()
-    };
-    let closing =
-        |watch: &&Arc<FileMonitor>| watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.last_wal().is_some();
-    if let Some(watch) = owners.iter().find(closing) {
-        let same = file_checks::named(watch, "-wal", watch.last_wal()) != file_checks::Verdict::Bad;
-        return if same && wal_guard::refuses(watch).is_none() { Deletion::Allowed } else { Deletion::Refused };
-    }
-    let orphan = !owners.is_empty()
-        && owners.iter().all(|watch| watch.files().0.is_none())
-        && std::fs::metadata(wal).is_ok_and(|meta| meta.len() > 0);
-    if orphan { Deletion::SetAside } else { Deletion::Allowed }
-}
-
-/// What SQLite would delete gets another name.
-fn set_orphan_aside(wal: &Path) -> c_int {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    match std::fs::rename(wal, beside(wal, &format!(".orphan-{now}"))) {
-        Ok(()) => sqlite::SQLITE_OK,
-        Err(_) => sqlite::SQLITE_IOERR_DELETE,
-    }
-}
-
 /// Puts the shim on an open file; not on one without shared memory, which has no WAL.
-unsafe fn put_on(file: *mut sqlite::sqlite3_file, watch: Arc<FileMonitor>) -> bool {
+pub(super) unsafe fn put_on(file: *mut sqlite::sqlite3_file, watch: Arc<FileMonitor>) -> bool {
     // SAFETY: the caller's file is open. Version 3 of the table has every field of ours. The shim is freed when the file is
     // closed, and by nobody else.
     unsafe {
@@ -219,7 +68,7 @@ pub(crate) unsafe fn attached_to(db: *mut sqlite::sqlite3) -> Vec<(String, Arc<F
     let files = unsafe { handle::files(db) };
     // SAFETY: they are open.
     let known = files.into_iter().filter_map(|(name, file)| Some((name, unsafe { watch_of(file) }?)));
-    known.filter(|(_, watch)| watch.is_attached()).collect()
+    known.filter(|(_, watch)| watch.attachment.policy().is_some()).collect()
 }
 
 /// What is known of the main database file of a connection. Under a VFS of somebody else's the shim is put on that VFS's file.
@@ -270,7 +119,7 @@ unsafe extern "C" fn close(file: *mut sqlite::sqlite3_file) -> c_int {
         let shim = Box::from_raw((*file).pMethods.cast_mut().cast::<Shim>());
         (*file).pMethods = shim.original;
         shim.watch.detached();
-        DATABASES.lock().retain(|(_, watch)| !Arc::ptr_eq(watch, &shim.watch));
+        hooks::DATABASES.lock().retain(|(_, watch)| !Arc::ptr_eq(watch, &shim.watch));
         let rc = original!(shim, xClose(file));
         if shim.watch.is_ours() {
             file_state::closed(shim.watch.database);
@@ -285,7 +134,7 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
         let shim = of(file);
         let writes = level >= sqlite::SQLITE_LOCK_RESERVED && shim.watch.level() < sqlite::SQLITE_LOCK_RESERVED;
         // In WAL mode this is the last connection's close, or a change of the journal: the WAL is moved and removed.
-        if level == sqlite::SQLITE_LOCK_SHARED && !shim.watch.is_admitted() {
+        if level == sqlite::SQLITE_LOCK_SHARED && !shim.watch.attachment.is_admitted(&shim.watch.path) {
             return sqlite::SQLITE_CANTOPEN;
         }
         let ends_wal = level == sqlite::SQLITE_LOCK_EXCLUSIVE && shim.watch.files() != (None, None);
@@ -357,7 +206,7 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
                 // SQLite tells every file of a database which connection it is for, before it reads it. The main one comes
                 // before there is anybody to ask.
                 if let Some(policy) = attached::of(*argument.cast::<usize>()) {
-                    shim.watch.attach(policy);
+                    shim.watch.attachment.attach(policy);
                 }
             }
             sqlite::SQLITE_FCNTL_CKPT_START => {
@@ -377,8 +226,8 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
                 if name.eq_ignore_ascii_case(b"wal_checkpoint") {
                     shim.watch.asks_for_checkpoint();
                 }
-                if !value.is_null() && shim.watch.is_attached() {
-                    shim.watch.set_by_pragma(name);
+                if !value.is_null() && shim.watch.attachment.policy().is_some() {
+                    shim.watch.attachment.set_by_pragma(name);
                 }
             }
             _ => {}

@@ -128,6 +128,10 @@ pub(crate) fn refuses_frame(watch: &FileMonitor) -> Option<i32> {
         // Somebody may be writing to the same frames: this transaction must not become one of them.
         latch(watch, codes::LOCKS_LOST);
     }
+    if watch.latched().is_none() && !watch.has_wal() && watch.is_due() {
+        // In exclusive mode no lock is asked for at the start of a transaction.
+        glance(watch);
+    }
     watch.latched().map(|code| watch.refuse(code))
 }
 

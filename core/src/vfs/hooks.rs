@@ -1,0 +1,161 @@
+//! What stands before the `xOpen` and `xDelete` of SQLite's unix VFSes: it puts the shims on every database file and every
+//! `-wal` of this copy of SQLite, and lets no `-wal` be deleted that is not the one which was used.
+
+use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::platform::fork::ForkMutex;
+use crate::platform::path_facts::beside;
+use crate::sqlite;
+use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::{descriptor, file_checks, file_state, open_files, shim, wal_file, wal_guard};
+
+type OpenFn = unsafe extern "C" fn(
+    *mut sqlite::sqlite3_vfs,
+    *const c_char,
+    *mut sqlite::sqlite3_file,
+    c_int,
+    *mut c_int,
+) -> c_int;
+type DeleteFn = unsafe extern "C" fn(*mut sqlite::sqlite3_vfs, *const c_char, c_int) -> c_int;
+
+/// The VFS's own functions, which ours stand before.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+static DELETE: AtomicUsize = AtomicUsize::new(0);
+
+/// The database files that are open, by the address of the name that SQLite gave the VFS, and what is known of each.
+pub(crate) static DATABASES: ForkMutex<Vec<(usize, Arc<FileMonitor>)>> = ForkMutex::new(Vec::new());
+
+/// Stands before the unix VFSes' `xOpen` and `xDelete`; once per process, after the hooks of [`open_files`]. Their names, and
+/// which one is the default, stay as they are. Other VFSes are somebody else's.
+pub(crate) fn hook() {
+    // SAFETY: SQLite's list of VFSes, whose structures it expects to be changed only before use: this is called once, when
+    // the library is initialised.
+    unsafe {
+        let unix = sqlite::sqlite3_vfs_find(c"unix".as_ptr());
+        if unix.is_null() {
+            return;
+        }
+        let (Some(open), Some(delete)) = ((*unix).xOpen, (*unix).xDelete) else { return };
+        OPEN.store(open as usize, Ordering::Release);
+        DELETE.store(delete as usize, Ordering::Release);
+        let mut vfs = sqlite::sqlite3_vfs_find(std::ptr::null());
+        while !vfs.is_null() {
+            if (*vfs).xOpen.is_some_and(|other| other as usize == open as usize)
+                && (*vfs).xDelete.is_some_and(|other| other as usize == delete as usize)
+            {
+                (*vfs).xOpen = Some(on_open);
+                (*vfs).xDelete = Some(on_delete);
+            }
+            vfs = (*vfs).pNext;
+        }
+    }
+}
+
+unsafe extern "C" fn on_open(
+    vfs: *mut sqlite::sqlite3_vfs,
+    name: *const c_char,
+    file: *mut sqlite::sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    // SAFETY: stored by `hook` before this function could be called; the arguments are SQLite's.
+    unsafe {
+        let open = std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire));
+        let database = flags & sqlite::SQLITE_OPEN_MAIN_DB != 0;
+        // A database by descriptor has methods and a rule of its own, and no WAL.
+        if name.is_null() || !(database || flags & sqlite::SQLITE_OPEN_WAL != 0) || descriptor::is_opening() {
+            return open(vfs, name, file, flags, out_flags);
+        }
+        let (rc, seen) = open_files::observe(|| open(vfs, name, file, flags, out_flags));
+        if rc != sqlite::SQLITE_OK || (*file).pMethods.is_null() {
+            return rc;
+        }
+        let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
+        if !database {
+            if let (Some((fd, id)), Some(watch)) = (seen.opened, database_of(path, name as usize)) {
+                watch.opened_wal(fd, id.ino);
+                wal_file::install(file, watch);
+            }
+            return rc;
+        }
+        if let Some((fd, id)) = seen.examined {
+            // Other kinds of locks than POSIX's cannot be taken again.
+            let posix = CStr::from_ptr((*vfs).zName) == c"unix" && cfg!(target_os = "linux");
+            let watch = Arc::new(FileMonitor::new(path.to_owned(), id, posix.then_some(fd)));
+            if shim::put_on(file, watch.clone()) {
+                DATABASES.lock().push((name as usize, watch));
+            } else {
+                file_state::closed(id);
+            }
+        }
+        rc
+    }
+}
+
+/// The database whose `-wal` SQLite opens by this name. The name stands in the same block of memory as the database's, behind
+/// it: of several connections to one file that tells the right one.
+fn database_of(wal: &Path, address: usize) -> Option<Arc<FileMonitor>> {
+    let databases = DATABASES.lock();
+    let same = databases.iter().filter(|(at, watch)| *at < address && is_wal_of(wal, &watch.path));
+    same.max_by_key(|(at, _)| *at).map(|(_, watch)| watch.clone())
+}
+
+fn is_wal_of(wal: &Path, database: &Path) -> bool {
+    wal.as_os_str().as_bytes().strip_suffix(b"-wal") == Some(database.as_os_str().as_bytes())
+}
+
+unsafe extern "C" fn on_delete(vfs: *mut sqlite::sqlite3_vfs, name: *const c_char, sync_directory: c_int) -> c_int {
+    // SAFETY: as in `on_open`.
+    unsafe {
+        if !name.is_null() {
+            let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
+            if path.as_os_str().as_bytes().ends_with(b"-wal") {
+                match deletion(path) {
+                    Deletion::Allowed => {}
+                    Deletion::Refused => return sqlite::SQLITE_IOERR_DELETE,
+                    Deletion::SetAside => return set_orphan_aside(path),
+                }
+            }
+        }
+        std::mem::transmute::<usize, DeleteFn>(DELETE.load(Ordering::Acquire))(vfs, name, sync_directory)
+    }
+}
+
+enum Deletion {
+    Allowed,
+    Refused,
+    SetAside,
+}
+
+/// Whether SQLite may delete this `-wal`: when the connection that has just closed it, as the last one of all, closed the file
+/// that has the name now. Beside an empty database SQLite deletes one that it has not even opened.
+fn deletion(wal: &Path) -> Deletion {
+    let owners: Vec<Arc<FileMonitor>> = {
+        let databases = DATABASES.lock();
+        databases.iter().filter(|(_, watch)| is_wal_of(wal, &watch.path)).map(|(_, watch)| watch.clone()).collect()
+    };
+    let closing =
+        |watch: &&Arc<FileMonitor>| watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.last_wal().is_some();
+    if let Some(watch) = owners.iter().find(closing) {
+        let same = file_checks::named(watch, "-wal", watch.last_wal()) != file_checks::Verdict::Bad;
+        return if same && wal_guard::refuses(watch).is_none() { Deletion::Allowed } else { Deletion::Refused };
+    }
+    let orphan = !owners.is_empty()
+        && owners.iter().all(|watch| watch.files().0.is_none())
+        && std::fs::metadata(wal).is_ok_and(|meta| meta.len() > 0);
+    if orphan { Deletion::SetAside } else { Deletion::Allowed }
+}
+
+/// What SQLite would delete gets another name.
+fn set_orphan_aside(wal: &Path) -> c_int {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    match std::fs::rename(wal, beside(wal, &format!(".orphan-{now}"))) {
+        Ok(()) => sqlite::SQLITE_OK,
+        Err(_) => sqlite::SQLITE_IOERR_DELETE,
+    }
+}
