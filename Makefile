@@ -41,11 +41,14 @@ test:
 	$(CARGO) build --release
 	scripts/test-install
 	scripts/test-downstream
+	scripts/test-closing short
 	scripts/test-node
 
 # What `make test` leaves out for its length: more hosts, more platforms, larger counts. SOAK=1 adds the soak counts.
 test-long:
 	scripts/requirements.sh long
+	$(CARGO) build --release
+	scripts/test-closing full
 	scripts/test-platforms
 
 # Builds for other platforms and runs there what can run here (docs/platforms.md).

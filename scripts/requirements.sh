@@ -8,17 +8,24 @@ set=${1:-test}
 required=(cargo:rustup cc:build-essential make:make pkg-config:pkg-config)
 demo=(python3:python3 node:nodejs npm:npm)
 tests=(valgrind:valgrind strace:strace cmake:cmake tmux:tmux sqlite3:sqlite3 go:golang java:default-jdk-headless mvn:maven)
-long=(ruby:ruby php:php-cli perl:perl luajit:luajit)
+long=(ruby:ruby php:php-cli perl:perl perl-ffi:libffi-platypus-perl luajit:luajit)
 optional=("${demo[@]}")
 if [ "$set" != demo ]; then optional+=("${tests[@]}"); fi
 if [ "$set" = long ]; then optional+=("${long[@]}"); fi
 
+# FFI is a library of Perl's, which no command shows.
+platypus() { perl -MFFI::Platypus -e1 2>/dev/null; }
 missing() {
-    for pair in "$@"; do command -v "${pair%%:*}" >/dev/null || echo "$pair"; done
+    for pair in "$@"; do
+        case ${pair%%:*} in
+            perl-ffi) platypus || echo "$pair" ;;
+            *) command -v "${pair%%:*}" >/dev/null || echo "$pair" ;;
+        esac
+    done
 }
 packages() {
     # Rust comes by rustup, which Debian does not have in every release.
-    missing "${required[@]}" "${optional[@]}" | cut -d: -f2 | grep -v '^rustup$' | sort -u | tr '\n' ' '
+    missing "${required[@]}" "${optional[@]}" | cut -d: -f2 | sed '/^rustup$/d' | sort -u | tr '\n' ' '
 }
 
 wanted=$(packages)
