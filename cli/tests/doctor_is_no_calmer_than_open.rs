@@ -201,7 +201,7 @@ fn a_crashed_process_is_a_note_and_litestreams_lock_its_own_affair() {
 
     let named = dir.file("litestream");
     assert!(Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&named).status().unwrap().success());
-    let reader = Holder::start_as(&named, me, &url, "BEGIN; SELECT * FROM t");
+    let reader = Holder::start_as(&named, me, &url, "BEGIN; SELECT * FROM t", &[]);
     let other = Holder::start(me, &url, "INSERT INTO t VALUES(3, 4)");
     let ran = doctor(&dir, &[]);
     let lines: Vec<_> = ran.out.lines().collect();

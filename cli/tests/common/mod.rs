@@ -125,14 +125,14 @@ impl Holder {
     }
 
     /// The same under the name of another program: a copy of this one.
-    pub fn start_as(program: &Path, test: &str, url: &str, sql: &str) -> Holder {
-        Holder::run(program, test, url, sql, &[])
+    pub fn start_as(program: &Path, test: &str, url: &str, sql: &str, arguments: &[&str]) -> Holder {
+        Holder::run(program, test, url, sql, arguments)
     }
 
     fn run(program: &Path, test: &str, url: &str, sql: &str, arguments: &[&str]) -> Holder {
         let mut child = Command::new(program)
-            .args(["--exact", test, "--nocapture", "--test-threads=1"])
             .args(arguments)
+            .args(["--exact", test, "--nocapture", "--test-threads=1"])
             .env("HOLD_URL", url)
             .env("HOLD_SQL", sql)
             .stdout(Stdio::piped())
