@@ -158,7 +158,7 @@ fn a_handler_of_the_program_a_second_signal_and_a_child_are_respected() {
     assert_eq!((end.status.signal(), end.wal, end.rows), (Some(libc::SIGTERM), false, 0), "{}", end.err);
     assert!(end.took < Duration::from_secs(30), "the writer was waited for after the second: {:?}", end.took);
 
-    for mode in ["ignored", "forked"] {
+    for mode in ["ignored", "forked", "cloned"] {
         let running = start(&program, &dir, mode);
         running.signal(libc::SIGTERM);
         let end = running.end();
