@@ -35,7 +35,19 @@ type Switch = boolean | '${SWITCH.split(' ').join("' | '")}';
 export interface Settings {
 ${settings().map((row) => `\t/** ${row.help}${isNumber(row.takes) ? ` Takes ${row.takes}.` : ''}${row.fallback ? ` Default: ${row.fallback}.` : ''} */\n\t${camel(row.key)}?: ${typeOf(row)} | undefined;`).join('\n')}
 }
+
+/** The settings of an open connection, spelled as in a URL. */
+export interface ReportedSettings {
+${settings().map((row) => `\treadonly ${row.key}: ${reported(row)};`).join('\n')}
+}
 `;
+
+/** How the report spells a setting; '' is one that was not set. */
+function reported({ takes }) {
+	const words = /^one of (.*)$/.exec(takes)?.[1];
+	if (takes === 'boolean') return "'on' | 'off' | ''";
+	return words ? `'${words.split(' ').join("' | '")}' | ''` : 'string';
+}
 
 module.exports = { FILE, settings, generate };
 if (require.main === module) fs.writeFileSync(FILE, generate());

@@ -61,7 +61,15 @@ function checkValue(value) {
 	case 'object':
 		if (value === null || (isView(value) && !(value instanceof DataView))) return;
 	}
-	throw new TypeError(UNKNOWN_TYPE);
+	throw unknownType(value);
+}
+
+/** With the way out where there is one. */
+function unknownType(value) {
+	const error = new TypeError(UNKNOWN_TYPE);
+	if (typeof value === 'boolean') error.hint = 'open the database with bindBooleans: true, which binds true and false as 1 and 0, or pass 1 and 0';
+	else if (value instanceof Date) error.hint = "open the database with bindDates: 'text', 'seconds' or 'milliseconds', or pass date.toISOString() or date.getTime()";
+	return error;
 }
 
 /** Writes a value of a type that SQLite has. Runs no code of the user's. */

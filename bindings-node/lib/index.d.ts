@@ -1,5 +1,5 @@
 /// <reference types="node" />
-import type { Settings } from './settings';
+import type { ReportedSettings, Settings } from './settings';
 
 type Fn = (...args: any[]) => unknown;
 // Not `Parameters`: assignability to @types/better-sqlite3 needs the same shape.
@@ -94,8 +94,8 @@ interface DatabaseInstance {
 	 */
 	transactionAsync<T>(fn: (tx: Database.Tuned) => T | Promise<T>, options?: { signal?: AbortSignal | undefined }): Promise<T>;
 	/** Calls `fn` for each event of that name (docs/events.md), on a turn of its own. */
-	on(event: string, fn: (event: Database.Event) => void): this;
-	off(event: string, fn: (event: Database.Event) => void): this;
+	on<Name extends keyof Database.Events>(event: Name, fn: (event: Database.Event<Name>) => void): this;
+	off<Name extends keyof Database.Events>(event: Name, fn: (event: Database.Event<Name>) => void): this;
 	/** Who holds a lock on the database; `null` where the system does not tell. */
 	holders(): Database.Holder[] | null;
 	health(): Database.Health;
@@ -233,11 +233,22 @@ declare namespace Database {
 		raw?: boolean | undefined;
 		safeIntegers?: boolean | undefined;
 	}
-	interface Event {
-		name: string;
-		database: string;
-		[field: string]: string | number;
+	/** What each event tells, beside `name` and `database`. */
+	interface Events {
+		/** A checkpoint through litekeel is done. */
+		checkpointed: { mode: string; frames: number; checkpointed: number; tookUs: number };
+		checkpoint_failed: { message: string };
+		/** The log is over four times `wal_max`; with the reader that has the lowest frame, if there is one. */
+		wal_stalled: { bytes: number; walMax: number; frames: number; checkpointed: number; pins: string; pid?: number; command?: string; state?: string; frame?: number; sinceMs?: number; sql?: string; openedAt?: string };
+		/** The connection refuses to write from now on. */
+		unhealthy: { code: string; message: string };
+		/** What only a deleted or replaced `-wal` held was copied to `copy`, which is empty where that was not possible. */
+		wal_set_aside: { wal: string; copy: string; pages: number; message: string };
+		attached_warning: { schema: string; message: string };
+		/** A call has waited for a lock for 100 ms or more. */
+		busy_wait: { waitedMs: number; outcome: 'granted' | 'refused'; holders: string };
 	}
+	type Event<Name extends keyof Events = keyof Events> = { [Key in Name]: { name: Key; /** The absolute path. */ database: string } & Events[Key] }[Name];
 	/** A process, or a connection of this one, that holds a lock. */
 	interface Holder {
 		pid: number;
@@ -281,8 +292,8 @@ declare namespace Database {
 		note: string;
 	}
 
-	/** What `open` found and did. Every setting is a property too: `report.journal_mode`. */
-	interface OpenReport {
+	/** What `open` found and did. Every setting is a property too: `report.journal_mode` is `'wal'`, `report.foreign_keys` `'on'`. */
+	interface OpenReport extends ReportedSettings {
 		readonly rows: ReportRow[];
 		/** `null` for a database in memory. */
 		readonly path: string | null;
@@ -290,7 +301,8 @@ declare namespace Database {
 		readonly url: string;
 		readonly urlSource: string;
 		readonly warnings: string[];
-		readonly [setting: string]: unknown;
+		/** What else is in the rows: `sqlite_version`, `file_system`… */
+		readonly [row: string]: unknown;
 	}
 
 	/** What `close` did. */

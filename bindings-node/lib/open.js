@@ -4,6 +4,7 @@ const path = require('node:path');
 const caller = require('./caller');
 const convert = require('./convert');
 const core = require('./state');
+const { openReport } = require('./report');
 const { KeelError, check } = require('./keel-error');
 const shutdown = require('./shutdown');
 const { native } = core;
@@ -14,15 +15,6 @@ function spell(key, value) {
 	if (typeof value === 'number') return key === 'file_mode' ? value.toString(8) : String(value);
 	if (typeof value === 'string') return value;
 	throw new TypeError(`Expected the "${key}" option to be a string, number or boolean`);
-}
-
-function openReport([file, url, urlSource, warnings, rows]) {
-	const report = {};
-	const list = rows.map(([name, value, wanted, source, note]) => {
-		report[name] = value;
-		return { name, value, wanted, source, note };
-	});
-	return Object.assign(report, { rows: list, path: file || null, url, urlSource, warnings });
 }
 
 function closeReport(result) {
@@ -103,7 +95,7 @@ function txlockOf(report, readonly) {
 	const row = report.rows.find(({ name }) => name === 'txlock');
 	if (row === undefined || row.value === '') return null;
 	const explicit = row.source === 'url' || row.source === 'option';
-	if (!explicit && (readonly || report.query_only === '1')) return null;
+	if (!explicit && (readonly || report.query_only === 'on')) return null;
 	return { name: row.value, explicit };
 }
 

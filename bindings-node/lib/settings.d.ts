@@ -92,3 +92,51 @@ export interface Settings {
 	/** confirm values that can lose data. Default: off. */
 	unsafe?: Switch | undefined;
 }
+
+/** The settings of an open connection, spelled as in a URL. */
+export interface ReportedSettings {
+	readonly mode: 'ro' | 'rw' | 'rwc' | 'memory' | '';
+	readonly profile: 'production' | 'read-heavy' | 'write-heavy' | 'durable' | 'litestream' | 'test' | '';
+	readonly busy_timeout: string;
+	readonly busy: 'fair' | 'sqlite' | '';
+	readonly journal_mode: 'wal' | 'delete' | 'truncate' | 'persist' | 'memory' | 'off' | '';
+	readonly synchronous: 'off' | 'normal' | 'full' | 'extra' | '';
+	readonly foreign_keys: 'on' | 'off' | '';
+	readonly recursive_triggers: 'on' | 'off' | '';
+	readonly query_only: 'on' | 'off' | '';
+	readonly cache_size: string;
+	readonly mmap_size: string;
+	readonly wal_autocheckpoint: string;
+	readonly journal_size_limit: string;
+	readonly temp_store: 'default' | 'file' | 'memory' | '';
+	readonly page_size: string;
+	readonly auto_vacuum: 'none' | 'full' | 'incremental' | '';
+	readonly application_id: string;
+	readonly locking_mode: 'normal' | 'exclusive' | '';
+	readonly secure_delete: 'off' | 'on' | 'fast' | '';
+	readonly txlock: 'deferred' | 'immediate' | 'exclusive' | '';
+	readonly immutable: 'on' | 'off' | '';
+	readonly vfs: string;
+	readonly cache: 'private' | 'shared' | '';
+	readonly defensive: 'on' | 'off' | '';
+	readonly trusted_schema: 'on' | 'off' | '';
+	readonly dqs: 'on' | 'off' | '';
+	readonly attach: 'none' | 'existing' | 'any' | '';
+	readonly mkdir: 'on' | 'off' | '';
+	readonly checkpoint: 'auto' | 'auto+idle' | 'idle' | 'background' | 'external' | 'manual' | '';
+	readonly wal_max: string;
+	readonly wal_max_action: 'warn' | 'error' | '';
+	readonly close_checkpoint: 'none' | 'passive' | 'truncate' | '';
+	readonly persist_wal: 'on' | 'off' | '';
+	readonly optimize: 'close' | 'open' | 'off' | '';
+	readonly on_orphan_wal: 'refuse' | 'set_aside' | '';
+	readonly replication: 'auto' | 'litestream' | 'none' | '';
+	readonly share: 'on' | 'off' | '';
+	readonly foreign_sqlite: 'refuse' | 'warn' | 'off' | '';
+	readonly network_fs: 'refuse' | 'warn' | 'allow' | '';
+	readonly hard_links: 'on' | 'off' | '';
+	readonly nolock: 'on' | 'off' | '';
+	readonly psow: 'on' | 'off' | '';
+	readonly modeof: string;
+	readonly unsafe: 'on' | 'off' | '';
+}

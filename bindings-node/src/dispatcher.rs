@@ -185,7 +185,8 @@ fn object_of(env: sys::napi_env, event: &Event) -> sys::napi_value {
             Value::Int(number) => value::number(env, *number as f64),
             Value::Text(text) => value::string(env, text.as_bytes()),
         };
-        object = object.set_named(field, content);
+        // The event itself has a name.
+        object = object.set_named(if *field == "name" { "schema" } else { field }, content);
     }
     object.finish()
 }

@@ -90,6 +90,19 @@ test('events arrive on their own turn, and end with off() and close()', async (t
 	assert.strictEqual(db.off('checkpointed', listener), db);
 });
 
+test('an event that does not exist is refused, and the names are those of the documentation', (t) => {
+	const db = open(t);
+	for (const call of ['on', 'off']) assert.throws(() => db[call]('bussy_wait', () => {}), { name: 'TypeError', message: /no event "bussy_wait".*busy_wait/ });
+	db.close();
+	const { NAMES } = require('../lib/additions/events');
+	const documented = [...fs.readFileSync(path.join(__dirname, '../../docs/events.md'), 'utf8').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+	// Those of the process have no connection to hear them.
+	assert.deepStrictEqual([...NAMES].sort(), documented.filter((name) => !['recovered', 'shutting_down', 'shut_down', 'leak'].includes(name)).sort());
+	const types = fs.readFileSync(path.join(__dirname, '../lib/index.d.ts'), 'utf8');
+	const body = types.slice(types.indexOf('interface Events {'), types.indexOf('type Event<'));
+	assert.deepStrictEqual([...body.matchAll(/^\t\t(\w+): \{/gm)].map(([, name]) => name).sort(), [...NAMES].sort());
+});
+
 test('a listener does not keep the process alive', (t) => {
 	const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', `const db = require(${module_}).open('file:a.db'); db.on('checkpointed', () => console.log('heard')); db.checkpoint(); process.on('exit', () => db.close())`], { cwd: temporary(t), encoding: 'utf8', timeout: 20_000 });
 	assert.strictEqual(status, 0, stderr);

@@ -31,7 +31,7 @@ const ours = {
 	'applyChangeset': (db) => { const session = db.createSession(); db.applyChangeset(session.changeset(), { filter: () => db, onConflict: () => db.name.length }); session.close(); },
 };
 const tuned = {
-	'on': (db) => { db.on('busy_wait', () => db.name).on('rolled_back', () => db.name); },
+	'on': (db) => { db.on('busy_wait', () => db.name).on('checkpointed', () => db.name); },
 	'on, then off': (db) => { const fn = () => db.name; db.on('busy_wait', fn); db.off('busy_wait', fn); },
 	'readAsync': async (db) => { await db.readAsync('SELECT 1'); },
 	'transactionAsync': async (db) => { await db.transactionAsync(async (tx) => tx.exec(`SELECT ${db.name.length}`)); },

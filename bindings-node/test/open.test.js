@@ -83,6 +83,21 @@ test('allowedRoots: each element is one directory, whatever its name', (t) => {
 	});
 });
 
+test('the report spells values as the settings are spelled, its rows as SQLite answers', (t) => {
+	const db = inside(t, { foreignKeys: false, synchronous: 'full', tempStore: 'file', secureDelete: 'fast' });
+	const { report } = db;
+	const row = (name) => report.rows.find((one) => one.name === name).value;
+	const spelled = { journal_mode: 'wal', synchronous: 'full', foreign_keys: 'off', temp_store: 'file', auto_vacuum: 'none', secure_delete: 'fast', defensive: 'on', trusted_schema: 'off', busy_timeout: '5000', checkpoint: 'auto+idle', immutable: '' };
+	for (const [name, value] of Object.entries(spelled)) assert.strictEqual(report[name], value, name);
+	assert.deepStrictEqual(['synchronous', 'foreign_keys', 'temp_store', 'defensive'].map(row), ['2', '0', '1', '1']);
+	db.close();
+	// Every switch and every numbered setting of the table is known, and no other.
+	const { WORDS, SWITCHES } = require('../lib/report');
+	const all = require('../settings-types').settings();
+	assert.deepStrictEqual([...SWITCHES].sort(), all.filter(({ takes }) => takes === 'boolean').map(({ key }) => key).sort());
+	for (const [name, words] of Object.entries(WORDS)) assert.strictEqual(all.find(({ key }) => key === name).takes, `one of ${words.join(' ')}`);
+});
+
 test('options are the URL\'s parameters in camel case', (t) => {
 	const db = inside(t, { busyTimeout: 1234, foreignKeys: false, fileMode: 0o600 });
 	assert.match(db.report.busy_timeout, /^1234\b/);

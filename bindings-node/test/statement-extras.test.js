@@ -140,6 +140,19 @@ test('dispose ends a statement, an iterator and a connection', { skip: typeof Sy
 	assert.strictEqual(db.open, false);
 });
 
+test('what refuses a boolean or a date says how to bind it', () => {
+	const db = new Database(':memory:');
+	const refused = (value, hint) => {
+		for (const bind of [() => db.prepare('SELECT ?').get(value), () => db.prepare('SELECT ?').get([value]), () => db.prepare('SELECT $a').get({ a: value }), () => db.prepare('SELECT ?').bind(value)]) {
+			assert.throws(bind, (error) => error instanceof TypeError && error.message === 'SQLite3 can only bind numbers, strings, bigints, buffers, and null' && (hint === undefined ? !('hint' in error) : hint.test(error.hint)));
+		}
+	};
+	refused(true, /bindBooleans: true/);
+	refused(new Date(0), /bindDates: 'text'/);
+	refused(new Map(), undefined);
+	db.close();
+});
+
 test('bindBooleans and bindDates', (t) => {
 	const date = new Date(Date.UTC(2026, 10, 25, 12, 30, 15, 678));
 	const open = [(options) => new Database(':memory:', options), (options) => Database.open('file:a.db', { baseDir: temporary(t), ...options })];

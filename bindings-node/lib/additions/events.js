@@ -1,5 +1,8 @@
 'use strict';
 
+/** Those that a connection hears of; docs/events.md says what they tell. */
+const NAMES = ['checkpointed', 'checkpoint_failed', 'wal_stalled', 'unhealthy', 'wal_set_aside', 'attached_warning', 'busy_wait'];
+
 /** `on` and `off`: the events of docs/events.md. They arrive between turns of the event loop and do not keep it alive. */
 module.exports = ({ core, dispatcher }) => {
 	const { native } = core;
@@ -21,6 +24,7 @@ module.exports = ({ core, dispatcher }) => {
 
 	const checked = (event, fn) => {
 		if (typeof event !== 'string') throw new TypeError('Expected first argument to be a string');
+		if (!NAMES.includes(event)) throw new TypeError(`There is no event ${JSON.stringify(event)} of a connection: there are ${NAMES.join(', ')}`);
 		if (typeof fn !== 'function') throw new TypeError('Expected second argument to be a function');
 	};
 
@@ -53,3 +57,4 @@ module.exports = ({ core, dispatcher }) => {
 		},
 	};
 };
+module.exports.NAMES = NAMES;

@@ -25,6 +25,18 @@ try {
 	if (error instanceof SqliteError) console.error(error.code, error.hint, error.kind === 'timeout', error.waitedMs, error.holders?.map(({ pid, command }) => `${pid} ${command}`));
 }
 
+const tuned = open('file:a.db');
+const settings: [journal: 'wal' | 'delete' | 'truncate' | 'persist' | 'memory' | 'off' | '', keys: 'on' | 'off' | '', sync: string, unknown] = [tuned.report.journal_mode, tuned.report.foreign_keys, tuned.report.synchronous, tuned.report.sqlite_version];
+tuned.on('busy_wait', ({ waitedMs, outcome }) => (outcome === 'refused' ? waitedMs.toFixed() : outcome)).on('wal_stalled', (event) => event.walMax + (event.pid ?? 0));
+const every = (event: Database.Event) => (event.name === 'unhealthy' ? event.code : event.database);
+tuned.on('unhealthy', every).off('unhealthy', every);
+// @ts-expect-error an event that does not exist
+tuned.on('bussy_wait', () => {});
+// @ts-expect-error a field that the event does not have
+tuned.on('busy_wait', (event) => event.waited_ms);
+// @ts-expect-error a value that the setting does not have
+tuned.report.synchronous === 'sometimes';
+
 // @ts-expect-error a profile that does not exist
 open('file:a.db', { profile: 'fastest' });
 // @ts-expect-error a parameter that does not exist
@@ -34,4 +46,4 @@ insert.run({ name: 5 });
 // @ts-expect-error a method that does not exist
 new Database(':memory:').query('SELECT 1');
 
-export { mode, rows, site, added, done, closed };
+export { settings, mode, rows, site, added, done, closed };

@@ -170,7 +170,7 @@ impl<'a> Guard<'a> {
             codes::SHARED,
             "the call would leave a transaction open on a shared connection; it has been rolled back",
         )
-        .with_hint("do it in one call (exec_atomic), or on a connection of your own (a sibling)"))
+        .with_hint("do it in one call: exec_atomic (keel_exec_atomic in C), or in Node exec('BEGIN; …; COMMIT') or transactionAsync; or open a connection of your own, without share"))
     }
 
     /// Several owners opened a shared connection with the settings that it has: none of them changes them for the others.
