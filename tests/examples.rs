@@ -100,7 +100,7 @@ fn the_tour_in_c() {
         "SQLITE_CONSTRAINT_FOREIGNKEY",
         "this one reads 2 pages",
         "then went through: 4 pages",
-        "(tour hold file:demo-data/deep/app.db",
+        "write lock held by pid",
         "for a relative file write file:data/app.db",
         "write journal_mode=wal",
         "the -wal after:  gone",

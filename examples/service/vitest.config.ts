@@ -1,3 +1,4 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { setupFiles: ['test/no-leaks.ts'] } });
+// A test file that leaves a connection open fails.
+export default defineConfig({ test: { setupFiles: ['litekeel/vitest'] } });
