@@ -237,6 +237,29 @@ fn a_copy_over_the_open_database_is_seen() {
     }
 }
 
+/// Commits since the latest look take nothing from it, as in a program that is always writing: the file has not changed by
+/// them.
+#[test]
+fn a_copy_over_the_database_right_after_a_commit_is_seen() {
+    let dir = Dir::new();
+    let connection = database(&dir, "a.db?checkpoint=manual");
+    let truncate = || connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+    truncate();
+    copy_over(&dir.file("a.db"), &dir.file("backup.db"));
+    exec(&connection, "CREATE TABLE big(b); INSERT INTO big VALUES(zeroblob(100000))");
+    connection.close().unwrap();
+    let connection = open(&dir.url("a.db?checkpoint=manual")).unwrap();
+    exec(&connection, "INSERT INTO t VALUES(2)");
+    well(&connection, "after the first commit of the log");
+    exec(&connection, "INSERT INTO t VALUES(3)");
+    copy_over(&dir.file("backup.db"), &dir.file("a.db"));
+    let health = connection.health().unwrap();
+    assert_eq!(verdict(&health, "database_file"), Verdict::Bad, "{health:?}");
+    assert_eq!(connection.exec("INSERT INTO t VALUES(4)").unwrap_err().name(), "KEEL_DATABASE_MOVED");
+    connection.close().unwrap();
+    assert_eq!(rows(&dir), "1");
+}
+
 #[test]
 fn a_file_that_was_only_touched_is_no_copy() {
     let dir = Dir::new();

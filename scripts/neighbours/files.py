@@ -48,6 +48,10 @@ profile = "?profile=litestream" if what == "litestream-profile" else ""
 db = litekeel.Connection("file:" + path + profile)
 write(db, "in the wal")
 result = {"what": what}
+if what == "cp-over":
+    # As in a program that has run for a while: litekeel looks once a second.
+    health(db)
+    write(db, "a later commit")
 if what == "cp-from":
     result["said"] = shell("cp app.db copy.db")
     copy = sqlite3.connect(os.path.join(folder, "copy.db"))

@@ -1,8 +1,8 @@
 //! Whether anything but SQLite has written to the database file while it is in use, as `cp backup.db app.db` does: the file
 //! stays the same one.
 //!
-//! In WAL mode the file only changes by a checkpoint, and the WAL-index tells of each. A file that changed while the index
-//! stood still, or that is shorter than what is in it for certain, has been written by something else.
+//! In WAL mode the file only changes by a checkpoint, and the WAL-index tells of each. A file that changed without one, or
+//! that is shorter than what is in it for certain, has been written by something else.
 
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -15,7 +15,7 @@ use crate::vfs::wal_index::WalIndex;
 /// What a database file begins with: its size, its change counter, the version of its schema.
 const HEADER: usize = 100;
 
-/// The file as it was while the index stood still.
+/// The file as it was while no checkpoint moved anything into it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Content {
     index: WalIndex,
@@ -38,7 +38,8 @@ pub(crate) unsafe fn look(watch: &FileMonitor) -> Verdict {
         return Verdict::Good;
     }
     let mut last = watch.file.content();
-    let known = last.as_ref().filter(|known| known.index == before);
+    // A commit moves the index and leaves the file alone: what was seen before it counts.
+    let known = last.as_ref().filter(|known| known.index.is_of_the_same_file(&before));
     let Some(written) = written(&file) else { return Verdict::Good };
     let header = if known.is_some_and(|known| known.written == written) { None } else { header(&file) };
     if index() != Some(before) {

@@ -38,6 +38,12 @@ pub(crate) struct WalIndex {
 }
 
 impl WalIndex {
+    /// Whether no checkpoint has written to the database between the two: commits alone move `frames`, `pages` and `change`.
+    /// A new log begins with other salts.
+    pub(crate) fn is_of_the_same_file(&self, other: &WalIndex) -> bool {
+        (self.backfilled, self.page_size, self.salts) == (other.backfilled, other.page_size, other.salts)
+    }
+
     /// Reads the mapping. `None` when a writer was changing the header during each of a few attempts.
     ///
     /// # Safety
