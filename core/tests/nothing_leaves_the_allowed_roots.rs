@@ -278,6 +278,20 @@ fn nothing_lands_outside_while_names_are_swapped() {
     println!("{opened} opened, {failed} refused, {outside} files outside");
     assert_eq!(outside, 0);
     assert!(opened > 0, "nothing was opened: nothing was tried");
+    // The same for copies: by their own name or none, and never half of one.
+    let (copied, failed, outside) = amid_swaps(opens, |dir, name| {
+        let mut options = within(dir, "in");
+        options.set("attach", "any").unwrap();
+        let db = Connection::open(Some(":memory:"), &options).unwrap();
+        exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+        let url = dir.url(&name.replace("x.db", "d/x.db"));
+        let copied = db.backup(&url, 0, |_, _| false).is_ok();
+        db.close().unwrap();
+        copied
+    });
+    println!("{copied} copied, {failed} refused, {outside} files outside");
+    assert_eq!(outside, 0);
+    assert!(copied > 0, "nothing was copied: nothing was tried");
     // The control: to look first and to open then is not enough.
     let (opened, failed, outside) = amid_swaps(opens, |dir, name| {
         if stopped.load(Ordering::Relaxed) {

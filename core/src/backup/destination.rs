@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::explain::{FailedCall, explain};
 use crate::locks::processes;
 use crate::open::target;
+use crate::platform::allowed_roots::{self, Roots};
 use crate::platform::file_id::FileId;
 use crate::platform::file_id::file_id;
 use crate::platform::new_file;
@@ -124,24 +126,58 @@ impl Place {
 pub(super) struct NewFile {
     pub path: PathBuf,
     file: FileId,
+    directory: Directory,
+}
+
+/// The directory of a file, for what litekeel itself does in it. Where a connection is confined to some, it is held open:
+/// its name may lead elsewhere by then.
+struct Directory(Option<OwnedFd>);
+
+impl Directory {
+    fn of(real: &Path, roots: Option<&Roots>) -> Result<Directory> {
+        let Some(roots) = roots else { return Ok(Directory(None)) };
+        let held = roots.split(real).and_then(|(root, way)| allowed_roots::directory(root, way).ok());
+        let held = held.ok_or_else(|| allowed_roots::outside(real))?;
+        // Without /proc there is only the name.
+        let by_number = fs::metadata(Directory::number(&held)).is_ok();
+        Ok(Directory(Some(held).filter(|_| by_number)))
+    }
+
+    fn number(held: &OwnedFd) -> PathBuf {
+        format!("/proc/self/fd/{}", held.as_raw_fd()).into()
+    }
+
+    /// A path by which a file in the directory is reached.
+    fn reach(&self, path: &Path) -> PathBuf {
+        match &self.0 {
+            Some(held) => Directory::number(held).join(path.file_name().unwrap_or_default()),
+            None => path.to_owned(),
+        }
+    }
+
+    fn path(&self, real: &Path) -> PathBuf {
+        self.0.as_ref().map_or_else(|| real.to_owned(), Directory::number)
+    }
 }
 
 impl NewFile {
     /// Creates it empty and for its owner alone; without a descriptor, as every file that SQLite opens.
-    pub(super) fn create(place: &Place, mode: Option<u32>) -> Result<NewFile> {
+    pub(super) fn create(place: &Place, mode: Option<u32>, roots: Option<&Roots>) -> Result<NewFile> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = place.real.file_name().unwrap_or_default().to_string_lossy();
         // A name may have 255 bytes, and SQLite adds to it.
         let prefix: String = format!(".{}.litekeel-", name.chars().take(40).collect::<String>());
         let directory = place.real.parent().unwrap_or(Path::new("/"));
-        remove_dead(directory, &prefix);
+        let held = Directory::of(directory, roots)?;
+        remove_dead(&held.path(directory), &prefix);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = directory.join(format!("{prefix}{}-{number}", std::process::id()));
             let mode = if mode.is_some() { 0o600 } else { DEFAULT_MODE };
-            let Err(error) = new_file::create(&path, mode) else {
-                let file = file_id(&path).ok_or_else(|| failed(place, "is gone", &io::ErrorKind::NotFound.into()))?;
-                return Ok(NewFile { path, file });
+            let Err(error) = new_file::create(&held.reach(&path), mode) else {
+                let file = file_id(&held.reach(&path));
+                let file = file.ok_or_else(|| failed(place, "is gone", &io::ErrorKind::NotFound.into()))?;
+                return Ok(NewFile { path, file, directory: held });
             };
             if error.kind() == io::ErrorKind::AlreadyExists {
                 continue;
@@ -154,6 +190,15 @@ impl NewFile {
         }
     }
 
+    /// Makes sure that it is this file which SQLite has opened by its path, where somebody may have led that elsewhere.
+    pub(super) fn check_opened(&self, place: &Place) -> Result<()> {
+        if self.directory.0.is_some() && open_files::with_file(self.file, |_| ()).is_none() {
+            let text = format!("{}: its directory was replaced while the copy was begun", place.real.display());
+            return Err(Error::new(codes::IO, text).with_hint("try again").with_path(&place.real));
+        }
+        Ok(())
+    }
+
     /// Gives it its permissions, whatever the umask is, and makes sure that it has them.
     pub(super) fn set_mode(&self, mode: Option<u32>) -> Result<()> {
         let Some(mode) = mode else { return Ok(()) };
@@ -162,12 +207,14 @@ impl NewFile {
 
     /// Gives it its name, and replaces nothing by that.
     pub(super) fn place(&self, place: &Place) -> Result<()> {
-        rename_new(&self.path, &place.real).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => place.exists_already(),
-            _ => failed(place, "cannot be given its name", &error),
-        })?;
+        rename_new(&self.directory.reach(&self.path), &self.directory.reach(&place.real)).map_err(
+            |error| match error.kind() {
+                io::ErrorKind::AlreadyExists => place.exists_already(),
+                _ => failed(place, "cannot be given its name", &error),
+            },
+        )?;
         // The name is to survive a power loss as the content does. A directory carries no locks of SQLite's.
-        if let Ok(directory) = fs::File::open(place.real.parent().unwrap_or(Path::new("/"))) {
+        if let Ok(directory) = fs::File::open(self.directory.path(place.real.parent().unwrap_or(Path::new("/")))) {
             let _ = directory.sync_all();
         }
         Ok(())
@@ -199,9 +246,10 @@ fn remove_dead(directory: &Path, prefix: &str) {
 impl Drop for NewFile {
     fn drop(&mut self) {
         // After it was placed there is no such name.
-        if file_id(&self.path) == Some(self.file) {
-            let _ = fs::remove_file(&self.path);
-            let _ = fs::remove_file(beside(&self.path, "-journal"));
+        let path = self.directory.reach(&self.path);
+        if file_id(&path) == Some(self.file) {
+            let _ = fs::remove_file(&path);
+            let _ = fs::remove_file(beside(&path, "-journal"));
         }
     }
 }

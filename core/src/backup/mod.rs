@@ -198,10 +198,11 @@ impl Connection {
             .path()
             .and_then(|path| fs::metadata(path).ok())
             .map(|meta| std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o777);
-        let file = NewFile::create(&place, mode)?;
+        let file = NewFile::create(&place, mode, resolved.roots.as_deref())?;
         let target = Resolved { target: Target::File(file.path.clone()), ..resolved.clone() };
         let mut report = OpenReport::default();
         let mut to = open::destination(&target, &Options::default(), access, &mut report)?;
+        file.check_opened(&place)?;
         // What fails is about the copy, by its own name.
         to.path = Some(place.real.clone());
         let mut report = copy(guard, &to, pages, progress)?;

@@ -40,7 +40,7 @@ pub(crate) fn row(ms: u32) -> Packed {
 }
 
 fn invalid(value: &str) -> Error {
-    Error::new(codes::INVALID_VALUE, format!("busy_timeout={value} is no number of milliseconds"))
+    Error::new(codes::INVALID_VALUE, format!("busy_timeout={value} is not a number of milliseconds"))
         .with_hint("write a whole number from 0 to 2147483647")
 }
 
