@@ -1,6 +1,5 @@
 //! Where a copy goes: what is there already, and a new file that gets its name only when it is complete.
 
-use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -266,9 +265,10 @@ fn failed(place: &Place, what: &str, error: &io::Error) -> Error {
 /// # Errors
 /// `AlreadyExists` when it is not.
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other);
     #[cfg(target_os = "linux")]
     {
+        use std::ffi::CString;
+        let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other);
         let (from, to) = (name(from)?, name(to)?);
         let here = libc::AT_FDCWD;
         // SAFETY: two NUL-terminated paths. By its number: musl has no function for it.

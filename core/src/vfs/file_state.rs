@@ -96,6 +96,7 @@ impl FileState {
     }
 
     /// SQLite's descriptor of the `-shm`, which only means something while a connection uses it.
+    #[cfg(target_os = "linux")]
     pub(crate) fn shm_descriptor(&self) -> Option<c_int> {
         Some(self.shm_fd.load(Ordering::Acquire)).filter(|fd| *fd >= 0)
     }
