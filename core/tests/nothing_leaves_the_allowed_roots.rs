@@ -309,3 +309,31 @@ fn nothing_lands_outside_while_names_are_swapped() {
         skip("the swaps never came between the look and the open: this machine has one processor");
     }
 }
+
+/// No false alarm: SQLite's own temporary files, which lie elsewhere, and what it makes beside the database.
+#[test]
+fn temporary_files_and_journals_are_no_way_out() {
+    let dir = place();
+    let before = files(&dir.file("out"));
+    let mut options = within(&dir, "in");
+    for (key, value) in [("temp_store", "file"), ("cache_size", "10"), ("attach", "any"), ("journal_mode", "delete")] {
+        options.set(key, value).unwrap();
+    }
+    let db = Connection::open(Some(&dir.url("in/a.db")), &options).unwrap();
+    let rows =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT randomblob(900) FROM n";
+    // A temporary table, a sort and a VACUUM too large for the cache.
+    exec(
+        &db,
+        &format!(
+            "CREATE TEMP TABLE x AS {rows}; CREATE TABLE t AS SELECT * FROM x ORDER BY 1; DELETE FROM t WHERE rowid % 2; VACUUM"
+        ),
+    );
+    // A transaction on two files, which has a journal above theirs.
+    exec(&db, &format!("ATTACH '{}' AS b; CREATE TABLE b.u(a)", dir.file("in/b.db").display()));
+    exec(&db, "BEGIN; INSERT INTO t SELECT * FROM x; INSERT INTO b.u SELECT * FROM x; COMMIT; DETACH b");
+    assert_eq!(get(&db, "SELECT count(*) FROM t"), "4500");
+    db.close().unwrap();
+    assert_eq!(files(&dir.file("in")).into_keys().collect::<Vec<_>>(), ["a.db", "b.db"]);
+    assert_eq!(files(&dir.file("out")), before);
+}
