@@ -29,13 +29,25 @@ const texts = Buffer.from(bytes.buffer);
 let latin = '';
 let latinAt = 0;
 let latinNext = 0;
+// Where there are many, they come as strings.
+let received = null;
+let groups = null;
+let groupsAt = 0;
 let wide = '';
 let wideAt = 0;
 let wideNext = 0;
 
+native.receiveTexts((...texts) => { received = texts; });
+
 /** Begins to read what is in the buffer. */
 function begin() {
 	latinNext = LATIN_TEXTS;
+	if (I[field.GROUPS] === 0) {
+		groups = null;
+	} else {
+		groups = received;
+		groupsAt = 0;
+	}
 	if (I[field.WIDE] === 0) return;
 	wideAt = 0;
 	wideNext = WIDE_TEXTS;
@@ -44,6 +56,7 @@ function begin() {
 
 /** The next group, of so many characters. */
 function nextLatin(length) {
+	if (groups !== null) return groups[groupsAt++];
 	const start = latinNext;
 	latinNext = start + length;
 	return latin1Slice.call(texts, start, latinNext);

@@ -1,7 +1,7 @@
 'use strict';
 // Generated from src/buffer/layout.rs by `make header`, which explains it: do not edit.
 
-exports.PROTOCOL = 4;
+exports.PROTOCOL = 5;
 
 exports.field = {
 	STATEMENT: 0,
@@ -30,6 +30,7 @@ exports.field = {
 	IN_TRANSACTION: 23,
 	ROWID: 24,
 	FIRST: 26,
+	GROUPS: 27,
 };
 
 exports.flag = {

@@ -11,6 +11,7 @@ use rusqlite::ffi as sqlite;
 
 use super::layout::{self, Buffer, field, flag, status};
 use super::row_encoder::{self, Chunk};
+use super::texts::Texts;
 use crate::js::value;
 
 /// What bound values point to.
@@ -22,6 +23,8 @@ pub(crate) struct Memory {
 
 /// Column lists that have a number. Beyond, all are forgotten; numbers are not used twice.
 const MAX_SHAPES: usize = 512;
+/// From so many groups of texts on, one call with all of them as strings takes less time than JavaScript's reading each.
+const MANY_GROUPS: usize = 4;
 /// Scratch memory that is kept for the next call, in bytes.
 const KEPT_SCRATCH: usize = 1 << 20;
 
@@ -31,6 +34,8 @@ pub(crate) struct Environment<Owner> {
     pub(crate) buffer: Buffer,
     /// The list of extras.
     extras: sys::napi_ref,
+    /// The function that takes groups of texts; null until there is one.
+    receiver: Cell<sys::napi_ref>,
     slots: RefCell<Vec<Option<Slot<Owner>>>>,
     free: RefCell<Vec<usize>>,
     next_generation: Cell<i32>,
@@ -97,6 +102,7 @@ pub(crate) unsafe fn create<Owner>(env: sys::napi_env, exports: sys::napi_value)
             env,
             buffer: Buffer::new(memory.cast()),
             extras,
+            receiver: Cell::new(ptr::null_mut()),
             slots: RefCell::default(),
             free: RefCell::default(),
             next_generation: Cell::new(0),
@@ -326,9 +332,10 @@ impl<Owner> Environment<Owner> {
     }
 
     /// Hands over rows' texts and extras, and a failure that came after them; the first group of Latin-1 texts is the
-    /// result. To be called when the rows are in the buffer, and nothing else runs before they are read.
+    /// result. `None`: JavaScript threw, since its stack or memory is full. To be called when the rows are in the buffer,
+    /// and nothing else runs before they are read.
     #[inline]
-    pub(crate) fn deliver(&self, chunk: &mut Chunk, failure: Option<sys::napi_value>) -> sys::napi_value {
+    pub(crate) fn deliver(&self, chunk: &mut Chunk, failure: Option<sys::napi_value>) -> Option<sys::napi_value> {
         self.buffer.set(field::WIDE, chunk.wide.parts().0.len() as i32);
         if !chunk.wide.all().is_empty() {
             self.buffer.put_wide(chunk.wide.all());
@@ -343,10 +350,54 @@ impl<Owner> Environment<Owner> {
             self.hand_over(&chunk.extras);
         }
         let (first, others) = chunk.latin.parts();
+        self.buffer.set(field::GROUPS, 0);
         if !others.is_empty() {
-            self.buffer.put_latin(others);
+            if chunk.latin.others() >= MANY_GROUPS && !self.receiver.get().is_null() {
+                self.send(&chunk.latin, &mut chunk.strings)?;
+            } else {
+                self.buffer.put_latin(others);
+            }
         }
-        if first.is_empty() { ptr::null_mut() } else { row_encoder::latin(self.env, first) }
+        Some(if first.is_empty() { ptr::null_mut() } else { row_encoder::latin(self.env, first) })
+    }
+
+    /// Calls the function that takes groups of texts with all of them but the first.
+    fn send(&self, texts: &Texts<u8>, strings: &mut Vec<sys::napi_value>) -> Option<()> {
+        strings.clear();
+        for group in texts.each_other() {
+            let string = row_encoder::latin(self.env, group);
+            if string.is_null() {
+                value::throw_type(self.env, "JavaScript could not make a string");
+                return None;
+            }
+            strings.push(string);
+        }
+        let (mut function, mut nobody, mut result) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the reference is strong; the values are handles of the running call. The function is `lib/`'s, and only
+        // keeps what it is given.
+        let status = unsafe {
+            sys::napi_get_reference_value(self.env, self.receiver.get(), &mut function);
+            sys::napi_get_undefined(self.env, &mut nobody);
+            sys::napi_call_function(self.env, nobody, function, strings.len(), strings.as_ptr(), &mut result)
+        };
+        self.buffer.set(field::GROUPS, strings.len() as i32);
+        (status == sys::Status::napi_ok).then_some(())
+    }
+
+    /// Lets groups of texts be given to the function that is the argument of the running call.
+    ///
+    /// # Safety
+    /// `info` belongs to the running call.
+    pub(crate) unsafe fn receive(&self, info: sys::napi_callback_info) {
+        let (mut count, mut function, mut kept) = (1, ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the caller's promise; a missing argument is undefined, which cannot be referred to.
+        unsafe {
+            let (env, none) = (self.env, ptr::null_mut());
+            sys::napi_get_cb_info(env, info, &mut count, &mut function, none, none.cast());
+            if sys::napi_create_reference(env, function, 1, &mut kept) == sys::Status::napi_ok {
+                self.receiver.set(kept);
+            }
+        }
     }
 
     fn hand_over(&self, extras: &[sys::napi_value]) {

@@ -8,7 +8,7 @@
 use std::ptr::NonNull;
 
 /// Grows with every change of this layout or of the meaning of a field; `lib/` refuses another number.
-pub(crate) const PROTOCOL: i32 = 4;
+pub(crate) const PROTOCOL: i32 = 5;
 
 /// A module of numbers that both sides know; for the tests also as a list, from which `lib/layout.js` is written.
 macro_rules! constants {
@@ -74,6 +74,8 @@ constants! {
         ROWID = 24;
         /// How many parameters come before those in the buffer.
         FIRST = 26;
+        /// How many groups of Latin-1 texts after the first one were handed over as strings; 0: they are in the buffer.
+        GROUPS = 27;
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Chunk {
     pub(crate) wide: Texts<u16>,
     /// Large texts, BLOBs, large integers: handles of the running native call.
     pub(crate) extras: Vec<sys::napi_value>,
+    /// The strings of groups of texts, while they are being handed over.
+    pub(crate) strings: Vec<sys::napi_value>,
     /// The buffer's area of BLOBs, [`BLOB_BYTES`] long; none where JavaScript could overwrite it before it is read.
     pub(crate) blobs: Option<NonNull<u8>>,
     /// How much of it is used, a multiple of 8.

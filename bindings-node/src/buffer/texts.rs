@@ -32,11 +32,13 @@ pub(crate) struct Texts<T> {
     /// The cell that begins the last group; null while that is the first one.
     lead: *mut u64,
     first: usize,
+    /// Where the groups after the first one end.
+    ends: Vec<usize>,
 }
 
 impl<T> Default for Texts<T> {
     fn default() -> Texts<T> {
-        Texts { units: Vec::new(), group: 0, limit: usize::MAX, lead: ptr::null_mut(), first: 0 }
+        Texts { units: Vec::new(), group: 0, limit: usize::MAX, lead: ptr::null_mut(), first: 0, ends: Vec::new() }
     }
 }
 
@@ -47,6 +49,7 @@ impl<T> Texts<T> {
         self.limit = usize::MAX;
         self.lead = ptr::null_mut();
         self.first = 0;
+        self.ends.clear();
     }
 
     #[inline(always)]
@@ -89,6 +92,7 @@ impl<T> Texts<T> {
         } else {
             // SAFETY: a cell that was written since `take` was told of it, which stays writable (the callers).
             unsafe { *self.lead |= ((end - self.group) as u64) << LENGTH_BITS };
+            self.ends.push(end);
         }
     }
 
@@ -101,6 +105,21 @@ impl<T> Texts<T> {
         // SAFETY: the caller's promise.
         unsafe { self.close(self.units.len()) };
         self.lead = ptr::null_mut();
+    }
+
+    /// How many groups there are after the first one.
+    pub(crate) fn others(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The characters of each group after the first one.
+    pub(crate) fn each_other(&self) -> impl Iterator<Item = &[T]> {
+        let mut start = self.first;
+        self.ends.iter().map(move |end| {
+            let group = &self.units[start..*end];
+            start = *end;
+            group
+        })
     }
 
     pub(crate) fn all(&self) -> &[T] {

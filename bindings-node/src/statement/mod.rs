@@ -2,7 +2,7 @@
 //!
 //! The functions exported here are called by `lib/` only. They find the statement by the number that the caller wrote
 //! into the buffer and take no arguments but the values that do not fit there; what they give back is in the buffer, in
-//! one string that holds the texts of all rows, and in a list for whatever has to be a value of its own.
+//! strings that hold the texts of some cells each, and in a list for whatever has to be a value of its own.
 //!
 //! JavaScript that SQLite calls in the middle of a statement may use another connection, and with it this buffer. So
 //! connections that can call JavaScript copy what they bind, and collect rows aside until the call ends.
@@ -144,6 +144,7 @@ pub(crate) unsafe fn register(environment: &Environment, exports: sys::napi_valu
     // SAFETY: the caller's promise.
     unsafe {
         register_statement_calls(environment, exports);
+        environment.export(exports, c"receiveTexts", receive_texts_shell);
         environment.export(exports, c"compile", compile::shell);
         environment.export(exports, c"finalizeStatement", finalize_shell);
         environment.export(exports, c"execScript", script::shell);
@@ -174,6 +175,16 @@ unsafe fn reset(statement: &Statement<'_>) -> sys::napi_value {
         if !statement.environment.keeps_values() {
             sqlite::sqlite3_clear_bindings(statement.handle);
         }
+    }
+    ptr::null_mut()
+}
+
+/// Takes the function that groups of texts are given to.
+unsafe extern "C" fn receive_texts_shell(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: called by N-API.
+    unsafe {
+        let environment: &Environment = environment::of(env, info);
+        environment.receive(info);
     }
     ptr::null_mut()
 }

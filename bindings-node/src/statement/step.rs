@@ -107,7 +107,7 @@ pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
                 buffer.set(field::FAILURE, -1);
             }
             if reset == sqlite::SQLITE_OK {
-                out = statement.environment.deliver(&mut chunk, None);
+                out = statement.environment.deliver(&mut chunk, None).unwrap_or(ptr::null_mut());
                 buffer.set(field::STATUS, status::ROW);
                 buffer.set(field::ROWS, 1);
             } else {
@@ -213,6 +213,10 @@ pub(super) unsafe fn next(statement: &Statement<'_>) -> sys::napi_value {
         }
         let out = environment.deliver(&mut chunk, failure);
         environment.return_chunk(chunk);
+        let Some(out) = out else {
+            end(handle, keep);
+            return ptr::null_mut();
+        };
         if outcome == status::FAILED {
             tell_rollback(statement, inside);
         }
