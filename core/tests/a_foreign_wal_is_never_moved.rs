@@ -127,7 +127,11 @@ fn server(dir: &Dir, rest: &str) -> Arc<Connection> {
 
 /// Opens and closes the files, as a backup by a plain copy does: this process's locks are gone.
 fn copy_files(dir: &Dir, random: &mut Random) {
-    let suffixes: &[&str] = if random.below(2) == 0 { &[""] } else { &["", "-wal", "-shm"] };
+    let all = random.below(2) == 1;
+    // Without locks that belong to open files, another process then takes the -shm for an old one and cuts it under this
+    // process's mapping: SQLite itself ends there by SIGBUS.
+    let only_database = std::env::var("WITHOUT").is_ok_and(|without| without == "firm_locks");
+    let suffixes: &[&str] = if all && !only_database { &["", "-wal", "-shm"] } else { &[""] };
     for suffix in suffixes {
         let _ = fs::copy(dir.file(&format!("a.db{suffix}")), dir.file(&format!("copy.db{suffix}")));
     }
