@@ -243,7 +243,7 @@ fn over_a_reader_it_names_him_and_recovers_when_he_is_gone() {
     assert_eq!(event.get("pid"), Some(&Value::Int(reader.pid().into())), "{event:?}");
     assert_eq!(event.get("frame"), Some(&Value::Int(frame)), "{event:?}");
     let Some(Value::Text(pins)) = event.get("pins") else { panic!("{event:?}") };
-    assert!(pins.contains(NAME) && pins.contains("cannot be recycled"), "{pins}");
+    assert!(pins.contains(&format!("pid {} (", reader.pid())) && pins.contains("cannot be recycled"), "{pins}");
     let Some(Value::Int(bytes)) = event.get("bytes") else { panic!("{event:?}") };
     assert!(*bytes as u64 > 4 * max);
     // It says so once, not at every commit.
