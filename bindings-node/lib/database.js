@@ -33,7 +33,7 @@ function Database(given, options) {
 	if ('readOnly' in options) throw new TypeError('Misspelled option "readOnly" should be "readonly"');
 	if ('memory' in options) throw new TypeError('Option "memory" was removed in v7.0.0 (use ":memory:" filename instead)');
 
-	if (given.includes('\0')) throw new TypeError('The path of a database cannot contain a NUL character');
+	core.requirePath(given, 'a database');
 	const filename = given.trim();
 	const memory = filename === '' || filename === ':memory:';
 	const readonly = boolean(options, 'readonly');

@@ -36,6 +36,8 @@ function roots(directories) {
 /** The arguments of `open` for the native side. */
 function texts(url, options) {
 	if (url != null && typeof url !== 'string') throw new TypeError('Expected first argument to be a string');
+	// The core tells of other characters, with what to do about them.
+	if (url != null && !url.isWellFormed()) core.requirePath(url.replaceAll('\0', ''), 'a database');
 	const found = [];
 	for (const [name, value] of Object.entries(checked(options))) {
 		if (value === undefined) continue;

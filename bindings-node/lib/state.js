@@ -70,6 +70,12 @@ const core = module.exports = {
 		if (!state.open) throw new TypeError('The database connection is not open');
 	},
 
+	/** A name of a file that stands for no other: a NUL would end it, and half a character becomes the same as any other half. */
+	requirePath(text, what) {
+		if (text.includes('\0')) throw new TypeError(`The path of ${what} cannot contain a NUL character`);
+		if (!text.isWellFormed()) throw new TypeError(`The path of ${what} cannot contain half a character (a lone surrogate)`);
+	},
+
 	/** SQLite reads SQL to a NUL; what comes after it would be left out without a word. */
 	requireWhole(sql) {
 		const end = sql.indexOf('\0');

@@ -28,6 +28,22 @@ test('no path is cut: nothing is opened, made or removed', async (t) => {
 	db.close();
 });
 
+test('half a character does not make two names one', async (t) => {
+	const HALF = { name: 'TypeError', message: /half a character/ };
+	const cwd = temporary(t);
+	const db = new litekeel(path.join(cwd, 'whole 😀.db')).exec('CREATE TABLE t(a)');
+	for (const half of ['\ud800', '\udc00', '\ud83dx']) {
+		const file = path.join(cwd, `a${half}.db`);
+		assert.throws(() => new litekeel(file), HALF);
+		for (const url of [file, `file:${file}`, `${file}\0`]) assert.throws(() => litekeel.open(url), HALF);
+		assert.throws(() => litekeel.databaseFile(file), HALF);
+		await assert.rejects(db.backup(file), HALF);
+	}
+	await db.backup(path.join(cwd, 'copy 😀.db'));
+	assert.deepStrictEqual(fs.readdirSync(cwd).sort(), ['copy 😀.db', 'whole 😀.db']);
+	db.close();
+});
+
 for (const [door, open] of [['new Database', () => new litekeel(':memory:')], ['open', () => litekeel.open(':memory:')]]) {
 	test(`${door}: no SQL is cut`, () => {
 		const db = open();

@@ -23,7 +23,7 @@ module.exports = (core) => async function backup(filename, options) {
 	const progress = 'progress' in options ? options.progress : null;
 	if (!file) throw new TypeError('Backup filename cannot be an empty string');
 	if (file === ':memory:') throw new TypeError('Invalid backup filename ":memory:"');
-	if (file.includes('\0')) throw new TypeError('The path of a backup cannot contain a NUL character');
+	core.requirePath(file, 'a backup');
 	if (typeof schema !== 'string') throw new TypeError('Expected the "attached" option to be a string');
 	if (!schema) throw new TypeError('The "attached" option cannot be an empty string');
 	if (progress != null && typeof progress !== 'function') throw new TypeError('Expected the "progress" option to be a function');
