@@ -4,6 +4,7 @@
 //! looked at; nothing is put back by itself. Only when nobody has written to the database since does a copy of it with these
 //! frames make sense, and is made too.
 
+use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -73,20 +74,26 @@ pub(crate) fn borrowed(fd: c_int) -> ManuallyDrop<File> {
     ManuallyDrop::new(unsafe { File::from_raw_fd(fd) })
 }
 
-/// Keeps the frames of the connection's `-wal` that no database has, of which `backfilled` are in the database. Nothing to
+/// Keeps the frames of the connection's `-wal` that no database has, of which `backfilled` are in the database; without that
+/// figure the pages are compared. Nothing to
 /// keep: `None`. What was kept before is kept anew when more has been committed since.
 ///
 /// `why` is part of the name. `unchanged` is the state in which the database must still be for a copy of it to fit the frames.
 pub(crate) fn keep(
     watch: &FileMonitor,
-    backfilled: u64,
+    backfilled: Option<u64>,
     unchanged: Option<Stamp>,
     before: Option<&Aside>,
     why: &str,
 ) -> Option<Aside> {
     let source = borrowed(watch.wal_descriptor()?);
     let log = Committed::read(&source)?;
-    if log.frames <= backfilled || before.is_some_and(|before| before.frames >= log.frames) {
+    // A process that closed as the last one, beside this one that it did not see, may have left a wrong figure.
+    let missing = match backfilled {
+        Some(backfilled) => log.frames.saturating_sub(backfilled),
+        None => watch.descriptor().map_or(log.frames, |database| log.missing_in(&source, &borrowed(database))),
+    };
+    if missing == 0 || before.is_some_and(|before| before.frames >= log.frames) {
         return None;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
@@ -104,7 +111,7 @@ pub(crate) fn keep(
         wal: wal.map_err(|error| format!("{}: {error}", place.display())),
         database,
         frames: log.frames,
-        missing: log.frames - backfilled,
+        missing,
     })
 }
 
@@ -174,6 +181,25 @@ struct Committed {
 impl Committed {
     fn bytes(&self) -> u64 {
         HEADER + self.frames * (self.page + FRAME_HEADER as u64)
+    }
+
+    /// How many pages the database has otherwise than the log's last frame of each.
+    fn missing_in(&self, wal: &File, database: &File) -> u64 {
+        let mut last = BTreeMap::new();
+        let mut number = [0; 4];
+        let size = self.page + FRAME_HEADER as u64;
+        for at in (0..self.frames).map(|frame| HEADER + frame * size) {
+            if wal.read_exact_at(&mut number, at).is_ok() {
+                last.insert(u32::from_be_bytes(number), at + FRAME_HEADER as u64);
+            }
+        }
+        let (mut ours, mut theirs) = (vec![0; self.page as usize], vec![0; self.page as usize]);
+        let differs = |(page, at): (u32, u64)| {
+            let read = wal.read_exact_at(&mut ours, at).is_ok()
+                && database.read_exact_at(&mut theirs, u64::from(page.max(1) - 1) * self.page).is_ok();
+            !read || ours != theirs
+        };
+        last.into_iter().map(differs).filter(|differs| *differs).count() as u64
     }
 
     /// Reads a WAL as recovery does (<https://sqlite.org/fileformat2.html#wal_file_format>). `None` for none.

@@ -221,7 +221,7 @@ pub(crate) fn keep(watch: &FileMonitor) {
         _ => return,
     };
     // SAFETY: the caller is in a call on the connection.
-    let backfilled = unsafe { watch.index() }.map_or(0, |index| index.backfilled.into());
+    let backfilled = unsafe { watch.index() }.filter(|_| why == "overwritten").map(|index| index.backfilled.into());
     let mut aside = watch.file.aside();
     let Some(kept) = set_aside::keep(watch, backfilled, watch.file.last_good(), aside.as_ref(), why) else { return };
     let event = Event::new("wal_set_aside")
