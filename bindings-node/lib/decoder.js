@@ -1,6 +1,7 @@
 'use strict';
 // Cells into rows. A decoder for a list of columns starts out generic; once it has proved worth it, its code is
 // generated: an object literal of constant shape. Where code generation is forbidden it stays generic.
+const core = require('./state');
 const { I, F, bytes, extras, native, field, flag, tag, layout, dropExtras } = require('./buffer');
 const { arraysInherit, elements, append, put } = require('./own-properties');
 
@@ -254,7 +255,7 @@ const shapes = new Map();
 function columnsOf(compiled, mode) {
 	if (mode === RAW || mode === PLUCK) return new Array(I[field.COLUMN_COUNT]).fill(['', '']);
 	I[field.STATEMENT] = compiled.id;
-	return native.columnsOf().map(([name, , table]) => [name, table === null ? '$' : table]);
+	return core.answered(native.columnsOf()).map(([name, , table]) => [name, table === null ? '$' : table]);
 }
 
 /** The decoder for the rows that are in the buffer. */

@@ -137,11 +137,17 @@ const core = module.exports = {
 		return core.toError(list);
 	},
 
+	/** What a call on a statement gave. Nothing: the connection could not be had, since a signal has closed it. */
+	answered(result) {
+		if (result === undefined) throw core.failure();
+		return result;
+	},
+
 	/** Tells `verbose` what is about to run. It may throw, which stops the statement. */
 	log(state, compiled) {
 		const { verbose } = state;
 		I[field.STATEMENT] = compiled.id;
-		const sql = native.expandedSql();
+		const sql = core.answered(native.expandedSql());
 		state.busy += 1;
 		try {
 			verbose(sql);

@@ -47,7 +47,7 @@ class Compiled {
 		if (this.names === null) {
 			if (this.named) {
 				I[field.STATEMENT] = this.id;
-				this.names = native.parameterNames();
+				this.names = core.answered(native.parameterNames());
 			} else {
 				this.names = new Array(this.parameters).fill(null);
 			}

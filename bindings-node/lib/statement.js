@@ -200,14 +200,14 @@ class Statement {
 		// While it iterates, the statement in use answers.
 		const compiled = this.#compiled.id === -1 ? this.#available() : this.#compiled;
 		I[STATEMENT] = compiled.id;
-		return native.columnsOf().map(([name, column, table, database, type]) => ({ name, column, table, database, type }));
+		return core.answered(native.columnsOf()).map(([name, column, table, database, type]) => ({ name, column, table, database, type }));
 	}
 
 	toString() {
 		const compiled = this.#compiled;
 		if ((this.#obstacles & BOUND) === 0 || !this.#state.open || compiled.id === -1) return compiled.sql;
 		I[STATEMENT] = compiled.id;
-		return native.expandedSql();
+		return core.answered(native.expandedSql());
 	}
 
 	#requireReader() {
