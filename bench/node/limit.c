@@ -65,6 +65,13 @@ static void all(long n) {
     for (long i = 0; i < n; i++) drain(statement);
 }
 
+static void by_key(long n) {
+    for (long i = 0; i < n; i++) {
+        sqlite3_bind_double(statement, 1, (double)(i % (ROWS - 10) + 1));
+        drain(statement);
+    }
+}
+
 static void insert(long n) {
     for (long i = 0; i < n; i++) {
         sqlite3_bind_null(statement, 1);
@@ -166,6 +173,9 @@ int main(int argc, char **argv) {
     measure("get-4", by_rowid, get);
     measure("get-1", "SELECT 1", get_constant);
     measure("all-100", hundred, all);
+    measure("all-1", by_rowid, by_key);
+    measure("raw-1", by_rowid, by_key);
+    measure("raw-5", "SELECT " COLUMNS " FROM small WHERE rowid >= ? LIMIT 5", by_key);
     measure("raw-20", "SELECT " COLUMNS " FROM small WHERE rowid <= 20", all);
     measure("raw-100", hundred, all);
     measure("iterate-100", hundred, all);
