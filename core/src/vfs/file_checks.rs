@@ -2,7 +2,6 @@
 //!
 //! Nothing is opened: closing a descriptor of any of these files would drop the locks.
 
-#[cfg(target_os = "linux")]
 use std::ffi::c_int;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
