@@ -124,7 +124,7 @@ impl Subscribers {
     }
 
     /// Whether an event would be heard by anybody.
-    pub(crate) fn heard(&self) -> bool {
+    pub(crate) fn has_subscribers(&self) -> bool {
         self.any() || PROCESS.any()
     }
 
@@ -139,20 +139,20 @@ impl Subscribers {
     }
 
     /// Keeps the event for [`flush`](Subscribers::flush).
-    pub(crate) fn keep(&self, event: Event) {
+    pub(crate) fn defer(&self, event: Event) {
         self.waiting.lock().push(event);
         self.has_waiting.store(1, Ordering::Release);
     }
 
     /// The connection has been locked, or is about to be given back.
-    pub(crate) fn guard(&self, held: bool) {
+    pub(crate) fn set_locked(&self, held: bool) {
         self.guarded.store(held, Ordering::Release);
     }
 
     /// Delivers from inside a call of SQLite's on the connection: when the call is over, if that can be known.
-    pub(crate) fn tell_inside(&self, event: Event) {
+    pub(crate) fn emit_inside_call(&self, event: Event) {
         if self.guarded.load(Ordering::Acquire) {
-            self.keep(event);
+            self.defer(event);
         } else {
             self.deliver(&event);
         }
@@ -189,7 +189,7 @@ pub(crate) fn tell(event: &Event) {
 
 /// Tells the subscribers of several connections to one file, and those of the process once.
 pub(crate) fn tell_users(all: &[Arc<Subscribers>], event: Event, path: &Path) {
-    let event = named(event, Some(path));
+    let event = with_database(event, Some(path));
     all.iter().filter(|subscribers| subscribers.any()).for_each(|subscribers| subscribers.call(&event));
     if PROCESS.any() {
         PROCESS.call(&event);
@@ -197,7 +197,7 @@ pub(crate) fn tell_users(all: &[Arc<Subscribers>], event: Event, path: &Path) {
 }
 
 /// Puts the database first: subscribers of the process hear about all of them.
-pub(crate) fn named(mut event: Event, path: Option<&Path>) -> Event {
+pub(crate) fn with_database(mut event: Event, path: Option<&Path>) -> Event {
     let place = path.map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
     event.fields.insert(0, ("database", Value::Text(place)));
     event

@@ -78,7 +78,7 @@ pub use backup::{BackupOptions, BackupReport, DESTINATION_SETTINGS};
 pub use connection::Connection;
 pub use connection::guard::Guard;
 pub use connection::health::{self, Health};
-pub use connection::hold::Hold;
+pub use connection::hold::TeardownLock;
 pub use connection::transaction::Begin;
 pub use error::{Error, Result, codes};
 pub use events::Event;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use litekeel_core::registry::announced::Announced;
-use litekeel_core::{CloseReport, Connection, Error, Guard, Hold, Result};
+use litekeel_core::{CloseReport, Connection, Error, Guard, Result, TeardownLock};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -186,9 +186,9 @@ impl Token {
         Some(db)
     }
 
-    fn hold<'a>(&self, connection: &'a Connection) -> Option<Hold<'a>> {
+    fn hold<'a>(&self, connection: &'a Connection) -> Option<TeardownLock<'a>> {
         // The end of the process does not wait for somebody else's statement; what hangs on the handle is left then.
-        connection.hold(crate::js::exiting::exiting().then_some(PATIENCE_AT_EXIT))
+        connection.lock_for_teardown(crate::js::exiting::exiting().then_some(PATIENCE_AT_EXIT))
     }
 
     /// Runs `body`, which ends something on the handle, while no other owner uses the connection; whatever state it is

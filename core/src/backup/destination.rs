@@ -18,7 +18,7 @@ use crate::platform::allowed_roots::{self, Roots};
 use crate::platform::file_id::FileId;
 use crate::platform::file_id::file_id;
 use crate::platform::new_file;
-use crate::platform::path_facts::{beside, may, strerror};
+use crate::platform::path_facts::{can_access, sidecar, strerror};
 use crate::preflight::orphan_wal;
 use crate::settings::Access;
 use crate::settings::Resolved;
@@ -77,9 +77,9 @@ impl Place {
         let place = self.real.display();
         if let Some(source) = source {
             let same = |suffix: &str| {
-                let file = beside(source, suffix);
+                let file = sidecar(source, suffix);
                 let by_identity = file_id(&self.real).is_some_and(|id| file_id(&file) == Some(id));
-                let real = fs::canonicalize(source).map(|real| beside(&real, suffix));
+                let real = fs::canonicalize(source).map(|real| sidecar(&real, suffix));
                 by_identity || real.is_ok_and(|real| real == self.real)
             };
             if same("") {
@@ -103,7 +103,7 @@ impl Place {
     /// SQLite would take what an earlier database of that name left for the copy's own, and change the copy by it.
     pub(super) fn refuse_leftovers(&self, resolved: &Resolved) -> Result<()> {
         orphan_wal::check(&self.real, resolved.settings.on_orphan_wal() == Some(words::OnOrphanWal::SetAside))?;
-        let journal = beside(&self.real, "-journal");
+        let journal = sidecar(&self.real, "-journal");
         if fs::metadata(&journal).is_ok_and(|meta| meta.len() > 0) {
             let text = format!("{} was left by another database of that name", journal.display());
             return Err(Error::new(codes::CONFLICT, text)
@@ -181,7 +181,7 @@ impl NewFile {
             if error.kind() == io::ErrorKind::AlreadyExists {
                 continue;
             }
-            if !may(directory, libc::W_OK | libc::X_OK) {
+            if !can_access(directory, libc::W_OK | libc::X_OK) {
                 let subject = FailedCall::of(ptr::null_mut(), Some(&place.real), Access::Create);
                 return Err(explain(&subject, sqlite::SQLITE_CANTOPEN));
             }
@@ -248,7 +248,7 @@ impl Drop for NewFile {
         let path = self.directory.reach(&self.path);
         if file_id(&path) == Some(self.file) {
             let _ = fs::remove_file(&path);
-            let _ = fs::remove_file(beside(&path, "-journal"));
+            let _ = fs::remove_file(sidecar(&path, "-journal"));
         }
     }
 }

@@ -146,7 +146,7 @@ impl Connection {
     /// An empty file is what a full disk or a cut upload leaves, not a copy: it must not replace anything.
     fn refuse_nothing(&self, guard: &Guard<'_>) -> Result<()> {
         // SAFETY: the guard holds the connection.
-        let pages = unsafe { handle::text(guard.raw(), c"PRAGMA page_count") }.map_err(|rc| guard.fail(rc))?;
+        let pages = unsafe { handle::query_text(guard.raw(), c"PRAGMA page_count") }.map_err(|rc| guard.fail(rc))?;
         if pages.as_deref() != Some("0") {
             return Ok(());
         }
@@ -260,7 +260,7 @@ fn copy(
 ) -> Result<BackupReport> {
     // An interrupt meant for an earlier call is forgotten when a statement begins.
     // SAFETY: the guard holds the connection.
-    let _ = unsafe { handle::text(source.raw(), c"SELECT 1") };
+    let _ = unsafe { handle::query_text(source.raw(), c"SELECT 1") };
     // SAFETY: both handles are open and ours; the names are NUL-terminated.
     let backup =
         Backup(unsafe { sqlite::sqlite3_backup_init(to.raw, c"main".as_ptr(), source.raw(), c"main".as_ptr()) });
@@ -318,7 +318,7 @@ fn copy(
 /// A database in WAL mode cannot change its page size; SQLite says READONLY to that.
 fn other_page_size(source: &Guard<'_>, to: &Opening, rc: i32) -> Option<Error> {
     // SAFETY: the guard holds the source, and nobody else has the destination.
-    let size = |db| unsafe { handle::text(db, c"PRAGMA page_size") }.ok().flatten();
+    let size = |db| unsafe { handle::query_text(db, c"PRAGMA page_size") }.ok().flatten();
     let (from, into) = (size(source.raw())?, size(to.raw)?);
     let path = to.path.as_deref().filter(|_| from != into)?;
     let text = format!(
@@ -333,7 +333,7 @@ fn other_page_size(source: &Guard<'_>, to: &Opening, rc: i32) -> Option<Error> {
 /// What is so damaged that SQLite does not take it for a database cannot be replaced in a transaction.
 fn readable(to: &Opening) -> Result<()> {
     // SAFETY: nobody else has the destination.
-    match unsafe { handle::text(to.raw, c"PRAGMA schema_version") } {
+    match unsafe { handle::query_text(to.raw, c"PRAGMA schema_version") } {
         Err(rc) if matches!(rc & 0xff, sqlite::SQLITE_NOTADB | sqlite::SQLITE_CORRUPT) => {
             let hint = "it cannot be replaced in a transaction: move it and its -wal away, and write to the free name";
             Err(to.fail(rc, STEP).with_hint(hint))
@@ -345,7 +345,7 @@ fn readable(to: &Opening) -> Result<()> {
 /// An open connection keeps the text encoding that it found: with another one every statement of it would fail.
 fn other_encoding(source: &Guard<'_>, to: &Opening) -> Result<()> {
     // SAFETY: the guard holds the source, and nobody else has the destination.
-    let ask = |db, sql| unsafe { handle::text(db, sql) }.ok().flatten();
+    let ask = |db, sql| unsafe { handle::query_text(db, sql) }.ok().flatten();
     let encoding = |db| ask(db, c"PRAGMA encoding");
     // One without a page takes any encoding, and what cannot be read is to be replaced.
     if ask(to.raw, c"PRAGMA page_count").is_none_or(|pages| pages == "0") {

@@ -117,7 +117,7 @@ impl Guard<'_> {
 
     fn pragma_text(&self, sql: &str) -> Option<String> {
         // SAFETY: the guard keeps the connection open and to this thread.
-        unsafe { handle::run(self.raw(), sql.to_owned()) }.ok().flatten()
+        unsafe { handle::query_owned_sql(self.raw(), sql.to_owned()) }.ok().flatten()
     }
 }
 

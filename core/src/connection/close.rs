@@ -11,7 +11,7 @@ use crate::events::{self, Event};
 use crate::lifecycle::{at_exit, shutdown};
 use crate::locks::holders::shown_command;
 use crate::locks::processes;
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 use crate::platform::threads::this_thread;
 use crate::registry::OpenHandle;
 use crate::registry::under_way::UnderWay;
@@ -70,18 +70,18 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
     let _confined = confine(connection.roots());
     // What is called back from here on (a hook, a collation) is inside a call of this thread's, as elsewhere.
     connection.activity.set_user(this_thread());
-    connection.subscribers.guard(true);
+    connection.subscribers.set_locked(true);
     let mut report = CloseReport::default();
     let db = state.raw.0;
     take_down(connection.identity.watch.as_deref(), &mut state);
     // SAFETY: the handle is open, and this thread holds its lock.
     unsafe {
         if sqlite::sqlite3_get_autocommit(db) == 0 {
-            report.rolled_back = handle::text(db, c"ROLLBACK").is_ok();
+            report.rolled_back = handle::query_text(db, c"ROLLBACK").is_ok();
         }
         end_objects(connection, db);
         report.leaked_statements = statements(db);
-        let wal = connection.identity.path.as_ref().map(|path| beside(path, "-wal"));
+        let wal = connection.identity.path.as_ref().map(|path| sidecar(path, "-wal"));
         let wal_size = || wal.as_ref().and_then(|wal| fs::metadata(wal).ok()).map(|meta| meta.len());
         let wal_before = wal_size();
         let foreign = leave_foreign_files(connection.identity.watch.as_ref(), db, &mut report);
@@ -118,7 +118,7 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
         }
     }
     state.closed = Some(report.clone());
-    connection.subscribers.guard(false);
+    connection.subscribers.set_locked(false);
     connection.activity.set_user(0);
     drop(state);
     connection.subscribers.flush();
@@ -128,7 +128,7 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
 /// In a shutdown and at exit, finalizes what is left on a handle whose host touches that under the connection's lock only.
 unsafe fn end_objects(connection: &Connection, db: *mut sqlite::sqlite3) {
     let guarded = connection.objects_guarded.load(Ordering::Acquire) && !connection.is_shared();
-    if !guarded || !(shutdown::begun() || at_exit::begun()) {
+    if !guarded || !(shutdown::has_begun() || at_exit::begun()) {
         return;
     }
     connection.objects_ended.store(true, Ordering::Release);
@@ -206,7 +206,7 @@ unsafe fn statements(db: *mut sqlite::sqlite3) -> Vec<String> {
             if statement.is_null() {
                 break;
             }
-            found.push(handle::owned(sqlite::sqlite3_sql(statement)).unwrap_or_default());
+            found.push(handle::copy_text(sqlite::sqlite3_sql(statement)).unwrap_or_default());
         }
         found.retain(|sql| !is_of_a_virtual_table(db, sql));
     }
@@ -217,7 +217,7 @@ unsafe fn statements(db: *mut sqlite::sqlite3) -> Vec<String> {
 /// `PRAGMA 'main'.data_version`), others `"main"."t_data"`, of which SQLite knows that they belong to a virtual table.
 ///
 /// # Safety
-/// As for [`handle::text`].
+/// As for [`handle::query_text`].
 unsafe fn is_of_a_virtual_table(db: *mut sqlite::sqlite3, sql: &str) -> bool {
     let sql = format!("'{}'", sql.replace('\'', "''"));
     let query = format!(
@@ -225,7 +225,7 @@ unsafe fn is_of_a_virtual_table(db: *mut sqlite::sqlite3, sql: &str) -> bool {
          OR {sql} = printf('PRAGMA %Q.data_version', schema) OR type = 'shadow' AND instr({sql}, printf('\"%w\".\"%w\"', schema, name)) LIMIT 1"
     );
     // SAFETY: the caller's promise.
-    matches!(unsafe { handle::run(db, query) }, Ok(Some(_)))
+    matches!(unsafe { handle::query_owned_sql(db, query) }, Ok(Some(_)))
 }
 
 unsafe fn optimize(connection: &Connection, state: &State, report: &mut CloseReport) {
@@ -239,7 +239,7 @@ unsafe fn optimize(connection: &Connection, state: &State, report: &mut CloseRep
         }
         // Statistics are not worth waiting for, nor a failed close: a collation may be missing by now.
         sqlite::sqlite3_busy_timeout(db, 0);
-        match handle::text(db, c"PRAGMA optimize") {
+        match handle::query_text(db, c"PRAGMA optimize") {
             Ok(_) => report.optimized = true,
             Err(rc) => report.warnings.push(format!("optimize: {}", handle::last_failure(db, rc).0)),
         }
@@ -382,5 +382,5 @@ fn tell_leak(handle: &OpenHandle, strict: bool) {
     let leak = Event::new("leak")
         .text("opened_at", handle.opened_at.as_str())
         .int("age_ms", handle.age.as_millis().try_into().unwrap_or(i64::MAX));
-    events::tell(&events::named(leak, handle.path.as_deref()));
+    events::tell(&events::with_database(leak, handle.path.as_deref()));
 }

@@ -1,7 +1,7 @@
 //! The events of one connection: subscribing, and telling when its lock allows.
 
 use crate::connection::Connection;
-use crate::events::{Event, Subscriber, named};
+use crate::events::{Event, Subscriber, with_database};
 
 impl Connection {
     /// Subscribes to this connection's events and to those of its file (a checkpoint in the background). Returns the
@@ -27,12 +27,12 @@ impl Connection {
     /// Tells the subscribers: at once, or, when this thread holds the connection, as soon as it gives it back. Costs two
     /// loads when nobody listens.
     pub(crate) fn emit(&self, event: Event) {
-        if !self.subscribers.heard() {
+        if !self.subscribers.has_subscribers() {
             return;
         }
-        let event = named(event, self.path());
+        let event = with_database(event, self.path());
         if self.is_used_by_this_thread() {
-            self.subscribers.keep(event);
+            self.subscribers.defer(event);
         } else {
             self.subscribers.deliver(&event);
         }

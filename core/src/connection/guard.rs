@@ -4,7 +4,7 @@ use std::cell::RefMut;
 use std::sync::MutexGuard;
 use std::time::Duration;
 
-use crate::connection::open_streams::Streams;
+use crate::connection::open_streams::OpenStreams;
 use crate::connection::statement_cache::StatementCache;
 use crate::connection::{Connection, State};
 use crate::error::codes;
@@ -66,7 +66,7 @@ impl<'a> Guard<'a> {
     }
 
     /// The statements that streams read.
-    pub(crate) fn streams(&self) -> RefMut<'_, Streams> {
+    pub(crate) fn streams(&self) -> RefMut<'_, OpenStreams> {
         self.state.streams.borrow_mut()
     }
 
@@ -211,7 +211,7 @@ impl Drop for Guard<'_> {
         if let Some(event) = self.state.waiting.as_ref().and_then(|waiting| waiting.end_call(transaction)) {
             self.connection.emit(event);
         }
-        self.connection.subscribers.guard(false);
+        self.connection.subscribers.set_locked(false);
         self.connection.activity.set_user(0);
     }
 }

@@ -11,7 +11,7 @@ use crate::platform::threads::this_thread;
 
 /// Nobody else uses the connection while it lives. Unlike a [`Guard`](crate::Guard) it says nothing about the connection's
 /// state.
-pub struct Hold<'a> {
+pub struct TeardownLock<'a> {
     connection: &'a Connection,
     /// None inside a call of this very thread, which keeps the others out already.
     state: Option<MutexGuard<'a, State>>,
@@ -26,19 +26,19 @@ impl Connection {
     ///
     /// `None` in a child of the process that opened the connection, and when a call of another owner has not ended after
     /// `patience`; without patience it is waited for.
-    pub fn hold(&self, patience: Option<Duration>) -> Option<Hold<'_>> {
+    pub fn lock_for_teardown(&self, patience: Option<Duration>) -> Option<TeardownLock<'_>> {
         if self.is_forked() {
             return None;
         }
         if self.is_used_by_this_thread() {
-            return Some(Hold { connection: self, state: None, _after: None });
+            return Some(TeardownLock { connection: self, state: None, _after: None });
         }
         let state = match patience {
             None => self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
             Some(patience) => self.state_within(patience)?,
         };
         self.activity.set_user(this_thread());
-        Some(Hold { connection: self, state: Some(state), _after: Some(After(self)) })
+        Some(TeardownLock { connection: self, state: Some(state), _after: Some(After(self)) })
     }
 
     /// Ends the use of an owner that is gone without closing. The last one's is ended by the drop, which warns.
@@ -70,7 +70,7 @@ impl Connection {
     }
 }
 
-impl Drop for Hold<'_> {
+impl Drop for TeardownLock<'_> {
     fn drop(&mut self) {
         if let Some(state) = &mut self.state {
             state.streams.get_mut().end(&self.connection.deferred.take_streams());
@@ -92,14 +92,14 @@ mod tests {
         db.exec("CREATE TABLE t(a); INSERT INTO t VALUES(1), (2), (3)").unwrap();
         let (_, stream) = db.stream("SELECT a FROM t", None, 1).unwrap();
         {
-            let _hold = db.hold(None).unwrap();
+            let _hold = db.lock_for_teardown(None).unwrap();
             // A finalizer that runs here.
             drop(stream);
         }
         db.exec("DROP TABLE t").expect("no statement reads it any more");
         let second = db.retain().unwrap();
         {
-            let _hold = db.hold(None).unwrap();
+            let _hold = db.lock_for_teardown(None).unwrap();
             second.release();
             db.release();
         }
@@ -112,16 +112,16 @@ mod tests {
         let soon = Some(Duration::from_millis(5));
         {
             let _call = db.lock().unwrap();
-            assert!(db.hold(soon).is_some());
-            assert!(std::thread::scope(|scope| scope.spawn(|| db.hold(soon).is_none()).join().unwrap()));
+            assert!(db.lock_for_teardown(soon).is_some());
+            assert!(std::thread::scope(|scope| scope.spawn(|| db.lock_for_teardown(soon).is_none()).join().unwrap()));
         }
         {
-            let _hold = db.hold(None).unwrap();
+            let _hold = db.lock_for_teardown(None).unwrap();
             assert!(db.lock().is_err(), "a call inside would wait for itself");
-            assert!(std::thread::scope(|scope| scope.spawn(|| db.hold(soon).is_none()).join().unwrap()));
+            assert!(std::thread::scope(|scope| scope.spawn(|| db.lock_for_teardown(soon).is_none()).join().unwrap()));
         }
         db.abandon();
         assert_eq!(db.close().unwrap().owners_left, 0, "the only owner has not left");
-        assert!(db.hold(soon).is_some());
+        assert!(db.lock_for_teardown(soon).is_some());
     }
 }

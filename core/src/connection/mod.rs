@@ -24,7 +24,7 @@ use std::time::Duration;
 use crate::connection::attached::Followers;
 use crate::connection::deferred::DeferredReleases;
 use crate::connection::guard::Guard;
-use crate::connection::open_streams::Streams;
+use crate::connection::open_streams::OpenStreams;
 use crate::connection::statement_cache::StatementCache;
 use crate::error::codes;
 use crate::error::{Error, Result};
@@ -108,7 +108,7 @@ pub(crate) struct State {
     /// Compiled statements of ours. A cell: the guard hands them out by reference.
     pub kept: RefCell<StatementCache>,
     /// Statements of ours that streams read.
-    pub streams: RefCell<Streams>,
+    pub streams: RefCell<OpenStreams>,
     /// Boxed: SQLite knows its address.
     pub progress: Box<Progress>,
 }
@@ -187,17 +187,17 @@ impl Connection {
         self.check_not_inside()?;
         let state =
             self.state.lock().map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked"))?;
-        if shutdown::begun() {
+        if shutdown::has_begun() {
             // What has begun may go on to its end.
             // SAFETY: the handle is open, and its lock is held.
             let between = state.closed.is_some() || unsafe { sqlite::sqlite3_get_autocommit(state.raw.0) } != 0;
-            between.then(shutdown::refuse).transpose()?;
+            between.then(shutdown::refuse_if_begun).transpose()?;
         }
         if state.closed.is_some() {
             return Err(self.closed_error());
         }
         self.activity.set_user(me);
-        self.subscribers.guard(true);
+        self.subscribers.set_locked(true);
         if let Some(waiting) = &state.waiting {
             waiting.begin_call();
         }
@@ -349,7 +349,7 @@ impl Connection {
     }
 
     /// The host promises (or takes back) that it touches statements, sessions and whatever else it has on the handle only
-    /// while it holds [`lock`](Connection::lock) or [`hold`](Connection::hold), and no longer once
+    /// while it holds [`lock`](Connection::lock) or [`hold`](Connection::lock_for_teardown), and no longer once
     /// [`has_ended_objects`](Connection::has_ended_objects) says that they are gone. Then a shutdown can close the connection
     /// from a thread of its own: it finalizes the statements itself.
     pub fn guard_objects(&self, on: bool) {
@@ -357,7 +357,7 @@ impl Connection {
     }
 
     /// Whether a shutdown, or the end of the process, has closed the connection and ended what the host had on it: nothing of it may be touched any more.
-    /// To be asked under [`hold`](Connection::hold).
+    /// To be asked under [`hold`](Connection::lock_for_teardown).
     pub fn has_ended_objects(&self) -> bool {
         self.objects_ended.load(Ordering::Acquire)
     }

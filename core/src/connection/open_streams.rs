@@ -6,12 +6,12 @@ use crate::sqlite::prepared::Prepared;
 
 /// The open statements of a connection's streams, by number.
 #[derive(Default)]
-pub(crate) struct Streams {
+pub(crate) struct OpenStreams {
     open: BTreeMap<u64, Prepared>,
     latest: u64,
 }
 
-impl Streams {
+impl OpenStreams {
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

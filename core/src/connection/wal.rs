@@ -41,8 +41,8 @@ fn index(connection: &Connection, guard: &Guard<'_>) -> Result<Option<WalIndex>>
     // SAFETY: the guard keeps the connection open and to this thread.
     unsafe {
         let fail = |rc| connection.fail(db, rc, "wal_status");
-        let journal = handle::text(db, c"PRAGMA journal_mode").map_err(fail)?;
-        let locking = handle::text(db, c"PRAGMA locking_mode").map_err(fail)?;
+        let journal = handle::query_text(db, c"PRAGMA journal_mode").map_err(fail)?;
+        let locking = handle::query_text(db, c"PRAGMA locking_mode").map_err(fail)?;
         if journal.as_deref() != Some("wal") || locking.as_deref() != Some("normal") {
             return Ok(None);
         }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Explanation, FailedCall};
 use crate::platform::filesystem;
-use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle, strerror};
+use crate::platform::path_facts::{
+    Obstacle, can_access, kind_if_not_file, owner_and_mode, path_obstacle, sidecar, strerror,
+};
 use crate::settings::Access;
 use crate::sqlite;
 
@@ -93,7 +95,7 @@ fn other(errno: i32) -> String {
 fn directory(path: &Path, subject: &FailedCall<'_>) -> Option<Explanation> {
     let parent = path.parent()?;
     let note = subject.path_note.map(|note| format!(" ({note})")).unwrap_or_default();
-    Some(match obstacle(parent)? {
+    Some(match path_obstacle(parent)? {
         Obstacle::Missing(dir) => Explanation::new(
             format!("the directory {} does not exist", dir.display()),
             match subject.access {
@@ -107,7 +109,7 @@ fn directory(path: &Path, subject: &FailedCall<'_>) -> Option<Explanation> {
             format!("correct the path, or move that file away{note}"),
         ),
         Obstacle::NotSearchable(dir) => Explanation::new(
-            format!("the directory {} may not be searched ({})", dir.display(), describe(&dir)),
+            format!("the directory {} may not be searched ({})", dir.display(), owner_and_mode(&dir)),
             format!("give this user search permission: chmod +x {}{note}", dir.display()),
         ),
         Obstacle::Loop(at) => Explanation::new(
@@ -147,18 +149,18 @@ fn file(path: &Path, subject: &FailedCall<'_>, rc: i32) -> Option<Explanation> {
                     "check the path, or open it with mode=rwc to create it",
                 ));
             }
-            return (!may(parent, libc::W_OK)).then(|| unwritable(parent));
+            return (!can_access(parent, libc::W_OK)).then(|| unwritable(parent));
         }
     };
-    if let Some(kind) = kind(&meta) {
+    if let Some(kind) = kind_if_not_file(&meta) {
         return Some(Explanation::new(
             format!("it is {kind}, not a file"),
             if meta.is_dir() { "name the database file inside the directory" } else { "name a regular file" },
         ));
     }
-    if !may(path, libc::R_OK) {
+    if !can_access(path, libc::R_OK) {
         return Some(Explanation::new(
-            format!("the file may not be read ({})", describe(path)),
+            format!("the file may not be read ({})", owner_and_mode(path)),
             format!("give this user permission: chmod u+rw {0}, or chown it", path.display()),
         ));
     }
@@ -167,7 +169,7 @@ fn file(path: &Path, subject: &FailedCall<'_>, rc: i32) -> Option<Explanation> {
 
 /// A snapshot or an image: nothing can be created there, not even by a reader.
 pub(super) fn on_read_only(path: &Path) -> Explanation {
-    let size = fs::metadata(beside(path, "-wal")).map_or(0, |meta| meta.len());
+    let size = fs::metadata(sidecar(path, "-wal")).map_or(0, |meta| meta.len());
     if size == 0 {
         return Explanation::new(
             "it is a WAL database on a file system that is mounted read-only: a reader needs to create the -shm",
@@ -185,7 +187,7 @@ pub(super) fn on_read_only(path: &Path) -> Explanation {
 
 fn unwritable(parent: &Path) -> Explanation {
     Explanation::new(
-        format!("the directory {} may not be written ({})", parent.display(), describe(parent)),
+        format!("the directory {} may not be written ({})", parent.display(), owner_and_mode(parent)),
         "SQLite creates the database and its -wal there: give this user write permission on the directory",
     )
 }
@@ -193,8 +195,8 @@ fn unwritable(parent: &Path) -> Explanation {
 /// The file itself is fine: then it is one of the files beside it, or the directory that should hold them.
 fn companions(path: &Path, subject: &FailedCall<'_>) -> Option<Explanation> {
     for suffix in COMPANIONS {
-        let companion = beside(path, suffix);
-        if let Some(kind) = fs::symlink_metadata(&companion).ok().as_ref().and_then(kind) {
+        let companion = sidecar(path, suffix);
+        if let Some(kind) = fs::symlink_metadata(&companion).ok().as_ref().and_then(kind_if_not_file) {
             return Some(Explanation::new(
                 format!("its {} is {kind}, not a file", companion.display()),
                 "SQLite keeps a file of its own under that name: move it away",
@@ -205,22 +207,22 @@ fn companions(path: &Path, subject: &FailedCall<'_>) -> Option<Explanation> {
         return Some(on_read_only(path));
     }
     for suffix in COMPANIONS {
-        let companion = beside(path, suffix);
-        if companion.exists() && !(may(&companion, libc::R_OK) && may(&companion, libc::W_OK)) {
+        let companion = sidecar(path, suffix);
+        if companion.exists() && !(can_access(&companion, libc::R_OK) && can_access(&companion, libc::W_OK)) {
             return Some(Explanation::new(
-                format!("its {} may not be opened ({})", companion.display(), describe(&companion)),
+                format!("its {} may not be opened ({})", companion.display(), owner_and_mode(&companion)),
                 "it belongs to another user's process: give it the database's owner (chown), or run as that user",
             ));
         }
     }
     let parent = path.parent()?;
-    if !may(parent, libc::W_OK) {
+    if !can_access(parent, libc::W_OK) {
         if subject.access == Access::Read {
             return Some(Explanation::new(
                 format!(
                     "it is a WAL database without a -wal in a directory that may not be written: {} ({})",
                     parent.display(),
-                    describe(parent)
+                    owner_and_mode(parent)
                 ),
                 "even a reader needs to create the -shm: make the directory writable, or open with immutable=1 if \
                  nobody writes the file",

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Explanation, FailedCall};
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 use crate::sqlite;
 
 pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
@@ -27,7 +27,7 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
                 why.push_str(", no multiple of a page: it was cut off");
             }
         }
-        if let Ok(wal) = fs::metadata(beside(path, "-wal")) {
+        if let Ok(wal) = fs::metadata(sidecar(path, "-wal")) {
             why.push_str(&format!("; a -wal of {} bytes lies beside it", wal.len()));
         }
     }

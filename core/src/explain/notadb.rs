@@ -32,7 +32,7 @@ fn header(db: *mut sqlite::sqlite3) -> Option<[u8; 16]> {
     let mut bytes = [0u8; 16];
     // SAFETY: the handle is open, and xRead fills at most the 16 bytes of the buffer.
     unsafe {
-        let file = handle::file(db)?;
+        let file = handle::file_object(db)?;
         let read = (*(*file).pMethods).xRead?;
         let rc = read(file, bytes.as_mut_ptr().cast(), 16, 0);
         // A file shorter than 16 bytes is filled up with zeros.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Explanation, FailedCall};
-use crate::platform::path_facts::{beside, describe, may};
+use crate::platform::path_facts::{can_access, owner_and_mode, sidecar};
 use crate::settings::Access;
 use crate::sqlite;
 use crate::sqlite::handle;
@@ -28,7 +28,7 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
             format!(
                 "it is a WAL database without a -shm in a directory that may not be written: {} ({})",
                 parent.display(),
-                describe(parent)
+                owner_and_mode(parent)
             ),
             "even a reader needs to create the -shm: make the directory writable, or open with immutable=1 if nobody \
              writes the file",
@@ -36,7 +36,7 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
     }
     if subject.access == Access::Read && rc == sqlite::SQLITE_READONLY_RECOVERY {
         return Explanation::new(
-            format!("its {} has to be recovered first, which needs write permission", beside(path, "-wal").display()),
+            format!("its {} has to be recovered first, which needs write permission", sidecar(path, "-wal").display()),
             "open it once as a user who may write it, which recovers it",
         );
     }
@@ -49,7 +49,7 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
     match rc {
         sqlite::SQLITE_READONLY_CANTLOCK | sqlite::SQLITE_READONLY_CANTINIT | sqlite::SQLITE_READONLY_RECOVERY => {
             Explanation::new(
-                format!("its {} cannot be written, which WAL needs", beside(path, "-shm").display()),
+                format!("its {} cannot be written, which WAL needs", sidecar(path, "-shm").display()),
                 "give this user write permission on the -shm and the directory",
             )
         }
@@ -76,27 +76,27 @@ pub(crate) unsafe fn other_format(db: *mut sqlite::sqlite3) -> Option<Explanatio
 
 /// A journal with content whose transaction was cut off.
 fn hot_journal(path: &Path) -> Explanation {
-    let journal = beside(path, "-journal");
+    let journal = sidecar(path, "-journal");
     Explanation::new(
         format!(
             "a process that crashed left {}, which has to be rolled back first, and that needs write permission on the \
              database and its directory ({})",
             journal.display(),
-            describe(path.parent().unwrap_or(Path::new("/")))
+            owner_and_mode(path.parent().unwrap_or(Path::new("/")))
         ),
         "open it once as a user who may write both; never delete the journal",
     )
 }
 
 fn has_hot_journal(path: &Path) -> bool {
-    std::fs::metadata(beside(path, "-journal")).is_ok_and(|meta| meta.len() > 0)
+    std::fs::metadata(sidecar(path, "-journal")).is_ok_and(|meta| meta.len() > 0)
 }
 
 /// How somebody who may not write can still read, for a hint.
 fn to_read(path: &Path) -> &'static str {
-    let writes_dir = path.parent().is_some_and(|parent| may(parent, libc::W_OK));
+    let writes_dir = path.parent().is_some_and(|parent| can_access(parent, libc::W_OK));
     // A reader of a WAL database needs the -shm; whether it is one is in its header, which is not read here.
-    if writes_dir || beside(path, "-shm").exists() {
+    if writes_dir || sidecar(path, "-shm").exists() {
         "open it with mode=ro"
     } else {
         "open it with mode=ro (a WAL database with immutable=1, which takes for granted that nobody writes it)"
@@ -105,13 +105,13 @@ fn to_read(path: &Path) -> &'static str {
 
 /// Why a file that exists cannot be written; `None` when the file system would allow it.
 pub(crate) fn on_disk(path: &Path) -> Option<Explanation> {
-    let unwritable = |path: &Path| !may(path, libc::W_OK);
+    let unwritable = |path: &Path| !can_access(path, libc::W_OK);
     if has_hot_journal(path) && (unwritable(path) || path.parent().is_some_and(unwritable)) {
         return Some(hot_journal(path));
     }
     if crate::platform::filesystem::read_only(path) {
-        let has_rows = std::fs::metadata(beside(path, "-wal")).is_ok_and(|meta| meta.len() > 0);
-        if has_rows && !beside(path, "-shm").exists() {
+        let has_rows = std::fs::metadata(sidecar(path, "-wal")).is_ok_and(|meta| meta.len() > 0);
+        if has_rows && !sidecar(path, "-shm").exists() {
             return Some(super::cantopen::on_read_only(path));
         }
         return Some(Explanation::new(
@@ -119,25 +119,25 @@ pub(crate) fn on_disk(path: &Path) -> Option<Explanation> {
             "remount it writable, or open with mode=ro (immutable=1 when nobody writes it)",
         ));
     }
-    if !may(path, libc::W_OK) {
+    if !can_access(path, libc::W_OK) {
         return Some(Explanation::new(
-            format!("the file may not be written ({})", describe(path)),
+            format!("the file may not be written ({})", owner_and_mode(path)),
             format!("make it writable for this user (chmod u+w, chown), or {}", to_read(path)),
         ));
     }
     for suffix in ["-wal", "-shm", "-journal"] {
-        let companion = beside(path, suffix);
-        if companion.exists() && !may(&companion, libc::W_OK) {
+        let companion = sidecar(path, suffix);
+        if companion.exists() && !can_access(&companion, libc::W_OK) {
             return Some(Explanation::new(
-                format!("its {} may not be written ({})", companion.display(), describe(&companion)),
+                format!("its {} may not be written ({})", companion.display(), owner_and_mode(&companion)),
                 "give it the database's owner (chown), or run as that user",
             ));
         }
     }
     let parent = path.parent()?;
-    (!may(parent, libc::W_OK)).then(|| {
+    (!can_access(parent, libc::W_OK)).then(|| {
         Explanation::new(
-            format!("the directory {} may not be written ({})", parent.display(), describe(parent)),
+            format!("the directory {} may not be written ({})", parent.display(), owner_and_mode(parent)),
             format!(
                 "SQLite creates the -wal, -shm or -journal there: give this user write permission on the directory, or {}",
                 to_read(path)

@@ -30,14 +30,14 @@ static GRACE_MS: AtomicU64 = AtomicU64::new(0);
 static DONE: AtomicBool = AtomicBool::new(false);
 
 /// Whether the process is shutting down: no transaction may begin.
-pub(crate) fn begun() -> bool {
+pub(crate) fn has_begun() -> bool {
     signals::arrived()
 }
 
 /// # Errors
 /// `KEEL_SHUTTING_DOWN`.
-pub(crate) fn refuse() -> Result<()> {
-    if begun() {
+pub(crate) fn refuse_if_begun() -> Result<()> {
+    if has_begun() {
         return Err(Error::new(codes::SHUTTING_DOWN, "the process is shutting down: no transaction may begin"));
     }
     Ok(())
@@ -126,7 +126,7 @@ pub(crate) fn wait_at_exit() -> AtExit {
     /// For how long a subscriber may keep the thread: it may wait for a lock that this very thread holds.
     const SUBSCRIBERS: Duration = Duration::from_secs(2);
     const LOOK: Duration = Duration::from_millis(1);
-    if !begun() {
+    if !has_begun() {
         return AtExit::NotBegun;
     }
     // Who exits will end no transaction any more.

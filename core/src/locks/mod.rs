@@ -9,12 +9,12 @@ pub mod processes;
 use std::path::Path;
 
 use crate::platform::file_id::{FileId, file_id};
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 use crate::platform::procfs::{self, PosixLock};
 
 /// The two files of a database that SQLite locks: itself, and its `-shm` where there is one. `None` without a database.
 pub(crate) fn locked_files(path: &Path) -> Option<Vec<FileId>> {
-    Some([Some(file_id(path)?), file_id(&beside(path, "-shm"))].into_iter().flatten().collect())
+    Some([Some(file_id(path)?), file_id(&sidecar(path, "-shm"))].into_iter().flatten().collect())
 }
 
 /// The locks on these files that the system tells of; `None` where it tells of none. On Linux that is every lock of the

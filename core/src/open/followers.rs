@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{as_sqlite, target};
+use super::{pragma_value, target};
 use crate::connection::attached::Followers;
 use crate::settings::{Id, Resolved, words};
 use crate::vfs::attached::Policy;
@@ -17,7 +17,7 @@ const FOLLOWING: [Id; 5] = [Id::Synchronous, Id::CacheSize, Id::JournalSizeLimit
 pub(super) fn followers(resolved: &Resolved, watch: Option<&Arc<FileMonitor>>, wish: Option<Wish>) -> Followers {
     let settings = resolved.settings.clone();
     let durable = matches!(settings.synchronous(), Some(words::Synchronous::Full | words::Synchronous::Extra));
-    let pragmas = FOLLOWING.into_iter().filter_map(|id| Some((id, as_sqlite(id, settings.get(id)?)))).collect();
+    let pragmas = FOLLOWING.into_iter().filter_map(|id| Some((id, pragma_value(id, settings.get(id)?)))).collect();
     let persist_wal = settings.bool(Id::PersistWal);
     let subscribers = watch.map(|watch| watch.subscribers().clone()).unwrap_or_default();
     let check = move |path: &Path| target::check_attached(path, &settings);

@@ -112,5 +112,5 @@ pub(crate) fn read(opening: &Opening, op: c_int) -> bool {
 /// SQLite's compile-time version text.
 pub(crate) fn version() -> String {
     // SAFETY: a static string.
-    unsafe { handle::owned(sqlite::sqlite3_libversion()) }.unwrap_or_default()
+    unsafe { handle::copy_text(sqlite::sqlite3_libversion()) }.unwrap_or_default()
 }

@@ -12,7 +12,7 @@ use super::Opening;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::platform::file_id::FileStamp;
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 use crate::report::OpenReport;
 use crate::settings::{Id, Resolved, Settings, Target, Value};
 use crate::sqlite;
@@ -117,8 +117,8 @@ struct Around {
 fn around(path: &Path) -> Around {
     Around {
         main: FileStamp::at(path),
-        wal: std::fs::metadata(beside(path, "-wal")).ok().map(|meta| meta.len()),
-        shm: std::fs::metadata(beside(path, "-shm")).is_ok(),
+        wal: std::fs::metadata(sidecar(path, "-wal")).ok().map(|meta| meta.len()),
+        shm: std::fs::metadata(sidecar(path, "-shm")).is_ok(),
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) fn tighten(resolved: &mut Resolved) {
 
 /// Decides by what lies beside the database; nothing is opened.
 pub(super) fn first_look(path: &Path, settings: &Settings) -> Result<ReadPath> {
-    let exists = |suffix: &str| std::fs::metadata(beside(path, suffix)).ok();
+    let exists = |suffix: &str| std::fs::metadata(sidecar(path, suffix)).ok();
     if settings.bool(Id::Immutable) {
         return Ok(ReadPath::Plain);
     }
@@ -154,7 +154,7 @@ pub(super) fn first_look(path: &Path, settings: &Settings) -> Result<ReadPath> {
             sqlite::SQLITE_CANTOPEN,
             format!(
                 "{} has {size} bytes and no -shm: no process has the database open, and reading it would create one",
-                beside(path, "-wal").display()
+                sidecar(path, "-wal").display()
             ),
         )
         .with_hint("open and close it once in the usual way, which moves the -wal into the database")
@@ -167,7 +167,7 @@ pub(super) fn is_wal(opening: &Opening) -> bool {
     let mut versions = [0u8; 2];
     // SAFETY: the handle is open and nobody else has it; two bytes fit the buffer.
     unsafe {
-        let Some(file) = handle::file(opening.raw) else { return false };
+        let Some(file) = handle::file_object(opening.raw) else { return false };
         match (*(*file).pMethods).xRead {
             Some(read) => read(file, versions.as_mut_ptr().cast(), 2, 18) == sqlite::SQLITE_OK && versions == [2, 2],
             None => false,

@@ -21,9 +21,9 @@ pub(super) fn set(opening: &Opening, settings: &Settings) -> Result<()> {
     loop {
         // SAFETY: the handle is open and nobody else has it yet.
         let outcome = unsafe {
-            match handle::text(opening.raw, c"PRAGMA journal_mode") {
+            match handle::query_text(opening.raw, c"PRAGMA journal_mode") {
                 Ok(has) if has.as_deref() == Some(wanted) => return Ok(()),
-                Ok(_) => handle::run(opening.raw, format!("PRAGMA journal_mode={wanted}")),
+                Ok(_) => handle::query_owned_sql(opening.raw, format!("PRAGMA journal_mode={wanted}")),
                 Err(rc) => Err(rc),
             }
         };

@@ -31,7 +31,7 @@ use sequence::{Owners, open_new};
 
 pub(crate) use hardening::{read as read_switch, version as sqlite_version};
 pub(crate) use opening::Opening;
-pub(crate) use pragmas::as_sqlite;
+pub(crate) use pragmas::pragma_value;
 pub(crate) use sequence::destination;
 
 impl Connection {

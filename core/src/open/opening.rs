@@ -30,7 +30,7 @@ pub(crate) struct Opening {
     pub watch: Option<Arc<FileMonitor>>,
     waiting: Option<Box<BusyHandler>>,
     /// What SQLite answered when it was set.
-    pub(crate) answers: RefCell<Vec<(Id, Option<String>)>>,
+    pub(crate) pragma_answers: RefCell<Vec<(Id, Option<String>)>>,
     path_note: Option<&'static str>,
 }
 
@@ -56,7 +56,7 @@ impl Opening {
     /// Runs a statement; the first column of its first row.
     pub(crate) fn run(&self, sql: String, step: &'static str) -> Result<Option<String>> {
         // SAFETY: the handle is open and nobody else has it yet.
-        unsafe { handle::run(self.raw, sql) }.map_err(|rc| self.fail(rc, step))
+        unsafe { handle::query_owned_sql(self.raw, sql) }.map_err(|rc| self.fail(rc, step))
     }
 
     pub(super) fn install_busy_handler(&mut self, settings: &Settings) {
@@ -150,7 +150,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
         access,
         watch: None,
         waiting: None,
-        answers: RefCell::default(),
+        pragma_answers: RefCell::default(),
         path_note: resolved
             .triple_slash
             .then_some("sqlite:///x is the absolute path /x; for a relative file write sqlite:x"),
@@ -217,7 +217,7 @@ fn vfs_names() -> Vec<String> {
     unsafe {
         let mut vfs = sqlite::sqlite3_vfs_find(ptr::null());
         while !vfs.is_null() {
-            names.extend(handle::owned((*vfs).zName));
+            names.extend(handle::copy_text((*vfs).zName));
             vfs = (*vfs).pNext;
         }
     }

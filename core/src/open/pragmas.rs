@@ -16,7 +16,7 @@ const ORDERED: &[Id] = &[Id::JournalMode, Id::LockingMode, Id::ForeignKeys, Id::
 const ANSWERED: &[Id] = &[Id::JournalSizeLimit, Id::MmapSize, Id::LockingMode];
 
 /// The number by which SQLite knows a setting's word, or the value itself: what the pragma takes and reads back.
-pub(crate) fn as_sqlite(id: Id, value: &Value) -> String {
+pub(crate) fn pragma_value(id: Id, value: &Value) -> String {
     match (id.setting().kind, value) {
         // These two answer with the word.
         (_, Value::Word(word)) if matches!(id, Id::JournalMode | Id::LockingMode) => (*word).to_owned(),
@@ -32,11 +32,11 @@ fn set(opening: &Opening, settings: &Settings, id: Id, step: &'static str) -> Re
         (Id::ApplicationId, Value::Int(value)) => (*value as u32 as i32).to_string(),
         // Only the word sets it; the number is what it reads back as.
         (Id::SecureDelete, Value::Word(word)) => (*word).to_owned(),
-        (_, value) => as_sqlite(id, value),
+        (_, value) => pragma_value(id, value),
     };
     let answer = opening.run(format!("PRAGMA {}={value}", id.key()), step)?;
     if ANSWERED.contains(&id) {
-        opening.answers.borrow_mut().push((id, answer));
+        opening.pragma_answers.borrow_mut().push((id, answer));
     }
     Ok(())
 }
@@ -55,7 +55,7 @@ pub(super) fn refuse_create_only(opening: &Opening, settings: &Settings) -> Resu
         let has = opening.run(format!("PRAGMA {}", id.key()), "create")?.unwrap_or_default();
         let wanted = match value {
             Value::Int(value) if *id == Id::ApplicationId => (*value as u32 as i32).to_string(),
-            value => as_sqlite(*id, value),
+            value => pragma_value(*id, value),
         };
         if has != wanted {
             let place = opening.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();

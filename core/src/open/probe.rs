@@ -15,10 +15,11 @@ pub(super) fn probe(opening: &mut Opening) -> Result<bool> {
     let raw = opening.raw;
     // SAFETY: the handle is open and nobody else has it yet.
     let read = unsafe {
-        handle::with_text(raw, c"SELECT count(*) FROM sqlite_schema", |tables| {
+        handle::query_text_with(raw, c"SELECT count(*) FROM sqlite_schema", |tables| {
             // Where a table is, there are pages.
-            let pages = if tables.as_deref() == Some("0") { handle::text(raw, c"PRAGMA page_count")? } else { None };
-            Ok((pages, handle::text(raw, c"PRAGMA application_id")?))
+            let pages =
+                if tables.as_deref() == Some("0") { handle::query_text(raw, c"PRAGMA page_count")? } else { None };
+            Ok((pages, handle::query_text(raw, c"PRAGMA application_id")?))
         })
     };
     match read {
@@ -26,7 +27,7 @@ pub(super) fn probe(opening: &mut Opening) -> Result<bool> {
             let new = pages.as_deref() == Some("0");
             if !new {
                 // Of a database that exists it is never set.
-                opening.answers.get_mut().push((Id::ApplicationId, application));
+                opening.pragma_answers.get_mut().push((Id::ApplicationId, application));
             }
             Ok(new)
         }

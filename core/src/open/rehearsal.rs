@@ -6,7 +6,7 @@ use std::path::Path;
 use super::target::{check_existing, check_file_system, makes_directories, side_files};
 use crate::error::Result;
 use crate::explain::{FailedCall, explain};
-use crate::platform::path_facts::{Obstacle, beside, may, obstacle};
+use crate::platform::path_facts::{Obstacle, can_access, path_obstacle, sidecar};
 use crate::preflight::orphan_wal;
 use crate::report::OpenReport;
 use crate::settings::words::OnOrphanWal;
@@ -31,22 +31,22 @@ pub fn rehearse(resolved: &Resolved, wal: Option<bool>) -> Result<()> {
         orphan_wal::check(path, false)?;
     }
     let Ok(meta) = fs::metadata(path) else {
-        let above = match obstacle(parent) {
+        let above = match path_obstacle(parent) {
             Some(Obstacle::Missing(first)) if makes_directories(resolved, access) => first.parent().map(Path::to_owned),
             Some(_) => None,
             None => Some(parent.to_owned()),
         };
-        let can_create = access == Access::Create && above.is_some_and(|dir| may(&dir, libc::W_OK | libc::X_OK));
+        let can_create = access == Access::Create && above.is_some_and(|dir| can_access(&dir, libc::W_OK | libc::X_OK));
         return if can_create { Ok(()) } else { Err(failure(sqlite::SQLITE_CANTOPEN)) };
     };
     check_existing(path, &meta, &side_files, settings, access, &mut report)?;
-    let hidden = |file: &Path| fs::metadata(file).is_ok() && !may(file, libc::R_OK);
-    if hidden(path) || ["-wal", "-shm", "-journal"].iter().any(|suffix| hidden(&beside(path, suffix))) {
+    let hidden = |file: &Path| fs::metadata(file).is_ok() && !can_access(file, libc::R_OK);
+    if hidden(path) || ["-wal", "-shm", "-journal"].iter().any(|suffix| hidden(&sidecar(path, suffix))) {
         return Err(failure(sqlite::SQLITE_CANTOPEN));
     }
     // A reader of a WAL needs the -shm, and creates one where there is none.
     let needs_shm = access == Access::Read && wal == Some(true) && !settings.bool(Id::Immutable);
-    if needs_shm && fs::metadata(beside(path, "-shm")).is_err() && !may(parent, libc::W_OK) {
+    if needs_shm && fs::metadata(sidecar(path, "-shm")).is_err() && !can_access(parent, libc::W_OK) {
         return Err(failure(sqlite::SQLITE_READONLY_DIRECTORY));
     }
     Ok(())

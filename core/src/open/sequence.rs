@@ -48,7 +48,7 @@ struct Handle {
 pub(super) fn open_new(resolved: Resolved, options: &Options, owners: Owners) -> Result<Arc<Connection>> {
     let began = Instant::now();
     let _confined = confine(resolved.roots.as_ref());
-    shutdown::refuse().map_err(at("open"))?;
+    shutdown::refuse_if_begun().map_err(at("open"))?;
     initialize::initialise();
     initialize::take_recovered();
     let (settings, access) = (&resolved.settings, resolved.settings.access());
@@ -79,7 +79,7 @@ pub(super) fn open_new(resolved: Resolved, options: &Options, owners: Owners) ->
     report.elapsed = began.elapsed();
 
     let connection = assemble(handle, resolved, options, owners, report);
-    if let Err(error) = shutdown::refuse() {
+    if let Err(error) = shutdown::refuse_if_begun() {
         // It began meanwhile, and may have closed what it saw before this one was there.
         connection.close()?;
         return Err(error.with_step("open"));

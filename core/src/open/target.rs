@@ -11,7 +11,9 @@ use crate::platform::allowed_roots;
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::filesystem::{self, Reach};
 use crate::platform::new_file;
-use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle, strerror};
+use crate::platform::path_facts::{
+    Obstacle, can_access, kind_if_not_file, owner_and_mode, path_obstacle, sidecar, strerror,
+};
 use crate::preflight::orphan_wal;
 use crate::report::OpenReport;
 use crate::settings::Access;
@@ -87,7 +89,7 @@ impl Prepared {
 /// As for one that is opened: `KEEL_ORPHAN_WAL`, `KEEL_HARD_LINKS`, `KEEL_NETWORK_FS`, `KEEL_NOT_A_FILE` and the like.
 pub(super) fn check_attached(path: &Path, settings: &Settings) -> Result<Admitted> {
     // One that may only be read is attached as such, in silence.
-    let access = if may(path, libc::W_OK) { settings.access() } else { Access::Read };
+    let access = if can_access(path, libc::W_OK) { settings.access() } else { Access::Read };
     let mut report = OpenReport::default();
     let side_files = side_files(path)?;
     let reach = check_file_system(path, settings, &mut report)?;
@@ -133,7 +135,7 @@ fn make_directories(parent: &Path, resolved: &Resolved, report: &mut OpenReport)
     if parent.is_dir() {
         return Ok(());
     }
-    let Some(Obstacle::Missing(first)) = obstacle(parent) else { return Ok(()) };
+    let Some(Obstacle::Missing(first)) = path_obstacle(parent) else { return Ok(()) };
     // What is there now is real; what is made from there on is no link.
     let from = first.parent().unwrap_or(Path::new("/"));
     let (real, way) = (fs::canonicalize(from), parent.strip_prefix(from).unwrap_or(Path::new("")));
@@ -163,7 +165,7 @@ fn make_directories(parent: &Path, resolved: &Resolved, report: &mut OpenReport)
                 first.display(),
                 strerror(errno),
                 above.display(),
-                describe(above)
+                owner_and_mode(above)
             ),
         )
         .with_hint(hint)
@@ -215,10 +217,10 @@ pub(super) fn check_file_system(path: &Path, settings: &Settings, report: &mut O
 pub(super) fn side_files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for suffix in ["-wal", "-shm", "-journal"] {
-        let file = beside(path, suffix);
+        let file = sidecar(path, suffix);
         let Ok(meta) = fs::symlink_metadata(&file) else { continue };
         // A link SQLite does not follow.
-        if let Some(kind) = kind(&meta).filter(|_| !meta.is_symlink()) {
+        if let Some(kind) = kind_if_not_file(&meta).filter(|_| !meta.is_symlink()) {
             return Err(not_a_file(&file, kind, "SQLite keeps a file of its own under that name: move it away"));
         }
         found.push(file);
@@ -238,7 +240,7 @@ pub(super) fn check_existing(
     access: Access,
     report: &mut OpenReport,
 ) -> Result<()> {
-    if let Some(kind) = kind(meta) {
+    if let Some(kind) = kind_if_not_file(meta) {
         let hint = if meta.is_dir() { "name the database file inside the directory" } else { "name a regular file" };
         return Err(not_a_file(path, kind, hint));
     }
@@ -270,17 +272,17 @@ pub(super) fn check_existing(
     // Before SQLite opens it: read-only it would succeed, and leave a -shm that it then may not remove.
     if access != Access::Read
         && settings.get(Id::Vfs).is_none()
-        && !(may(path, libc::R_OK | libc::W_OK)
-            && path.parent().is_some_and(|dir| may(dir, libc::W_OK))
+        && !(can_access(path, libc::R_OK | libc::W_OK)
+            && path.parent().is_some_and(|dir| can_access(dir, libc::W_OK))
             // Those of a reader of another user lock everybody out: the database is opened all the same, and the first
             // write fails.
-            && side_files.iter().all(|file| may(file, libc::W_OK)))
-        && may(path, libc::R_OK)
+            && side_files.iter().all(|file| can_access(file, libc::W_OK)))
+        && can_access(path, libc::R_OK)
         && let Some(found) = on_disk(path)
     {
         return Err(not_writable(path, &found.why, &found.hint));
     }
-    let wal = beside(path, "-wal");
+    let wal = sidecar(path, "-wal");
     if settings.bool(Id::Immutable) && fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
         return Err(Error::new(
             codes::CONFLICT,
@@ -301,7 +303,7 @@ pub(super) fn locks_the_owner_out(path: &Path) -> Option<String> {
     if me == 0 || main.uid() == me {
         return None;
     }
-    let file = ["-shm", "-wal"].iter().map(|suffix| beside(path, suffix)).find(|file| {
+    let file = ["-shm", "-wal"].iter().map(|suffix| sidecar(path, suffix)).find(|file| {
         fs::metadata(file).is_ok_and(|meta| {
             let by_group = meta.gid() == main.gid() && meta.mode() & 0o020 != 0;
             meta.uid() == me && meta.mode() & 0o002 == 0 && !by_group
@@ -311,7 +313,7 @@ pub(super) fn locks_the_owner_out(path: &Path) -> Option<String> {
         "{} was created by this connection, which only reads ({}): while it is there, the database's owner (uid {}) cannot \
          write; open it as that user, or with the option inspect, which leaves nothing",
         file.display(),
-        describe(&file),
+        owner_and_mode(&file),
         main.uid()
     ))
 }
@@ -337,7 +339,9 @@ fn create_private(path: &Path, resolved: &Resolved) -> Result<Option<FileId>> {
     };
     if let Err(error) = made {
         // What else it may be SQLite will fail at and explain.
-        if error.kind() == std::io::ErrorKind::AlreadyExists || !path.parent().is_some_and(|dir| may(dir, libc::W_OK)) {
+        if error.kind() == std::io::ErrorKind::AlreadyExists
+            || !path.parent().is_some_and(|dir| can_access(dir, libc::W_OK))
+        {
             return Ok(None);
         }
         let errno = error.raw_os_error().unwrap_or(0);

@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::explain::{on_disk, other_format};
 use crate::open::compile_options;
 use crate::open::target::{Prepared, not_writable};
-use crate::open::{Opening, as_sqlite, read_switch, sqlite_version};
-use crate::platform::path_facts::describe as owner;
-use crate::platform::path_facts::may;
+use crate::open::{Opening, pragma_value, read_switch, sqlite_version};
+use crate::platform::path_facts::can_access;
+use crate::platform::path_facts::owner_and_mode as owner;
 use crate::report::{OpenReport, Row};
 use crate::settings::Access;
 use crate::settings::{Id, Settings, Step, TABLE, Value};
@@ -70,7 +70,7 @@ pub(crate) fn verify(
 
 /// What a pragma is now, as SQLite says: when it was set, by a switch, or asked.
 fn read_back(opening: &Opening, id: Id) -> Result<Option<String>> {
-    if let Some((_, answer)) = opening.answers.borrow().iter().rfind(|(other, _)| *other == id) {
+    if let Some((_, answer)) = opening.pragma_answers.borrow().iter().rfind(|(other, _)| *other == id) {
         return Ok(answer.clone());
     }
     if id == Id::ForeignKeys {
@@ -84,7 +84,7 @@ fn compare(opening: &Opening, id: Id, value: &Value, has: &str) -> Result<()> {
     let wanted = match (id, value) {
         (Id::ApplicationId, Value::Int(value)) => (*value as u32 as i32).to_string(),
         // SQLite's numbers are 0 off, 1 on, 2 fast, as in the table.
-        _ => as_sqlite(id, value),
+        _ => pragma_value(id, value),
     };
     if has == wanted {
         return Ok(());
@@ -115,7 +115,7 @@ fn writable(opening: &Opening, path: &Path) -> Result<()> {
     // SAFETY: the handle is open and nobody else has it yet.
     let read_only = unsafe { sqlite::sqlite3_db_readonly(opening.raw, c"main".as_ptr()) } != 0;
     let parent = path.parent().unwrap_or(Path::new("/"));
-    let directory = may(parent, libc::W_OK | libc::X_OK);
+    let directory = can_access(parent, libc::W_OK | libc::X_OK);
     if !read_only && directory {
         return Ok(());
     }
@@ -164,7 +164,7 @@ pub(crate) fn describe(opening: &Opening, settings: &Settings, report: &mut Open
     }
     report.fact("sqlite_version", sqlite_version());
     // SAFETY: a static string.
-    report.fact("sqlite_source_id", unsafe { handle::owned(sqlite::sqlite3_sourceid()) }.unwrap_or_default());
+    report.fact("sqlite_source_id", unsafe { handle::copy_text(sqlite::sqlite3_sourceid()) }.unwrap_or_default());
     let differences = compile_options::differences();
     report.fact("sqlite_build", if differences.is_empty() { "litekeel" } else { "other" });
     if !differences.is_empty() {

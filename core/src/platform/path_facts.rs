@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Whether this process, with its effective user and groups, may access `path` as `mode` (`R_OK`, `W_OK`, `X_OK`).
-pub(crate) fn may(path: &Path, mode: i32) -> bool {
+pub(crate) fn can_access(path: &Path, mode: i32) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
     // SAFETY: a NUL-terminated path; no memory is handed over.
     unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) == 0 }
@@ -15,7 +15,7 @@ pub(crate) fn may(path: &Path, mode: i32) -> bool {
 
 /// `owned by alice (uid 1000), mode 0644`, with who is asking. The name is that of `/etc/passwd`: the system's other
 /// directories of users may be across a network, and a message must not wait for one.
-pub(crate) fn describe(path: &Path) -> String {
+pub(crate) fn owner_and_mode(path: &Path) -> String {
     match fs::metadata(path) {
         Ok(meta) => format!(
             "owned by {}, mode {:04o}; this process runs as {}",
@@ -61,13 +61,13 @@ pub(crate) enum Obstacle {
 }
 
 /// Walks `directory` from the root; `None` when it exists and can be searched.
-pub(crate) fn obstacle(directory: &Path) -> Option<Obstacle> {
+pub(crate) fn path_obstacle(directory: &Path) -> Option<Obstacle> {
     let mut walked = PathBuf::new();
     for component in directory.components() {
         walked.push(component);
         match fs::metadata(&walked) {
             Ok(meta) if !meta.is_dir() => return Some(Obstacle::NotADirectory(walked)),
-            Ok(_) if !may(&walked, libc::X_OK) => return Some(Obstacle::NotSearchable(walked)),
+            Ok(_) if !can_access(&walked, libc::X_OK) => return Some(Obstacle::NotSearchable(walked)),
             Ok(_) => {}
             Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Some(Obstacle::Loop(walked)),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -81,7 +81,7 @@ pub(crate) fn obstacle(directory: &Path) -> Option<Obstacle> {
 }
 
 /// What a path names when it is no regular file: `a directory`, `a FIFO`…
-pub(crate) fn kind(meta: &fs::Metadata) -> Option<&'static str> {
+pub(crate) fn kind_if_not_file(meta: &fs::Metadata) -> Option<&'static str> {
     let kind = meta.file_type();
     if kind.is_file() {
         None
@@ -99,7 +99,7 @@ pub(crate) fn kind(meta: &fs::Metadata) -> Option<&'static str> {
 }
 
 /// `path` with a suffix of SQLite's: `-wal`, `-shm`, `-journal`.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn sidecar(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::platform::path_facts::{beside, strerror};
+use crate::platform::path_facts::{sidecar, strerror};
 
 /// Refuses (or, with `set_aside`, renames) a non-empty `-wal` beside a missing or empty database.
 ///
@@ -15,7 +15,7 @@ use crate::platform::path_facts::{beside, strerror};
 /// # Errors
 /// `KEEL_ORPHAN_WAL`; `KEEL_IO` when the renaming fails.
 pub(crate) fn check(database: &Path, set_aside: bool) -> Result<Option<PathBuf>> {
-    let wal = beside(database, "-wal");
+    let wal = sidecar(database, "-wal");
     // The WAL first: whoever creates a database writes it before its WAL. The other way round, a database created
     // between the two looks would pass for an orphan's.
     let size = fs::metadata(&wal).map_or(0, |meta| meta.len());
@@ -45,7 +45,7 @@ pub(crate) fn check(database: &Path, set_aside: bool) -> Result<Option<PathBuf>>
         .with_path(database));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    let aside = beside(database, &format!("-wal.orphan-{now}"));
+    let aside = sidecar(database, &format!("-wal.orphan-{now}"));
     fs::rename(&wal, &aside).map_err(|error| {
         let errno = error.raw_os_error().unwrap_or(0);
         Error::new(codes::IO, format!("{}: cannot be renamed: {}", wal.display(), strerror(errno)))

@@ -9,7 +9,7 @@ use crate::explain::on_disk;
 use crate::locks::processes;
 use crate::platform::filesystem;
 use crate::platform::filesystem::Reach;
-use crate::platform::path_facts::{Obstacle, beside, describe, kind, may, obstacle};
+use crate::platform::path_facts::{Obstacle, can_access, kind_if_not_file, owner_and_mode, path_obstacle, sidecar};
 use crate::preflight::orphan_wal;
 use crate::settings::words;
 use crate::settings::{Access, Id, Settings};
@@ -104,7 +104,7 @@ fn file(path: &Path, settings: &Settings) -> Finding {
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let why = match path.parent().and_then(obstacle) {
+            let why = match path.parent().and_then(path_obstacle) {
                 Some(Obstacle::Missing(first)) => {
                     format!("{place} does not exist; the first missing directory is {}", first.display())
                 }
@@ -117,23 +117,28 @@ fn file(path: &Path, settings: &Settings) -> Finding {
             return Finding::new(check, Level::Problem, why, remedy);
         }
         Err(error) => {
-            let at = match path.parent().and_then(obstacle) {
-                Some(Obstacle::NotSearchable(dir)) => format!(": {} ({})", dir.display(), describe(&dir)),
+            let at = match path.parent().and_then(path_obstacle) {
+                Some(Obstacle::NotSearchable(dir)) => format!(": {} ({})", dir.display(), owner_and_mode(&dir)),
                 _ => String::new(),
             };
             let remedy = "give this user access to every directory on the way (chmod +x)";
             return Finding::new(check, Level::Problem, format!("{place} cannot be looked at: {error}{at}"), remedy);
         }
     };
-    if let Some(kind) = kind(&meta) {
+    if let Some(kind) = kind_if_not_file(&meta) {
         return Finding::new(check, Level::Problem, format!("{place} is {kind}"), "name the database file itself");
     }
-    if !may(path, libc::R_OK) {
+    if !can_access(path, libc::R_OK) {
         let remedy = "give this user permission to read it, or run as its owner";
-        return Finding::new(check, Level::Problem, format!("{place} may not be read ({})", describe(path)), remedy);
+        return Finding::new(
+            check,
+            Level::Problem,
+            format!("{place} may not be read ({})", owner_and_mode(path)),
+            remedy,
+        );
     }
     let reads = settings.mode() == Some(words::Mode::Ro);
-    if let Some(finding) = (!reads && !may(path, libc::W_OK)).then(|| on_disk(path)).flatten() {
+    if let Some(finding) = (!reads && !can_access(path, libc::W_OK)).then(|| on_disk(path)).flatten() {
         return Finding::new(check, Level::Warning, format!("{place}: {}", finding.why), finding.hint);
     }
     if meta.len() == 0 {
@@ -149,11 +154,11 @@ fn file(path: &Path, settings: &Settings) -> Finding {
 
 fn directory(path: &Path, settings: &Settings) -> Finding {
     let dir = path.parent().unwrap_or(Path::new("/"));
-    if may(dir, libc::W_OK | libc::X_OK) {
+    if can_access(dir, libc::W_OK | libc::X_OK) {
         return Finding::new("directory", Level::Fine, format!("{} may be written", dir.display()), "");
     }
     if settings.access() == Access::Read {
-        let text = format!("{} may not be written ({})", dir.display(), describe(dir));
+        let text = format!("{} may not be written ({})", dir.display(), owner_and_mode(dir));
         let remedy = match settings.bool(Id::Immutable) {
             true => "",
             false => {
@@ -165,7 +170,11 @@ fn directory(path: &Path, settings: &Settings) -> Finding {
     Finding::new(
         "directory",
         Level::Warning,
-        format!("{} may not be written ({}): SQLite cannot create the -wal and -shm", dir.display(), describe(dir)),
+        format!(
+            "{} may not be written ({}): SQLite cannot create the -wal and -shm",
+            dir.display(),
+            owner_and_mode(dir)
+        ),
         "give this user write permission on the directory, or open with mode=ro while another process has it open",
     )
 }
@@ -205,7 +214,7 @@ fn file_system(path: &Path, settings: &Settings) -> Finding {
 
 fn space(path: &Path) -> Finding {
     let size = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
-    let needed = size(path) + size(&beside(path, "-wal"));
+    let needed = size(path) + size(&sidecar(path, "-wal"));
     match filesystem::free_bytes(path) {
         None => Finding::new("space", Level::Note, "free space unknown", ""),
         Some(free) if free < SCARCE => Finding::new(
@@ -254,18 +263,18 @@ fn links(path: &Path) -> Option<Finding> {
 fn owners(path: &Path) -> Finding {
     let Ok(main) = fs::metadata(path) else { return Finding::new("owners", Level::Note, "unknown", "") };
     for suffix in ["-wal", "-shm", "-journal"] {
-        let other = beside(path, suffix);
+        let other = sidecar(path, suffix);
         let Ok(meta) = fs::metadata(&other) else { continue };
         if (meta.uid(), meta.gid(), meta.mode() & 0o666) != (main.uid(), main.gid(), main.mode() & 0o666) {
             return Finding::new(
                 "owners",
                 Level::Warning,
-                format!("{} and the database differ in owner or mode ({})", other.display(), describe(&other)),
+                format!("{} and the database differ in owner or mode ({})", other.display(), owner_and_mode(&other)),
                 format!("chown --reference={0} {1} && chmod --reference={0} {1}", path.display(), other.display()),
             );
         }
     }
-    Finding::new("owners", Level::Fine, describe(path), "")
+    Finding::new("owners", Level::Fine, owner_and_mode(path), "")
 }
 
 fn orphaned(path: &Path) -> Option<Finding> {
@@ -278,7 +287,7 @@ fn journals(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Findi
         return vec![orphaned];
     }
     let mut found = Vec::new();
-    let size = |suffix: &str| fs::metadata(beside(path, suffix)).map(|meta| meta.len()).ok();
+    let size = |suffix: &str| fs::metadata(sidecar(path, suffix)).map(|meta| meta.len()).ok();
     let limit =
         settings.int(Id::JournalSizeLimit).filter(|limit| *limit > 0).map_or(LARGE_WAL, |limit| 4 * limit as u64);
     match size("-wal") {

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::platform::file_id::{FileId, file_id};
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 use crate::platform::procfs;
 use crate::preflight::loaded_sqlite;
 use crate::settings::words::ForeignSqlite;
@@ -71,10 +71,10 @@ pub(crate) fn check(path: &Path, action: Option<ForeignSqlite>) -> Result<Option
 
 fn look(path: &Path) -> Presence {
     let Some(file) = file_id(path) else { return Presence::None };
-    if !open_files::known() {
+    if !open_files::is_hooked() {
         return Presence::Unknown;
     }
-    let files: Vec<FileId> = [Some(file), file_id(&beside(path, "-shm"))].into_iter().flatten().collect();
+    let files: Vec<FileId> = [Some(file), file_id(&sidecar(path, "-shm"))].into_iter().flatten().collect();
     match locks(file, &files) {
         Presence::None => descriptors(&files),
         found => found,
@@ -100,8 +100,8 @@ fn locks(file: FileId, files: &[FileId]) -> Presence {
     let mut seen = 0;
     // Bounded: with ever new opens of ours nothing certain can be said, and nobody is accused.
     for _ in 0..LOOKS * 4 {
-        let before = open_files::steady();
-        if open_files::owns(files) {
+        let before = open_files::change_count();
+        if open_files::has_open(files) {
             return Presence::None;
         }
         let Some(locks) = procfs::posix_locks(files) else { return Presence::Unknown };
@@ -112,7 +112,7 @@ fn locks(file: FileId, files: &[FileId]) -> Presence {
         if !locks.iter().any(sqlite_bytes) {
             return Presence::None;
         }
-        if before.is_some() && open_files::steady() == before && !open_files::owns(files) {
+        if before.is_some() && open_files::change_count() == before && !open_files::has_open(files) {
             seen += 1;
             if seen == LOOKS {
                 return Presence::Foreign;

@@ -14,16 +14,16 @@ unsafe extern "C" {
 ///
 /// # Safety
 /// `db` is an open connection used by this thread alone.
-pub(crate) unsafe fn text(db: *mut sqlite::sqlite3, sql: &CStr) -> Result<Option<String>, c_int> {
+pub(crate) unsafe fn query_text(db: *mut sqlite::sqlite3, sql: &CStr) -> Result<Option<String>, c_int> {
     // SAFETY: the caller's promise.
-    unsafe { with_text(db, sql, Ok) }
+    unsafe { query_text_with(db, sql, Ok) }
 }
 
-/// As [`text`], and what `then` makes of it while the statement, and with it its read transaction, is still open.
+/// As [`query_text`], and what `then` makes of it while the statement, and with it its read transaction, is still open.
 ///
 /// # Safety
-/// As for [`text`].
-pub(crate) unsafe fn with_text<T>(
+/// As for [`query_text`].
+pub(crate) unsafe fn query_text_with<T>(
     db: *mut sqlite::sqlite3,
     sql: &CStr,
     then: impl FnOnce(Option<String>) -> Result<T, c_int>,
@@ -36,7 +36,7 @@ pub(crate) unsafe fn with_text<T>(
             return Err(rc);
         }
         let made = match sqlite::sqlite3_step(statement) {
-            sqlite::SQLITE_ROW => then(owned(sqlite::sqlite3_column_text(statement, 0).cast())),
+            sqlite::SQLITE_ROW => then(copy_text(sqlite::sqlite3_column_text(statement, 0).cast())),
             sqlite::SQLITE_DONE => then(None),
             rc => Err(rc),
         };
@@ -49,20 +49,20 @@ pub(crate) unsafe fn with_text<T>(
     }
 }
 
-/// Like [`text`], for SQL that is put together at run time.
+/// Like [`query_text`], for SQL that is put together at run time.
 ///
 /// # Safety
-/// As for [`text`].
-pub(crate) unsafe fn run(db: *mut sqlite::sqlite3, sql: String) -> Result<Option<String>, c_int> {
+/// As for [`query_text`].
+pub(crate) unsafe fn query_owned_sql(db: *mut sqlite::sqlite3, sql: String) -> Result<Option<String>, c_int> {
     let sql = CString::new(sql).map_err(|_| sqlite::SQLITE_MISUSE)?;
     // SAFETY: as promised by the caller.
-    unsafe { text(db, &sql) }
+    unsafe { query_text(db, &sql) }
 }
 
 /// The names of all databases and SQLite's objects for their files of a connection, the main one's first; not of those without a file yet.
 ///
 /// # Safety
-/// As for [`text`]. What is returned lives until the database is detached.
+/// As for [`query_text`]. What is returned lives until the database is detached.
 pub(crate) unsafe fn files(db: *mut sqlite::sqlite3) -> Vec<(String, *mut sqlite::sqlite3_file)> {
     let mut found = Vec::new();
     for number in 0.. {
@@ -74,7 +74,7 @@ pub(crate) unsafe fn files(db: *mut sqlite::sqlite3) -> Vec<(String, *mut sqlite
             }
             // 1 is the temporary database, which nobody else sees.
             if number != 1 {
-                found.extend(file_of(db, name).map(|file| (owned(name).unwrap_or_default(), file)));
+                found.extend(file_of(db, name).map(|file| (copy_text(name).unwrap_or_default(), file)));
             }
         }
     }
@@ -84,8 +84,8 @@ pub(crate) unsafe fn files(db: *mut sqlite::sqlite3) -> Vec<(String, *mut sqlite
 /// SQLite's object for the main database's file, whose methods can be called; `None` where there is no file yet.
 ///
 /// # Safety
-/// As for [`text`]. What is returned lives as long as the handle.
-pub(crate) unsafe fn file(db: *mut sqlite::sqlite3) -> Option<*mut sqlite::sqlite3_file> {
+/// As for [`query_text`]. What is returned lives as long as the handle.
+pub(crate) unsafe fn file_object(db: *mut sqlite::sqlite3) -> Option<*mut sqlite::sqlite3_file> {
     // SAFETY: the caller's promise.
     unsafe { file_of(db, c"main".as_ptr()) }
 }
@@ -104,7 +104,7 @@ unsafe fn file_of(db: *mut sqlite::sqlite3, name: *const c_char) -> Option<*mut 
 /// descriptor: a descriptor of our own would, when closed, drop every lock this process holds on the file.
 ///
 /// # Safety
-/// As for [`text`]; `db` may be null.
+/// As for [`query_text`]; `db` may be null.
 pub(crate) unsafe fn format_versions(db: *mut sqlite::sqlite3) -> Option<(u8, u8)> {
     if db.is_null() {
         return None;
@@ -112,7 +112,7 @@ pub(crate) unsafe fn format_versions(db: *mut sqlite::sqlite3) -> Option<(u8, u8
     let mut versions = [0u8; 2];
     // SAFETY: the caller's promise, and two bytes fit the buffer.
     unsafe {
-        let file = file(db)?;
+        let file = file_object(db)?;
         let read = (*(*file).pMethods).xRead?;
         (read(file, versions.as_mut_ptr().cast(), 2, 18) == sqlite::SQLITE_OK).then_some((versions[0], versions[1]))
     }
@@ -122,7 +122,7 @@ pub(crate) unsafe fn format_versions(db: *mut sqlite::sqlite3) -> Option<(u8, u8
 ///
 /// # Safety
 /// `text` is null or a NUL-terminated string that lives for this call.
-pub(crate) unsafe fn owned(text: *const c_char) -> Option<String> {
+pub(crate) unsafe fn copy_text(text: *const c_char) -> Option<String> {
     // SAFETY: checked for null; the rest is the caller's promise.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
@@ -130,18 +130,18 @@ pub(crate) unsafe fn owned(text: *const c_char) -> Option<String> {
 /// The message, and the errno, of the last failure on `db`.
 ///
 /// # Safety
-/// As for [`text`]; `db` may be null.
+/// As for [`query_text`]; `db` may be null.
 pub(crate) unsafe fn last_failure(db: *mut sqlite::sqlite3, rc: c_int) -> (String, i32) {
     // SAFETY: a handle that failed to open may be asked for its message; without a handle the code has a text.
     unsafe {
         if db.is_null() {
-            return (owned(sqlite::sqlite3_errstr(rc)).unwrap_or_default(), 0);
+            return (copy_text(sqlite::sqlite3_errstr(rc)).unwrap_or_default(), 0);
         }
         // The handle may have moved on to another failure since `rc` was returned.
         let message = if sqlite::sqlite3_extended_errcode(db) & 0xff == rc & 0xff {
-            owned(sqlite::sqlite3_errmsg(db))
+            copy_text(sqlite::sqlite3_errmsg(db))
         } else {
-            owned(sqlite::sqlite3_errstr(rc))
+            copy_text(sqlite::sqlite3_errstr(rc))
         };
         (message.unwrap_or_default(), sqlite::sqlite3_system_errno(db))
     }

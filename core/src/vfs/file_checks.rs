@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use crate::platform::file_id::{FileId, file_id};
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 #[cfg(target_os = "linux")]
 use crate::platform::procfs;
 use crate::sqlite;
@@ -75,7 +75,7 @@ pub(crate) fn wal_file(watch: &FileMonitor) -> Verdict {
 
 /// Whether the side file of this suffix is the one with this inode.
 pub(crate) fn named(watch: &FileMonitor, suffix: &str, ino: Option<u64>) -> Verdict {
-    match (ino, fs::metadata(beside(&watch.path, suffix))) {
+    match (ino, fs::metadata(sidecar(&watch.path, suffix))) {
         (None, _) => Verdict::Unknown,
         (Some(ino), Ok(meta)) if meta.ino() == ino => Verdict::Good,
         (Some(_), Ok(_)) => Verdict::Bad,
@@ -281,23 +281,23 @@ pub(crate) fn strangers(watch: &FileMonitor) -> Verdict {
 /// Whether this process has a descriptor of one of the files that this copy of SQLite did not open, and whether the file
 /// can be written through it.
 pub(crate) fn strange_descriptors(files: &[FileId]) -> (Verdict, bool) {
-    if !open_files::known() {
+    if !open_files::is_hooked() {
         return (Verdict::Unknown, false);
     }
     let mut seen = 0;
     for _ in 0..LOOKS * 4 {
-        let before = open_files::steady();
+        let before = open_files::change_count();
         let Ok(entries) = fs::read_dir(OPEN_DESCRIPTORS) else { return (Verdict::Unknown, false) };
         let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let strange: Vec<c_int> = numbers
             .filter(|fd| open_files::file_behind(*fd).is_some_and(|file| files.contains(&file)))
-            .filter(|fd| !open_files::is_ours(*fd))
+            .filter(|fd| !open_files::opened_by_us(*fd))
             .collect();
         if strange.is_empty() {
             return (Verdict::Good, false);
         }
         // With an open or a close of ours in between, the list and our books are of two moments.
-        if before.is_some() && open_files::steady() == before {
+        if before.is_some() && open_files::change_count() == before {
             seen += 1;
             if seen == LOOKS {
                 // SAFETY: any number may be asked for.

@@ -14,7 +14,7 @@ use crate::events::Subscribers;
 use crate::platform::clock::now_ms;
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::fork;
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 use crate::sqlite;
 use crate::vfs::attached::Attachment;
 use crate::vfs::file_state::{self, FileState};
@@ -246,7 +246,9 @@ impl FileMonitor {
     pub(crate) fn attached(&self, map: *mut u8) {
         let known = |suffix| {
             // Another file may have taken the name in the meantime.
-            file_id(&beside(&self.path, suffix)).filter(|file| open_files::owns(&[*file])).map_or(0, |file| file.ino)
+            file_id(&sidecar(&self.path, suffix))
+                .filter(|file| open_files::has_open(&[*file]))
+                .map_or(0, |file| file.ino)
         };
         // Under a VFS of somebody else's the files were opened where another shim saw it.
         if self.wal.load(Ordering::Acquire) == 0 {

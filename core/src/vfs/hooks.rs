@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::platform::fork::ForkMutex;
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 use crate::sqlite;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::{descriptor, file_checks, file_state, open_files, shim, wal_file, wal_guard};
@@ -154,7 +154,7 @@ fn deletion(wal: &Path) -> Deletion {
 /// What SQLite would delete gets another name.
 fn set_orphan_aside(wal: &Path) -> c_int {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    match std::fs::rename(wal, beside(wal, &format!(".orphan-{now}"))) {
+    match std::fs::rename(wal, sidecar(wal, &format!(".orphan-{now}"))) {
         Ok(()) => sqlite::SQLITE_OK,
         Err(_) => sqlite::SQLITE_IOERR_DELETE,
     }

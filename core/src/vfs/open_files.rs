@@ -71,13 +71,13 @@ pub(crate) fn install() {
     }
 }
 
-/// Whether [`install`] found the VFS, so that [`owns`] can be believed.
-pub(crate) fn known() -> bool {
+/// Whether [`install`] found the VFS, so that [`has_open`] can be believed.
+pub(crate) fn is_hooked() -> bool {
     OPEN.load(Ordering::Acquire) != 0
 }
 
 /// Whether this copy of SQLite has a descriptor of one of these files.
-pub(crate) fn owns(files: &[FileId]) -> bool {
+pub(crate) fn has_open(files: &[FileId]) -> bool {
     descriptors().values().any(|(file, _)| files.contains(file))
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn with_file<T>(file: FileId, look: impl FnOnce(c_int) -> T) -> Optio
 }
 
 /// Whether this copy of SQLite opened the descriptor.
-pub(crate) fn is_ours(fd: c_int) -> bool {
+pub(crate) fn opened_by_us(fd: c_int) -> bool {
     descriptors().contains_key(&fd)
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn inherited(file: FileId) -> bool {
 
 /// A number that grows with every open and close: the same before and after a look means that nothing changed in
 /// between. `None` while one is under way: then the books and the system differ, for as long as a close may take.
-pub(crate) fn steady() -> Option<u64> {
+pub(crate) fn change_count() -> Option<u64> {
     if UNDER_WAY.load(Ordering::SeqCst) == 0 { Some(CHANGES.load(Ordering::SeqCst)) } else { None }
 }
 

@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 use crate::vfs::file_monitor::FileMonitor;
 
 /// A larger database is not copied inside the call that finds out.
@@ -100,11 +100,11 @@ pub(crate) fn keep(
     let name = format!("{why}-{:08x}{:08x}-{now}", log.salts.0, log.salts.1);
     let place = match before.map(|before| &before.wal) {
         Some(Ok(place)) => place.clone(),
-        _ => beside(&watch.path, &format!("-wal.{name}")),
+        _ => sidecar(&watch.path, &format!("-wal.{name}")),
     };
     let wal = copy(&source, log.bytes(), &place).map(|()| place.clone());
     if let Some(old) = before.and_then(|before| before.database.as_ref()) {
-        let _ = (fs::remove_file(old), fs::remove_file(beside(old, "-wal")));
+        let _ = (fs::remove_file(old), fs::remove_file(sidecar(old, "-wal")));
     }
     let database = wal.is_ok().then(|| database(watch, &source, &log, &name, unchanged)).flatten();
     Some(Aside {
@@ -118,7 +118,7 @@ pub(crate) fn keep(
 /// A copy of the database with the log beside it, under a name that no other database has.
 fn database(watch: &FileMonitor, wal: &File, log: &Committed, name: &str, unchanged: Option<Stamp>) -> Option<PathBuf> {
     let fits = || {
-        let others = fs::metadata(beside(&watch.path, "-wal")).map_or(0, |meta| meta.len());
+        let others = fs::metadata(sidecar(&watch.path, "-wal")).map_or(0, |meta| meta.len());
         others == 0 && unchanged.is_some() && Stamp::of(watch) == unchanged
     };
     let source = borrowed(watch.descriptor()?);
@@ -126,19 +126,19 @@ fn database(watch: &FileMonitor, wal: &File, log: &Committed, name: &str, unchan
     if !fits() || size > LARGEST_COPY {
         return None;
     }
-    let place = beside(&watch.path, &format!(".{name}"));
-    let done = copy(&source, size, &place).and_then(|()| copy(wal, log.bytes(), &beside(&place, "-wal")));
+    let place = sidecar(&watch.path, &format!(".{name}"));
+    let done = copy(&source, size, &place).and_then(|()| copy(wal, log.bytes(), &sidecar(&place, "-wal")));
     if done.is_ok() && fits() {
         return Some(place);
     }
-    let _ = (fs::remove_file(&place), fs::remove_file(beside(&place, "-wal")));
+    let _ = (fs::remove_file(&place), fs::remove_file(sidecar(&place, "-wal")));
     None
 }
 
 /// Copies so many bytes to a new file with the owner and mode of the old one. Only a whole copy gets the name.
 fn copy(source: &File, bytes: u64, to: &Path) -> io::Result<()> {
     let meta = source.metadata()?;
-    let unfinished = beside(to, ".part");
+    let unfinished = sidecar(to, ".part");
     let mut target = OpenOptions::new().write(true).create_new(true).mode(meta.mode() & 0o777).open(&unfinished)?;
     let written = (|| {
         // As SQLite does when root creates a side file.

@@ -79,7 +79,7 @@ pub(crate) unsafe fn attached_to(db: *mut sqlite::sqlite3) -> Vec<(String, Arc<F
 pub(crate) unsafe fn install(db: *mut sqlite::sqlite3, path: &Path) -> Option<Arc<FileMonitor>> {
     // SAFETY: the caller's promise.
     unsafe {
-        let file = handle::file(db)?;
+        let file = handle::file_object(db)?;
         if let Some(watch) = watch_of(file) {
             watch.show_as(path);
             return Some(watch);

@@ -207,7 +207,7 @@ fn latch(watch: &FileMonitor, code: i32) {
     }
     let name = codes::lookup(code).map_or("", |row| row.name);
     let event = Event::new("unhealthy").text("code", name).text("message", sentence(watch, code));
-    watch.subscribers().tell_inside(events::named(event, Some(watch.place())));
+    watch.subscribers().emit_inside_call(events::with_database(event, Some(watch.place())));
     keep(watch);
 }
 
@@ -231,7 +231,7 @@ pub(crate) fn keep(watch: &FileMonitor) {
         .text("message", kept.describe());
     *aside = Some(kept);
     drop(aside);
-    watch.subscribers().tell_inside(events::named(event, Some(watch.place())));
+    watch.subscribers().emit_inside_call(events::with_database(event, Some(watch.place())));
 }
 
 /// Under the exclusive lock of the last close of a database that something else has written to: the WAL's frames belong to

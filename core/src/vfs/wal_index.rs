@@ -92,7 +92,7 @@ pub(crate) unsafe fn mapping(db: *mut sqlite::sqlite3) -> *const u8 {
     // SAFETY: the caller's promise; the methods are those of the file's VFS. A region that exists is returned as it is,
     // and without the flag to extend nothing is made larger.
     unsafe {
-        let Some(file) = handle::file(db) else { return std::ptr::null() };
+        let Some(file) = handle::file_object(db) else { return std::ptr::null() };
         let methods = &*(*file).pMethods;
         if let Some(shm_map) = methods.xShmMap.filter(|_| methods.iVersion >= 2) {
             shm_map(file, 0, REGION, 0, &raw mut map);

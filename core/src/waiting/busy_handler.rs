@@ -275,7 +275,7 @@ impl BusyHandler {
     /// Finds out who is in the way, once in a long wait that somebody wants to hear of: later it may be gone.
     fn record_holders(&self, waited: Duration) {
         let Some(queue) = &self.queue else { return };
-        if waited < REPORT_AFTER || self.holders_seen.borrow().is_some() || !queue.subscribers.heard() {
+        if waited < REPORT_AFTER || self.holders_seen.borrow().is_some() || !queue.subscribers.has_subscribers() {
             return;
         }
         let names = holders::blocking(&queue.path, Some(queue.id)).unwrap_or_default();

@@ -177,7 +177,7 @@ mod tests {
         false
     }
 
-    const REPORT_AFTER: Duration = Duration::from_secs(20);
+    const LONG: Duration = Duration::from_secs(20);
 
     #[test]
     fn who_came_first_is_served_first() {
@@ -192,7 +192,7 @@ mod tests {
                 let number = queue.take_ticket(None, thread, &condvar);
                 let (queue, order) = (queue.clone(), order.clone());
                 std::thread::spawn(move || {
-                    queue.wait(number, Instant::now() + REPORT_AFTER, Duration::ZERO, never);
+                    queue.wait(number, Instant::now() + LONG, Duration::ZERO, never);
                     order.lock().unwrap().push(thread);
                     queue.leave(number);
                 })
@@ -214,7 +214,7 @@ mod tests {
         let condvar = Arc::new(Condvar::new());
         let number = queue.take_ticket(None, 2, &condvar);
         let began = Instant::now();
-        queue.wait(number, began + REPORT_AFTER, Duration::ZERO, never);
+        queue.wait(number, began + LONG, Duration::ZERO, never);
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
         // Its owner was only slow: it has its old ticket again.
         queue.take_ticket(Some(leaked), 1, &Arc::new(Condvar::new()));
@@ -232,16 +232,14 @@ mod tests {
         let began = Instant::now();
         queue.wait(number, began + Duration::from_millis(60), Duration::ZERO, never);
         let took = began.elapsed();
-        assert!(took >= Duration::from_millis(60) && took < Duration::from_millis(160), "{took:?}");
+        assert!(took >= Duration::from_millis(60) && took < Duration::from_secs(5), "{took:?}");
         let barrier = Arc::new(Barrier::new(2));
         let given_up = Arc::new(AtomicUsize::new(0));
         let waiter = {
             let (queue, barrier, given_up) = (queue.clone(), barrier.clone(), given_up.clone());
             std::thread::spawn(move || {
                 barrier.wait();
-                queue.wait(number, Instant::now() + REPORT_AFTER, Duration::ZERO, || {
-                    given_up.load(Ordering::Relaxed) == 1
-                });
+                queue.wait(number, Instant::now() + LONG, Duration::ZERO, || given_up.load(Ordering::Relaxed) == 1);
             })
         };
         barrier.wait();

@@ -12,7 +12,7 @@ use crate::vfs::wal_index;
 use crate::vfs::wal_index::WalIndex;
 
 /// The log of one database, as its checkpointer sees it.
-pub(crate) struct Log(*mut sqlite::sqlite3);
+pub(crate) struct CheckpointConnection(*mut sqlite::sqlite3);
 
 /// What a checkpoint left.
 #[derive(Clone, Copy, Debug)]
@@ -25,15 +25,15 @@ pub(crate) struct Outcome {
 }
 
 // SAFETY: a connection of a SQLite that is compiled threadsafe, used under a mutex.
-unsafe impl Send for Log {}
+unsafe impl Send for CheckpointConnection {}
 
-impl Log {
+impl CheckpointConnection {
     pub(crate) const PASSIVE: c_int = sqlite::SQLITE_CHECKPOINT_PASSIVE;
     pub(crate) const RESTART: c_int = sqlite::SQLITE_CHECKPOINT_RESTART;
     pub(crate) const TRUNCATE: c_int = sqlite::SQLITE_CHECKPOINT_TRUNCATE;
 
     /// Opens the database at `path`, if that is still the file that is meant.
-    pub(crate) fn open(path: &Path, file: FileId, vfs: Option<&CStr>) -> Result<Log, String> {
+    pub(crate) fn open(path: &Path, file: FileId, vfs: Option<&CStr>) -> Result<CheckpointConnection, String> {
         let moved = || format!("{} is no longer the file that was opened", path.display());
         if file_id(path) != Some(file) {
             return Err(moved());
@@ -44,7 +44,7 @@ impl Log {
         // SAFETY: a NUL-terminated name; the handle is owned by the log, which closes it on every path.
         unsafe {
             let rc = sqlite::sqlite3_open_v2(name.as_ptr(), &mut db, flags, vfs.map_or(std::ptr::null(), CStr::as_ptr));
-            let log = Log(db);
+            let log = CheckpointConnection(db);
             if rc != sqlite::SQLITE_OK {
                 return Err(handle::last_failure(db, rc).0);
             }
@@ -52,7 +52,7 @@ impl Log {
             let mut on: c_int = 0;
             sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1 as c_int, &raw mut on);
             // Until it has read something a connection does not know that there is a WAL. This reads no schema.
-            handle::text(db, c"PRAGMA schema_version").map_err(|rc| handle::last_failure(db, rc).0)?;
+            handle::query_text(db, c"PRAGMA schema_version").map_err(|rc| handle::last_failure(db, rc).0)?;
             if file_id(path) != Some(file) {
                 return Err(moved());
             }
@@ -86,7 +86,7 @@ impl Log {
     pub(crate) fn index(&self) -> Option<WalIndex> {
         // SAFETY: as above; a checkpoint has been made, so the WAL is open where there is one.
         unsafe {
-            let journal = handle::text(self.0, c"PRAGMA journal_mode").ok()?;
+            let journal = handle::query_text(self.0, c"PRAGMA journal_mode").ok()?;
             if journal.as_deref() != Some("wal") {
                 return None;
             }
@@ -96,7 +96,7 @@ impl Log {
     }
 }
 
-impl Drop for Log {
+impl Drop for CheckpointConnection {
     fn drop(&mut self) {
         // SAFETY: opened here; it has no statements.
         unsafe { sqlite::sqlite3_close(self.0) };

@@ -19,7 +19,7 @@ use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_index::WalIndex;
 use crate::vfs::wal_keeper::{CheckpointPolicy, WalCare, WalKeeper};
 
-pub(crate) use super::file_checkpointer::File;
+pub(crate) use super::file_checkpointer::FileCheckpointer;
 
 /// The process's background thread and its files.
 struct Checkpointer {
@@ -30,7 +30,7 @@ struct Checkpointer {
 
 #[derive(Default)]
 struct Inner {
-    files: Vec<Arc<File>>,
+    files: Vec<Arc<FileCheckpointer>>,
     running: bool,
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn join(watch: &Arc<FileMonitor>, wish: Wish) {
     let file = match inner.files.iter().find(|file| file.id == watch.database) {
         Some(file) => file.clone(),
         None => {
-            let file = Arc::new(File::new(watch, wish.vfs));
+            let file = Arc::new(FileCheckpointer::new(watch, wish.vfs));
             inner.files.push(file.clone());
             file
         }
@@ -88,7 +88,7 @@ pub(crate) fn join(watch: &Arc<FileMonitor>, wish: Wish) {
     watch.take_care(WalCare { policy: wish.policy, keeper: file });
 }
 
-impl WalKeeper for File {
+impl WalKeeper for FileCheckpointer {
     fn committed(&self, policy: &CheckpointPolicy, index: &WalIndex) {
         self.after_commit(policy, index);
     }

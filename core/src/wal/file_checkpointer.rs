@@ -11,13 +11,13 @@ use super::checkpointer::locked;
 use crate::events::{self, Event};
 use crate::platform::clock::now_ms;
 use crate::platform::file_id::FileId;
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 use crate::sqlite;
 use crate::sqlite::handle::RawHandle;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_index::WalIndex;
 use crate::vfs::wal_keeper::CheckpointPolicy;
-use crate::wal::checkpoint_connection::{Log, Outcome};
+use crate::wal::checkpoint_connection::{CheckpointConnection, Outcome};
 use crate::wal::readers;
 
 /// Without a commit for so long, the WAL is moved and emptied; in milliseconds.
@@ -27,22 +27,22 @@ const PATIENCE: i32 = 20;
 /// How long after an attempt that could not finish the next one is made; in milliseconds.
 const PAUSE: u64 = 50;
 /// So many frames are moved in the committing thread at a time; more are left to the background.
-const FEW: i64 = 256;
+const INLINE_FRAMES: i64 = 256;
 /// So many near the cap, where a writer has to wait for them.
-const MANY: i64 = 1024;
+const INLINE_FRAMES_NEAR_CAP: i64 = 1024;
 /// How often a background checkpoint runs after what was written during the one before.
 const ROUNDS: u32 = 8;
 /// At most one `wal_stalled` in so many milliseconds.
 const STALLED_EVERY: u64 = 10_000;
 
 /// A database file whose WAL is taken care of.
-pub(crate) struct File {
+pub(crate) struct FileCheckpointer {
     pub(super) id: FileId,
     path: PathBuf,
     vfs: Option<CString>,
     pub(super) users: Mutex<Vec<Weak<FileMonitor>>>,
     /// Held while the file's connection is used.
-    log: Mutex<Option<Log>>,
+    log: Mutex<Option<CheckpointConnection>>,
     /// The same connection's handle, to interrupt it.
     running: Mutex<RawHandle>,
     ended: AtomicBool,
@@ -67,9 +67,9 @@ pub(crate) struct File {
     pages: AtomicI64,
 }
 
-impl File {
-    pub(super) fn new(watch: &FileMonitor, vfs: Option<CString>) -> File {
-        File {
+impl FileCheckpointer {
+    pub(super) fn new(watch: &FileMonitor, vfs: Option<CString>) -> FileCheckpointer {
+        FileCheckpointer {
             id: watch.database,
             path: watch.path.clone(),
             vfs,
@@ -126,7 +126,7 @@ impl File {
                 unsafe { sqlite::sqlite3_interrupt(running.0) };
             }
         }
-        self.finish(&mut locked(&self.log));
+        self.disconnect(&mut locked(&self.log));
     }
 
     /// Takes another connection's wish in. The file is one for all: the stricter wish counts.
@@ -149,22 +149,22 @@ impl File {
             self.make_due();
         }
         if policy.wal_max > 0 {
-            self.keep_under(policy.wal_max, index.bytes(index.frames.into()), left);
+            self.enforce_cap(policy.wal_max, index.bytes(index.frames.into()), left);
         }
         if policy.idle && !self.dirty.swap(true, Ordering::AcqRel) {
             self.wake();
         }
     }
 
-    fn finish(&self, log: &mut Option<Log>) {
+    fn disconnect(&self, log: &mut Option<CheckpointConnection>) {
         *locked(&self.running) = RawHandle(ptr::null_mut());
         *log = None;
     }
 
     /// The file's connection, opened if need be.
-    fn connect<'a>(&self, log: &'a mut Option<Log>) -> Option<&'a Log> {
+    fn connect<'a>(&self, log: &'a mut Option<CheckpointConnection>) -> Option<&'a CheckpointConnection> {
         if log.is_none() && !self.ended.load(Ordering::Acquire) {
-            match Log::open(&self.path, self.id, self.vfs.as_deref()) {
+            match CheckpointConnection::open(&self.path, self.id, self.vfs.as_deref()) {
                 Ok(opened) => {
                     *locked(&self.running) = RawHandle(opened.raw());
                     *log = Some(opened);
@@ -177,7 +177,7 @@ impl File {
 
     /// Keeps the log under its cap, in the thread that has just committed. From half of the cap on, so that it is still
     /// kept when a try or two meet a reader.
-    fn keep_under(&self, wal_max: i64, used: i64, left: i64) {
+    fn enforce_cap(&self, wal_max: i64, used: i64, left: i64) {
         if used < wal_max / 2 {
             return;
         }
@@ -187,10 +187,10 @@ impl File {
             // It tells who is in the way.
             self.make_due();
         }
-        if left > if near && patient { MANY } else { FEW } {
+        if left > if near && patient { INLINE_FRAMES_NEAR_CAP } else { INLINE_FRAMES } {
             self.make_due();
-        } else if near || (left >= FEW / 4 && now_ms() >= self.not_before.load(Ordering::Relaxed)) {
-            self.restart_here(wal_max, near);
+        } else if near || (left >= INLINE_FRAMES / 4 && now_ms() >= self.not_before.load(Ordering::Relaxed)) {
+            self.checkpoint_on_commit(wal_max, near);
         }
     }
 
@@ -199,7 +199,7 @@ impl File {
     ///
     /// Near the cap a writer waits: for the background thread, for a disk that is slower than it, for readers of which
     /// there is always one. Not for one that has outlasted [`PATIENCE`] before.
-    fn restart_here(&self, wal_max: i64, near: bool) {
+    fn checkpoint_on_commit(&self, wal_max: i64, near: bool) {
         let began = Instant::now();
         let patience = if near && now_ms() >= self.patient_not_before.load(Ordering::Relaxed) { PATIENCE } else { 0 };
         let mut slot = loop {
@@ -212,18 +212,18 @@ impl File {
             }
         };
         let good = self.connect(&mut slot).is_some_and(|log| {
-            let moved = self.checkpoint(log, Log::PASSIVE, 0);
+            let moved = self.checkpoint(log, CheckpointConnection::PASSIVE, 0);
             let large = self.size() > wal_max;
             if !near && !large {
                 return moved.is_some_and(|moved| moved.frames == moved.done);
             }
-            let mode = if large { Log::TRUNCATE } else { Log::RESTART };
+            let mode = if large { CheckpointConnection::TRUNCATE } else { CheckpointConnection::RESTART };
             self.checkpoint(log, mode, patience).is_some_and(|outcome| !outcome.busy)
         });
         self.not_before.store(now_ms() + PAUSE, Ordering::Relaxed);
         if good {
             self.backoff.store(0, Ordering::Relaxed);
-            self.finish(&mut slot);
+            self.disconnect(&mut slot);
         } else {
             if patience > 0 {
                 // A reader that stays must not hold everybody up again and again.
@@ -241,18 +241,18 @@ impl File {
 
     /// The size of the `-wal`.
     fn size(&self) -> i64 {
-        std::fs::metadata(beside(&self.path, "-wal")).map_or(0, |meta| meta.len() as i64)
+        std::fs::metadata(sidecar(&self.path, "-wal")).map_or(0, |meta| meta.len() as i64)
     }
 
     /// One checkpoint; `None` when somebody else is at it, or it failed.
-    fn checkpoint(&self, log: &Log, mode: i32, patience: i32) -> Option<Outcome> {
+    fn checkpoint(&self, log: &CheckpointConnection, mode: i32, patience: i32) -> Option<Outcome> {
         let began = Instant::now();
         match log.checkpoint(mode, patience) {
             Ok(outcome) => {
                 let outcome = outcome?;
                 let Outcome { frames, done, .. } = outcome;
                 let news = self.moved.swap(done, Ordering::Relaxed) != done;
-                if news && (done > 0 || mode == Log::TRUNCATE) {
+                if news && (done > 0 || mode == CheckpointConnection::TRUNCATE) {
                     self.tell(readers::checkpointed(mode, frames, done, began.elapsed()));
                 }
                 Some(outcome)
@@ -291,10 +291,10 @@ impl File {
         }
         if hurried || idle {
             let mut slot = locked(&self.log);
-            let again = self.tend(&mut slot, idle);
+            let again = self.run_checkpoints(&mut slot, idle);
             // A connection that stays would keep the application from changing the journal mode.
             if !again {
-                self.finish(&mut slot);
+                self.disconnect(&mut slot);
             }
             drop(slot);
             self.idle_not_before.store(now_ms() + IDLE, Ordering::Relaxed);
@@ -307,19 +307,19 @@ impl File {
     }
 
     /// Moves the log, and empties it where that is due. Returns whether it has to be tried again soon.
-    fn tend(&self, slot: &mut Option<Log>, idle: bool) -> bool {
+    fn run_checkpoints(&self, slot: &mut Option<CheckpointConnection>, idle: bool) -> bool {
         let Some(log) = self.connect(slot) else { return false };
         // What is written meanwhile is moved in further rounds, so that little is left for the lock.
         let mut left = i64::MAX;
         let mut index = None;
         for _ in 0..ROUNDS {
-            if self.checkpoint(log, Log::PASSIVE, 0).is_none() {
+            if self.checkpoint(log, CheckpointConnection::PASSIVE, 0).is_none() {
                 return false;
             }
             index = log.index();
             let before = left;
             left = index.map_or(0, |index| i64::from(index.frames) - i64::from(index.backfilled));
-            if left <= FEW / 8 || left >= before {
+            if left <= INLINE_FRAMES / 8 || left >= before {
                 break;
             }
         }
@@ -332,18 +332,18 @@ impl File {
         // A thread that commits does it better: it has nothing left to move when it keeps the others out.
         let committing = now_ms().saturating_sub(self.committed_at.load(Ordering::Relaxed)) < 2 * PAUSE;
         let mine = !committing || used > 4 * wal_max || now_ms() < self.patient_not_before.load(Ordering::Relaxed);
-        if left <= FEW && (idle || (large && mine)) {
+        if left <= INLINE_FRAMES && (idle || (large && mine)) {
             let patience = if large { PATIENCE } else { 0 };
             // Before, so that a commit right after it is not forgotten.
             let dirty = self.dirty.swap(false, Ordering::AcqRel);
-            if self.checkpoint(log, Log::TRUNCATE, patience).is_some_and(|outcome| !outcome.busy) {
+            if self.checkpoint(log, CheckpointConnection::TRUNCATE, patience).is_some_and(|outcome| !outcome.busy) {
                 return false;
             }
             self.dirty.fetch_or(dirty, Ordering::AcqRel);
-        } else if left <= FEW && ((capped && mine) || (pages > 0 && frames >= 2 * pages)) {
+        } else if left <= INLINE_FRAMES && ((capped && mine) || (pages > 0 && frames >= 2 * pages)) {
             // Readers that come and go would keep every writer appending. This waits for the ones there are, and those that
             // come meanwhile stand in nobody's way. The file keeps its size.
-            self.checkpoint(log, Log::RESTART, PATIENCE);
+            self.checkpoint(log, CheckpointConnection::RESTART, PATIENCE);
         }
         if capped && used > 4 * wal_max {
             self.stalled(log, wal_max);
@@ -351,7 +351,7 @@ impl File {
         large || (capped && left > 0)
     }
 
-    fn stalled(&self, log: &Log, wal_max: i64) {
+    fn stalled(&self, log: &CheckpointConnection, wal_max: i64) {
         let time = now_ms();
         let last = self.stalled_at.load(Ordering::Relaxed);
         if last != 0 && time - last < STALLED_EVERY {

@@ -11,7 +11,7 @@ use crate::events::Event;
 use crate::locks::{self, holders};
 use crate::platform::file_id::file_id;
 use crate::platform::fork::ForkMutex;
-use crate::platform::path_facts::beside;
+use crate::platform::path_facts::sidecar;
 use crate::vfs::wal_index::{READ_LOCK, READERS, WalIndex};
 use crate::{registry, sqlite};
 
@@ -61,7 +61,7 @@ pub(crate) fn status(index: &WalIndex, path: &Path) -> WalStatus {
         frames: index.frames.into(),
         checkpointed: index.backfilled.into(),
         page_size: index.page_size.into(),
-        bytes: std::fs::metadata(beside(path, "-wal")).map_or(0, |meta| meta.len() as i64),
+        bytes: std::fs::metadata(sidecar(path, "-wal")).map_or(0, |meta| meta.len() as i64),
     }
 }
 
@@ -70,7 +70,7 @@ const LOOKS: u32 = 3;
 
 /// Every reader of the WAL at `path`, whose index has been read already.
 pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
-    let shm = file_id(&beside(path, "-shm"))?;
+    let shm = file_id(&sidecar(path, "-shm"))?;
     // The table is not read at one moment, and a lock that is held may be missing from it. One that was there is reported.
     let mut locks = Vec::new();
     for _ in 0..LOOKS {
