@@ -301,7 +301,19 @@ declare namespace Database {
 		readonly url: string;
 		readonly urlSource: string;
 		readonly warnings: string[];
-		/** What else is in the rows: `sqlite_version`, `file_system`… */
+		readonly sqlite_version: string;
+		readonly sqlite_source_id: string;
+		/** `litekeel` when SQLite was compiled with litekeel's flags, else what is missing. */
+		readonly sqlite_build: string;
+		/** Whether SQL may load extensions: `'0'`. */
+		readonly load_extension: string;
+		/** Of a database in a file: `ext4`, `overlay`… */
+		readonly file_system?: string;
+		/** `'1'` when the database had no content before. */
+		readonly new_database: string;
+		/** How many frames SQLite recovered: what a process that did not close left behind. */
+		readonly recovered_frames: string;
+		/** Any other row. */
 		readonly [row: string]: unknown;
 	}
 
