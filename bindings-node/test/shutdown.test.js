@@ -205,10 +205,11 @@ for (const major of runtimes.majors) {
 
 test('what a signal does is as before when the last connection is closed, and wrong signals are refused', (t) => {
 	const baseDir = temporary(t);
-	const open = () => litekeel.open('file:a.db', { baseDir, shutdownOn: ['SIGUSR2', 'SIGUSR2'] });
+	// One that no runner of tests catches: Node's own has SIGUSR2 from 24.19 on.
+	const open = () => litekeel.open('file:a.db', { baseDir, shutdownOn: ['SIGQUIT', 'SIGQUIT'] });
 	const caught = () => {
 		const mask = BigInt('0x' + /SigCgt:\t(\w+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]);
-		return (mask >> BigInt(os.constants.signals.SIGUSR2 - 1) & 1n) === 1n;
+		return (mask >> BigInt(os.constants.signals.SIGQUIT - 1) & 1n) === 1n;
 	};
 	assert.strictEqual(caught(), false);
 	const [first, second] = [open(), open()];
@@ -217,7 +218,7 @@ test('what a signal does is as before when the last connection is closed, and wr
 	assert.strictEqual(caught(), true);
 	second.close();
 	assert.strictEqual(caught(), false);
-	assert.strictEqual(process.listenerCount('SIGUSR2'), 0);
+	assert.strictEqual(process.listenerCount('SIGQUIT'), 0);
 	const refused = (shutdownOn, expected) => assert.throws(() => litekeel.open('file:b.db', { baseDir, shutdownOn }), expected);
 	refused(['SIGKILL'], { code: 'KEEL_ARGUMENT', hint: /SIGTERM/ });
 	refused(['nonsense'], { code: 'KEEL_ARGUMENT' });
