@@ -59,11 +59,13 @@ entries! {
     code keel_close(w, err) keel_close(w.db, err);
     null keel_sqlite3(w, err) keel_sqlite3(w.db);
     null keel_sqlite3_api(w, err) keel_sqlite3_api();
+    code keel_explain(w, err) keel_explain(w.db, 1, err);
     code keel_exec(w, err) keel_exec(w.db, SQL, KEEL_NUL, err);
     code keel_exec_atomic(w, err) keel_exec_atomic(w.db, SQL, KEEL_NUL, err);
     code keel_query(w, err) keel_query(w.db, SQL, KEEL_NUL, null(), 0, 0, &mut null_mut(), err);
     code keel_rows_next(w, err) keel_rows_next(w.rows, err);
     null keel_rows_data(w, err) keel_rows_data(w.rows, null_mut());
+    text keel_rows_text(w, err) keel_rows_text(w.rows, null_mut());
     none keel_rows_free(w, err) keel_rows_free(w.rows);
     code keel_begin(w, err) keel_begin(w.db, KEEL_DEFERRED, err);
     code keel_commit(w, err) keel_commit(w.db, err);

@@ -255,4 +255,13 @@ mod tests {
         fs::remove_dir_all(dir).unwrap();
         assert_eq!(missed, 0, "of 500 readings");
     }
+
+    #[cfg(not(target_vendor = "apple"))]
+    #[test]
+    fn the_command_of_this_very_process_is_one_line() {
+        let own = command(std::process::id());
+        assert!(!own.is_empty() && !own.chars().any(char::is_control), "{own}");
+        assert!(matches!(state(std::process::id()), "running" | "sleeping"), "its main thread waits for this one");
+        assert_eq!(command(u32::MAX), "", "no such process");
+    }
 }

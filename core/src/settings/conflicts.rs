@@ -191,3 +191,48 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::{Id, Options, resolve};
+
+    /// What becomes of `checkpoint` and `wal_autocheckpoint`, or the code of the refusal.
+    fn settled(query: &str) -> Result<(String, Option<i64>), &'static str> {
+        let resolved = resolve(Some(&format!("file:/srv/a.db?{query}")), &Options::new());
+        let settings = resolved.map_err(|error| error.name())?.settings;
+        let checkpoint = settings.get(Id::Checkpoint).map(ToString::to_string).unwrap_or_default();
+        Ok((checkpoint, settings.int(Id::WalAutocheckpoint)))
+    }
+
+    #[test]
+    fn who_checkpoints_and_when_agree_or_are_refused() {
+        for (query, checkpoint, pages) in [
+            ("", "auto+idle", Some(1000)),
+            ("checkpoint=auto", "auto", Some(1000)),
+            ("checkpoint=manual", "manual", Some(0)),
+            ("checkpoint=external", "external", Some(0)),
+            ("checkpoint=idle", "idle", Some(0)),
+            ("wal_autocheckpoint=0", "manual", Some(0)),
+            ("wal_autocheckpoint=50", "auto+idle", Some(50)),
+            ("profile=litestream&wal_autocheckpoint=50", "auto", Some(50)),
+            ("wal_max=64MiB&checkpoint=background", "background", Some(1000)),
+            ("mode=ro", "", None),
+            ("mode=ro&checkpoint=manual", "manual", None),
+        ] {
+            assert_eq!(settled(query), Ok((checkpoint.to_owned(), pages)), "{query}");
+        }
+        for query in [
+            "checkpoint=auto&wal_autocheckpoint=0",
+            "checkpoint=manual&wal_autocheckpoint=10",
+            "wal_max=64MiB&checkpoint=external",
+            "wal_max=64MiB&journal_mode=delete",
+            "wal_max=64MiB&locking_mode=exclusive",
+            "checkpoint=background&journal_mode=delete",
+            "wal_max_action=error",
+            "mode=ro&wal_max=64MiB",
+            "mode=ro&checkpoint=idle",
+        ] {
+            assert_eq!(settled(query), Err("KEEL_CONFLICT"), "{query}");
+        }
+    }
+}

@@ -123,3 +123,50 @@ fn integer(text: &str, unit: Unit) -> Option<i64> {
     }
     number.parse::<i64>().ok()?.checked_mul(factor)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(key: &str, text: &str) -> Option<String> {
+        Id::from_key(key).unwrap().setting().parse(text).ok().map(|value| value.to_string())
+    }
+
+    #[test]
+    fn texts_become_values_in_the_unit_of_the_table_or_are_refused() {
+        for (key, text, value) in [
+            ("busy_timeout", "5s", Some("5000")),
+            ("busy_timeout", "250ms", Some("250")),
+            ("busy_timeout", "5 s", None),
+            ("busy_timeout", "-1", None),
+            ("busy_timeout", "1e3", None),
+            ("busy_timeout", "9223372036854775807s", None),
+            ("mmap_size", "256MiB", Some("268435456")),
+            ("mmap_size", "256MB", None),
+            ("cache_size", "64MiB", Some("-65536")),
+            ("cache_size", "-64000", Some("-64000")),
+            ("cache_size", "2000", Some("2000")),
+            ("cache_size", "0", None),
+            ("cache_size", "-1MiB", None),
+            ("page_size", "4096", Some("4096")),
+            ("page_size", "4095", None),
+            ("foreign_keys", "yes", Some("1")),
+            ("foreign_keys", "ON", None),
+            ("foreign_keys", "", None),
+            ("synchronous", "2", Some("full")),
+            ("synchronous", "4", None),
+            ("secure_delete", "true", Some("on")),
+            ("secure_delete", "fast", Some("fast")),
+            ("journal_mode", "WAL", None),
+        ] {
+            assert_eq!(parsed(key, text).as_deref(), value, "{key}={text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_allowed() {
+        let error = Id::from_key("txlock").unwrap().setting().parse("now").unwrap_err();
+        assert_eq!(error.code(), codes::INVALID_VALUE);
+        assert_eq!(error.hint(), "txlock takes one of deferred immediate exclusive");
+    }
+}

@@ -364,4 +364,15 @@ mod tests {
         drop(holder);
         std::fs::remove_dir_all(&dir).unwrap();
     }
+
+    #[test]
+    fn pauses_grow_to_half_a_millisecond_and_stay() {
+        for waited in [0, 1, 123_456_789, 999_999_999].map(|nanos| Duration::new(3, nanos)) {
+            assert!((0..4).all(|attempt| pause(attempt, waited).is_zero()), "the first looks are at once");
+            assert!((50..75).contains(&pause(4, waited).as_micros()));
+            for attempt in [7, 8, 100, u32::MAX] {
+                assert!((400..600).contains(&pause(attempt, waited).as_micros()), "{attempt}");
+            }
+        }
+    }
 }
