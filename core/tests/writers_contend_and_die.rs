@@ -94,18 +94,18 @@ fn sixty_four_writers_share_a_counter_and_none_starves() {
 fn a_checkpoint_does_not_wait_and_leaves_the_timeout_as_it_was() {
     for busy in ["fair", "sqlite"] {
         let dir = Dir::new();
-        let url = dir.url(&format!("a.db?busy={busy}&busy_timeout=700"));
+        let url = dir.url(&format!("a.db?busy={busy}&busy_timeout=2000"));
         let (db, reader) = (open(&url).unwrap(), open(&url).unwrap());
         exec(&db, "CREATE TABLE t(a)");
         exec(&reader, "BEGIN; SELECT * FROM t");
         exec(&db, "INSERT INTO t VALUES(1)");
         let began = Instant::now();
         assert!(db.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).is_err(), "a reader pins the WAL");
-        assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_millis(1800), "{:?}", began.elapsed());
         exec(&reader, "ROLLBACK; BEGIN IMMEDIATE");
         let began = Instant::now();
         assert!(db.exec("BEGIN IMMEDIATE").is_err());
-        assert!(began.elapsed() >= Duration::from_millis(600), "{busy}: {:?}", began.elapsed());
+        assert!(began.elapsed() >= Duration::from_millis(1900), "{busy}: {:?}", began.elapsed());
         exec(&reader, "ROLLBACK");
         reader.close().unwrap();
         db.close().unwrap();

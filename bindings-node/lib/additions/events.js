@@ -13,7 +13,14 @@ module.exports = ({ core, dispatcher }) => {
 			const { name, ...fields } = event;
 			const told = { name };
 			for (const [field, value] of Object.entries(fields)) told[camel(field)] = value;
-			for (const fn of [...state.listeners.get(name) ?? []]) fn(told);
+			for (const fn of [...state.listeners.get(name) ?? []]) {
+				try {
+					fn(told);
+				} catch (error) {
+					// Uncaught, as in any listener; Node itself would only warn of an exception out of a native callback.
+					queueMicrotask(() => { throw error; });
+				}
+			}
 		};
 		const id = dispatcher.listen(state.hear);
 		native.subscribe(state.token, dispatcher.handle, id);

@@ -82,6 +82,15 @@ pub(crate) fn refuses(watch: &FileMonitor) -> Option<i32> {
     }
     let code = look(watch, false);
     if code == 0 {
+        // SAFETY: this is a call on the connection.
+        let spoiled = || unsafe { content::look_at_frames(watch) } == Verdict::Bad;
+        if spoiled() {
+            std::thread::sleep(BETWEEN);
+            if spoiled() {
+                latch(watch, codes::WAL_UNLINKED);
+                return Some(watch.refuse(codes::WAL_UNLINKED));
+            }
+        }
         good(watch);
         return None;
     }
@@ -169,7 +178,8 @@ fn look(watch: &FileMonitor, with_locks: bool) -> i32 {
 fn files(watch: &FileMonitor) -> i32 {
     if database_file(watch) == Verdict::Bad {
         codes::DATABASE_MOVED
-    } else if wal_file(watch) == Verdict::Bad {
+    // SAFETY: a look is part of a call on the connection.
+    } else if wal_file(watch) == Verdict::Bad || unsafe { content::look_at_wal(watch) } == Verdict::Bad {
         codes::WAL_UNLINKED
     // SAFETY: a look is part of a call on the connection.
     } else if unsafe { content::look(watch) } == Verdict::Bad {
