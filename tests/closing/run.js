@@ -112,16 +112,16 @@ async function main() {
 	const chosen = hosts(root, scratch).filter((host) => (kind === 'full' || host.short) && (only.length === 0 || only.includes(host.name)));
 	const rows = [];
 	let failed = 0;
+	// Before anything is measured: it installs and compiles, and this program hears of nothing meanwhile.
+	const queue = chosen.filter((host) => {
+		const missing = host.prepare();
+		if (missing && process.env.CI === 'true') throw new Error(`${host.name}: ${missing}`);
+		if (missing) console.error(`SKIPPED: ${host.name}: ${missing}`);
+		return !missing;
+	});
 	// Two at a time: most of it is waiting.
-	const queue = [...chosen];
 	const work = async () => {
 		for (let host = queue.shift(); host !== undefined; host = queue.shift()) {
-			const missing = host.prepare();
-			if (missing) {
-				if (process.env.CI === 'true') throw new Error(`${host.name}: ${missing}`);
-				console.error(`SKIPPED: ${host.name}: ${missing}`);
-				continue;
-			}
 			const baselines = new Map();
 			const cells = [];
 			for (const way of ways) {
