@@ -10,17 +10,13 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::set_aside::borrowed;
-use crate::vfs::wal_index::WalIndex;
+use crate::vfs::wal_index::{FRAME_HEADER, LOG_HEADER, WalIndex};
 
 /// What a database file begins with: its size, its change counter, the version of its schema.
 const HEADER: usize = 100;
 
-/// The header of a `-wal`; at byte 16 it has the two salts.
-const WAL_HEADER: usize = 32;
 /// So many frames are looked at before a checkpoint.
 const SAMPLES: usize = 32;
-/// The header of a frame, before its page.
-const FRAME_HEADER: u64 = 24;
 
 /// The file as it was while no checkpoint moved anything into it.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,15 +75,15 @@ pub(crate) unsafe fn look_at_wal(watch: &FileMonitor) -> Verdict {
     let index = || unsafe { watch.index() }.map(|index| (index.frames, index.salts, index.page_size));
     let Some(before) = index().filter(|(frames, ..)| *frames > 0) else { return Verdict::Good };
     let (frames, salts, page_size) = before;
-    let mut header = [0; WAL_HEADER];
-    let whole = wal.read_at(&mut header, 0).is_ok_and(|read| read == WAL_HEADER);
+    let mut header = [0; LOG_HEADER];
+    let whole = wal.read_at(&mut header, 0).is_ok_and(|read| read == LOG_HEADER);
     let Ok(size) = wal.metadata().map(|meta| meta.len()) else { return Verdict::Unknown };
     // SQLite writes the frames before the index tells of them, and begins a log anew in the index first. What moved on
     // meanwhile is looked at the next time.
     if index() != Some(before) {
         return Verdict::Good;
     }
-    let needed = WAL_HEADER as u64 + u64::from(frames) * (u64::from(page_size) + FRAME_HEADER);
+    let needed = LOG_HEADER as u64 + u64::from(frames) * (u64::from(page_size) + FRAME_HEADER as u64);
     // The index has copies of the header's bytes, in whatever order the machine has them.
     let same = |at: usize| whole && header[at..at + 4] == salts[(at - 16) / 4].to_ne_bytes();
     if size < needed || !same(16) || !same(20) { Verdict::Bad } else { Verdict::Good }
@@ -103,12 +99,12 @@ pub(crate) unsafe fn look_at_frames(watch: &FileMonitor) -> Verdict {
     // SAFETY: the caller's promise.
     let index = || unsafe { watch.index() }.map(|index| (index.backfilled, index.frames, index.salts, index.page_size));
     let Some((backfilled, frames, salts, page_size)) = index() else { return Verdict::Good };
-    let size = u64::from(page_size) + FRAME_HEADER;
+    let size = u64::from(page_size) + FRAME_HEADER as u64;
     let left = frames.saturating_sub(backfilled) as usize;
     let foreign = (u64::from(backfilled)..u64::from(frames)).step_by((left / SAMPLES).max(1)).any(|frame| {
         let mut found = [0; 8];
         // After the page's number and the database's size.
-        let whole = wal.read_exact_at(&mut found, WAL_HEADER as u64 + frame * size + 8).is_ok();
+        let whole = wal.read_exact_at(&mut found, LOG_HEADER as u64 + frame * size + 8).is_ok();
         !whole || found[..4] != salts[0].to_ne_bytes() || found[4..] != salts[1].to_ne_bytes()
     });
     // Another process may have begun the log anew meanwhile.

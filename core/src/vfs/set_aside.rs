@@ -16,11 +16,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::platform::path_facts::sidecar;
 use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::wal_index::{FRAME_HEADER, LOG_HEADER};
 
 /// A larger database is not copied inside the call that finds out.
 const LARGEST_COPY: u64 = 256 << 20;
-const HEADER: u64 = 32;
-const FRAME_HEADER: usize = 24;
 
 /// What was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +179,7 @@ struct Committed {
 
 impl Committed {
     fn bytes(&self) -> u64 {
-        HEADER + self.frames * (self.page + FRAME_HEADER as u64)
+        LOG_HEADER as u64 + self.frames * (self.page + FRAME_HEADER as u64)
     }
 
     /// How many pages the database has otherwise than the log's last frame of each.
@@ -188,7 +187,7 @@ impl Committed {
         let mut last = BTreeMap::new();
         let mut number = [0; 4];
         let size = self.page + FRAME_HEADER as u64;
-        for at in (0..self.frames).map(|frame| HEADER + frame * size) {
+        for at in (0..self.frames).map(|frame| LOG_HEADER as u64 + frame * size) {
             if wal.read_exact_at(&mut number, at).is_ok() {
                 last.insert(u32::from_be_bytes(number), at + FRAME_HEADER as u64);
             }
@@ -204,7 +203,7 @@ impl Committed {
 
     /// Reads a WAL as recovery does (<https://sqlite.org/fileformat2.html#wal_file_format>). `None` for none.
     fn read(file: &File) -> Option<Committed> {
-        let mut header = [0; HEADER as usize];
+        let mut header = [0; LOG_HEADER];
         file.read_exact_at(&mut header, 0).ok()?;
         let big_endian = match be(&header, 0) {
             0x377f_0683 => true,
@@ -223,7 +222,7 @@ impl Committed {
         let mut log = Committed { frames: 0, page, salts: (be(&header, 16), be(&header, 20)) };
         let mut frame = vec![0; FRAME_HEADER + page as usize];
         for number in 1.. {
-            let at = HEADER + (number - 1) * frame.len() as u64;
+            let at = LOG_HEADER as u64 + (number - 1) * frame.len() as u64;
             if file.read_exact_at(&mut frame, at).is_err() || (be(&frame, 8), be(&frame, 12)) != log.salts {
                 break;
             }

@@ -13,6 +13,11 @@ pub(crate) const READERS: usize = 5;
 /// The lock byte of the first reader in the `-shm` file.
 pub(crate) const READ_LOCK: u64 = 123;
 
+/// The header of a `-wal`, in bytes; at byte 16 it has the two salts.
+pub(crate) const LOG_HEADER: usize = 32;
+/// The header of a frame, before its page, in bytes.
+pub(crate) const FRAME_HEADER: usize = 24;
+
 /// What SQLite maps at a time.
 pub(crate) const REGION: i32 = 32 * 1024;
 /// A read mark that nobody uses.
@@ -78,7 +83,7 @@ impl WalIndex {
 
     /// The bytes of the `-wal` file that so many frames take.
     pub(crate) fn bytes(&self, frames: i64) -> i64 {
-        frames * (i64::from(self.page_size) + 24)
+        frames * (i64::from(self.page_size) + FRAME_HEADER as i64)
     }
 }
 
