@@ -189,6 +189,9 @@
 #define KEEL_E_SHUTTING_DOWN (-50)
 /* Connections were left open. What to do: close every connection. */
 #define KEEL_E_LEAK (-51)
+/* Litestream replicates the database, and what was asked for would make its replica one that cannot be restored.
+ * What to do: leave it to Litestream; with replication=none it is allowed, while Litestream does not run. */
+#define KEEL_E_REPLICATED (-52)
 
 
 

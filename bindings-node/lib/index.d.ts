@@ -245,6 +245,10 @@ declare namespace Database {
 		/** What only a deleted or replaced `-wal` held was copied to `copy`, which is empty where that was not possible. */
 		wal_set_aside: { wal: string; copy: string; pages: number; message: string };
 		attached_warning: { schema: string; message: string };
+		/** Litestream replicates the database, and came after it was opened. `sign` is what was found. */
+		replication_detected: { sign: string; message: string };
+		/** The WAL of a replicated database is larger than `wal_alarm`: Litestream does not checkpoint, and nobody else does. */
+		wal_alarm: { bytes: number; walAlarm: number; message: string };
 		/** A call has waited for a lock for 100 ms or more. */
 		busy_wait: { waitedMs: number; outcome: 'granted' | 'refused'; holders: string };
 	}

@@ -73,8 +73,10 @@ export interface Settings {
 	optimize?: 'close' | 'open' | 'off' | undefined;
 	/** a -wal with content whose database is missing or empty. Default: refuse. */
 	onOrphanWal?: 'refuse' | 'set_aside' | undefined;
-	/** who replicates the file. Refused by this version: litestream. Default: auto. */
+	/** who replicates the file: litestream keeps every checkpoint for it, auto does so where Litestream is found. Default: auto. */
 	replication?: 'auto' | 'litestream' | 'none' | undefined;
+	/** from this size of a replicated database's WAL on the event wal_alarm tells that nobody checkpoints; 0: never. Takes a whole number from 0 to 9007199254740992 bytes; KiB, MiB, GiB may follow. Default: 256MiB. */
+	walAlarm?: number | string | undefined;
 	/** one connection of the process for every host that asks. Default: off. */
 	share?: Switch | undefined;
 	/** another copy of SQLite in this process on the same file. Default: refuse. */
@@ -131,6 +133,7 @@ export interface ReportedSettings {
 	readonly optimize: 'close' | 'open' | 'off' | '';
 	readonly on_orphan_wal: 'refuse' | 'set_aside' | '';
 	readonly replication: 'auto' | 'litestream' | 'none' | '';
+	readonly wal_alarm: string;
 	readonly share: 'on' | 'off' | '';
 	readonly foreign_sqlite: 'refuse' | 'warn' | 'off' | '';
 	readonly network_fs: 'refuse' | 'warn' | 'allow' | '';

@@ -113,7 +113,8 @@ fn each_fault_is_found_with_a_remedy() {
     expect("hole.db", "pages", "note", "are empty");
 
     std::fs::create_dir(dir.file(".a.db-litestream")).unwrap();
-    expect("a.db", "replication", "warning", "Litestream");
+    expect("a.db", "replication", "note", "every checkpoint is left to it");
+    assert_eq!(level_of("file:a.db?replication=none", "replication", "--full").0, "warning");
     assert_eq!(level_of("file:a.db?profile=durable", "settings", "--full").0, "fine");
 }
 

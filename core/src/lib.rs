@@ -66,6 +66,7 @@ mod platform;
 mod preflight;
 mod query;
 pub mod registry;
+mod replication;
 pub mod report;
 pub mod settings;
 pub mod sqlite;

@@ -14,7 +14,7 @@ const FLOORS: checker::Floors = &[
     &["vfs"],
     &["registry"],
     &["locks"],
-    &["explain", "waiting", "wal"],
+    &["explain", "waiting", "wal", "replication"],
     &["preflight", "lifecycle"],
     &["connection"],
     &["open", "query"],

@@ -174,7 +174,7 @@ fn refusals_and_their_hints() {
         (":memory:?wal_max=16MiB", "CONFLICT", "wal_max"),
         ("file:a?wal_max_action=error", "CONFLICT", "wal_max=64MiB"),
         ("file:a?checkpoint=idle&wal_autocheckpoint=1000", "CONFLICT", "wal_autocheckpoint"),
-        ("file:a?replication=litestream", "NOT_YET", "remove"),
+        ("file:a?replication=litestream&wal_autocheckpoint=1000", "CONFLICT", "wal_autocheckpoint"),
         ("file:a?checkpoint=background&wal_autocheckpoint=0", "CONFLICT", "wal_autocheckpoint"),
         ("file:a?foreign_sqlite=perhaps", "INVALID_VALUE", "refuse"),
         ("file:a?mode=ro&journal_mode=wal", "CONFLICT", "mode"),
@@ -342,7 +342,7 @@ fn who_checkpoints_follows_from_what_was_asked_for() {
         ("file:a?checkpoint=idle", "idle", 0),
         ("file:a?profile=write-heavy", "background", 10000),
         ("file:a?profile=litestream", "external", 0),
-        ("file:a?profile=litestream&wal_autocheckpoint=500", "auto", 500),
+        ("file:a?profile=litestream&replication=none&wal_autocheckpoint=500", "auto", 500),
         ("file:a?profile=durable&wal_max=16MiB", "auto", 1000),
     ] {
         let settings = resolve(Some(url), &Options::new()).unwrap().settings;

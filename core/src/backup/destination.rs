@@ -18,7 +18,7 @@ use crate::platform::allowed_roots::{self, Roots};
 use crate::platform::file_id::FileId;
 use crate::platform::file_id::file_id;
 use crate::platform::new_file;
-use crate::platform::path_facts::{can_access, sidecar, strerror};
+use crate::platform::path_facts::{can_access, litestream_directory, sidecar, strerror};
 use crate::preflight::orphan_wal;
 use crate::settings::Access;
 use crate::settings::Resolved;
@@ -111,6 +111,19 @@ impl Place {
                 .with_path(&self.real));
         }
         Ok(())
+    }
+
+    /// Replacing all of a replicated database would need a checkpoint's worth of care on a connection that has none.
+    pub(super) fn refuse_replicated(&self) -> Result<()> {
+        let Some(directory) = litestream_directory(&self.real) else { return Ok(()) };
+        let text = format!(
+            "Litestream replicates {} ({} is there): its content is not replaced under it",
+            self.real.display(),
+            directory.display()
+        );
+        Err(Error::new(codes::REPLICATED, text)
+            .with_hint("stop Litestream and move its directory away, or name another file")
+            .with_path(&self.real))
     }
 
     pub(super) fn exists_already(&self) -> Error {

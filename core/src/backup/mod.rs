@@ -180,6 +180,7 @@ impl Connection {
             if !options.overwrite {
                 return Err(place.exists_already());
             }
+            place.refuse_replicated()?;
             let target = Resolved { target: Target::File(place.real.clone()), ..resolved.clone() };
             let mut report = OpenReport::default();
             let to = open::destination(&target, &Options::default(), access, &mut report)?;

@@ -7,12 +7,14 @@ use crate::connection::Connection;
 use crate::connection::guard::Guard;
 use crate::error::Result;
 use crate::events::Event;
+use crate::replication::signs;
 use crate::report::{Attached, Row};
 use crate::settings::Id;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::attached::Policy;
 use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::replicated;
 use crate::vfs::shim;
 use crate::wal::checkpointer::{self, Wish};
 
@@ -91,7 +93,8 @@ impl Guard<'_> {
                 watch.attachment.sync_commits(false);
             }
         }
-        if followers.persist_wal
+        let replicated = self.declare_replicated(followers, name, watch);
+        if (followers.persist_wal || replicated)
             && let Ok(schema) = CString::new(name)
         {
             let mut on: i32 = 1;
@@ -102,12 +105,24 @@ impl Guard<'_> {
             }
         }
         let wal = self.pragma_text(&format!("PRAGMA {}.journal_mode", quoted(name)));
-        if let Some(wish) = followers.wish.clone().filter(|_| wal.as_deref() == Some("wal")) {
+        if let Some(wish) = followers.wish.clone().filter(|_| !replicated && wal.as_deref() == Some("wal")) {
             checkpointer::join(watch, wish);
         }
         for warning in warnings {
             self.connection.emit(Event::new("attached_warning").text("name", name).text("message", warning));
         }
+    }
+
+    /// Whether Litestream replicates an attached database; from here on nothing of this process checkpoints it then.
+    fn declare_replicated(&self, followers: &Followers, name: &str, watch: &Arc<FileMonitor>) -> bool {
+        let Some(alarm) = followers.policy.replication else { return false };
+        let Ok(schema) = CString::new(name) else { return false };
+        // SAFETY: the guard keeps the connection open and to this thread.
+        let found = replicated::is_replicated(watch) || unsafe { signs::table(self.raw(), &schema) }.is_some();
+        if found {
+            watch.file.replicated.declare(alarm);
+        }
+        found
     }
 
     fn pragma(&self, name: &str, id: Id, value: Option<&str>) -> Option<String> {

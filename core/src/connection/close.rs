@@ -21,7 +21,7 @@ use crate::settings::words;
 use crate::sqlite::handle;
 use crate::vfs::confinement::confine;
 use crate::vfs::file_monitor::FileMonitor;
-use crate::vfs::{attached, shim, wal_guard};
+use crate::vfs::{attached, replicated, shim, wal_guard};
 use crate::waiting::busy_handler::BusyHandler;
 use crate::{registry, sqlite};
 
@@ -253,6 +253,9 @@ unsafe fn checkpoint(connection: &Connection, db: *mut sqlite::sqlite3, wal: Opt
         Some(words::CloseCheckpoint::Passive) => sqlite::SQLITE_CHECKPOINT_PASSIVE,
         _ => return,
     };
+    if connection.identity.watch.as_ref().is_some_and(|watch| replicated::is_replicated(watch)) {
+        return;
+    }
     // The last connection of all checkpoints in sqlite3_close and removes the file; an empty WAL has nothing to move.
     if wal.unwrap_or(0) == 0 || connection.identity.access == Access::Read {
         return;
@@ -285,6 +288,8 @@ fn why_wal_remains(connection: &Connection, report: &CloseReport, persist: bool)
     let others = connection.identity.file.map_or(0, |file| registry::others_on(file, connection.id));
     let cause = if !report.leaked_statements.is_empty() {
         "statements that were not finalized keep this connection alive".to_owned()
+    } else if connection.identity.watch.as_ref().is_some_and(|watch| replicated::is_replicated(watch)) {
+        "Litestream replicates the database, and finds its WAL there".to_owned()
     } else if persist {
         "persist_wal keeps it".to_owned()
     } else if others > 0 {

@@ -10,11 +10,14 @@ use crate::connection::Connection;
 use crate::connection::guard::Guard;
 use crate::error::codes;
 use crate::error::{Error, Result};
+use crate::replication::protected;
 use crate::sqlite;
+use crate::sqlite::handle;
 use crate::vfs::content;
 pub use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_checks::{database_file, locks, strangers, wal_file};
 use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::replicated;
 use crate::vfs::shim;
 use crate::vfs::wal_guard::{confirm, sentence};
 
@@ -156,12 +159,45 @@ pub(crate) unsafe fn refusal(connection: &Connection, db: *mut sqlite::sqlite3, 
                 .chain(attached)
                 .find_map(|watch| watch.take_refused().map(|code| error(&watch, code).with_sqlite_code(rc)))
         }
+        sqlite::SQLITE_AUTH | sqlite::SQLITE_ERROR => {
+            // SAFETY: the caller's promise.
+            unsafe { replicated_refusal(watch, db, rc) }
+        }
         sqlite::SQLITE_BUSY | sqlite::SQLITE_IOERR => {
             confirm(watch, true);
             None
         }
         _ => None,
     }
+}
+
+/// What was refused because Litestream replicates the database: a pragma, a checkpoint, a change of its tables.
+///
+/// # Safety
+/// As for [`refusal`].
+unsafe fn replicated_refusal(watch: &FileMonitor, db: *mut sqlite::sqlite3, rc: c_int) -> Option<Error> {
+    // SAFETY: the caller's promise.
+    let (failed, attached) = unsafe { (handle::last_failure(db, rc).0, shim::attached_to(db)) };
+    let told = |text: String| Some(Error::new(codes::REPLICATED, text).with_path(watch.place()).with_sqlite_code(rc));
+    if rc & 0xff == sqlite::SQLITE_ERROR {
+        return if failed.starts_with(replicated::REFUSED) { told(failed) } else { None };
+    }
+    let places = std::iter::once(watch.place()).chain(attached.iter().map(|(_, watch)| watch.place()));
+    let replicated = attached.iter().any(|(_, watch)| watch.file.replicated.is_known());
+    if !watch.file.replicated.is_known() && !replicated {
+        return None;
+    }
+    let places: Vec<_> = places.map(|place| place.display().to_string()).collect();
+    if protected::take_refused() {
+        let text =
+            format!("the tables _litestream_seq and _litestream_lock of {} are Litestream's own", places.join(", "));
+        return Some(told(text)?.with_hint("leave them as they are: Litestream keeps its place in the WAL by them"));
+    }
+    let text = format!("{} ({}): only Litestream may checkpoint", replicated::REFUSED, places.join(", "));
+    // The sentence of the code alone: an authorizer's refusal has another.
+    // SAFETY: a static string.
+    let plain = unsafe { handle::copy_text(sqlite::sqlite3_errstr(rc & 0xff)) };
+    if plain.as_deref() == Some(failed.as_str()) { told(text) } else { None }
 }
 
 fn error(watch: &FileMonitor, code: i32) -> Error {

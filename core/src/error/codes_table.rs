@@ -102,4 +102,6 @@ codes! {
     SHUTTING_DOWN = -50, State, "the process is ending";
     /// Connections were left open.
     LEAK = -51, State, "close every connection";
+    /// Litestream replicates the database, and what was asked for would make its replica one that cannot be restored.
+    REPLICATED = -52, Safety, "leave it to Litestream; with replication=none it is allowed, while Litestream does not run";
 }

@@ -20,6 +20,9 @@ pub(super) fn followers(resolved: &Resolved, watch: Option<&Arc<FileMonitor>>, w
     let pragmas = FOLLOWING.into_iter().filter_map(|id| Some((id, pragma_value(id, settings.get(id)?)))).collect();
     let persist_wal = settings.bool(Id::PersistWal);
     let subscribers = watch.map(|watch| watch.subscribers().clone()).unwrap_or_default();
+    let looks = settings.replication() != Some(words::Replication::None);
+    let replication = looks.then(|| settings.int(Id::WalAlarm).unwrap_or(0));
     let check = move |path: &Path| target::check_attached(path, &settings);
-    Followers { policy: Arc::new(Policy::new(subscribers, durable, check)), pragmas, wish, persist_wal }
+    let policy = Policy::new(subscribers, durable, replication, check);
+    Followers { policy: Arc::new(policy), pragmas, wish, persist_wal }
 }

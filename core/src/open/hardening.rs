@@ -14,7 +14,8 @@ use crate::vfs::confinement;
 
 const STEP: &str = "db_config";
 
-pub(super) fn apply(opening: &Opening, settings: &Settings, confined: bool) -> Result<()> {
+pub(super) fn apply(opening: &mut Opening, settings: &Settings, confined: bool) -> Result<()> {
+    opening.confined = confined;
     let attach = settings.attach();
     let switches = [
         ("load_extension", sqlite::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, false),
@@ -49,7 +50,7 @@ pub(super) fn apply(opening: &Opening, settings: &Settings, confined: bool) -> R
 
 /// Through litekeel every ATTACH is held under the allowed roots where it opens its file. On SQLite's own handle nobody
 /// says which connection opens: there it is refused, but for a database without a name or in memory.
-unsafe extern "C" fn confine_attach(
+pub(super) unsafe extern "C" fn confine_attach(
     _: *mut c_void,
     action: c_int,
     name: *const c_char,
@@ -69,7 +70,7 @@ unsafe extern "C" fn confine_attach(
     }
 }
 
-unsafe extern "C" fn deny_attach(
+pub(super) unsafe extern "C" fn deny_attach(
     context: *mut c_void,
     action: c_int,
     _: *const c_char,

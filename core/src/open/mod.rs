@@ -12,6 +12,7 @@ pub(crate) mod opening;
 mod pragmas;
 mod probe;
 pub mod rehearsal;
+mod replicated;
 mod sequence;
 mod share;
 mod sibling;

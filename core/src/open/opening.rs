@@ -28,7 +28,9 @@ pub(crate) struct Opening {
     pub path: Option<PathBuf>,
     pub access: Access,
     pub watch: Option<Arc<FileMonitor>>,
-    waiting: Option<Box<BusyHandler>>,
+    pub(super) waiting: Option<Box<BusyHandler>>,
+    /// What it opens lies under allowed roots.
+    pub(super) confined: bool,
     /// What SQLite answered when it was set.
     pub(crate) pragma_answers: RefCell<Vec<(Id, Option<String>)>>,
     path_note: Option<&'static str>,
@@ -150,6 +152,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
         access,
         watch: None,
         waiting: None,
+        confined: false,
         pragma_answers: RefCell::default(),
         path_note: resolved
             .triple_slash

@@ -11,7 +11,7 @@ use super::followers::followers;
 use super::inspect::{self, ReadPath};
 use super::opening::{self, Opening};
 use super::target::{self, Prepared};
-use super::{hardening, journal, pragmas, probe, verify};
+use super::{hardening, journal, pragmas, probe, replicated, verify};
 use crate::connection::{Connection, Identity};
 use crate::error::printable::printable;
 use crate::error::{Error, Result};
@@ -45,14 +45,17 @@ struct Handle {
 }
 
 /// Opens, tunes, verifies and registers a connection of its own.
-pub(super) fn open_new(resolved: Resolved, options: &Options, owners: Owners) -> Result<Arc<Connection>> {
+pub(super) fn open_new(mut resolved: Resolved, options: &Options, owners: Owners) -> Result<Arc<Connection>> {
     let began = Instant::now();
     let _confined = confine(resolved.roots.as_ref());
     shutdown::refuse_if_begun().map_err(at("open"))?;
     initialize::initialise();
     initialize::take_recovered();
-    let (settings, access) = (&resolved.settings, resolved.settings.access());
+    let access = resolved.settings.access();
     let mut report = first_report(&resolved);
+    if let (Target::File(path), false) = (&resolved.target, options.inspect) {
+        replicated::look_beside(path, &mut resolved.settings, &mut report)?;
+    }
 
     let prepared = target::prepare(&resolved, options, access, &mut report).map_err(at("target"))?;
     refuse_second_copies(&resolved, &mut report)?;
@@ -60,11 +63,19 @@ pub(super) fn open_new(resolved: Resolved, options: &Options, owners: Owners) ->
     let mut handle = open_handle(&resolved, options, access)?;
     let opening = &mut handle.opening;
     prepared.finish(opening.path.as_deref()).map_err(at("target"))?;
-    hardening::apply(opening, settings, resolved.roots.is_some())?;
-    opening.install_busy_handler(settings);
-    create(opening, settings, &mut report)?;
+    hardening::apply(opening, &resolved.settings, resolved.roots.is_some())?;
+    opening.install_busy_handler(&resolved.settings);
+    create(opening, &resolved.settings, &mut report)?;
+    if !options.inspect {
+        replicated::look_inside(opening, &mut resolved.settings, &mut report)?;
+        replicated::declare(opening, &resolved.settings)?;
+    }
+    let settings = &resolved.settings;
     tune(opening, settings, &prepared, &mut report)?;
     verify::verify(opening, settings, &prepared, &mut report)?;
+    if !options.inspect {
+        replicated::verify(opening, settings, &mut report)?;
+    }
     inspect::correct(handle.read_path, &mut report);
     if access == Access::Read && !options.inspect {
         report.warnings.extend(opening.path.as_deref().and_then(target::locks_the_owner_out));

@@ -8,7 +8,8 @@ use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::platform::file_id::FileId;
 use crate::registry;
-use crate::settings::{Id, Resolved, Settings};
+use crate::settings::replicated::enforce;
+use crate::settings::{Id, Origin, Resolved, Settings, Value, words};
 
 /// The process's shared connection to `file`, if there is one.
 pub(super) fn find_shared(file: FileId) -> Option<Arc<Connection>> {
@@ -22,14 +23,21 @@ pub(super) fn find_shared(file: FileId) -> Option<Arc<Connection>> {
 /// Refuses a second owner that asks for other settings.
 pub(super) fn same_settings(existing: &Connection, resolved: &Resolved) -> Result<()> {
     let Some(has) = existing.settings() else { return Ok(()) };
-    let wanted = &resolved.settings;
+    let mut wanted = resolved.settings.clone();
+    // What was found of the existing connection's file holds for this one.
+    if has.replication() == Some(words::Replication::Litestream)
+        && wanted.replication() == Some(words::Replication::Auto)
+    {
+        wanted.set(Id::Replication, Value::Word("litestream"), Origin::Replication);
+        enforce(&mut wanted)?;
+    }
     let mut different: Vec<String> = crate::settings::TABLE
         .iter()
         // A profile is only a name for the values that are compared one by one.
         .filter(|row| row.id != Id::Profile && has.get(row.id) != wanted.get(row.id))
         .map(|row| {
             let show = |s: &Settings| s.get(row.id).map_or_else(|| "unset".to_owned(), ToString::to_string);
-            format!("{} is {}, not {}", row.key, show(has), show(wanted))
+            format!("{} is {}, not {}", row.key, show(has), show(&wanted))
         })
         .collect();
     if existing.roots() != resolved.roots.as_ref() {

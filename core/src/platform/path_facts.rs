@@ -13,6 +13,18 @@ pub(crate) fn can_access(path: &Path, mode: i32) -> bool {
     unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) == 0 }
 }
 
+/// The directory in which Litestream keeps its state beside the database at `path`; 0.3 gave it a name without a dot.
+pub(crate) fn litestream_directory(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?;
+    let named = |start: &str| {
+        let mut own = std::ffi::OsString::from(start);
+        own.push(name);
+        own.push("-litestream");
+        path.with_file_name(own)
+    };
+    [named("."), named("")].into_iter().find(|directory| directory.is_dir())
+}
+
 /// `owned by alice (uid 1000), mode 0644`, with who is asking. The name is that of `/etc/passwd`: the system's other
 /// directories of users may be across a network, and a message must not wait for one.
 pub(crate) fn owner_and_mode(path: &Path) -> String {

@@ -9,7 +9,9 @@ use crate::explain::on_disk;
 use crate::locks::processes;
 use crate::platform::filesystem;
 use crate::platform::filesystem::Reach;
-use crate::platform::path_facts::{Obstacle, can_access, kind_if_not_file, owner_and_mode, path_obstacle, sidecar};
+use crate::platform::path_facts::{
+    Obstacle, can_access, kind_if_not_file, litestream_directory, owner_and_mode, path_obstacle, sidecar,
+};
 use crate::preflight::orphan_wal;
 use crate::settings::words;
 use crate::settings::{Access, Id, Settings};
@@ -319,14 +321,22 @@ fn journals(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Findi
 
 /// Litestream keeps its state in a directory beside the database, and wants to checkpoint alone.
 fn litestream(path: &Path, settings: &Settings) -> Option<Finding> {
-    let name = format!(".{}-litestream", path.file_name()?.to_string_lossy());
-    let ours = settings.checkpoint() != Some(words::Checkpoint::External);
-    (path.with_file_name(name).is_dir() && ours).then(|| {
-        Finding::new(
+    let directory = litestream_directory(path)?;
+    let name = directory.file_name()?.to_string_lossy().into_owned();
+    Some(match settings.replication() {
+        Some(words::Replication::None) => Finding::new(
             "replication",
             Level::Warning,
-            "Litestream replicates this database, and these settings checkpoint behind its back",
-            "open it with profile=litestream",
-        )
+            format!(
+                "replication=none, and {name} is there: with these settings checkpoints go on behind Litestream's back"
+            ),
+            "leave replication=none out while Litestream runs; remove the directory once it is not used any more",
+        ),
+        _ => Finding::new(
+            "replication",
+            Level::Note,
+            format!("Litestream replicates this database ({name} is there): every checkpoint is left to it"),
+            "nothing, while Litestream runs; if it is not used any more, remove the directory or add replication=none",
+        ),
     })
 }

@@ -15,6 +15,7 @@ use crate::packed::{Packed, Table};
 use crate::query::statement::{Lifetime, Statement, nul_terminated};
 use crate::sqlite;
 use crate::sqlite::sql_text;
+use crate::vfs::replicated;
 use crate::wal::readers;
 
 impl Connection {
@@ -94,6 +95,13 @@ impl Connection {
         let guard = self.lock()?;
         if guard.in_transaction() {
             return Err(Error::new(codes::IN_TRANSACTION, "a checkpoint cannot run inside a transaction"));
+        }
+        if mode != sqlite::SQLITE_CHECKPOINT_NOOP
+            && let Some(watch) = self.identity.watch.as_ref().filter(|watch| replicated::is_replicated(watch))
+        {
+            let place = watch.place().display();
+            let text = format!("{} ({place}): only Litestream may checkpoint", replicated::REFUSED);
+            return Err(Error::new(codes::REPLICATED, text).with_path(watch.place()).with_step("checkpoint"));
         }
         // SQLite's own handler answers for itself; ours is not visible to the pragma.
         let timeout = guard

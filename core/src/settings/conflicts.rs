@@ -2,11 +2,11 @@
 
 use super::table::Id;
 use super::words;
-use super::{Settings, Value};
+use super::{Settings, Value, replicated};
 use crate::error::codes;
 use crate::error::{Error, Result};
 
-fn conflict(settings: &Settings, a: Id, b: Id, why: &str) -> Error {
+pub(super) fn conflict(settings: &Settings, a: Id, b: Id, why: &str) -> Error {
     let show = |id: Id| format!("{}={}", id.key(), settings.get(id).map(Value::to_string).unwrap_or_default());
     Error::new(codes::CONFLICT, format!("{} and {} exclude each other: {why}", show(a), show(b))).with_hint(format!(
         "remove {} or {}",
@@ -94,6 +94,7 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         ));
     }
     checkpoints(settings, read_only, memory)?;
+    replicated::settle(settings, memory)?;
     if !settings.bool(Id::Unsafe) {
         let journal =
             matches!(settings.journal_mode(), Some(words::JournalMode::Memory | words::JournalMode::Off)) && !memory;
@@ -214,7 +215,11 @@ mod tests {
             ("checkpoint=idle", "idle", Some(0)),
             ("wal_autocheckpoint=0", "manual", Some(0)),
             ("wal_autocheckpoint=50", "auto+idle", Some(50)),
-            ("profile=litestream&wal_autocheckpoint=50", "auto", Some(50)),
+            ("profile=litestream", "external", Some(0)),
+            ("profile=litestream&mode=ro", "", Some(0)),
+            ("replication=litestream", "external", Some(0)),
+            ("replication=litestream&checkpoint=manual", "manual", Some(0)),
+            ("profile=litestream&replication=none&wal_autocheckpoint=50", "auto", Some(50)),
             ("wal_max=64MiB&checkpoint=background", "background", Some(1000)),
             ("mode=ro", "", None),
             ("mode=ro&checkpoint=manual", "manual", None),
@@ -231,6 +236,15 @@ mod tests {
             "wal_max_action=error",
             "mode=ro&wal_max=64MiB",
             "mode=ro&checkpoint=idle",
+            "profile=litestream&wal_autocheckpoint=50",
+            "replication=litestream&checkpoint=auto",
+            "replication=litestream&wal_max=64MiB",
+            "replication=litestream&close_checkpoint=truncate",
+            "replication=litestream&persist_wal=0",
+            "replication=litestream&journal_mode=delete",
+            "replication=litestream&locking_mode=exclusive",
+            "replication=litestream&busy_timeout=1s",
+            "mode=memory&replication=litestream",
         ] {
             assert_eq!(settled(query), Err("KEEL_CONFLICT"), "{query}");
         }

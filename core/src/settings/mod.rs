@@ -9,6 +9,7 @@ mod dialects;
 mod options;
 mod profiles;
 mod reference;
+pub(crate) mod replicated;
 mod resolve;
 mod table;
 mod value;
@@ -29,6 +30,8 @@ pub enum Origin {
     BuiltIn,
     /// The profile.
     Profile,
+    /// Litestream replicates the database, which leaves no choice.
+    Replication,
     /// The URL's query.
     Url,
     /// An option of the call.
@@ -41,6 +44,7 @@ impl Origin {
         match self {
             Origin::BuiltIn => "built-in",
             Origin::Profile => "profile",
+            Origin::Replication => "replication",
             Origin::Url => "url",
             Origin::Option => "option",
         }

@@ -28,6 +28,7 @@ const PRODUCTION: &[(Id, &str)] = &[
     (Id::Checkpoint, "auto+idle"),
     (Id::CloseCheckpoint, "truncate"),
     (Id::PersistWal, "off"),
+    (Id::Replication, "auto"),
 ];
 
 /// Every profile; the first is the default.
@@ -58,6 +59,7 @@ pub static PROFILES: &[Profile] = &[
             (Id::Checkpoint, "external"),
             (Id::CloseCheckpoint, "none"),
             (Id::PersistWal, "on"),
+            (Id::Replication, "litestream"),
         ],
         warning: "",
     },

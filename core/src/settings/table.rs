@@ -147,7 +147,8 @@ settings! {
     PersistWal "persist_wal" Kind::Bool, "off", Life, "keep the -wal file after the last close";
     Optimize "optimize" Kind::Word(words::Optimize::WORDS), "close", Life, "when PRAGMA optimize runs";
     OnOrphanWal "on_orphan_wal" Kind::Word(words::OnOrphanWal::WORDS), "refuse", Target, "a -wal with content whose database is missing or empty";
-    Replication "replication" Kind::Word(words::Replication::WORDS), "auto", Life, "who replicates the file", not_yet &["litestream"];
+    Replication "replication" Kind::Word(words::Replication::WORDS), "auto", Life, "who replicates the file: litestream keeps every checkpoint for it, auto does so where Litestream is found";
+    WalAlarm "wal_alarm" int(0, 1 << 53, Unit::Bytes), "256MiB", Life, "from this size of a replicated database's WAL on the event wal_alarm tells that nobody checkpoints; 0: never";
     Share "share" Kind::Bool, "off", Open, "one connection of the process for every host that asks";
     ForeignSqlite "foreign_sqlite" Kind::Word(words::ForeignSqlite::WORDS), "refuse", Open, "another copy of SQLite in this process on the same file";
     NetworkFs "network_fs" Kind::Word(words::NetworkFs::WORDS), "", Target, "a database on NFS or SMB (refused) or 9p, FUSE, virtiofs (warned about)";

@@ -127,6 +127,19 @@ pub(crate) unsafe fn copy_text(text: *const c_char) -> Option<String> {
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
+/// A copy in memory of SQLite's, for SQLite to free; null when there is none.
+pub(crate) fn sqlite_text(text: &str) -> *mut c_char {
+    let bytes: Vec<u8> = text.bytes().filter(|byte| *byte != 0).chain([0]).collect();
+    // SAFETY: the block is as long as what is copied into it.
+    unsafe {
+        let copy = sqlite::sqlite3_malloc64(bytes.len() as u64).cast::<u8>();
+        if !copy.is_null() {
+            ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len());
+        }
+        copy.cast()
+    }
+}
+
 /// The message, and the errno, of the last failure on `db`.
 ///
 /// # Safety

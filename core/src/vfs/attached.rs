@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
 use crate::platform::fork::ForkMutex;
+use crate::vfs::file_state::FileState;
 
 /// Settings that SQLite keeps for each database and does not carry over to one that is attached.
 pub(crate) const FOLLOWING: [&str; 5] =
@@ -31,6 +32,8 @@ pub(crate) struct Policy {
     pub subscribers: Arc<Subscribers>,
     /// A commit is on the disk when it is acknowledged (`synchronous` full or extra).
     pub durable: bool,
+    /// Litestream is looked for; the bytes of a WAL from which on the event `wal_alarm` comes.
+    pub replication: Option<i64>,
     check: Box<Check>,
     /// A database has been attached since the settings were last carried over.
     pending: AtomicBool,
@@ -61,11 +64,13 @@ impl Policy {
     pub(crate) fn new(
         subscribers: Arc<Subscribers>,
         durable: bool,
+        replication: Option<i64>,
         check: impl Fn(&Path) -> Result<Admitted> + Send + Sync + 'static,
     ) -> Policy {
         Policy {
             subscribers,
             durable,
+            replication,
             check: Box::new(check),
             pending: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
@@ -139,12 +144,15 @@ impl Attachment {
     }
 
     /// Whether the file may be read by the connection that it is attached to; looked at once, before its first lock.
-    pub(crate) fn is_admitted(&self, path: &Path) -> bool {
+    pub(crate) fn is_admitted(&self, path: &Path, file: &FileState) -> bool {
         let Some(policy) = self.policy.get() else { return true };
         if self.admitted.get().is_some() {
             return true;
         }
         let Some(admitted) = policy.admit(path) else { return false };
+        if let Some(alarm) = policy.replication {
+            file.replicated.look_out(alarm);
+        }
         self.sync_commits(policy.durable && !self.is_explicit("synchronous"));
         self.admitted.set(admitted).is_ok()
     }

@@ -20,7 +20,7 @@ use crate::vfs::attached::Attachment;
 use crate::vfs::file_state::{self, FileState};
 use crate::vfs::wal_index::{READERS, WalIndex};
 use crate::vfs::wal_keeper::WalCare;
-use crate::vfs::{open_files, wal_guard};
+use crate::vfs::{open_files, replicated, wal_guard};
 
 /// Slots of the WAL's locks: the writer, the checkpointer, the first of the readers.
 pub(crate) const WRITER: i32 = 0;
@@ -291,6 +291,10 @@ impl FileMonitor {
     /// # Safety
     /// As for [`index`](FileMonitor::index).
     pub(crate) unsafe fn commits(&self) {
+        if self.file.replicated.is_known() {
+            self.committed.store(true, Ordering::Release);
+            return;
+        }
         let Some(care) = self.care() else { return };
         self.committed.store(true, Ordering::Release);
         // SAFETY: the caller's promise.
@@ -308,7 +312,10 @@ impl FileMonitor {
             return;
         }
         // SAFETY: the caller's promise.
-        if let (Some(care), Some(index)) = (self.care(), unsafe { self.index() }) {
+        let index = unsafe { self.index() };
+        if self.file.replicated.is_known() {
+            index.iter().for_each(|index| replicated::committed(self, index));
+        } else if let (Some(care), Some(index)) = (self.care(), index) {
             care.keeper.committed(&care.policy, &index);
         }
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::platform::file_id::FileId;
 use crate::platform::fork::{self, ForkMutex};
 use crate::vfs::content::Content;
+use crate::vfs::replicated::Replicated;
 use crate::vfs::set_aside::{Aside, Stamp};
 
 /// The state of one database file in this process. It ends with the last connection: who opens the file then begins anew.
@@ -27,6 +28,8 @@ pub(crate) struct FileState {
     content: Mutex<Option<Content>>,
     /// Something else than SQLite has written to the database.
     overwritten: AtomicBool,
+    /// Whether Litestream replicates it.
+    pub replicated: Replicated,
 }
 
 /// By device and inode, and the process (its [`fork::generation`]) that opened it.
@@ -69,6 +72,7 @@ impl Default for FileState {
             good: Mutex::default(),
             content: Mutex::default(),
             overwritten: AtomicBool::new(false),
+            replicated: Replicated::default(),
         }
     }
 }

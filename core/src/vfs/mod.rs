@@ -13,6 +13,7 @@ pub(crate) mod file_monitor;
 pub(crate) mod file_state;
 pub(crate) mod hooks;
 pub(crate) mod open_files;
+pub(crate) mod replicated;
 pub(crate) mod set_aside;
 pub(crate) mod shared_memory;
 pub(crate) mod shim;

@@ -14,7 +14,7 @@ use crate::platform::file_id::file_id;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::file_monitor::{CHECKPOINTER, FIRST_READER, FileMonitor, WRITER};
-use crate::vfs::{attached, file_state, hooks, open_files, wal_file, wal_guard};
+use crate::vfs::{attached, file_state, hooks, open_files, replicated, wal_file, wal_guard};
 
 /// The table of a file. SQLite sees its first field; the address leads back to the rest.
 #[repr(C)]
@@ -134,7 +134,8 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
         let shim = of(file);
         let writes = level >= sqlite::SQLITE_LOCK_RESERVED && shim.watch.level() < sqlite::SQLITE_LOCK_RESERVED;
         // In WAL mode this is the last connection's close, or a change of the journal: the WAL is moved and removed.
-        if level == sqlite::SQLITE_LOCK_SHARED && !shim.watch.attachment.is_admitted(&shim.watch.path) {
+        if level == sqlite::SQLITE_LOCK_SHARED && !shim.watch.attachment.is_admitted(&shim.watch.path, &shim.watch.file)
+        {
             return sqlite::SQLITE_CANTOPEN;
         }
         let ends_wal = level == sqlite::SQLITE_LOCK_EXCLUSIVE && shim.watch.files() != (None, None);
@@ -143,6 +144,12 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
             && shim.watch.is_ours()
             && !shim.watch.has_wal()
             && let Some(rc) = shim.watch.refuses()
+        {
+            return rc;
+        }
+        if ends_wal
+            && shim.watch.is_ours()
+            && let Some(rc) = replicated::refuses(&shim.watch)
         {
             return rc;
         }
@@ -212,7 +219,8 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
             sqlite::SQLITE_FCNTL_CKPT_START => {
                 // Its answer is ignored, that of the call for the file's size, which is next, is not. A checkpoint under the
                 // checkpointer's lock has been asked for before; one in exclusive mode takes no lock.
-                let refuses = !shim.watch.is_checkpointing() && wal_guard::refuses(&shim.watch).is_some();
+                let refuses = !shim.watch.is_checkpointing()
+                    && (replicated::is_replicated(&shim.watch) || wal_guard::refuses(&shim.watch).is_some());
                 shim.watch.set_refuses_checkpoint(refuses);
             }
             sqlite::SQLITE_FCNTL_CKPT_DONE => {
@@ -223,6 +231,12 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
                 let (name, value) =
                     (*argument.cast::<*const c_char>().add(1), *argument.cast::<*const c_char>().add(2));
                 let name = if name.is_null() { b"" } else { CStr::from_ptr(name).to_bytes() };
+                let text = if value.is_null() { None } else { Some(CStr::from_ptr(value).to_bytes()) };
+                if let Some(why) = replicated::refuses_pragma(&shim.watch, name, text) {
+                    // SQLite frees it, and shows it as the statement's error.
+                    *argument.cast::<*mut c_char>() = handle::sqlite_text(&why);
+                    return sqlite::SQLITE_ERROR;
+                }
                 if name.eq_ignore_ascii_case(b"wal_checkpoint") {
                     shim.watch.asks_for_checkpoint();
                 }
@@ -300,6 +314,12 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
             if slot == WRITER
                 && watch.is_transaction()
                 && let Some(rc) = watch.refuses()
+            {
+                return rc;
+            }
+            if slot == CHECKPOINTER
+                && slots == 1
+                && let Some(rc) = replicated::refuses(watch)
             {
                 return rc;
             }

@@ -76,7 +76,12 @@ impl CheckpointConnection {
                 code @ (sqlite::SQLITE_OK | sqlite::SQLITE_BUSY) if frames >= 0 => {
                     Ok(Some(Outcome { frames: frames.into(), done: done.into(), busy: code == sqlite::SQLITE_BUSY }))
                 }
-                sqlite::SQLITE_OK | sqlite::SQLITE_BUSY | sqlite::SQLITE_LOCKED | sqlite::SQLITE_INTERRUPT => Ok(None),
+                // AUTH: Litestream replicates the database.
+                sqlite::SQLITE_OK
+                | sqlite::SQLITE_BUSY
+                | sqlite::SQLITE_LOCKED
+                | sqlite::SQLITE_INTERRUPT
+                | sqlite::SQLITE_AUTH => Ok(None),
                 _ => Err(handle::last_failure(self.0, rc).0),
             }
         }

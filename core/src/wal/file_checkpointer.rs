@@ -15,6 +15,7 @@ use crate::platform::path_facts::sidecar;
 use crate::sqlite;
 use crate::sqlite::handle::RawHandle;
 use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::replicated;
 use crate::vfs::wal_index::WalIndex;
 use crate::vfs::wal_keeper::CheckpointPolicy;
 use crate::wal::checkpoint_connection::{CheckpointConnection, Outcome};
@@ -308,6 +309,12 @@ impl FileCheckpointer {
 
     /// Moves the log, and empties it where that is due. Returns whether it has to be tried again soon.
     fn run_checkpoints(&self, slot: &mut Option<CheckpointConnection>, idle: bool) -> bool {
+        let users: Vec<_> = locked(&self.users).iter().filter_map(Weak::upgrade).collect();
+        if users.iter().any(|watch| replicated::is_replicated(watch)) {
+            // Litestream has come, and there is nothing left to do.
+            self.dirty.store(false, Ordering::Release);
+            return false;
+        }
         let Some(log) = self.connect(slot) else { return false };
         // What is written meanwhile is moved in further rounds, so that little is left for the lock.
         let mut left = i64::MAX;

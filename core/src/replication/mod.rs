@@ -1,0 +1,6 @@
+//! Litestream, as this process meets it: the signs that it replicates a database, its tables.
+//!
+//! Must not know: connections, settings, opening.
+
+pub(crate) mod protected;
+pub(crate) mod signs;

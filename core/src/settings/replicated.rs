@@ -1,0 +1,89 @@
+//! What every connection to a database must have that Litestream replicates.
+//!
+//! Litestream reads the WAL and does the checkpoints itself. A checkpoint by anybody else can reset the WAL before it has
+//! been copied: the replica then restores as a corrupt database, and no error is seen until somebody restores it.
+
+use super::conflicts::conflict;
+use super::table::Id;
+use super::words;
+use super::{Origin, Settings, Value};
+use crate::error::codes;
+use crate::error::{Error, Result};
+
+/// Litestream takes the write lock for moments; in milliseconds.
+pub(crate) const LEAST_BUSY_TIMEOUT: i64 = 5000;
+
+/// What may not be asked for, and why; each with the values that are fine.
+const EXCLUDED: &[(Id, &[&str], &str)] = &[
+    (Id::JournalMode, &["wal"], "Litestream copies the WAL"),
+    (Id::LockingMode, &["normal"], "Litestream could not read the database"),
+    (Id::WalAutocheckpoint, &["0"], "only Litestream may checkpoint"),
+    (Id::Checkpoint, &["external", "manual"], "only Litestream may checkpoint"),
+    (Id::WalMax, &["0"], "only Litestream may checkpoint; wal_alarm tells of a large WAL"),
+    (Id::CloseCheckpoint, &["none"], "only Litestream may checkpoint"),
+    (Id::PersistWal, &["1"], "Litestream has to find the WAL after the last close"),
+    (Id::Nolock, &["0"], "Litestream's locks have to be seen"),
+];
+
+/// What the URL and the call say of replication, before anything of the database is known.
+pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
+    if settings.replication() != Some(words::Replication::Litestream) {
+        return Ok(());
+    }
+    if memory {
+        if settings.is_explicit(Id::Replication) {
+            return Err(conflict(settings, Id::Mode, Id::Replication, "a database in memory has no file"));
+        }
+        settings.set(Id::Replication, Value::Word("none"), Origin::BuiltIn);
+        return Ok(());
+    }
+    if settings.is_explicit(Id::BusyTimeout) && short_wait(settings) {
+        let why = "Litestream takes the write lock for moments; 5s or more outlasts them";
+        return Err(conflict(settings, Id::Replication, Id::BusyTimeout, why));
+    }
+    enforce(settings)
+}
+
+/// Whether the connection gives up before Litestream may have given the write lock back.
+pub(crate) fn short_wait(settings: &Settings) -> bool {
+    settings.int(Id::BusyTimeout).unwrap_or(0) < LEAST_BUSY_TIMEOUT
+}
+
+/// Gives the settings the values that keep a replica whole.
+///
+/// # Errors
+/// `KEEL_CONFLICT` for a setting that was asked for and would break it.
+pub(crate) fn enforce(settings: &mut Settings) -> Result<()> {
+    let reads = settings.mode() == Some(words::Mode::Ro);
+    let declared = settings.is_explicit(Id::Replication) || settings.origin(Id::Replication) == Origin::Profile;
+    for (id, fine, why) in EXCLUDED {
+        let value = settings.get(*id).map(Value::to_string);
+        if !settings.is_explicit(*id) || value.as_deref().is_none_or(|value| fine.contains(&value)) {
+            continue;
+        }
+        if declared {
+            return Err(conflict(settings, Id::Replication, *id, why));
+        }
+        let text =
+            format!("{}={}, but Litestream replicates this database: {why}", id.key(), value.unwrap_or_default());
+        return Err(Error::new(codes::CONFLICT, text)
+            .with_hint(format!("remove {}, or add replication=none if Litestream is not used any more", id.key())));
+    }
+    let mut force = |id: Id, value: Value| {
+        if !settings.is_explicit(id) && settings.get(id) != Some(&value) {
+            settings.set(id, value, Origin::Replication);
+        }
+    };
+    if !reads {
+        force(Id::JournalMode, Value::Word("wal"));
+        force(Id::Checkpoint, Value::Word("external"));
+        force(Id::JournalSizeLimit, Value::Int(-1));
+    }
+    force(Id::WalAutocheckpoint, Value::Int(0));
+    force(Id::CloseCheckpoint, Value::Word("none"));
+    force(Id::PersistWal, Value::Bool(true));
+    if short_wait(settings) && !settings.is_explicit(Id::BusyTimeout) {
+        settings.set(Id::BusyTimeout, Value::Int(LEAST_BUSY_TIMEOUT), Origin::Replication);
+    }
+    Ok(())
+}
