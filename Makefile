@@ -23,7 +23,7 @@ PROFILE ?= release
 BUILD = $(if $(SQLITE3_DIR),target/with-sqlite,target)/$(PROFILE)
 OBJECT = $(BUILD)/liblitekeel.so
 
-.PHONY: all packages docs demo test test-long test-platforms bench bench-contention check header install uninstall clean
+.PHONY: all packages docs demo test test-long test-scale test-platforms bench bench-contention check header install uninstall clean
 
 all:
 	$(if $(SQLITE3_DIR),scripts/with-sqlite $(SQLITE3_DIR)) $(CARGO) build --profile $(PROFILE)
@@ -49,7 +49,12 @@ test-long:
 	scripts/requirements.sh long
 	$(CARGO) build --release
 	scripts/test-closing full
+	scripts/test-scale
 	scripts/test-platforms
+
+# Beside the real Litestream, pinned and installed under target/.
+test-scale:
+	scripts/test-scale
 
 # Builds for other platforms and runs there what can run here (docs/platforms.md).
 test-platforms:
