@@ -39,5 +39,8 @@ module.exports = (options) => {
 		for (const [name, one] of Object.entries(given)) out[name] = value(one);
 		return out;
 	};
-	return (args) => Array.from(args, argument);
+	const converted = (args) => Array.from(args, argument);
+	/** What was asked for, to be compared. */
+	converted.asked = `${booleans} ${bindDates}`;
+	return converted;
 };

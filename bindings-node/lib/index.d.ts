@@ -90,7 +90,8 @@ interface DatabaseInstance {
 	readAsync<Result = unknown>(source: string, params?: unknown, options?: Database.ReadOptions): Promise<Result[]>;
 	/**
 	 * `fn` in a transaction on a connection of its own, committed when its promise is fulfilled, else rolled back. Inside
-	 * another one on the same file it is a savepoint of that.
+	 * another one on the same file it is a savepoint of that. What is written by `tx` while a savepoint is open belongs to
+	 * the savepoint, and is undone if its function fails: await the inner one first.
 	 */
 	transactionAsync<T>(fn: (tx: Database.Tuned) => T | Promise<T>, options?: { signal?: AbortSignal | undefined }): Promise<T>;
 	/** Calls `fn` for each event of that name (docs/events.md), on a turn of its own. */

@@ -17,6 +17,16 @@ function spell(key, value) {
 	throw new TypeError(`Expected the "${key}" option to be a string, number or boolean`);
 }
 
+/** Options that are no settings, or not only. */
+const OTHERS = ['extensions', 'shutdownOn', 'bindBooleans', 'bindDates', 'allowedRoots'];
+const plain = (name) => name.toLowerCase().replace(/[^a-z]/g, '').replace(/s$/, '');
+
+/** Refuses what is meant to be one of those. */
+function requireSpelled(name) {
+	const meant = OTHERS.find((other) => plain(other) === plain(name));
+	if (meant !== undefined && meant !== name && name !== 'allowed_roots') throw new TypeError(`There is no option "${name}" of open(): did you mean "${meant}"?`);
+}
+
 function closeReport(result) {
 	const [[rolledBack, optimized, walRemoved], walBytesLeft, why, leakedStatements, warnings, ownersLeft] = check(result);
 	return { rolledBack: !!rolledBack, leakedStatements, optimized: !!optimized, walRemoved: !!walRemoved, walBytesLeft, why, warnings, ownersLeft };
@@ -41,6 +51,7 @@ function texts(url, options) {
 	const found = [];
 	for (const [name, value] of Object.entries(checked(options))) {
 		if (value === undefined) continue;
+		requireSpelled(name);
 		const key = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 		if (key === 'allowed_roots' && Array.isArray(value)) found.push(...roots(value));
 		else found.push(key, spell(key, value));

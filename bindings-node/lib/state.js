@@ -59,6 +59,8 @@ const core = module.exports = {
 			exposed: false,
 			weak: null,
 			controls: null,
+			/** Which file it is, once asked. */
+			file: null,
 			database: db,
 			...rest,
 		};

@@ -19,9 +19,7 @@ const KINDS = ['default', 'deferred', 'immediate', 'exclusive'];
 function controlsOf(state) {
 	if (state.controls === null) {
 		core.requireNotBusy(state);
-		const controls = {};
-		for (const name of Object.keys(SQL)) controls[name] = compileOne(state, SQL[name], true);
-		state.controls = controls;
+		state.controls = Object.fromEntries(Object.keys(SQL).map((name) => [name, compileOne(state, SQL[name], true)]));
 	}
 	return state.controls;
 }
@@ -53,6 +51,15 @@ function inTransaction(state, controls) {
 	return I[IN_TRANSACTION] === 1;
 }
 
+/** With the way out: what belongs to a transaction has to be done when its function returns. */
+function noPromise(db) {
+	const error = new TypeError('Transaction function cannot return a promise');
+	error.hint = db.report !== undefined && !db.memory
+		? 'use transactionAsync(fn), which commits when the promise of fn is fulfilled'
+		: 'do everything before the function returns, or open a file with open() and use its transactionAsync(fn), which commits when the promise of fn is fulfilled';
+	return error;
+}
+
 /** What a variant begins with. A `txlock` that was asked for replaces even an explicit "deferred". */
 function lockOf({ txlock }, name) {
 	if (txlock === null || (name !== 'default' && !(name === 'deferred' && txlock.explicit))) return name;
@@ -70,7 +77,7 @@ module.exports = function transaction(fn) {
 		run(state, nested ? controls.savepoint : begin);
 		try {
 			const result = Reflect.apply(fn, this, args);
-			if (result && typeof result.then === 'function') throw new TypeError('Transaction function cannot return a promise');
+			if (result && typeof result.then === 'function') throw noPromise(db);
 			run(state, nested ? controls.release : controls.commit);
 			return result;
 		} catch (error) {
@@ -82,9 +89,8 @@ module.exports = function transaction(fn) {
 			throw error;
 		}
 	};
-	const variants = {};
-	for (const name of KINDS) variants[name] = { value: wrap(controls[lockOf(state, name)]) };
-	variants.database = { value: db, enumerable: true };
+	const variants = Object.fromEntries(KINDS.map((name) => [name, { value: wrap(controls[lockOf(state, name)]) }]));
+	Object.defineProperty(variants, 'database', { value: { value: db, enumerable: true }, enumerable: true });
 	for (const name of KINDS) Object.defineProperties(variants[name].value, variants);
 	return variants.default.value;
 };

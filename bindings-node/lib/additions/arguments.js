@@ -7,3 +7,9 @@ exports.text = (options, key, fallback) => {
 	if (typeof value !== 'string' || value === '') throw new TypeError(`Expected the "${key}" option to be a string`);
 	return value;
 };
+
+/** Refuses options that there are not: what is ignored without a word is missed when it matters. */
+exports.known = (options, names, method) => {
+	const unknown = Object.keys(options).find((name) => !names.includes(name));
+	if (unknown !== undefined) throw new TypeError(`${method}() has no option ${JSON.stringify(unknown)}: there are ${names.join(', ')}`);
+};

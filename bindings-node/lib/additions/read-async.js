@@ -1,6 +1,7 @@
 'use strict';
 const SqliteError = require('../sqlite-error');
 const { boolean } = require('../extension/options');
+const { known } = require('./arguments');
 
 const isPlain = (value) => {
 	if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || Array.isArray(value)) return false;
@@ -43,6 +44,7 @@ module.exports = ({ core, dispatcher }) => {
 		core.requireWhole(sql);
 		if (options == null) options = {};
 		if (typeof options !== 'object') throw new TypeError('Expected third argument to be an options object');
+		known(options, ['signal', 'timeout', 'raw', 'safeIntegers'], 'readAsync');
 		const { signal, timeout = 0 } = options;
 		if (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
 		if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');

@@ -1,11 +1,10 @@
 'use strict';
 const { AsyncLocalStorage } = require('node:async_hooks');
+const fs = require('node:fs');
+const { known } = require('./arguments');
+const { now, sleep, wait } = require('../clock');
 const { check, KeelError } = require('../keel-error');
 const SqliteError = require('../sqlite-error');
-
-// As they are now: a test may put others in their place, whose time stands still.
-const { setTimeout, clearTimeout } = globalThis;
-const now = performance.now.bind(performance);
 
 /** Between two attempts to get the write lock that another process or thread has. */
 const PAUSE_MS = 2;
@@ -42,13 +41,20 @@ class Turns {
 
 	#until(before, patience) {
 		return new Promise((resolve, reject) => {
-			let timer;
+			let over = false;
+			let cancel;
 			const look = () => {
+				if (over) return;
 				const waited = now() - this.#moved;
-				if (waited >= patience) reject(stuck(waited));
-				else timer = setTimeout(look, patience - waited);
+				if (waited >= patience) {
+					reject(stuck(waited));
+					return;
+				}
+				let later;
+				[later, cancel] = wait(patience - waited);
+				later.then(look);
 			};
-			before.then(() => { clearTimeout(timer); resolve(); });
+			before.then(() => { over = true; cancel?.(); resolve(); });
 			look();
 		});
 	}
@@ -65,6 +71,42 @@ function stuck(waited) {
 	});
 }
 
+/** The settings by which the same statement does something else. */
+const MANNER = [
+	'synchronous', 'foreign_keys', 'recursive_triggers', 'query_only', 'secure_delete', 'defensive', 'trusted_schema', 'dqs', 'attach', 'vfs', 'unsafe',
+];
+
+/** What a transaction of a connection is about: the file, whether it locks that for writing, and how it was opened. */
+function aimOf(db, state) {
+	const { report } = db;
+	const manner = new Map(MANNER.map((name) => [name, String(report[name])]));
+	manner.set('bindBooleans and bindDates', state.convert === null ? '' : state.convert.asked);
+	manner.set('the extensions', JSON.stringify(state.extensions));
+	return { file: identity(db, state), writes: !db.readonly && report.query_only !== 'on', manner };
+}
+
+/** The file itself, whatever links lead to it; its name where it cannot be looked at. */
+function identity(db, state) {
+	if (state.file === null) {
+		try {
+			const { dev, ino } = fs.statSync(db.name, { bigint: true });
+			state.file = `${dev}:${ino}`;
+		} catch {
+			return db.name;
+		}
+	}
+	return state.file;
+}
+
+/** One transaction cannot be of two manners, and a second one would wait for the first, which waits for it. */
+function requireSame(scope, manner) {
+	const different = [...manner].find(([name, value]) => scope.manner.get(name) !== value);
+	if (different === undefined) return;
+	const error = new KeelError(`an asynchronous transaction is running on this file, on a connection that was opened otherwise (${different[0]}): this one cannot be part of it`, 'KEEL_ARGUMENT');
+	error.hint = 'use the tx of the running transaction, await that one first, or open both connections with the same settings';
+	throw error;
+}
+
 /** A transaction, or a savepoint in one, while its function runs. Those that begin inside it are savepoints of it. */
 class Scope {
 	turns = new Turns();
@@ -72,8 +114,14 @@ class Scope {
 	/** Why it must not be kept. */
 	failed = null;
 
-	constructor(tx, file, depth, outer) {
-		Object.assign(this, { tx, file, depth, outer });
+	/** `writes`: it has the write lock of `file`. `manner`: how its connection was opened, as far as what it does depends on that. */
+	constructor(tx, { file, writes, manner }, depth, outer) {
+		this.tx = tx;
+		this.file = file;
+		this.writes = writes;
+		this.manner = manner;
+		this.depth = depth;
+		this.outer = outer;
 	}
 
 	/** The result of `fn(tx)`, once that and all that began inside it have ended well. */
@@ -106,6 +154,7 @@ module.exports = ({ core, door }) => {
 		if (typeof fn !== 'function') throw new TypeError('Expected first argument to be a function');
 		if (options == null) options = {};
 		if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
+		known(options, ['signal'], 'transactionAsync');
 		const { signal } = options;
 		if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
 		const state = core.state(this);
@@ -113,31 +162,35 @@ module.exports = ({ core, door }) => {
 		if (this.memory || this.report === undefined) {
 			throw Object.assign(new KeelError('an asynchronous transaction needs a connection of its own, and a database that is private to this one has no other', 'KEEL_NO_SIBLING'), { hint: 'open a database in a file with open()' });
 		}
-		const file = this.name;
+		const aim = aimOf(this, state);
+		const { file } = aim;
 		const timeout = Number.parseInt(this.report.busy_timeout, 10) || 0;
 		// Where the context was lost on the way, a transaction's own connection still knows it.
-		const outer = nearest(running.getStore(), (scope) => scope.tx === this || (scope.file === file && !this.readonly)) ?? nearest(state.scope);
-		if (outer !== null) return outer.turns.take(timeout, signal, () => nested(outer, fn, signal));
+		const outer = nearest(running.getStore(), (scope) => scope.tx === this || (aim.writes && scope.writes && scope.file === file)) ?? nearest(state.scope);
+		if (outer !== null) {
+			if (outer.tx !== this) requireSame(outer, aim.manner);
+			return outer.turns.take(timeout, signal, () => nested(outer, fn, signal));
+		}
 		// Readers need no lock, so that none waits for another.
-		if (this.readonly) return outermost(this, state, timeout, fn, signal);
+		if (!aim.writes) return outermost(this, state, aim, timeout, fn, signal);
 		if (!queues.has(file)) queues.set(file, new Turns());
 		const turns = queues.get(file);
 		try {
-			return await turns.take(timeout, signal, () => outermost(this, state, timeout, fn, signal));
+			return await turns.take(timeout, signal, () => outermost(this, state, aim, timeout, fn, signal));
 		} finally {
 			if (turns.last === null && queues.get(file) === turns) queues.delete(file);
 		}
 	}
 
-	async function outermost(db, state, timeout, fn, signal) {
+	async function outermost(db, state, aim, timeout, fn, signal) {
 		core.requireOpen(state);
 		const tx = door.load(door.wrap(check(native.openAssistant(state.token, 'transactionAsync', false)), { convert: state.convert }), state.extensions);
-		const scope = new Scope(tx, db.name, 0, nearest(running.getStore()));
+		const scope = new Scope(tx, aim, 0, nearest(running.getStore()));
 		core.state(tx).scope = scope;
 		const end = () => { scope.open = false; state.endings.delete(end); abandon(tx); };
 		state.endings.add(end);
 		try {
-			await begin(tx, timeout, signal);
+			await begin(tx, aim.writes, timeout, signal);
 			native.markAsynchronous(core.state(tx).token, true);
 			const result = await scope.run(fn, signal);
 			tx.exec('COMMIT');
@@ -151,7 +204,7 @@ module.exports = ({ core, door }) => {
 		const { tx, depth } = outer;
 		if (!outer.open) throw new TypeError('The database connection is not open');
 		const savepoint = `litekeel_${depth}`;
-		const scope = new Scope(tx, outer.file, depth + 1, outer);
+		const scope = new Scope(tx, outer, depth + 1, outer);
 		tx.exec(`SAVEPOINT ${savepoint}`);
 		try {
 			const result = await scope.run(fn, signal);
@@ -183,8 +236,8 @@ module.exports = ({ core, door }) => {
 	}
 
 	/** Takes the write lock without holding up the event loop. */
-	async function begin(tx, timeout, signal) {
-		if (tx.readonly) {
+	async function begin(tx, writes, timeout, signal) {
+		if (!writes) {
 			tx.exec('BEGIN');
 			return;
 		}
@@ -200,7 +253,7 @@ module.exports = ({ core, door }) => {
 			} catch (error) {
 				if (!/^SQLITE_BUSY/.test(error.code) || now() >= deadline) throw error;
 			}
-			await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS + Math.random() * PAUSE_MS); });
+			await sleep(PAUSE_MS + Math.random() * PAUSE_MS);
 		}
 	}
 

@@ -5,6 +5,13 @@ const Database = require('../index');
 
 const AsyncFunction = (async () => {}).constructor;
 
+/** An asynchronous transaction was asked for inside of a synchronous one. */
+function synchronous() {
+	const error = new TypeError('An asynchronous transaction cannot be part of a synchronous one: make the outer function async');
+	error.hint = 'begin the outer one with db.transactionAsync(async (tx) => …), and use tx.transaction(async (inner) => …) inside';
+	return error;
+}
+
 const TURNS_KEYS_OFF = /\bPRAGMA\s+foreign_keys\s*=\s*(off|0|no|false)\b/i;
 
 module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { readMigrationFiles, migrate: upstream }, next }) => {
@@ -38,11 +45,12 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 		const { transaction } = tx;
 		return Object.defineProperties(tx, {
 			$client: { value: db.$client, enumerable: true },
-			transactionAsync: { value: (fn, options) => db.transactionAsync(fn, options) },
+			// On a connection of its own it would be no part of this one, and would wait for its end.
+			transactionAsync: { value: () => Promise.reject(synchronous()) },
 			transaction: {
 				value(fn, config) {
 					// It would have to be over before the function is.
-					if (fn instanceof AsyncFunction) throw new TypeError('An asynchronous transaction cannot be part of a synchronous one: make the outer function async');
+					if (fn instanceof AsyncFunction) throw synchronous();
 					return transaction.call(tx, (inner) => fn(likeOurs(inner, db)), config);
 				},
 			},

@@ -1,9 +1,7 @@
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
-
-// As it is now: a test may put another in its place, whose time stands still.
-const { setImmediate } = globalThis;
+const { soon } = require('../clock');
 
 /** Pages copied per turn of the event loop unless `progress` says otherwise. */
 const DEFAULT_RATE = 100;
@@ -50,7 +48,7 @@ function copy(core, state, handle, progress) {
 	let copied = 0;
 	let least = 0;
 	return new Promise((resolve, reject) => {
-		setImmediate(function step() {
+		soon(function step() {
 			try {
 				core.requireOpen(state);
 				const [code, totalPages, remainingPages] = core.check(core.native.backupStep(handle, rate));
@@ -78,7 +76,7 @@ function copy(core, state, handle, progress) {
 					rate = Math.max(0, Math.min(MAX_RATE, Math.round(wish)));
 				}
 				if (rate > 0) rate = Math.max(rate, least);
-				setImmediate(step);
+				soon(step);
 			} catch (error) {
 				core.native.backupFinish(handle);
 				reject(error);
