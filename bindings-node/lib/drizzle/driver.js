@@ -12,6 +12,14 @@ function synchronous() {
 	return error;
 }
 
+/** The result of a synchronous transaction's function. Drizzle 1 hides it from the connection, and would commit too early. */
+function settled(result) {
+	if (typeof result?.then !== 'function') return result;
+	const error = new TypeError('Transaction function cannot return a promise');
+	error.hint = 'use transactionAsync(fn), which commits when the promise of fn is fulfilled, or make fn async';
+	throw error;
+}
+
 const TURNS_KEYS_OFF = /\bPRAGMA\s+foreign_keys\s*=\s*(off|0|no|false)\b/i;
 
 module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { readMigrationFiles, migrate: upstream }, next }) => {
@@ -30,7 +38,7 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 				if (config.behavior && config.behavior !== 'immediate') return Promise.reject(new TypeError(`An asynchronous transaction is always immediate, not "${config.behavior}"`));
 				return this.transactionAsync(fn);
 			}
-			return super.transaction((tx) => fn(likeOurs(tx, this)), { ...config, behavior: config.behavior ?? 'default' });
+			return super.transaction((tx) => settled(fn(likeOurs(tx, this))), { ...config, behavior: config.behavior ?? 'default' });
 		}
 
 		/** `fn(tx)` on a connection of its own: what runs beside it never joins its transaction. Rolled back when it rejects. */
@@ -51,7 +59,7 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 				value(fn, config) {
 					// It would have to be over before the function is.
 					if (fn instanceof AsyncFunction) throw synchronous();
-					return transaction.call(tx, (inner) => fn(likeOurs(inner, db)), config);
+					return transaction.call(tx, (inner) => settled(fn(likeOurs(inner, db))), config);
 				},
 			},
 		});
