@@ -249,6 +249,9 @@ class Decoder {
 	}
 }
 
+// As the compiled statements.
+Object.setPrototypeOf(Decoder.prototype, null);
+
 /** Decoders by shape; a shape's own by mode and integers. */
 const shapes = new Map();
 

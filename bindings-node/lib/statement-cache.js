@@ -56,6 +56,9 @@ class Compiled {
 	}
 }
 
+// No setter that somebody gave to every object takes its fields.
+Object.setPrototypeOf(Compiled.prototype, null);
+
 /** Compiles the statement of `sql` at byte `from`; null if there is none. `next` is where the next one begins. */
 function compile(state, sql, from, persistent) {
 	if (from === 0) core.requireWhole(sql);

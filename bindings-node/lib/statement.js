@@ -58,6 +58,12 @@ class Statement {
 	#decoder = null;
 	/** Milliseconds for each execution. */
 	#timeout;
+	// Declared, so that they are its own even where every object has a setter of that name.
+	reader;
+	readonly;
+	source;
+	database;
+	busy = false;
 
 	constructor() {
 		const compiled = making;
@@ -75,7 +81,6 @@ class Statement {
 		this.readonly = compiled.readonly;
 		this.source = compiled.sql;
 		this.database = state.database;
-		this.busy = false;
 	}
 
 	run() {

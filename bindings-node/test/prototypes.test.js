@@ -68,3 +68,25 @@ test('a frozen prototype does not keep a column from its name', () => {
 	const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
 	assert.strictEqual(stdout, '{"toString":1,"valueOf":2}\n', stderr);
 });
+
+for (const name of ['id', 'sql', 'columns', 'state', 'reader', 'source', 'busy', 'taken', 'kind', 'shape', 'width', 'mode']) {
+	test(`a setter as Object.prototype.${name} stands for nothing of ours`, async (t) => {
+		const db = litekeel.open('file:a.db', { baseDir: require('./temporary')(t) }).exec('CREATE TABLE t(a)');
+		db.prepare('INSERT INTO t VALUES (1)').run();
+		let ran = 0;
+		let found;
+		Object.defineProperty(Object.prototype, name, { get() { return 0; }, set() { ran += 1; }, configurable: true });
+		try {
+			const insert = db.prepare('INSERT INTO t VALUES (2)');
+			const select = db.prepare(`SELECT a AS "${name}", 'x' FROM t ORDER BY a`);
+			insert.run();
+			found = [select.all(), select.get(), [...select.iterate()], select.source, select.reader, insert.reader, select.database === db, Object.keys(select), await db.readAsync(`SELECT a AS "${name}", 'x' FROM t ORDER BY a`)];
+		} finally {
+			delete Object.prototype[name];
+		}
+		const rows = [1, 2].map((a) => ({ [name]: a, "'x'": 'x' }));
+		assert.deepStrictEqual(found, [rows, rows[0], rows, `SELECT a AS "${name}", 'x' FROM t ORDER BY a`, true, false, true, ['reader', 'readonly', 'source', 'database', 'busy'], rows]);
+		assert.strictEqual(ran, 0);
+		db.close();
+	});
+}

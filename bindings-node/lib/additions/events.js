@@ -1,4 +1,5 @@
 'use strict';
+const { put } = require('../own-properties');
 
 /** Those that a connection hears of; docs/events.md says what they tell. */
 const NAMES = ['checkpointed', 'checkpoint_failed', 'wal_stalled', 'unhealthy', 'wal_set_aside', 'attached_warning', 'busy_wait'];
@@ -12,7 +13,7 @@ module.exports = ({ core, dispatcher }) => {
 		state.hear = (event) => {
 			const { name, ...fields } = event;
 			const told = { name };
-			for (const [field, value] of Object.entries(fields)) told[camel(field)] = value;
+			for (const [field, value] of Object.entries(fields)) put(told, camel(field), value);
 			for (const fn of [...state.listeners.get(name) ?? []]) {
 				try {
 					fn(told);

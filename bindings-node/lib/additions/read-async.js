@@ -1,6 +1,7 @@
 'use strict';
 const SqliteError = require('../sqlite-error');
 const { boolean } = require('../extension/options');
+const { put } = require('../own-properties');
 const { known } = require('./arguments');
 
 const isPlain = (value) => {
@@ -75,7 +76,7 @@ module.exports = ({ core, dispatcher }) => {
 
 	const record = (columns, row) => {
 		const out = {};
-		for (let at = 0; at < row.length; ++at) out[columns[at]] = row[at];
+		for (let at = 0; at < row.length; ++at) put(out, columns[at], row[at]);
 		return out;
 	};
 
