@@ -48,6 +48,21 @@ function isPlain(object) {
 	return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** Notes how long bytes are, in a list that begins with the first: a getter that is read after them may take them away. */
+function hold(held, value) {
+	if (!isView(value)) return held;
+	if (held === null) held = new Map();
+	if (!held.has(value)) held.set(value, value.byteLength);
+	return held;
+}
+
+/** Throws when bytes are not as long any more: they would be stored empty, or cut. */
+function requireHeld(held) {
+	held.forEach((length, value) => {
+		if (value.byteLength !== length) throw new TypeError('The bytes of a parameter were detached or resized while the others were read');
+	});
+}
+
 /** Throws for what SQLite has no type for. */
 function checkValue(value) {
 	switch (typeof value) {
@@ -147,11 +162,13 @@ function gather(compiled, args) {
 	let anonymous = 0;
 	let bound = 0;
 	let object = false;
+	let held = null;
 	const add = (value) => {
 		do anonymous += 1; while (anonymous <= parameters.length && parameters[anonymous - 1] !== null);
 		checkValue(value);
 		if (anonymous > parameters.length) throw new RangeError(TOO_MANY);
 		values[anonymous - 1] = value;
+		held = hold(held, value);
 		bound += 1;
 	};
 	for (const arg of args) {
@@ -170,6 +187,7 @@ function gather(compiled, args) {
 					const value = arg[name];
 					checkValue(value);
 					values[at] = value;
+					held = hold(held, value);
 					bound += 1;
 				}
 				continue;
@@ -184,6 +202,7 @@ function gather(compiled, args) {
 		if (!object && compiled.named) throw new TypeError('Missing named parameters');
 		throw new RangeError(TOO_FEW);
 	}
+	if (held !== null) requireHeld(held);
 	return values;
 }
 
@@ -195,13 +214,15 @@ function generate(names) {
 	const keys = names.map((name) => JSON.stringify(name));
 	// All are read before one is written. An absent one needs the exact rules of `gather`.
 	const source = `'use strict';return function(o){
-		const ${keys.map((key, at) => `v${at}=o[${key}]`).join(',')};
+		let h=null;
+		${keys.map((key, at) => `const v${at}=o[${key}];if(typeof v${at}==='object'&&v${at}!==null)h=hold(h,v${at});`).join('\n')}
+		if(h!==null)requireHeld(h);
 		if(${names.map((_, at) => `v${at}===undefined`).join('||')})return false;
 		begin();
 		${names.map((_, at) => `if(typeof v${at}==='number'){F[${FIRST_PARAMETER + at}]=v${at};if(v${at}!==v${at})I[${2 * (FIRST_PARAMETER + at) + 1}]=${NULL};}else if(typeof v${at}==='string')writeText(v${at},${FIRST_PARAMETER + at});else{checkValue(v${at});write(v${at},${FIRST_PARAMETER + at});}`).join('\n')}
 		return true;};`;
 	try {
-		return new Function('I', 'F', 'begin', 'write', 'writeText', 'checkValue', source)(I, F, begin, write, writeText, checkValue);
+		return new Function('I', 'F', 'begin', 'write', 'writeText', 'checkValue', 'hold', 'requireHeld', source)(I, F, begin, write, writeText, checkValue, hold, requireHeld);
 	} catch {
 		mayGenerate = false;
 		return null;

@@ -74,3 +74,26 @@ test('bytes that a worker changes meanwhile are the same in the table and in its
 	assert.deepStrictEqual(db.pragma('integrity_check', { simple: true }), 'ok');
 	db.close();
 });
+
+for (const calls of [1, 300]) {
+	test(`bytes that a later getter takes away are not stored empty or cut, after ${calls} calls`, () => {
+		const db = new litekeel(':memory:').exec('CREATE TABLE t(a, b)');
+		const insert = db.prepare('INSERT INTO t VALUES ($a, $b)');
+		const rest = db.prepare('INSERT INTO t VALUES (?, ?)');
+		for (let i = 1; i < calls; i++) insert.run({ a: Buffer.from('whole'), b: i });
+		const resizable = () => new Uint8Array(new ArrayBuffer(8, { maxByteLength: 8 }));
+		const ways = [[new Uint8Array(8), (view) => structuredClone(view, { transfer: [view.buffer] })], [resizable(), (view) => view.buffer.resize(3)], [resizable(), (view) => view.buffer.resize(0)]];
+		for (const [view, take] of ways) {
+			const given = { a: view, get b() { take(view); return 1; } };
+			assert.throws(() => insert.run(given), { name: 'TypeError', message: 'The bytes of a parameter were detached or resized while the others were read' });
+		}
+		const view = new Uint8Array(8);
+		const list = [view, 1];
+		Object.defineProperty(list, 1, { get() { structuredClone(view, { transfer: [view.buffer] }); return 1; } });
+		assert.throws(() => rest.run(list), TypeError);
+		// The control: a getter that leaves them alone, and null beside them.
+		insert.run({ a: new Uint8Array(3), get b() { return null; } });
+		assert.deepStrictEqual(db.prepare('SELECT DISTINCT length(a) FROM t ORDER BY 1').pluck().all(), calls === 1 ? [3] : [3, 5]);
+		db.close();
+	});
+}
