@@ -97,3 +97,14 @@ for (const calls of [1, 300]) {
 		db.close();
 	});
 }
+
+test('serialize() of a schema that there is not tells of that, whatever failed before', () => {
+	const db = new litekeel(':memory:');
+	for (const before of [() => {}, () => assert.throws(() => db.exec('SELECT * FROM missing'), /missing/)]) {
+		before();
+		assert.throws(() => db.serialize({ attached: 'nope' }), { name: 'SqliteError', code: 'SQLITE_ERROR', message: 'unknown database' });
+	}
+	db.exec('CREATE TABLE t(a)');
+	assert.ok(db.serialize().length > 0 && db.serialize({ attached: 'MAIN' }).length > 0);
+	db.close();
+});

@@ -19,6 +19,10 @@ pub(super) unsafe fn serialize(call: &Call) -> Option<sys::napi_value> {
     let mut length = -1;
     // SAFETY: `db` is open; the image is SQLite's memory of `length` bytes, copied and then freed.
     unsafe {
+        // SQLite sets no error for a schema that there is not: what it would tell is the failure of an earlier call.
+        if sqlite::sqlite3_db_readonly(db, schema.as_ptr()) == -1 {
+            return Some(call.failure(sqlite::SQLITE_ERROR, c"unknown database"));
+        }
         let image = sqlite::sqlite3_serialize(db, schema.as_ptr(), &mut length, 0);
         if image.is_null() && length > 0 {
             return Some(call.failure(sqlite::SQLITE_NOMEM, c"out of memory"));
