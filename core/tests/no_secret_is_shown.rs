@@ -117,6 +117,21 @@ const INPUTS: &[&str] = &[
     "Data Source=a.db;Password=C",
     "Server=h;Pwd=C;Database=x",
     "password=C",
+    // Go's MySQL driver, and others that write no scheme.
+    "u:C@tcp(h:3306)/db",
+    "u:C@h/db",
+    "u:C/1@h/db",
+    "//u:C@h/db",
+    ":C@a.db",
+    "file:u:C@h/db",
+    "file::C@a.db",
+    // ADO, ODBC, and what takes a & or ; for the ? of a URL.
+    "a.db;Password=C",
+    "/srv/a.db;Password=C",
+    "./a.db;Version=3;Pwd=C",
+    "file:a.db;password=C",
+    "file:a.db&password=C",
+    "sqlite:a.db&key=C",
 ];
 
 /// With the secret in its place; a Windows drive is no secret.
@@ -207,6 +222,45 @@ fn what_is_no_secret_is_shown() {
         assert_eq!(understood(input), input);
     }
     assert_eq!(understood("file://localhost/x.db?mode=ro#x"), "file://localhost/x.db?mode=ro#***");
+}
+
+/// A path may have every character in it that is in those mistakes; a file of that name is made.
+#[test]
+fn an_honest_path_is_not_taken_for_a_mistake() {
+    for path in [
+        "a@b.db",
+        "x;y.db",
+        "x&y.db",
+        "x;y=1.db",
+        "me@example.com/a.db",
+        "d/a:b@c.db",
+        "./a:b@c.db",
+        "/srv/u@h/x.db",
+        "/srv/a:b@c.db",
+        "a:b.db",
+    ] {
+        assert_eq!(redact(path), path);
+        let scheme = path.starts_with("a:");
+        for input in [path.to_owned(), format!("file:{path}")].into_iter().skip(usize::from(scheme)) {
+            let parsed = parse(&input).unwrap_or_else(|error| panic!("{input}: {error}"));
+            assert_eq!(parsed.location, litekeel_core::url::Location::Path(path.to_owned()), "{input}");
+            assert_eq!(redact(&input), input);
+            assert_eq!(parse(&parsed.to_string()).unwrap().location, parsed.location);
+        }
+    }
+    // Written out, any name can be had.
+    let named = parse("file:u%3Aw%40h%3Bpassword=x").unwrap();
+    assert_eq!(named.location, litekeel_core::url::Location::Path("u:w@h;password=x".to_owned()));
+}
+
+/// Where a number belongs, a word is not repeated.
+#[test]
+fn a_word_in_the_place_of_a_number_is_hidden() {
+    for key in ["busy_timeout", "cache_size", "mmap_size"] {
+        let error = resolve(Some(&format!("file:a.db?{key}=hunter")), &Options::new()).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter"), "{error}");
+        assert!(error.message().contains(key));
+    }
 }
 
 /// A file that is there is a path, whatever its name looks like.

@@ -28,6 +28,9 @@ const PAGES: i32 = 256;
 /// A writer in another connection makes SQLite begin anew; after so many times the rest is copied in one step.
 const RESTARTS: u32 = 10;
 const STEP: &str = "backup";
+/// What to do when the connection does not see what is at its path.
+const RESCUE: &str = "to copy what is at the path now, close every connection of this process to it and reopen; to save what only \
+                      this connection still sees, copy to a new file with unsafe=1: file:rescue.db?unsafe=1";
 
 /// What of a URL has a meaning for a destination; the rest describes a connection.
 pub const DESTINATION_SETTINGS: &[Id] = &[
@@ -72,7 +75,8 @@ pub struct BackupReport {
     pub pages: i64,
     /// How often another connection's write made it begin anew.
     pub restarts: u32,
-    /// What could not be done as it should, though the copy is complete: its owner.
+    /// What could not be done as it should, though the copy is complete: its owner; or that it is, with `unsafe=1`, of what
+    /// this connection alone still sees.
     pub warnings: Vec<String>,
 }
 
@@ -101,7 +105,9 @@ impl Connection {
     /// # Errors
     /// The URL's codes; `KEEL_CONFLICT` for parameters without a meaning here, or an existing database with another text
     /// encoding; `KEEL_ARGUMENT` when it is the database itself or a file of SQLite's beside one; `SQLITE_NOTADB` when
-    /// the database has no page, so that there is nothing to copy; `KEEL_IN_TRANSACTION`; `SQLITE_INTERRUPT` when it was
+    /// the database has no page, so that there is nothing to copy; `KEEL_DATABASE_MOVED`, `KEEL_WAL_UNLINKED` or
+    /// `KEEL_LOCKS_LOST` when what this connection sees is not what is at its path, unless the URL says `unsafe=1`, and
+    /// the report's warnings then say so; `KEEL_IN_TRANSACTION`; `SQLITE_INTERRUPT` when it was
     /// stopped, interrupted or timed out; SQLite's own.
     pub fn backup(&self, url: &str, pages: i32, progress: impl FnMut(i64, i64) -> bool) -> Result<BackupReport> {
         self.backup_with(url, BackupOptions { pages, overwrite: true, ..BackupOptions::default() }, progress)
@@ -135,12 +141,24 @@ impl Connection {
         if let Some(roots) = &resolved.roots {
             roots.check(path)?;
         }
+        // Whoever makes a backup believes it to be one of the file at the path.
+        let strayed = guard.strayed();
+        let strayed = match strayed {
+            Some(error) if !resolved.settings.bool(Id::Unsafe) => {
+                return Err(error.with_hint(RESCUE).with_step(STEP));
+            }
+            strayed => {
+                strayed.map(|error| format!("the copy is of what this connection sees alone: {}", error.message()))
+            }
+        };
         let mut made = OpenReport::default();
         let done = self.copy_to(&guard, &resolved, path, options, &mut made, &mut progress);
         if done.is_err() {
             made.created_directories.iter().rev().for_each(|dir| drop(fs::remove_dir(dir)));
         }
-        done.map_err(|error| error.with_step(STEP))
+        let mut report = done.map_err(|error| error.with_step(STEP))?;
+        report.warnings.extend(strayed);
+        Ok(report)
     }
 
     /// An empty file is what a full disk or a cut upload leaves, not a copy: it must not replace anything.

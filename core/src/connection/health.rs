@@ -118,6 +118,15 @@ impl Connection {
     }
 }
 
+impl Guard<'_> {
+    /// Why what this connection sees is not (all of) what others find at the database's path; `None`: nothing says so.
+    pub(crate) fn strayed(&self) -> Option<Error> {
+        let watch = self.connection.identity.watch.as_ref().filter(|watch| watch.is_ours())?;
+        confirm(watch, true);
+        watch.latched().map(|code| error(watch, code))
+    }
+}
+
 /// One check for each attached database, and what makes one of them unfit to write.
 fn attached(guard: &Guard<'_>) -> (Vec<Check>, Option<Error>) {
     let (mut checks, mut bad) = (Vec::new(), None);

@@ -5,7 +5,7 @@ use std::fmt;
 use super::table::{Id, Kind, Setting, Unit};
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::url::shown_value;
+use crate::url::{HIDDEN, shown_value};
 
 /// A setting's value: sizes in bytes, durations in milliseconds, `cache_size` in SQLite's own unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,10 @@ impl Setting {
     /// this build does not carry.
     pub fn parse(&self, text: &str) -> Result<Value> {
         let value = self.value(text).ok_or_else(|| {
-            let text = format!("{}={} is not a valid value", self.key, shown_value(text));
+            // Where a number belongs, a word may be anybody's.
+            let number = !matches!(self.kind, Kind::Int { .. } | Kind::CacheSize)
+                || text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
+            let text = format!("{}={} is not a valid value", self.key, if number { shown_value(text) } else { HIDDEN });
             Error::new(codes::INVALID_VALUE, text).with_hint(format!("{} takes {}", self.key, self.allowed()))
         })?;
         let shown = value.to_string();

@@ -12,7 +12,7 @@ use crate::error::codes;
 use crate::error::{Error, Result};
 
 pub use redact::redact;
-pub(crate) use redact::{name as shown_name, redact_except, value as shown_value};
+pub(crate) use redact::{HIDDEN, name as shown_name, redact_except, value as shown_value};
 
 /// No path and no parameters need more; what is longer is a mistake, and is not copied into messages.
 const LONGEST: usize = 1 << 16;
@@ -230,7 +230,29 @@ const CONNECTION_STRING: &[&str] = &[
 /// its `://`. SQLite would make a file of that name, with the password in it.
 fn is_connection_string(input: &str) -> bool {
     let key = input.split_once('=').map(|(key, _)| key.trim().to_ascii_lowercase());
-    key.is_some_and(|key| CONNECTION_STRING.contains(&key.as_str())) || input.contains("://")
+    key.is_some_and(|key| CONNECTION_STRING.contains(&key.as_str())) || input.contains("://") || has_credentials(input)
+}
+
+/// What holds a secret in other libraries' connection strings; in the middle of a file's name nobody writes them.
+const SECRETS: &[&str] = &["passwd", "pass", "secret", "token", "authtoken", "auth_token", "key", "hexkey"];
+
+/// Whether a path is rather `user:password@host/name` (Go's MySQL driver among others), with or without the user, or
+/// `a.db;Password=…`. Of a path that begins with `/` or `./` only the latter is asked.
+fn has_credentials(path: &str) -> bool {
+    let authority = path.strip_prefix("//").unwrap_or(path);
+    let colon = authority.split('/').next().and_then(|first| first.find(':'));
+    let user = colon.is_some_and(|colon| authority[colon..].contains('@'));
+    let key = |piece: &str| piece.split_once('=').map(|(key, _)| key.trim().to_ascii_lowercase());
+    let secret = |key: String| CONNECTION_STRING.contains(&key.as_str()) || SECRETS.contains(&key.as_str());
+    user || path.split([';', '&']).skip(1).filter_map(key).any(secret)
+}
+
+fn other_library() -> Error {
+    let text = "the database URL is a connection string of another library, not a path";
+    Error::new(codes::UNSUPPORTED_SCHEME, text).with_hint(
+        "name the file: file:data/app.db; a file whose name looks like that is ./name, and in a URL %3A, %3B, %26 and %40 are \
+         its : ; & and @",
+    )
 }
 
 fn bare_path(input: &str, base: &Path) -> Result<Url> {
@@ -239,9 +261,7 @@ fn bare_path(input: &str, base: &Path) -> Result<Url> {
     let query = input.find('?');
     if (connection_string || query.is_some()) && std::fs::symlink_metadata(base.join(input)).is_err() {
         if connection_string {
-            let text = "the database URL is a connection string of another library, not a path";
-            return Err(Error::new(codes::UNSUPPORTED_SCHEME, text)
-                .with_hint("name the file: file:data/app.db; a file whose name looks like that is ./name"));
+            return Err(other_library());
         }
         let shown = redact(input);
         return Err(Error::new(
@@ -281,6 +301,7 @@ fn with_scheme(input: &str, rest: &str, is_file: bool) -> Result<Url> {
             // sqlite:////abs is the absolute path written with the empty authority spelled out.
             if after.starts_with("//") { &after[1..] } else { after }
         }
+        None if has_credentials(path) => return Err(other_library()),
         None => path,
     };
     let path = decode(input, path, "path")?;

@@ -5,7 +5,7 @@
 //! but its scheme and host. A password may have any character in it: a little too much is hidden rather than a part of
 //! it shown.
 
-use super::{is_connection_string, split_scheme};
+use super::{has_credentials, is_connection_string, split_scheme};
 
 /// What stands in place of what is hidden.
 pub(crate) const HIDDEN: &str = "***";
@@ -30,6 +30,7 @@ pub(crate) fn redact_except(input: &str, shows: &dyn Fn(&str) -> bool) -> String
     let (before, text, after) = (&input[..start], &input[start..end], &input[end..]);
     let shown = match split_scheme(text) {
         Some((scheme, rest)) if !is_ours(scheme) => foreign(scheme, rest),
+        Some(("", rest)) if !rest.starts_with("memory:") && has_credentials(text) => HIDDEN.to_owned(),
         Some((scheme, rest)) => {
             let (head, hash) = rest.split_once('#').map_or((rest, ""), |(head, _)| (head, "#"));
             let hash = if hash.is_empty() { String::new() } else { format!("#{HIDDEN}") };
@@ -38,6 +39,7 @@ pub(crate) fn redact_except(input: &str, shows: &dyn Fn(&str) -> bool) -> String
                 // A password with a `?` or `#` in it ends the text before its `@`.
                 Some(authority) if !authority.contains('@') && has_password(authority) => format!("//{HIDDEN}"),
                 Some(authority) => format!("//{}", without_user(authority)),
+                None if has_credentials(path) => HIDDEN.to_owned(),
                 None => path.to_owned(),
             };
             format!("{scheme}:{path}{}{hash}", shown_query(query, shows))
