@@ -34,6 +34,9 @@ pub struct Restore {
     source: String,
     /// The database that gets its content.
     url: String,
+    /// Restore a copy of a WAL database that has no table and no -wal, though it looks like one that was copied without it.
+    #[arg(long)]
+    without_wal: bool,
     #[command(flatten)]
     how: How,
 }
@@ -89,6 +92,8 @@ impl Restore {
         source.must_exist()?;
         let to = as_destination(&self.url)?;
         self.how.refuse_existing(&to)?;
+        // Opening it in the ordinary way makes one.
+        let has_wal = source.wal_bytes().is_some();
         // A damaged copy must not replace anything. What was checked is what is copied: by one connection, in one
         // transaction, whatever becomes of the name meanwhile.
         let opened = if self.how.no_check {
@@ -103,8 +108,31 @@ impl Restore {
             check(&opened, &source.path, &Bounds::of(&source.path, self.how.check_timeout), err)?;
             opened
         };
+        if !has_wal && !self.without_wal {
+            refuse_without_wal(&opened, &source.path)?;
+        }
         copy(&Task { label: "restore", source, to: &to, how: &self.how }, opened, out, err)
     }
+}
+
+/// A young WAL database copied without its `-wal` is one page without a table: everything is in the `-wal`, and the copy
+/// passes every check of its pages. A database that was really empty looks the same, and is seldom restored.
+fn refuse_without_wal(copy: &Opened, path: &Path) -> Result<()> {
+    if copy.report().row("journal_mode").is_none_or(|row| row.value != "wal") {
+        return Ok(());
+    }
+    let tables = copy.lock()?.sqlite().query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+    // Where that cannot be asked, the copying says why.
+    if tables.unwrap_or(1) > 0 {
+        return Ok(());
+    }
+    let text = format!("{} is a WAL database without a table, and has no -wal beside it", path.display());
+    Err(Error::new(sqlite::SQLITE_NOTADB, text)
+        .with_hint(
+            "so looks a copy made with cp while everything was in the -wal: use one that litekeel backup has made, or put its \
+             -wal beside it, then open and close it once; if the database was really empty, say --without-wal",
+        )
+        .with_path(path))
 }
 
 impl How {

@@ -316,3 +316,41 @@ fn a_damaged_database_is_replaced_or_the_way_to_do_it_is_told() {
         assert_eq!(rows(&dir, name), 30);
     }
 }
+
+#[test]
+fn a_copy_whose_wal_was_left_behind_replaces_nothing() {
+    let dir = Dir::new();
+    dir.database("live.db", 10);
+    // Everything is in the -wal; cp takes the first page alone.
+    let young = dir.open("young.db?checkpoint=manual");
+    young.lock().unwrap().sqlite().execute_batch("CREATE TABLE t(a, b); INSERT INTO t VALUES(1, 2)").unwrap();
+    let cp = |from: &str, to: &str| {
+        let status = std::process::Command::new("cp").arg(dir.file(from)).arg(dir.file(to)).status().unwrap();
+        assert!(status.success());
+    };
+    cp("young.db", "copy.db");
+    assert_eq!(std::fs::metadata(dir.file("copy.db")).unwrap().len(), 4096);
+    for words in
+        [&["restore", "copy.db", "live.db", "--overwrite"][..], &["restore", "copy.db", "new.db", "--no-check"]]
+    {
+        let ran = dir.litekeel(words);
+        assert_eq!(ran.status, 3, "{ran:?}");
+        assert!(ran.err.contains("no -wal beside it") && ran.err.contains("--without-wal"), "{ran:?}");
+    }
+    assert!(!dir.file("new.db").exists());
+    assert_eq!(rows(&dir, "live.db"), 10);
+    // With its -wal, which an ordinary open moves into it, it is whole.
+    cp("young.db", "whole.db");
+    cp("young.db-wal", "whole.db-wal");
+    dir.open("whole.db").close().unwrap();
+    let ran = dir.litekeel(&["restore", "whole.db", "again.db", "--no-check"]);
+    assert_eq!((ran.status, rows(&dir, "again.db")), (0, 1), "{ran:?}");
+    // So is one that was closed.
+    young.close().unwrap();
+    cp("young.db", "closed.db");
+    assert_eq!(dir.litekeel(&["restore", "closed.db", "live.db", "--overwrite"]).status, 0);
+    assert_eq!(rows(&dir, "live.db"), 1);
+    // A database that was really empty looks the same: asked for.
+    let ran = dir.litekeel(&["restore", "copy.db", "live.db", "--overwrite", "--without-wal"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+}
