@@ -2,7 +2,7 @@
 const { put } = require('../own-properties');
 
 /** Those that a connection hears of; docs/events.md says what they tell. */
-const NAMES = ['checkpointed', 'checkpoint_failed', 'wal_stalled', 'unhealthy', 'wal_set_aside', 'attached_warning', 'busy_wait'];
+const NAMES = ['checkpointed', 'checkpoint_failed', 'wal_stalled', 'unhealthy', 'wal_set_aside', 'attached_warning', 'replication_detected', 'wal_alarm', 'busy_wait'];
 
 /** `on` and `off`: the events of docs/events.md. They arrive between turns of the event loop and do not keep it alive. */
 module.exports = ({ core, dispatcher }) => {
