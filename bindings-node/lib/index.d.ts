@@ -422,9 +422,13 @@ declare namespace Database {
 		attached?: string | undefined;
 		/** Called before each step; the number it returns is the pages of the next one, 0 pauses. */
 		progress?: ((info: BackupMetadata) => number | void) | null | undefined;
+		/** Of a connection of `open()`: copy what it sees, though its database or `-wal` was deleted or replaced under it. */
+		unsafe?: boolean | undefined;
 	}
 	interface SerializeOptions {
 		attached?: string | undefined;
+		/** As for a backup. */
+		unsafe?: boolean | undefined;
 	}
 }
 

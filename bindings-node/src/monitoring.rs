@@ -14,6 +14,7 @@ use crate::js::value;
 native_exports! {
     c"holdersOf" => holders,
     c"healthOf" => health,
+    c"requireInPlace" => require_in_place,
     c"walStatusOf" => wal_status,
     c"checkpoint" => checkpoint,
     c"openHandles" => open_handles,
@@ -61,6 +62,14 @@ unsafe fn health(call: &Call) -> Option<sys::napi_value> {
                 .finish()
         }),
     )
+}
+
+/// `(token)` → undefined, or the error when what the connection sees is not what is at its database's path
+unsafe fn require_in_place(call: &Call) -> Option<sys::napi_value> {
+    // What the core has not opened is not looked at.
+    let connection = call.open_token()?.core()?;
+    let found = connection.health().map(|health| health.latched);
+    found.unwrap_or_else(Some).map(|error| object::failure(call.env, &error))
 }
 
 /// `(token)` → `{ frames, checkpointed, pageSize, bytes, pins }`, null without a WAL, or an error

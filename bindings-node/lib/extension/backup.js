@@ -7,6 +7,7 @@ const { soon } = require('../clock');
 const DEFAULT_RATE = 100;
 const MAX_RATE = 0x7fffffff;
 const OK = 0;
+const DONE = 101;
 
 const exists = (file) => fs.promises.access(file).then(() => true, () => false);
 
@@ -31,6 +32,8 @@ module.exports = (core) => async function backup(filename, options) {
 
 	const state = core.state(this);
 	core.requireNotBusy(state);
+	// Whoever makes a backup believes it to be one of the file at the path.
+	if (options.unsafe !== true) core.check(core.native.requireInPlace(state.token));
 	const handle = core.check(core.native.backupStart(state.token, schema, file, isNew));
 	state.backups.add(handle);
 	try {
@@ -59,7 +62,8 @@ function copy(core, state, handle, progress) {
 					copied = now;
 				}
 				const figures = { totalPages, remainingPages };
-				if (!remainingPages) {
+				// Somebody has a lock, perhaps before anything was counted: nothing remains then either.
+				if (!remainingPages && (code === OK || code === DONE)) {
 					core.native.backupFinish(handle);
 					resolve(figures);
 					return;

@@ -10,5 +10,6 @@ module.exports = (core) => function serialize(options) {
 
 	const state = core.state(this);
 	core.requireIdle(state);
+	if (options.unsafe !== true) core.check(core.native.requireInPlace(state.token));
 	return core.check(core.native.serialize(state.token, schema));
 };

@@ -127,11 +127,11 @@ pub(super) unsafe fn step(call: &Call) -> Option<sys::napi_value> {
         return None;
     };
     // SAFETY: a backup that has not ended has an open source, held during the call.
-    let answer = source.during(|_| unsafe { copy(call, backup) });
+    let answer = source.during(|_| unsafe { copy(call, backup, source.db()) });
     answer.unwrap_or_else(|error| Some(crate::js::object::failure(call.env, &error)))
 }
 
-unsafe fn copy(call: &Call, backup: &Backup) -> Option<sys::napi_value> {
+unsafe fn copy(call: &Call, backup: &Backup, db: *mut sqlite::sqlite3) -> Option<sys::napi_value> {
     // SAFETY: the handle is live until `release`.
     unsafe {
         let rc = sqlite::sqlite3_backup_step(backup.handle.get(), call.int(1)) & 0xff;
@@ -143,6 +143,13 @@ unsafe fn copy(call: &Call, backup: &Backup) -> Option<sys::napi_value> {
                 }
                 let total = sqlite::sqlite3_backup_pagecount(backup.handle.get());
                 let remaining = sqlite::sqlite3_backup_remaining(backup.handle.get());
+                // SQLite does not begin then, and nothing would ever be copied while that is open.
+                let writes = || sqlite::sqlite3_txn_state(db, ptr::null()) == sqlite::SQLITE_TXN_WRITE;
+                if rc == sqlite::SQLITE_BUSY && total == 0 && writes() {
+                    let text =
+                        c"a backup inside a transaction that writes would copy what may be undone: commit it first";
+                    return Some(call.failure(rc, text));
+                }
                 let figures = [rc, total, remaining].map(|figure| value::number(call.env, f64::from(figure)));
                 Some(call.list(&figures))
             }
