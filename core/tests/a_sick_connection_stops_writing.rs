@@ -189,6 +189,54 @@ fn a_database_deleted_or_replaced_while_open_is_seen() {
     }
 }
 
+/// `mv restored.db app.db`: the log of the old database is not left for the new one to be recovered from.
+#[test]
+fn a_database_moved_over_the_open_one_gets_nothing_of_its_log() {
+    for looks in [true, false] {
+        let dir = Dir::new();
+        let connection = database(&dir, "a.db?checkpoint=manual");
+        connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+        copy_over(&dir.file("a.db"), &dir.file("backup.db"));
+        exec(&connection, "CREATE TABLE u(a); INSERT INTO t VALUES('late')");
+        fs::rename(dir.file("backup.db"), dir.file("a.db")).unwrap();
+        if looks {
+            assert!(!connection.health().unwrap().is_good());
+        }
+        let report = connection.close().unwrap();
+        let kept = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains("a.db-wal.replaced-")).collect();
+        assert_eq!(kept.len(), 1, "{report:?}");
+        assert!(report.why.contains(kept[0].to_str().unwrap()), "{report:?}");
+        assert!(fs::read(&kept[0]).unwrap().windows(4).any(|part| part == b"late"));
+        assert_eq!(rows(&dir), "1");
+        assert_eq!(visit(&dir), "1");
+    }
+}
+
+/// Somebody has opened the new file already, and works with the WAL that lies beside it: it is left alone.
+#[test]
+fn a_wal_that_the_new_database_is_used_with_is_left() {
+    let dir = Dir::new();
+    let connection = database(&dir, "a.db?checkpoint=manual");
+    copy_over(&dir.file("a.db"), &dir.file("backup.db"));
+    fs::rename(dir.file("backup.db"), dir.file("a.db")).unwrap();
+    let code = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.execute('SELECT count(*) FROM sqlite_master').fetchall()\nprint('read', flush=True)\nsys.stdin.read()";
+    let mut other = std::process::Command::new("python3")
+        .args(["-c", code])
+        .arg(dir.file("a.db"))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(other.stdout.as_mut().unwrap()), &mut line).unwrap();
+    assert_eq!(line, "read\n");
+    connection.close().unwrap();
+    assert!(fs::metadata(dir.file("a.db-wal")).unwrap().len() > 0);
+    drop(other.stdin.take());
+    other.wait().unwrap();
+}
+
 /// Copies a file over another one, which stays the same file, in a process of its own.
 fn copy_over(from: &std::path::Path, to: &std::path::Path) {
     assert!(std::process::Command::new("cp").arg(from).arg(to).status().unwrap().success());
@@ -257,6 +305,82 @@ fn a_copy_over_the_database_right_after_a_commit_is_seen() {
     assert_eq!(verdict(&health, "database_file"), Verdict::Bad, "{health:?}");
     assert_eq!(connection.exec("INSERT INTO t VALUES(4)").unwrap_err().name(), "KEEL_DATABASE_MOVED");
     connection.close().unwrap();
+    assert_eq!(rows(&dir), "1");
+}
+
+/// Nobody has looked since the checkpoint that moved everything: the first commit of the new log finds out.
+#[test]
+fn a_copy_over_the_database_after_an_idle_checkpoint_is_seen() {
+    for mode in [litekeel_core::sqlite::SQLITE_CHECKPOINT_PASSIVE, litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE] {
+        for tuned in [true, false] {
+            let dir = Dir::new();
+            let connection = database(&dir, "a.db?checkpoint=manual");
+            connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+            copy_over(&dir.file("a.db"), &dir.file("backup.db"));
+            let plain = rusqlite::Connection::open(dir.file("a.db")).unwrap();
+            plain.execute_batch("PRAGMA wal_autocheckpoint=0; PRAGMA busy_timeout=5000").unwrap();
+            let write = |sql: &str| match tuned {
+                true => connection.exec(sql).map_err(|error| error.to_string()),
+                false => plain.execute_batch(sql).map_err(|error| error.to_string()),
+            };
+            write("CREATE TABLE big(b); INSERT INTO big VALUES(zeroblob(100000)); INSERT INTO t VALUES(2)").unwrap();
+            connection.checkpoint(mode).unwrap();
+            write("INSERT INTO t VALUES(3)").unwrap();
+            connection.checkpoint(mode).unwrap();
+            copy_over(&dir.file("backup.db"), &dir.file("a.db"));
+            // As large as before, so that its size tells nothing.
+            fs::File::options().write(true).open(dir.file("a.db")).unwrap().set_len(200_000).unwrap();
+            let error = write("INSERT INTO t VALUES(4)").unwrap_err();
+            assert!(error.contains("written to") || error.contains("readonly"), "{error}");
+            drop(plain);
+            connection.close().unwrap();
+            assert_eq!(rows(&dir), "1");
+        }
+    }
+}
+
+/// A process that only reads closes last, after the one that noticed has gone: it does not move the old log over the copy.
+#[test]
+fn a_reader_that_closes_last_moves_nothing_over_a_copy() {
+    const NAME: &str = "a_reader_that_closes_last_moves_nothing_over_a_copy";
+    if let Ok(path) = std::env::var("DATABASE_OF_WRITER") {
+        let writer = open(&path).unwrap();
+        exec(&writer, "CREATE TABLE big(b); INSERT INTO big VALUES(zeroblob(100000)); INSERT INTO t VALUES(2)");
+        println!("written");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        assert!(!writer.health().unwrap().is_good());
+        writer.close().unwrap();
+        return;
+    }
+    let dir = Dir::new();
+    let first = database(&dir, "a.db");
+    first.close().unwrap();
+    copy_over(&dir.file("a.db"), &dir.file("backup.db"));
+    let first = database(&dir, "a.db");
+    first.close().unwrap();
+    let first = database(&dir, "a.db");
+    exec(&first, "CREATE TABLE more(a)");
+    first.close().unwrap();
+    let reader = open(&dir.url("a.db?checkpoint=manual")).unwrap();
+    assert_eq!(get(&reader, "SELECT count(*) FROM t"), "3");
+    let url = dir.url("a.db?checkpoint=manual");
+    let mut writer = child(NAME, &[("DATABASE_OF_WRITER", url.as_str())])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = std::io::BufReader::new(writer.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("written") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut output, &mut line).unwrap() > 0, "the writer ended");
+    }
+    assert_eq!(get(&reader, "SELECT count(*) FROM t"), "4");
+    copy_over(&dir.file("backup.db"), &dir.file("a.db"));
+    writer.stdin.take().unwrap();
+    assert!(writer.wait().unwrap().success());
+    reader.close().unwrap();
     assert_eq!(rows(&dir), "1");
 }
 

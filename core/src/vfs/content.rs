@@ -2,7 +2,8 @@
 //! stays the same one.
 //!
 //! In WAL mode the file only changes by a checkpoint, and the WAL-index tells of each. A file that changed without one, or
-//! that is shorter than what is in it for certain, has been written by something else.
+//! that is shorter than what is in it for certain, has been written by something else. What the file is like is noted at the
+//! first read and after each checkpoint of ours; after one of another process it can only be noted at the next look.
 
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -61,6 +62,34 @@ pub(crate) unsafe fn look(watch: &FileMonitor) -> Verdict {
             Verdict::Good
         }
         (None, None) => Verdict::Good,
+    }
+}
+
+/// Notes what a checkpoint has made of the file.
+///
+/// # Safety
+/// As for [`FileMonitor::index`]. The connection still holds the checkpointer's lock: nobody else writes to the file.
+pub(crate) unsafe fn note(watch: &FileMonitor) {
+    let Some(file) = watch.descriptor().map(borrowed) else { return };
+    // SAFETY: the caller's promise.
+    let Some(index) = (unsafe { watch.index() }) else { return };
+    // One that failed has moved something of which the index does not tell: the next look finds out.
+    if index.attempted <= index.backfilled
+        && let (Some(written), Some(header)) = (written(&file), header(&file))
+    {
+        let index = WalIndex { marks: Default::default(), ..index };
+        *watch.file.content() = Some(Content { index, written, header });
+    }
+}
+
+/// A log begins with this header, written by a connection that holds the write lock and has just found the file as it should
+/// be: what is known of the file goes on to the new log, of which nothing is in the file.
+pub(crate) fn begins_anew(watch: &FileMonitor, header: &[u8; LOG_HEADER]) {
+    if let Some(known) = watch.file.content().as_mut() {
+        let word = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
+        known.index.backfilled = 0;
+        known.index.page_size = u32::from_be_bytes(word(8));
+        known.index.salts = [u32::from_ne_bytes(word(16)), u32::from_ne_bytes(word(20))];
     }
 }
 

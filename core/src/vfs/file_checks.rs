@@ -315,3 +315,26 @@ pub(crate) fn strange_descriptors(files: &[FileId]) -> (Verdict, bool) {
 pub(crate) fn is_wal_in_place(watch: &FileMonitor) -> bool {
     named(watch, "-wal", watch.files().0) != Verdict::Bad
 }
+
+/// Whether another file has the database's name.
+pub(crate) fn is_replaced(watch: &FileMonitor) -> bool {
+    file_id(&watch.path).is_some_and(|found| found != watch.database)
+}
+
+/// Whether another process uses the `-shm`, as whoever uses the WAL does; also where that cannot be found out.
+#[allow(clippy::unnecessary_cast)] // The fields' width differs between systems.
+pub(crate) fn is_wal_used(watch: &FileMonitor) -> bool {
+    #[cfg(target_os = "linux")]
+    if let Some(fd) = watch.file.shm_descriptor().filter(|_| watch.has_wal()) {
+        // SAFETY: plain data; SQLite has the descriptor open, and GETLK changes nothing but the struct.
+        let (rc, lock) = unsafe {
+            let mut lock: libc::flock = std::mem::zeroed();
+            (lock.l_type, lock.l_whence) = (libc::F_WRLCK as _, libc::SEEK_SET as _);
+            (lock.l_start, lock.l_len) = (USER.0, USER.1);
+            (libc::fcntl(fd, libc::F_GETLK, &mut lock), lock)
+        };
+        return rc != 0 || lock.l_type != libc::F_UNLCK as libc::c_short;
+    }
+    let _ = watch;
+    true
+}

@@ -242,6 +242,11 @@ impl FileMonitor {
         if map.is_null() { None } else { unsafe { WalIndex::read(map) } }
     }
 
+    /// The mapping of the WAL-index; null while there is none.
+    pub(crate) fn map(&self) -> *mut u8 {
+        self.map.load(Ordering::Acquire)
+    }
+
     /// SQLite has mapped the WAL-index.
     pub(crate) fn attached(&self, map: *mut u8) {
         let known = |suffix| {

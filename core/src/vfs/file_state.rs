@@ -26,8 +26,12 @@ pub(crate) struct FileState {
     good: Mutex<Option<Stamp>>,
     /// The database file while the WAL-index stood still.
     content: Mutex<Option<Content>>,
+    /// A connection has read it.
+    read: AtomicBool,
     /// Something else than SQLite has written to the database.
     overwritten: AtomicBool,
+    /// Another file has its name, beside this one's `-wal`.
+    replaced: AtomicBool,
     /// Whether Litestream replicates it.
     pub replicated: Replicated,
 }
@@ -71,7 +75,9 @@ impl Default for FileState {
             aside: Mutex::default(),
             good: Mutex::default(),
             content: Mutex::default(),
+            read: AtomicBool::new(false),
             overwritten: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
             replicated: Replicated::default(),
         }
     }
@@ -92,6 +98,11 @@ impl FileState {
     /// A connection ends its use of the `-shm`; whether it was the last one.
     pub(crate) fn leave(&self) -> bool {
         self.users.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// How many connections use the `-shm`.
+    pub(crate) fn users(&self) -> usize {
+        self.users.load(Ordering::Acquire)
     }
 
     /// The inode of the `-shm`, which only means something while a connection uses it.
@@ -125,6 +136,11 @@ impl FileState {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether nobody has read it before; said once.
+    pub(crate) fn begins_to_be_read(&self) -> bool {
+        !self.read.load(Ordering::Relaxed) && !self.read.swap(true, Ordering::Relaxed)
+    }
+
     /// Whether something else than SQLite has written to the database.
     pub(crate) fn is_overwritten(&self) -> bool {
         self.overwritten.load(Ordering::Acquire)
@@ -132,6 +148,15 @@ impl FileState {
 
     pub(crate) fn note_overwritten(&self) {
         self.overwritten.store(true, Ordering::Release);
+    }
+
+    /// Whether another file has the database's name, so that its `-wal` lies beside one for which it was not written.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_replaced(&self) {
+        self.replaced.store(true, Ordering::Release);
     }
 
     /// The files have been seen to be the right ones, with the database in this state.

@@ -303,6 +303,9 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
         let watch = &shim.watch;
         let exclusive = flags & sqlite::SQLITE_SHM_EXCLUSIVE != 0;
         if flags & sqlite::SQLITE_SHM_LOCK == 0 {
+            if exclusive && slot == CHECKPOINTER && slots == 1 {
+                wal_guard::checkpointed(watch);
+            }
             let rc = original!(shim, xShmLock(file, slot, slots, flags));
             watch.wal_unlocked(slot, slots, exclusive);
             if !exclusive && watch.is_ours() {
@@ -337,8 +340,21 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
             }
         }
         let rc = original!(shim, xShmLock(file, slot, slots, flags));
-        if rc == sqlite::SQLITE_OK {
-            watch.wal_locked(slot, slots, exclusive);
+        if rc != sqlite::SQLITE_OK {
+            return rc;
+        }
+        watch.wal_locked(slot, slots, exclusive);
+        if !exclusive && slot >= FIRST_READER {
+            wal_guard::first_read(watch);
+        }
+        if exclusive
+            && slot == WRITER
+            && slots == 1
+            && watch.is_transaction()
+            && let Some(rc) = wal_guard::refuses_new_log(watch)
+        {
+            shm_lock(file, slot, slots, sqlite::SQLITE_SHM_UNLOCK | sqlite::SQLITE_SHM_EXCLUSIVE);
+            return rc;
         }
         rc
     }
@@ -349,6 +365,14 @@ unsafe extern "C" fn shm_unmap(file: *mut sqlite::sqlite3_file, delete: c_int) -
     unsafe {
         let shim = of(file);
         let delete = c_int::from(delete != 0 && wal_guard::refuses(&shim.watch).is_none());
+        if let Some((first, count)) = wal_guard::retires_log(&shim.watch) {
+            let all = |what| original!(shim, xShmLock(file, first, count, what | sqlite::SQLITE_SHM_EXCLUSIVE));
+            // Whoever has one of them will have to find out for itself.
+            if all(sqlite::SQLITE_SHM_LOCK) == sqlite::SQLITE_OK {
+                wal_guard::retire_log(&shim.watch);
+                all(sqlite::SQLITE_SHM_UNLOCK);
+            }
+        }
         if shim.watch.has_wal() {
             wal_guard::let_go(&shim.watch, shim.watch.file.leave());
         }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::sqlite;
 use crate::vfs::file_monitor::FileMonitor;
-use crate::vfs::wal_guard;
+use crate::vfs::wal_index::LOG_HEADER;
+use crate::vfs::{content, wal_guard};
 
 /// The table of a file, as that of a database.
 #[repr(C)]
@@ -71,10 +72,14 @@ unsafe extern "C" fn write(
         let shim = of(file);
         // At 0 stands the header, with which the WAL begins anew.
         let refused = if at == 0 { wal_guard::refuses(&shim.watch) } else { wal_guard::refuses_frame(&shim.watch) };
-        match refused {
-            Some(rc) => rc,
-            None => (*shim.original).xWrite.map_or(sqlite::SQLITE_ERROR, |write| write(file, bytes, count, at)),
+        if let Some(rc) = refused {
+            return rc;
         }
+        let rc = (*shim.original).xWrite.map_or(sqlite::SQLITE_ERROR, |write| write(file, bytes, count, at));
+        if rc == sqlite::SQLITE_OK && at == 0 && count == LOG_HEADER as c_int {
+            content::begins_anew(&shim.watch, &*bytes.cast::<[u8; LOG_HEADER]>());
+        }
+        rc
     }
 }
 

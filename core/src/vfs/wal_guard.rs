@@ -13,7 +13,7 @@ use crate::events::{self, Event};
 use crate::sqlite;
 use crate::vfs::content;
 use crate::vfs::file_checks::{self, LOOKS, Verdict, database_file, holds_write_lock, locks, take_again, wal_file};
-use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::file_monitor::{FileMonitor, WRITER};
 use crate::vfs::set_aside::{self, Stamp};
 
 /// A finding counts when it is there in each of [`LOOKS`] looks, the first and the last of which lie at least 50 ms apart.
@@ -128,6 +128,38 @@ pub(crate) fn moved(watch: &FileMonitor) {
     }
 }
 
+/// A checkpoint of this connection is about to give its lock back.
+pub(crate) fn checkpointed(watch: &FileMonitor) {
+    if watch.is_ours() && watch.latched().is_none() {
+        // SAFETY: this is a call on the connection, which holds the checkpointer's lock.
+        unsafe { content::note(watch) };
+    }
+}
+
+/// A connection has the lock of its first read: what the file is like now is what it will be compared with. Once for a file.
+pub(crate) fn first_read(watch: &FileMonitor) {
+    if watch.is_ours() && watch.file.begins_to_be_read() {
+        // SAFETY: this is a call on the connection.
+        unsafe { content::look(watch) };
+    }
+}
+
+/// SQLite's code for refusing a write transaction that has just got its lock and begins the log anew; `None` to let it. All of
+/// the old log is in the database then: what lies over it now is another's, and the frames of the new log would not fit it.
+pub(crate) fn refuses_new_log(watch: &FileMonitor) -> Option<i32> {
+    if OFF.load(Ordering::Acquire) || !watch.is_ours() {
+        return None;
+    }
+    // SAFETY: this is a call on the connection.
+    let bad = || unsafe {
+        watch.index().is_some_and(|index| index.backfilled == index.frames) && content::look(watch) == Verdict::Bad
+    };
+    if watch.latched().is_none() && bad() {
+        confirm(watch, false);
+    }
+    watch.latched().map(|code| watch.refuse(code))
+}
+
 /// SQLite's code for refusing to add frames to the WAL; `None` to allow it. Asked for each frame, and cheap.
 pub(crate) fn refuses_frame(watch: &FileMonitor) -> Option<i32> {
     if OFF.load(Ordering::Acquire) || !watch.is_ours() {
@@ -212,6 +244,9 @@ fn latch(watch: &FileMonitor, code: i32) {
         watch.file.note_overwritten();
     }
     let code = told(code);
+    if code == codes::DATABASE_MOVED && file_checks::is_replaced(watch) && file_checks::is_wal_in_place(watch) {
+        watch.file.note_replaced();
+    }
     if !watch.file.latch(code) {
         return;
     }
@@ -227,11 +262,12 @@ pub(crate) fn keep(watch: &FileMonitor) {
     let Some(code) = watch.latched() else { return };
     let why = match code {
         _ if watch.file.is_overwritten() => "overwritten",
+        _ if watch.file.is_replaced() => "replaced",
         codes::WAL_UNLINKED if !file_checks::is_wal_in_place(watch) => "unlinked",
         _ => return,
     };
     // SAFETY: the caller is in a call on the connection.
-    let backfilled = unsafe { watch.index() }.filter(|_| why == "overwritten").map(|index| index.backfilled.into());
+    let backfilled = unsafe { watch.index() }.filter(|_| why != "unlinked").map(|index| index.backfilled.into());
     let mut aside = watch.file.aside();
     let Some(kept) = set_aside::keep(watch, backfilled, watch.file.last_good(), aside.as_ref(), why) else { return };
     let event = Event::new("wal_set_aside")
@@ -258,6 +294,50 @@ pub(crate) fn put_away(watch: &FileMonitor) {
     }
 }
 
+/// Which locks to take, the first slot and how many, before the log is put out of use that this connection leaves behind; `None`
+/// where it is to stay.
+///
+/// Its frames belong to what the database was before something else wrote to it: whoever closes last would move them over what
+/// is there now, SQLite of other processes too. Where another file has the database's name, they would be recovered into that
+/// one; but who has opened it already works with this WAL, and SQLite itself does nothing more for a file that was moved.
+pub(crate) fn retires_log(watch: &FileMonitor) -> Option<(i32, i32)> {
+    if !watch.is_ours() || !watch.has_wal() || OFF.load(Ordering::Acquire) {
+        return None;
+    }
+    if watch.file.is_overwritten() {
+        // The writer's and the checkpointer's: readers may go on.
+        return Some((WRITER, 2));
+    }
+    (watch.file.is_replaced() && file_checks::is_wal_in_place(watch) && watch.file.users() == 1).then_some((0, 8))
+}
+
+/// Puts it out of use, where its frames are kept.
+///
+/// # Safety
+/// This is a call on the connection, which holds these locks.
+pub(crate) unsafe fn retire_log(watch: &FileMonitor) {
+    let replaced = !watch.file.is_overwritten();
+    if replaced {
+        // As the process's last connection. Whoever begins to use the log from now on waits for the locks.
+        let_go(watch, true);
+        if file_checks::is_wal_used(watch) {
+            return;
+        }
+    }
+    keep(watch);
+    // SAFETY: the caller's promise.
+    let Some(index) = (unsafe { watch.index() }) else { return };
+    let frames = u64::from(index.frames);
+    let kept = watch.file.aside().as_ref().is_some_and(|aside| aside.wal.is_ok() && aside.frames >= frames);
+    if kept || index.backfilled == index.frames {
+        // SAFETY: the caller's promise; SQLite could take the locks, so that its mapping may be written to.
+        unsafe { index.retire(watch.map()) };
+        if replaced {
+            set_aside::empty_wal(watch);
+        }
+    }
+}
+
 /// What is wrong, and what was kept, as a sentence.
 pub(crate) fn sentence(watch: &FileMonitor, code: i32) -> String {
     let place = watch.place().display();
@@ -270,7 +350,8 @@ pub(crate) fn sentence(watch: &FileMonitor, code: i32) -> String {
         ),
         codes::DATABASE_MOVED => {
             format!(
-                "{place} was deleted, renamed or replaced while it was open: what is written goes to a file without a name"
+                "{place} was deleted, renamed or replaced while it was open: what is written goes to a file without a name{}",
+                kept()
             )
         }
         codes::WAL_UNLINKED => {

@@ -81,6 +81,19 @@ impl WalIndex {
         None
     }
 
+    /// Says that every frame is in the database: no checkpoint of any process moves one of them any more, new readers read the
+    /// database alone, and the next writer begins the log anew.
+    ///
+    /// # Safety
+    /// As for [`read`](WalIndex::read); the mapping may be written to, and the connection holds the locks of the writer and of
+    /// the checkpointer.
+    pub(crate) unsafe fn retire(&self, map: *mut u8) {
+        // SAFETY: inside the first region, aligned to 4 bytes. SQLite of other processes reads them by atomic loads.
+        let word = |offset: usize| unsafe { &*map.add(offset).cast::<AtomicU32>() };
+        word(128).store(self.frames, Ordering::Release);
+        word(96).store(self.frames, Ordering::Release);
+    }
+
     /// The bytes of the `-wal` file that so many frames take.
     pub(crate) fn bytes(&self, frames: i64) -> i64 {
         frames * (i64::from(self.page_size) + FRAME_HEADER as i64)
