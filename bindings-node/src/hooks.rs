@@ -126,7 +126,7 @@ impl Attachment for Registered {
 unsafe fn set(call: &Call) -> Option<sys::napi_value> {
     let token = call.open_token()?;
     let db = token.db();
-    token.extended.set(true);
+    token.may_call_js.set(true);
     let callback = |at: usize| {
         let function = call.callback(at)?;
         Some(Callback { home: Home::of(call.env), function, safe_integers: call.flag(1) })

@@ -46,7 +46,7 @@ struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.token.alone(|| self.session.release());
+        self.token.with_teardown_lock(|| self.session.release());
         self.token.detach_from(&self.session);
     }
 }
@@ -105,7 +105,7 @@ unsafe fn changes(call: &Call) -> Option<sys::napi_value> {
         return None;
     }
     // SAFETY: a session that lives has an open connection.
-    let answer = token.during(|_| unsafe { record(call, session) });
+    let answer = token.with_guard(|_| unsafe { record(call, session) });
     answer.unwrap_or_else(|error| Some(crate::js::object::failure(call.env, &error)))
 }
 
@@ -133,7 +133,7 @@ unsafe fn close(call: &Call) -> Option<sys::napi_value> {
     let (session, token) = session(call)?;
     let open = !session.0.get().is_null();
     if open {
-        token.alone(|| session.release());
+        token.with_teardown_lock(|| session.release());
     }
     let mut out = ptr::null_mut();
     // SAFETY: writes a handle of the running call.

@@ -7,7 +7,7 @@ mod settings;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use litekeel_core::hazards::{self, Finding, Level};
+use litekeel_core::hazards::{self, Hazard, Level};
 use litekeel_core::{Error, Result, codes};
 use serde::Serialize;
 
@@ -96,7 +96,7 @@ impl Doctor {
         let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Fine);
         if self.json {
             let (holders, users, wal) = presence.map_or_else(Default::default, |p| (p.holders, p.users, p.wal));
-            let line = |f: Finding| Line { check: f.check, level: f.level.as_str(), found: f.found, remedy: f.remedy };
+            let line = |f: Hazard| Line { check: f.check, level: f.level.as_str(), found: f.found, remedy: f.remedy };
             let diagnosis = Diagnosis {
                 url: database.resolved.shown_url.clone(),
                 path: database.path.display().to_string(),
@@ -120,11 +120,11 @@ impl Doctor {
         database: &Database,
         presence: Option<&Presence>,
         err: Terminal,
-    ) -> (Vec<Finding>, Vec<settings::Line>) {
+    ) -> (Vec<Hazard>, Vec<settings::Line>) {
         let resolved = &database.resolved;
         let in_use = presence.map(|presence| !presence.users.is_empty() || !presence.holders.is_empty());
         let mut findings = hazards::hazards_knowing(&database.path, &resolved.settings, in_use);
-        findings.extend(resolved.warnings.iter().map(|text| Finding::new("url", Level::Warning, text, "")));
+        findings.extend(resolved.warnings.iter().map(|text| Hazard::new("url", Level::Warning, text, "")));
         findings.extend(settings::findings(&resolved.settings));
         let depth = match (self.no_content, self.full) {
             (true, _) => Depth::Header,
@@ -154,33 +154,33 @@ impl Doctor {
 }
 
 /// What the application will be told when it opens this URL, unless that has been said.
-fn refused(database: &Database, wal: Option<bool>, findings: &[Finding]) -> Option<Finding> {
+fn refused(database: &Database, wal: Option<bool>, findings: &[Hazard]) -> Option<Hazard> {
     let error = litekeel_core::rehearse(&database.resolved, wal).err()?;
     let said = findings.iter().any(|finding| {
         finding.level == Level::Problem && matches!(finding.check, "open" | "file" | "wal" | "links" | "file_system")
     });
     (!said).then(|| {
         let text = format!("opening this URL fails ({}): {}", error.name(), error.message());
-        Finding::new("open", Level::Problem, text, error.hint())
+        Hazard::new("open", Level::Problem, text, error.hint())
     })
 }
 
 /// What nobody has looked at is not fine.
-fn unread(depth: Depth) -> Option<Finding> {
+fn unread(depth: Depth) -> Option<Hazard> {
     let (check, text) = match depth {
         Depth::Header => ("content", "not checked (--no-content)"),
         Depth::Quick => ("foreign_keys", "not checked (--full)"),
         Depth::Full => return None,
     };
-    Some(Finding::new(check, Level::Note, text, ""))
+    Some(Hazard::new(check, Level::Note, text, ""))
 }
 
 /// A failure is a finding too.
-fn failed(check: &'static str, error: &Error) -> Finding {
-    Finding::new(check, Level::Problem, error.message(), error.hint())
+fn failed(check: &'static str, error: &Error) -> Hazard {
+    Hazard::new(check, Level::Problem, error.message(), error.hint())
 }
 
-fn print(database: &Database, findings: &[Finding], presence: Option<&who::Presence>, out: Terminal) {
+fn print(database: &Database, findings: &[Hazard], presence: Option<&who::Presence>, out: Terminal) {
     say!("{}", out.paint(Tone::Heading, database.path.display()));
     for finding in findings {
         let (mark, tone) = match finding.level {

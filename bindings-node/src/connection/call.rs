@@ -155,7 +155,7 @@ pub(crate) unsafe fn enter_held(env: sys::napi_env, info: sys::napi_callback_inf
     unsafe fn hold(call: &Call, body: Body) -> Option<sys::napi_value> {
         let token = call.open_token()?;
         // SAFETY: as in `enter`.
-        let outcome = token.during(|_| unsafe { body(call) });
+        let outcome = token.with_guard(|_| unsafe { body(call) });
         outcome.unwrap_or_else(|error| Some(crate::js::object::failure(call.env, &error)))
     }
     // SAFETY: called by N-API.

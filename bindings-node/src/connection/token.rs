@@ -38,9 +38,9 @@ pub(crate) struct Token {
     /// How many calls of SQLite's are running: inside the first one JavaScript may call again.
     running: Cell<u32>,
     /// Statements that were given up while calls were running.
-    given_up: RefCell<Vec<(usize, i32)>>,
+    to_finalize: RefCell<Vec<(usize, i32)>>,
     /// Whether SQLite may call JavaScript in the middle of a statement: functions, virtual tables, extensions.
-    pub(crate) extended: Cell<bool>,
+    pub(crate) may_call_js: Cell<bool>,
     attachments: RefCell<Vec<Rc<dyn Attachment>>>,
     /// Of a connection that the core did not open: its name among those that are open.
     announced: RefCell<Option<Announced>>,
@@ -59,7 +59,7 @@ impl Token {
 
     /// Runs one native call: the connection is this thread's until it ends. A call from within another one is part of it.
     #[inline]
-    pub(crate) fn during<R>(&self, body: impl FnOnce(Option<&Guard<'_>>) -> R) -> Result<R, Error> {
+    pub(crate) fn with_guard<R>(&self, body: impl FnOnce(Option<&Guard<'_>>) -> R) -> Result<R, Error> {
         let guard = match &self.tuned {
             Some(connection) if self.running.get() == 0 => Some(connection.lock()?),
             _ => None,
@@ -120,14 +120,14 @@ impl Token {
     }
 
     /// Finalises a statement when the running call ends.
-    pub(crate) fn give_up(&self, number: usize, generation: i32) {
-        self.given_up.borrow_mut().push((number, generation));
+    pub(crate) fn finalize_later(&self, number: usize, generation: i32) {
+        self.to_finalize.borrow_mut().push((number, generation));
     }
 
     /// Finalises what is left and closes; what the core says of it if the connection is tuned. A second call does
     /// nothing.
     pub(crate) fn close(&self) -> Option<Result<CloseReport>> {
-        let db = self.detach()?;
+        let db = self.release_all()?;
         if let Some(connection) = &self.tuned {
             return Some(connection.close());
         }
@@ -142,7 +142,7 @@ impl Token {
             self.close();
             return;
         };
-        if self.detach().is_some() && !crate::js::exiting::exiting() {
+        if self.release_all().is_some() && !crate::js::exiting::exiting() {
             connection.abandon();
         }
     }
@@ -153,13 +153,13 @@ impl Token {
             self.close();
             return;
         };
-        if self.detach().is_some() {
+        if self.release_all().is_some() {
             connection.abandon_undropped();
         }
     }
 
     /// Finalises what is left and gives the handle up, if that has not happened yet.
-    fn detach(&self) -> Option<*mut sqlite::sqlite3> {
+    fn release_all(&self) -> Option<*mut sqlite::sqlite3> {
         let db = self.db.replace(ptr::null_mut());
         if db.is_null() {
             return None;
@@ -167,7 +167,7 @@ impl Token {
         crate::connection::at_exit::forget(self);
         drop(self.announced.take());
         // Another owner may be running a statement on the same handle.
-        let hold = match self.tuned.as_ref().map(|connection| self.hold(connection)) {
+        let hold = match self.tuned.as_ref().map(|connection| self.teardown_lock(connection)) {
             // Only at the very end of the process, and in a forked child.
             Some(None) => return Some(db),
             hold => hold.flatten(),
@@ -186,18 +186,18 @@ impl Token {
         Some(db)
     }
 
-    fn hold<'a>(&self, connection: &'a Connection) -> Option<TeardownLock<'a>> {
+    fn teardown_lock<'a>(&self, connection: &'a Connection) -> Option<TeardownLock<'a>> {
         // The end of the process does not wait for somebody else's statement; what hangs on the handle is left then.
         connection.lock_for_teardown(crate::js::exiting::exiting().then_some(PATIENCE_AT_EXIT))
     }
 
     /// Runs `body`, which ends something on the handle, while no other owner uses the connection; whatever state it is
     /// in, unless it belongs to the process that forked this one.
-    pub(crate) fn alone(&self, body: impl FnOnce()) {
+    pub(crate) fn with_teardown_lock(&self, body: impl FnOnce()) {
         match &self.tuned {
             None => body(),
             Some(connection) => {
-                if let Some(_hold) = self.hold(connection)
+                if let Some(_hold) = self.teardown_lock(connection)
                     && !self.is_gone()
                 {
                     body();
@@ -221,8 +221,8 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         let token = self.0;
         token.running.set(token.running.get() - 1);
-        if token.running.get() == 0 && !token.given_up.borrow().is_empty() {
-            for (number, generation) in token.given_up.take() {
+        if token.running.get() == 0 && !token.to_finalize.borrow().is_empty() {
+            for (number, generation) in token.to_finalize.take() {
                 token.environment.finalize(number, generation);
             }
         }
@@ -245,15 +245,15 @@ pub(crate) unsafe fn connection_token(
         connection.guard_objects(true);
     }
     // Another owner in this very thread may have functions, hooks and virtual tables on it.
-    let extended = tuned.as_ref().is_some_and(|connection| connection.is_shared());
+    let may_call_js = tuned.as_ref().is_some_and(|connection| connection.is_shared());
     let env = environment.env;
     let token = Rc::into_raw(Rc::new(Token {
         db: Cell::new(db),
         tuned,
         environment: environment.clone(),
         running: Cell::new(0),
-        given_up: RefCell::default(),
-        extended: Cell::new(extended),
+        to_finalize: RefCell::default(),
+        may_call_js: Cell::new(may_call_js),
         attachments: RefCell::default(),
         announced: RefCell::new(announced),
     }));

@@ -33,7 +33,7 @@ struct Held {
 
 impl Held {
     fn finish(&self) {
-        self.source.alone(|| self.backup.release());
+        self.source.with_teardown_lock(|| self.backup.release());
         self.source.detach_from(&self.backup);
     }
 }
@@ -127,7 +127,7 @@ pub(super) unsafe fn step(call: &Call) -> Option<sys::napi_value> {
         return None;
     };
     // SAFETY: a backup that has not ended has an open source, held during the call.
-    let answer = source.during(|_| unsafe { copy(call, backup, source.db()) });
+    let answer = source.with_guard(|_| unsafe { copy(call, backup, source.db()) });
     answer.unwrap_or_else(|error| Some(crate::js::object::failure(call.env, &error)))
 }
 

@@ -42,7 +42,7 @@ fn flags(bits: c_int) -> c_int {
 /// The connection, which from now on may call JavaScript in the middle of a statement.
 fn extend(call: &Call) -> Option<*mut sqlite::sqlite3> {
     let token = call.open_token()?;
-    token.extended.set(true);
+    token.may_call_js.set(true);
     Some(token.db())
 }
 

@@ -106,8 +106,10 @@ unsafe fn in_transaction(call: &Call) -> Option<sys::napi_value> {
     let token = call.token()?;
     let (mut inside, mut out) = (false, ptr::null_mut());
     // Held: another owner's transaction, in the middle of its call, is none of ours; and a shutdown closes from its thread.
-    // SAFETY: not null means open.
-    token.alone(|| inside = !token.db().is_null() && unsafe { sqlite::sqlite3_get_autocommit(token.db()) } == 0);
+    token.with_teardown_lock(|| {
+        // SAFETY: not null means open.
+        inside = !token.db().is_null() && unsafe { sqlite::sqlite3_get_autocommit(token.db()) } == 0
+    });
     // SAFETY: writes a handle of the running call.
     unsafe { sys::napi_get_boolean(call.env, inside, &mut out) };
     Some(out)

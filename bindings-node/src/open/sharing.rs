@@ -43,7 +43,7 @@ unsafe fn lend(call: &Call) -> Option<sys::napi_value> {
     let core = call.core()?;
     let token = call.token()?;
     // Its receiver may retain it, and another owner in this very thread have functions and hooks on it.
-    token.extended.set(true);
+    token.may_call_js.set(true);
     // Nor do we know what it keeps on the handle, and for how long.
     core.guard_objects(false);
     let number = token_exchange::lend(&core);
@@ -54,7 +54,7 @@ unsafe fn lend(call: &Call) -> Option<sys::napi_value> {
 /// `(token)` → BigInt, owned by its receiver, or an error
 unsafe fn retain(call: &Call) -> Option<sys::napi_value> {
     let core = call.core()?;
-    call.token()?.extended.set(true);
+    call.token()?.may_call_js.set(true);
     Some(match token_exchange::retain(&core) {
         Ok(number) => bigint(call, number),
         Err(error) => object::failure(call.env, &error),

@@ -85,9 +85,9 @@ unsafe fn bind_values(bound: &mut Bound<'_>, needed: Needed) -> c_int {
     let buffer = statement.environment.buffer;
     let count = (buffer.get(field::PARAMETERS) as usize).min(layout::PARAMETERS);
     // JavaScript that runs in mid-statement may use the buffer and the scratch memory again.
-    let extended = statement.token.extended.get();
-    let copy = needed != Needed::Now || extended;
-    let copy_short = needed == Needed::Later || extended;
+    let may_call_js = statement.token.may_call_js.get();
+    let copy = needed != Needed::Now || may_call_js;
+    let copy_short = needed == Needed::Later || may_call_js;
     let mut arguments = Arguments::default();
     if buffer.get(field::ARGUMENTS) > 0 {
         // SAFETY: the info of the running call.

@@ -34,7 +34,7 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
         let from = call.int(2).max(0) as usize;
         let flags = if call.flag(3) { sqlite::SQLITE_PREPARE_PERSISTENT } else { 0 };
         // SAFETY: the connection is open; the text ends with NUL.
-        let outcome = token.during(|guard| unsafe {
+        let outcome = token.with_guard(|guard| unsafe {
             let compiled = compile(env, &token, &sql, from, flags);
             match compiled {
                 Ok(Some(compiled)) => describe(environment, &token, &compiled),
@@ -106,7 +106,7 @@ pub(super) unsafe fn compile(
         let length = (sql.len() - from) as c_int;
         let rc = sqlite::sqlite3_prepare_v3(token.db(), start.add(from), length, flags, &mut handle, &mut tail);
         // Preparing may call a virtual table's factory.
-        if rc != sqlite::SQLITE_OK || (token.extended.get() && value::exception_pending(env)) {
+        if rc != sqlite::SQLITE_OK || (token.may_call_js.get() && value::exception_pending(env)) {
             sqlite::sqlite3_finalize(handle);
             return Err(rc);
         }

@@ -44,7 +44,7 @@ impl Statement<'_> {
 
     /// Whether JavaScript threw in a callback: then nothing else is to be reported.
     fn thrown(&self) -> bool {
-        self.token.extended.get() && value::exception_pending(self.environment.env)
+        self.token.may_call_js.get() && value::exception_pending(self.environment.env)
     }
 
     /// Reports SQLite's failure; to be called before anything else is asked of the connection.
@@ -75,7 +75,7 @@ unsafe fn enter(env: sys::napi_env, info: sys::napi_callback_info, body: Body) -
         Rc::from_raw(token)
     };
     guarded(environment, || {
-        token.during(|guard| {
+        token.with_guard(|guard| {
             // SAFETY: the slot's handle is live, and stays so: giving up waits for the end of the call.
             let writes = || unsafe { rusqlite::ffi::sqlite3_stmt_readonly(handle) } == 0;
             // Another thread that asks who holds the lock is told this statement. A reader's note would cost each lookup a
@@ -205,10 +205,10 @@ unsafe extern "C" fn finalize_shell(env: sys::napi_env, info: sys::napi_callback
     };
     guarded(environment, || {
         if token.is_running() {
-            token.give_up(number, generation);
+            token.finalize_later(number, generation);
             return Ok(ptr::null_mut());
         }
-        token.during(|_| {
+        token.with_guard(|_| {
             environment.finalize(number, generation);
             ptr::null_mut()
         })

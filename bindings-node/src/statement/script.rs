@@ -27,7 +27,7 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
             return Ok(ptr::null_mut());
         }
         let mut stale = false;
-        let outcome = token.during(|guard| {
+        let outcome = token.with_guard(|guard| {
             let mut from = Some(0);
             let mut failed = sqlite::SQLITE_OK;
             while let Some(start) = from {
@@ -46,7 +46,7 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
                     failed = sqlite::sqlite3_finalize(statement.handle);
                     from = statement.next;
                 }
-                if failed != sqlite::SQLITE_OK || (token.extended.get() && value::exception_pending(env)) {
+                if failed != sqlite::SQLITE_OK || (token.may_call_js.get() && value::exception_pending(env)) {
                     break;
                 }
             }

@@ -88,10 +88,10 @@ pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
             let columns = fetch.describe(statement);
             let env = statement.environment.env;
             // Resetting commits, and a hook on the commit may use the buffer.
-            let extended = statement.token.extended.get();
-            let mut chunk = statement.environment.take_chunk(extended);
-            let mut aside = vec![0u64; if extended { columns as usize } else { 0 }];
-            let cells = if extended { aside.as_mut_ptr() } else { buffer.rows() };
+            let may_call_js = statement.token.may_call_js.get();
+            let mut chunk = statement.environment.take_chunk(may_call_js);
+            let mut aside = vec![0u64; if may_call_js { columns as usize } else { 0 }];
+            let cells = if may_call_js { aside.as_mut_ptr() } else { buffer.rows() };
             let made = row_encoder::row(env, handle, columns, fetch.safe_integers, cells, &mut chunk);
             chunk.finish();
             let reset = sqlite::sqlite3_reset(handle);
@@ -100,7 +100,7 @@ pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
                 bound.release();
                 return ptr::null_mut();
             }
-            if extended {
+            if may_call_js {
                 fetch.describe(statement);
                 ptr::copy_nonoverlapping(aside.as_ptr(), buffer.rows(), aside.len());
                 buffer.set(field::WIDE, 0);
@@ -150,11 +150,11 @@ pub(super) unsafe fn next(statement: &Statement<'_>) -> sys::napi_value {
     let limit = buffer.get(field::LIMIT).max(1) as usize;
     let keep = environment.keeps_values();
     let fetch = Fetch::of(statement);
-    let extended = statement.token.extended.get();
-    let mut chunk = environment.take_chunk(extended);
+    let may_call_js = statement.token.may_call_js.get();
+    let mut chunk = environment.take_chunk(may_call_js);
     // JavaScript that SQLite calls may overwrite the buffer, so the rows wait elsewhere.
-    let mut aside = if extended { vec![0u64; layout::ROW_CELLS] } else { Vec::new() };
-    let cells = if extended { aside.as_mut_ptr() } else { buffer.rows() };
+    let mut aside = if may_call_js { vec![0u64; layout::ROW_CELLS] } else { Vec::new() };
+    let cells = if may_call_js { aside.as_mut_ptr() } else { buffer.rows() };
     let (mut rows, mut used, mut columns) = (0, 0, 0);
     // SAFETY: the statement is live; rows are read before the next step; there is room for `columns` more cells.
     unsafe {
@@ -204,7 +204,7 @@ pub(super) unsafe fn next(statement: &Statement<'_>) -> sys::napi_value {
         buffer.set(field::ROWS, rows as i32);
         buffer.set(field::WIDE, 0);
         buffer.set(field::FAILURE, -1);
-        if extended {
+        if may_call_js {
             if rows > 0 {
                 // What callbacks wrote there about other statements.
                 fetch.describe(statement);

@@ -1,6 +1,6 @@
 //! What a database says about itself: its header, its pages, and how they fit the settings.
 
-use litekeel_core::hazards::{Finding, Level};
+use litekeel_core::hazards::{Hazard, Level};
 use litekeel_core::settings::words::JournalMode;
 use litekeel_core::settings::{Id, Settings};
 use litekeel_core::{Connection, Error, Result, sqlite};
@@ -17,7 +17,7 @@ use crate::terminal::{Terminal, bytes};
 const COMPLAINTS: usize = 5;
 
 pub struct Content {
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Hazard>,
     pub settings: Vec<settings::Line>,
     pub is_wal: bool,
 }
@@ -46,16 +46,16 @@ pub fn examine(database: &Database, depth: Depth, bounds: &Bounds<'_>, err: Term
         .with_hint("it is opened and closed too often to be looked at without a trace: try again"))
 }
 
-fn look(db: &Connection, database: &Database, depth: Depth, bounds: &Bounds<'_>, err: Terminal) -> Vec<Finding> {
+fn look(db: &Connection, database: &Database, depth: Depth, bounds: &Bounds<'_>, err: Terminal) -> Vec<Hazard> {
     let waiting = Waiting::new("reading the content", err);
     let found = bounds.run(db, &database.path, waiting, || checks(db, &database.resolved.settings, depth));
     found.unwrap_or_else(|error| vec![super::failed("content", &error)])
 }
 
-fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Finding>> {
+fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Hazard>> {
     let warnings = &db.report().warnings;
-    let mut found: Vec<Finding> =
-        warnings.iter().map(|text| Finding::new("open", Level::Warning, text.as_str(), "")).collect();
+    let mut found: Vec<Hazard> =
+        warnings.iter().map(|text| Hazard::new("open", Level::Warning, text.as_str(), "")).collect();
     let journal = db.report().row("journal_mode").map(|row| row.value.clone()).unwrap_or_default();
     let guard = db.lock()?;
     let sqlite = guard.sqlite();
@@ -66,7 +66,7 @@ fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Findin
     found.push(journal_mode(&journal, wanted));
     found.extend(header(sqlite, wanted).map_err(explain)?);
     // A file can be damaged so badly that the check itself fails: that is its finding, unless we have ended it.
-    let or_failed = |check, result: rusqlite::Result<Finding>| match result.map_err(explain) {
+    let or_failed = |check, result: rusqlite::Result<Hazard>| match result.map_err(explain) {
         Err(error) if error.code() & 0xff == sqlite::SQLITE_INTERRUPT => Err(error),
         Err(error) if error.code() & 0xff == sqlite::SQLITE_TOOBIG => {
             Ok(super::failed(check, &error.with_hint(bounds::COMPUTES)))
@@ -84,23 +84,23 @@ fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Findin
 }
 
 /// Only whether it is WAL is written in the file.
-fn journal_mode(has: &str, wanted: &Settings) -> Finding {
+fn journal_mode(has: &str, wanted: &Settings) -> Hazard {
     let wanted = wanted.journal_mode();
     let Some(wanted) = wanted.map(JournalMode::as_str).filter(|wanted| (has == "wal") != (*wanted == "wal")) else {
-        return Finding::new("journal_mode", Level::Fine, has, "");
+        return Hazard::new("journal_mode", Level::Fine, has, "");
     };
     let text = format!("the file is in journal_mode={has}, the settings ask for {wanted}");
-    Finding::new("journal_mode", Level::Note, text, "nothing: the next open for writing converts it")
+    Hazard::new("journal_mode", Level::Note, text, "nothing: the next open for writing converts it")
 }
 
-fn header(db: &Sqlite, wanted: &Settings) -> rusqlite::Result<Vec<Finding>> {
+fn header(db: &Sqlite, wanted: &Settings) -> rusqlite::Result<Vec<Hazard>> {
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (pages, free, page_size) = (number("page_count")?, number("freelist_count")?, number("page_size")?);
     let mut found = Vec::new();
     let create_only = [(Id::PageSize, page_size), (Id::ApplicationId, number("application_id")? & 0xffff_ffff)];
     for (id, has) in create_only {
         if let Some(asked) = wanted.int(id).filter(|asked| *asked != has) {
-            found.push(Finding::new(
+            found.push(Hazard::new(
                 "settings",
                 Level::Problem,
                 format!("{}={asked} is asked for, the file has {has}: opening it for writing is refused", id.key()),
@@ -111,20 +111,20 @@ fn header(db: &Sqlite, wanted: &Settings) -> rusqlite::Result<Vec<Finding>> {
     let total = format!("{pages} pages of {page_size} bytes, {free} of them free");
     found.push(if pages > 1000 && free * 4 > pages {
         let text = format!("{total}: {} of the file are empty", bytes((free * page_size) as u64));
-        Finding::new("pages", Level::Note, text, "VACUUM gives them back to the file system")
+        Hazard::new("pages", Level::Note, text, "VACUUM gives them back to the file system")
     } else {
-        Finding::new("pages", Level::Fine, total, "")
+        Hazard::new("pages", Level::Fine, total, "")
     });
     Ok(found)
 }
 
-fn integrity(db: &Sqlite, pragma: &'static str) -> rusqlite::Result<Finding> {
+fn integrity(db: &Sqlite, pragma: &'static str) -> rusqlite::Result<Hazard> {
     let mut statement = db.prepare(&format!("PRAGMA {pragma}({COMPLAINTS})"))?;
     let complaints: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     if complaints == ["ok"] {
-        return Ok(Finding::new("content", Level::Fine, format!("{pragma}: ok"), ""));
+        return Ok(Hazard::new("content", Level::Fine, format!("{pragma}: ok"), ""));
     }
-    Ok(Finding::new(
+    Ok(Hazard::new(
         "content",
         Level::Problem,
         format!("{pragma}: {}", complaints.join("; ")),
@@ -132,7 +132,7 @@ fn integrity(db: &Sqlite, pragma: &'static str) -> rusqlite::Result<Finding> {
     ))
 }
 
-fn foreign_keys(db: &Sqlite) -> rusqlite::Result<Finding> {
+fn foreign_keys(db: &Sqlite) -> rusqlite::Result<Hazard> {
     let sql =
         "SELECT \"table\", \"parent\", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5";
     let mut statement = db.prepare(sql)?;
@@ -145,9 +145,9 @@ fn foreign_keys(db: &Sqlite) -> rusqlite::Result<Finding> {
     };
     let broken: Vec<String> = statement.query_map([], line)?.collect::<rusqlite::Result<_>>()?;
     if broken.is_empty() {
-        return Ok(Finding::new("foreign_keys", Level::Fine, "every reference has its row", ""));
+        return Ok(Hazard::new("foreign_keys", Level::Fine, "every reference has its row", ""));
     }
     let remedy = "PRAGMA foreign_key_check lists the rows: add what they refer to, or delete them; they were written with \
                   foreign_keys off, as most other clients have it";
-    Ok(Finding::new("foreign_keys", Level::Problem, broken.join("; "), remedy))
+    Ok(Hazard::new("foreign_keys", Level::Problem, broken.join("; "), remedy))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use litekeel_core::hazards::{Finding, Level};
+use litekeel_core::hazards::{Hazard, Level};
 use litekeel_core::holders;
 
 use crate::database::Database;
@@ -18,7 +18,7 @@ const LONG_HOLD: Duration = Duration::from_millis(400);
 const LOOKS_EVERY: Duration = Duration::from_millis(20);
 
 /// Whoever is stopped never gives its lock back.
-pub fn stopped(holder: &who::Held) -> Option<Finding> {
+pub fn stopped(holder: &who::Held) -> Option<Hazard> {
     let what = match (holder.state.as_str(), holder.role.as_str()) {
         ("stopped", "reader" | "shared") => "a read lock",
         ("stopped", _) => "the write lock",
@@ -26,11 +26,11 @@ pub fn stopped(holder: &who::Held) -> Option<Finding> {
     };
     let text = format!("{} holds {what} and has been stopped (SIGSTOP)", who::name(holder.pid, &holder.command));
     let remedy = format!("resume it (kill -CONT {}) or end it", holder.pid);
-    Some(Finding::new("holders", Level::Problem, text, remedy))
+    Some(Hazard::new("holders", Level::Problem, text, remedy))
 }
 
 /// Whether one process has the write lock in every look from `began`, when `first` was seen, until now.
-pub fn held_throughout(database: &Database, began: Instant, first: &Presence) -> Option<Finding> {
+pub fn held_throughout(database: &Database, began: Instant, first: &Presence) -> Option<Hazard> {
     let writer = first.writer()?;
     let holds = || {
         let _open = if holders::in_pid_namespace() { database.glance_if_used() } else { None };
@@ -55,7 +55,7 @@ pub fn held_throughout(database: &Database, began: Instant, first: &Presence) ->
                     format!("its transaction should be short: see what pid {pid} waits for (litekeel watch), or end it")
                 }
             };
-            return Some(Finding::new("holders", Level::Warning, text, remedy));
+            return Some(Hazard::new("holders", Level::Warning, text, remedy));
         }
         if !interrupt::sleep(LOOKS_EVERY) {
             return None;
@@ -65,7 +65,7 @@ pub fn held_throughout(database: &Database, began: Instant, first: &Presence) ->
 }
 
 /// Frames that a reader keeps from being recycled are ordinary while they are few.
-pub fn pins(wal: &Wal) -> Option<Finding> {
+pub fn pins(wal: &Wal) -> Option<Hazard> {
     let pin = wal.worst()?;
     let many = pin.bytes > MANY_PINNED;
     let level = if many { Level::Warning } else { Level::Note };
@@ -77,5 +77,5 @@ pub fn pins(wal: &Wal) -> Option<Finding> {
         }
         _ => "end that reader's transaction, or the process if it hangs",
     };
-    Some(Finding::new("pins", level, pin.sentence(), remedy))
+    Some(Hazard::new("pins", level, pin.sentence(), remedy))
 }

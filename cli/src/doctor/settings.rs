@@ -1,6 +1,6 @@
 //! The settings a URL asks for, held against its profile and against what servers need.
 
-use litekeel_core::hazards::{Finding, Level};
+use litekeel_core::hazards::{Hazard, Level};
 use litekeel_core::report::Row;
 use litekeel_core::settings::words;
 use litekeel_core::settings::{Id, Kind, Origin, Settings, TABLE, Unit};
@@ -39,7 +39,7 @@ fn shown(id: Id, value: &str) -> String {
 }
 
 /// What differs from the profile, and what of it is dangerous.
-pub fn findings(settings: &Settings) -> Vec<Finding> {
+pub fn findings(settings: &Settings) -> Vec<Hazard> {
     let check = "settings";
     let differing: Vec<String> = settings
         .overrides
@@ -52,13 +52,11 @@ pub fn findings(settings: &Settings) -> Vec<Finding> {
         .collect();
     let profile = settings.profile().map_or("", words::ProfileName::as_str);
     let mut found = vec![match differing.as_slice() {
-        [] => Finding::new(check, Level::Fine, format!("of this URL: profile {profile}"), ""),
-        some => {
-            Finding::new(check, Level::Note, format!("of this URL: profile {profile}, but {}", some.join(", ")), "")
-        }
+        [] => Hazard::new(check, Level::Fine, format!("of this URL: profile {profile}"), ""),
+        some => Hazard::new(check, Level::Note, format!("of this URL: profile {profile}, but {}", some.join(", ")), ""),
     }];
     let mut warn =
-        |found_text: String, remedy: &str| found.push(Finding::new(check, Level::Warning, found_text, remedy));
+        |found_text: String, remedy: &str| found.push(Hazard::new(check, Level::Warning, found_text, remedy));
     match settings.journal_mode() {
         Some(words::JournalMode::Wal) | None => {}
         Some(other) => warn(

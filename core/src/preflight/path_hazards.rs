@@ -16,7 +16,7 @@ use crate::preflight::orphan_wal;
 use crate::settings::words;
 use crate::settings::{Access, Id, Settings};
 
-/// How bad a finding is.
+/// How bad a hazard is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// As it should be.
@@ -44,7 +44,7 @@ impl Level {
 /// What one check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Finding {
+pub struct Hazard {
     /// The check: `file`, `directory`, `file_system`, `space`, `links`, `wal`, `journal`, `owners`, `replication`.
     pub check: &'static str,
     /// How bad it is.
@@ -55,11 +55,11 @@ pub struct Finding {
     pub remedy: String,
 }
 
-impl Finding {
-    /// A finding. What a terminal would obey in its texts is written out.
-    pub fn new(check: &'static str, level: Level, found: impl Into<String>, remedy: impl Into<String>) -> Finding {
+impl Hazard {
+    /// A hazard. What a terminal would obey in its texts is written out.
+    pub fn new(check: &'static str, level: Level, found: impl Into<String>, remedy: impl Into<String>) -> Hazard {
         let shown = |text: String| printable(&text).into_owned();
-        Finding { check, level, found: shown(found.into()), remedy: shown(remedy.into()) }
+        Hazard { check, level, found: shown(found.into()), remedy: shown(remedy.into()) }
     }
 }
 
@@ -69,12 +69,12 @@ const SCARCE: u64 = 64 << 20;
 const LARGE_WAL: u64 = 256 << 20;
 
 /// Every check of the path, in the order in which a person would look. A path without a file ends the list early.
-pub fn hazards(path: &Path, settings: &Settings) -> Vec<Finding> {
+pub fn hazards(path: &Path, settings: &Settings) -> Vec<Hazard> {
     hazards_knowing(path, settings, processes::in_use(path))
 }
 
 /// The same for who knows better than the table of locks whether a process uses the database.
-pub fn hazards_knowing(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Finding> {
+pub fn hazards_knowing(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Hazard> {
     let mut found = vec![file(path, settings)];
     if found[0].level == Level::Problem {
         found.extend(orphaned(path));
@@ -100,7 +100,7 @@ pub fn size_text(bytes: u64) -> String {
     }
 }
 
-fn file(path: &Path, settings: &Settings) -> Finding {
+fn file(path: &Path, settings: &Settings) -> Hazard {
     let check = "file";
     let place = path.display();
     let meta = match fs::metadata(path) {
@@ -116,7 +116,7 @@ fn file(path: &Path, settings: &Settings) -> Finding {
                 _ => format!("{place} does not exist"),
             };
             let remedy = "check the path and the directory it is relative to; opening with mode=rwc creates it";
-            return Finding::new(check, Level::Problem, why, remedy);
+            return Hazard::new(check, Level::Problem, why, remedy);
         }
         Err(error) => {
             let at = match path.parent().and_then(path_obstacle) {
@@ -124,15 +124,15 @@ fn file(path: &Path, settings: &Settings) -> Finding {
                 _ => String::new(),
             };
             let remedy = "give this user access to every directory on the way (chmod +x)";
-            return Finding::new(check, Level::Problem, format!("{place} cannot be looked at: {error}{at}"), remedy);
+            return Hazard::new(check, Level::Problem, format!("{place} cannot be looked at: {error}{at}"), remedy);
         }
     };
     if let Some(kind) = kind_if_not_file(&meta) {
-        return Finding::new(check, Level::Problem, format!("{place} is {kind}"), "name the database file itself");
+        return Hazard::new(check, Level::Problem, format!("{place} is {kind}"), "name the database file itself");
     }
     if !can_access(path, libc::R_OK) {
         let remedy = "give this user permission to read it, or run as its owner";
-        return Finding::new(
+        return Hazard::new(
             check,
             Level::Problem,
             format!("{place} may not be read ({})", owner_and_mode(path)),
@@ -141,23 +141,23 @@ fn file(path: &Path, settings: &Settings) -> Finding {
     }
     let reads = settings.mode() == Some(words::Mode::Ro);
     if let Some(finding) = (!reads && !can_access(path, libc::W_OK)).then(|| on_disk(path)).flatten() {
-        return Finding::new(check, Level::Warning, format!("{place}: {}", finding.why), finding.hint);
+        return Hazard::new(check, Level::Warning, format!("{place}: {}", finding.why), finding.hint);
     }
     if meta.len() == 0 {
         let remedy = "nothing, if it is to be a new database; else restore a backup";
-        return Finding::new(check, Level::Note, format!("{place} is empty"), remedy);
+        return Hazard::new(check, Level::Note, format!("{place} is empty"), remedy);
     }
     if meta.mode() & 0o002 != 0 {
         let text = format!("{place} may be written by every user (mode {:04o})", meta.mode() & 0o7777);
-        return Finding::new(check, Level::Warning, text, format!("chmod o-w {place}"));
+        return Hazard::new(check, Level::Warning, text, format!("chmod o-w {place}"));
     }
-    Finding::new(check, Level::Fine, format!("{}, mode {:04o}", size_text(meta.len()), meta.mode() & 0o7777), "")
+    Hazard::new(check, Level::Fine, format!("{}, mode {:04o}", size_text(meta.len()), meta.mode() & 0o7777), "")
 }
 
-fn directory(path: &Path, settings: &Settings) -> Finding {
+fn directory(path: &Path, settings: &Settings) -> Hazard {
     let dir = path.parent().unwrap_or(Path::new("/"));
     if can_access(dir, libc::W_OK | libc::X_OK) {
-        return Finding::new("directory", Level::Fine, format!("{} may be written", dir.display()), "");
+        return Hazard::new("directory", Level::Fine, format!("{} may be written", dir.display()), "");
     }
     if settings.access() == Access::Read {
         let text = format!("{} may not be written ({})", dir.display(), owner_and_mode(dir));
@@ -167,9 +167,9 @@ fn directory(path: &Path, settings: &Settings) -> Finding {
                 "in WAL mode a reader needs the -shm of a process that has it open, or immutable=1 if nobody writes the file"
             }
         };
-        return Finding::new("directory", Level::Note, text, remedy);
+        return Hazard::new("directory", Level::Note, text, remedy);
     }
-    Finding::new(
+    Hazard::new(
         "directory",
         Level::Warning,
         format!(
@@ -181,64 +181,64 @@ fn directory(path: &Path, settings: &Settings) -> Finding {
     )
 }
 
-fn file_system(path: &Path, settings: &Settings) -> Finding {
+fn file_system(path: &Path, settings: &Settings) -> Hazard {
     let check = "file_system";
     if filesystem::read_only(path) {
         let remedy = "remount it writable, or open with immutable=1 if nothing ever changes it";
-        return Finding::new(check, Level::Warning, "mounted read-only", remedy);
+        return Hazard::new(check, Level::Warning, "mounted read-only", remedy);
     }
     let Some((name, reach)) = filesystem::of(path) else {
-        return Finding::new(check, Level::Note, "unknown to this system", "");
+        return Hazard::new(check, Level::Note, "unknown to this system", "");
     };
     match (reach, name.as_str()) {
         (Reach::Network, _) => {
             let level =
                 if settings.network_fs() == Some(words::NetworkFs::Allow) { Level::Warning } else { Level::Problem };
             let text = format!("{name}: other machines see the file but not the shared memory that WAL needs");
-            Finding::new(check, level, text, "move the database to a local disk")
+            Hazard::new(check, level, text, "move the database to a local disk")
         }
         (Reach::Doubtful, _) => {
             let remedy = "use a local disk, or make sure that everybody opens it by this mount, on one machine";
             let text = format!("{name}: whoever opens it otherwise, below the mount too, may not see these locks");
-            Finding::new(check, Level::Warning, text, remedy)
+            Hazard::new(check, Level::Warning, text, remedy)
         }
         (_, "tmpfs") => {
             let remedy = "move it to a disk unless it may be lost";
-            Finding::new(check, Level::Warning, "tmpfs: the database is gone when the machine restarts", remedy)
+            Hazard::new(check, Level::Warning, "tmpfs: the database is gone when the machine restarts", remedy)
         }
         (_, "overlayfs") => {
             let remedy = "in a container put it on a volume: the layer goes with the container";
-            Finding::new(check, Level::Note, "overlayfs, a container's own layer", remedy)
+            Hazard::new(check, Level::Note, "overlayfs, a container's own layer", remedy)
         }
-        _ => Finding::new(check, Level::Fine, name, ""),
+        _ => Hazard::new(check, Level::Fine, name, ""),
     }
 }
 
-fn space(path: &Path) -> Finding {
+fn space(path: &Path) -> Hazard {
     let size = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
     let needed = size(path) + size(&sidecar(path, "-wal"));
     match filesystem::free_bytes(path) {
-        None => Finding::new("space", Level::Note, "free space unknown", ""),
-        Some(free) if free < SCARCE => Finding::new(
+        None => Hazard::new("space", Level::Note, "free space unknown", ""),
+        Some(free) if free < SCARCE => Hazard::new(
             "space",
             Level::Problem,
             format!("{} free: commits and checkpoints will fail", size_text(free)),
             "free some space on the disk",
         ),
-        Some(free) if free < needed => Finding::new(
+        Some(free) if free < needed => Hazard::new(
             "space",
             Level::Warning,
             format!("{} free: less than the database's {}", size_text(free), size_text(needed)),
             "VACUUM and a backup beside it need as much again",
         ),
-        Some(free) => Finding::new("space", Level::Fine, format!("{} free", size_text(free)), ""),
+        Some(free) => Hazard::new("space", Level::Fine, format!("{} free", size_text(free)), ""),
     }
 }
 
-fn links(path: &Path) -> Option<Finding> {
+fn links(path: &Path) -> Option<Hazard> {
     let names = fs::metadata(path).ok()?.nlink();
     if names > 1 {
-        return Some(Finding::new(
+        return Some(Hazard::new(
             "links",
             Level::Problem,
             format!("the file has {names} names (hard links): each gets a -wal of its own, and they diverge"),
@@ -246,7 +246,7 @@ fn links(path: &Path) -> Option<Finding> {
         ));
     }
     if filesystem::is_mounted_alone(path) {
-        return Some(Finding::new(
+        return Some(Hazard::new(
             "links",
             Level::Problem,
             "the file is mounted alone: whoever opens it by its other path gets another -wal, and they diverge",
@@ -257,18 +257,18 @@ fn links(path: &Path) -> Option<Finding> {
     let direct = fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_symlink());
     (!direct).then(|| {
         let text = format!("a symbolic link to {}; the -wal lies there", real.display());
-        Finding::new("links", Level::Note, text, "")
+        Hazard::new("links", Level::Note, text, "")
     })
 }
 
 /// The three files have to belong to users who may write all of them.
-fn owners(path: &Path) -> Finding {
-    let Ok(main) = fs::metadata(path) else { return Finding::new("owners", Level::Note, "unknown", "") };
+fn owners(path: &Path) -> Hazard {
+    let Ok(main) = fs::metadata(path) else { return Hazard::new("owners", Level::Note, "unknown", "") };
     for suffix in ["-wal", "-shm", "-journal"] {
         let other = sidecar(path, suffix);
         let Ok(meta) = fs::metadata(&other) else { continue };
         if (meta.uid(), meta.gid(), meta.mode() & 0o666) != (main.uid(), main.gid(), main.mode() & 0o666) {
-            return Finding::new(
+            return Hazard::new(
                 "owners",
                 Level::Warning,
                 format!("{} and the database differ in owner or mode ({})", other.display(), owner_and_mode(&other)),
@@ -276,15 +276,15 @@ fn owners(path: &Path) -> Finding {
             );
         }
     }
-    Finding::new("owners", Level::Fine, owner_and_mode(path), "")
+    Hazard::new("owners", Level::Fine, owner_and_mode(path), "")
 }
 
-fn orphaned(path: &Path) -> Option<Finding> {
+fn orphaned(path: &Path) -> Option<Hazard> {
     let error = orphan_wal::check(path, false).err()?;
-    Some(Finding::new("wal", Level::Problem, error.message(), error.hint()))
+    Some(Hazard::new("wal", Level::Problem, error.message(), error.hint()))
 }
 
-fn journals(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Finding> {
+fn journals(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Hazard> {
     if let Some(orphaned) = orphaned(path) {
         return vec![orphaned];
     }
@@ -293,23 +293,23 @@ fn journals(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Findi
     let limit =
         settings.int(Id::JournalSizeLimit).filter(|limit| *limit > 0).map_or(LARGE_WAL, |limit| 4 * limit as u64);
     match size("-wal") {
-        None => found.push(Finding::new("wal", Level::Fine, "no -wal: the last process closed", "")),
-        Some(size) if size > limit => found.push(Finding::new(
+        None => found.push(Hazard::new("wal", Level::Fine, "no -wal: the last process closed", "")),
+        Some(size) if size > limit => found.push(Hazard::new(
             "wal",
             Level::Warning,
             format!("the -wal has {}: every read searches it", size_text(size)),
             "litekeel checkpoint moves it into the database; what a reader pins (litekeel who) stays until that one ends",
         )),
-        Some(size) if size > 0 && in_use == Some(false) => found.push(Finding::new(
+        Some(size) if size > 0 && in_use == Some(false) => found.push(Hazard::new(
             "wal",
             Level::Note,
             format!("a -wal of {} and no process that uses it: the last one did not close", size_text(size)),
             "nothing is lost: the next open recovers it",
         )),
-        Some(size) => found.push(Finding::new("wal", Level::Fine, format!("{} in the -wal", size_text(size)), "")),
+        Some(size) => found.push(Hazard::new("wal", Level::Fine, format!("{} in the -wal", size_text(size)), "")),
     }
     if size("-journal").is_some_and(|size| size > 0) && in_use == Some(false) {
-        found.push(Finding::new(
+        found.push(Hazard::new(
             "journal",
             Level::Note,
             "a rollback journal and no process that uses it: a transaction was cut off",
@@ -320,11 +320,11 @@ fn journals(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Findi
 }
 
 /// Litestream keeps its state in a directory beside the database, and wants to checkpoint alone.
-fn litestream(path: &Path, settings: &Settings) -> Option<Finding> {
+fn litestream(path: &Path, settings: &Settings) -> Option<Hazard> {
     let directory = litestream_directory(path)?;
     let name = directory.file_name()?.to_string_lossy().into_owned();
     Some(match settings.replication() {
-        Some(words::Replication::None) => Finding::new(
+        Some(words::Replication::None) => Hazard::new(
             "replication",
             Level::Warning,
             format!(
@@ -332,7 +332,7 @@ fn litestream(path: &Path, settings: &Settings) -> Option<Finding> {
             ),
             "leave replication=none out while Litestream runs; remove the directory once it is not used any more",
         ),
-        _ => Finding::new(
+        _ => Hazard::new(
             "replication",
             Level::Note,
             format!("Litestream replicates this database ({name} is there): every checkpoint is left to it"),
