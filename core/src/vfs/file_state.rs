@@ -10,6 +10,7 @@ use crate::platform::fork::{self, ForkMutex};
 use crate::vfs::content::Content;
 use crate::vfs::replicated::Replicated;
 use crate::vfs::set_aside::{Aside, Stamp};
+use crate::vfs::wal_index::WalIndex;
 
 /// The state of one database file in this process. It ends with the last connection: who opens the file then begins anew.
 pub(crate) struct FileState {
@@ -32,6 +33,8 @@ pub(crate) struct FileState {
     overwritten: AtomicBool,
     /// Another file has its name, beside this one's `-wal`.
     replaced: AtomicBool,
+    /// The log when one of the two was found: it belongs to what the database was before.
+    old_log: Mutex<Option<WalIndex>>,
     /// Whether Litestream replicates it.
     pub replicated: Replicated,
 }
@@ -78,6 +81,7 @@ impl Default for FileState {
             read: AtomicBool::new(false),
             overwritten: AtomicBool::new(false),
             replaced: AtomicBool::new(false),
+            old_log: Mutex::default(),
             replicated: Replicated::default(),
         }
     }
@@ -157,6 +161,17 @@ impl FileState {
 
     pub(crate) fn note_replaced(&self) {
         self.replaced.store(true, Ordering::Release);
+    }
+
+    /// The log as it was when something else was found in the database's place.
+    pub(crate) fn old_log(&self) -> Option<WalIndex> {
+        *self.old_log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes it; the first one stays.
+    pub(crate) fn note_old_log(&self, index: Option<WalIndex>) {
+        let mut old = self.old_log.lock().unwrap_or_else(PoisonError::into_inner);
+        *old = old.or(index);
     }
 
     /// The files have been seen to be the right ones, with the database in this state.

@@ -365,12 +365,13 @@ unsafe extern "C" fn shm_unmap(file: *mut sqlite::sqlite3_file, delete: c_int) -
     unsafe {
         let shim = of(file);
         let delete = c_int::from(delete != 0 && wal_guard::refuses(&shim.watch).is_none());
-        if let Some((first, count)) = wal_guard::retires_log(&shim.watch) {
+        for &(first, count) in wal_guard::retires_log(&shim.watch) {
             let all = |what| original!(shim, xShmLock(file, first, count, what | sqlite::SQLITE_SHM_EXCLUSIVE));
             // Whoever has one of them will have to find out for itself.
             if all(sqlite::SQLITE_SHM_LOCK) == sqlite::SQLITE_OK {
-                wal_guard::retire_log(&shim.watch);
+                wal_guard::retire_log(&shim.watch, (first, count));
                 all(sqlite::SQLITE_SHM_UNLOCK);
+                break;
             }
         }
         if shim.watch.has_wal() {

@@ -15,12 +15,16 @@ use crate::vfs::content;
 use crate::vfs::file_checks::{self, LOOKS, Verdict, database_file, holds_write_lock, locks, take_again, wal_file};
 use crate::vfs::file_monitor::{FileMonitor, WRITER};
 use crate::vfs::set_aside::{self, Stamp};
+use crate::vfs::wal_index::WalIndex;
 
 /// A finding counts when it is there in each of [`LOOKS`] looks, the first and the last of which lie at least 50 ms apart.
 const BETWEEN: Duration = Duration::from_micros(12_600);
 
 /// How long a good look serves the further steps of the same checkpoint or close, in milliseconds.
 const STEPS: u64 = 100;
+
+/// The slots of all locks of the WAL.
+const ALL_LOCKS: (i32, i32) = (0, 8);
 
 /// A finding without a code of its own: the same file, with the content of another.
 const OVERWRITTEN: i32 = i32::MIN;
@@ -247,6 +251,10 @@ fn latch(watch: &FileMonitor, code: i32) {
     if code == codes::DATABASE_MOVED && file_checks::is_replaced(watch) && file_checks::is_wal_in_place(watch) {
         watch.file.note_replaced();
     }
+    if watch.file.is_overwritten() || watch.file.is_replaced() {
+        // SAFETY: the caller is in a call on the connection.
+        watch.file.note_old_log(unsafe { watch.index() });
+    }
     if !watch.file.latch(code) {
         return;
     }
@@ -266,6 +274,9 @@ pub(crate) fn keep(watch: &FileMonitor) {
         codes::WAL_UNLINKED if !file_checks::is_wal_in_place(watch) => "unlinked",
         _ => return,
     };
+    if why != "unlinked" && !has_old_log(watch) {
+        return;
+    }
     // SAFETY: the caller is in a call on the connection.
     let backfilled = unsafe { watch.index() }.filter(|_| why != "unlinked").map(|index| index.backfilled.into());
     let mut aside = watch.file.aside();
@@ -283,7 +294,7 @@ pub(crate) fn keep(watch: &FileMonitor) {
 /// Under the exclusive lock of the last close of a database that something else has written to: the WAL's frames belong to
 /// what was there before, and the next opening would put them over what is there now. They are kept elsewhere, and go.
 pub(crate) fn put_away(watch: &FileMonitor) {
-    if !watch.file.is_overwritten() || watch.level() != sqlite::SQLITE_LOCK_EXCLUSIVE {
+    if !watch.file.is_overwritten() || watch.level() != sqlite::SQLITE_LOCK_EXCLUSIVE || !has_old_log(watch) {
         return;
     }
     keep(watch);
@@ -294,28 +305,46 @@ pub(crate) fn put_away(watch: &FileMonitor) {
     }
 }
 
-/// Which locks to take, the first slot and how many, before the log is put out of use that this connection leaves behind; `None`
-/// where it is to stay.
+/// Whether the log is still the one that belongs to what the database was. Somebody who works with what is there now may have
+/// begun another one, and its commits are theirs. In a call on the connection.
+fn has_old_log(watch: &FileMonitor) -> bool {
+    // SAFETY: the caller's.
+    match (watch.file.old_log(), unsafe { watch.index() }) {
+        // An empty one has nothing of before, whatever it has now.
+        (Some(old), Some(index)) => old.salts == index.salts && (old.frames > 0 || index.frames == 0),
+        // In exclusive mode nobody else uses it.
+        _ => true,
+    }
+}
+
+/// Whether others have added to a log that was all in the database when something else was put in its place.
+fn has_others_commits(watch: &FileMonitor, index: &WalIndex) -> bool {
+    watch.file.old_log().is_some_and(|old| old.backfilled == old.frames && index.frames > old.frames)
+}
+
+/// Which locks to take before the log is put out of use that this connection leaves behind: the first slot and how many, the
+/// first of these that can be had. None where it is to stay.
 ///
 /// Its frames belong to what the database was before something else wrote to it: whoever closes last would move them over what
 /// is there now, SQLite of other processes too. Where another file has the database's name, they would be recovered into that
 /// one; but who has opened it already works with this WAL, and SQLite itself does nothing more for a file that was moved.
-pub(crate) fn retires_log(watch: &FileMonitor) -> Option<(i32, i32)> {
+pub(crate) fn retires_log(watch: &FileMonitor) -> &'static [(i32, i32)] {
     if !watch.is_ours() || !watch.has_wal() || OFF.load(Ordering::Acquire) {
-        return None;
+        return &[];
     }
     if watch.file.is_overwritten() {
-        // The writer's and the checkpointer's: readers may go on.
-        return Some((WRITER, 2));
+        // Where readers go on, the writer's and the checkpointer's.
+        return &[ALL_LOCKS, (WRITER, 2)];
     }
-    (watch.file.is_replaced() && file_checks::is_wal_in_place(watch) && watch.file.users() == 1).then_some((0, 8))
+    let alone = watch.file.is_replaced() && file_checks::is_wal_in_place(watch) && watch.file.users() == 1;
+    if alone { &[ALL_LOCKS] } else { &[] }
 }
 
 /// Puts it out of use, where its frames are kept.
 ///
 /// # Safety
 /// This is a call on the connection, which holds these locks.
-pub(crate) unsafe fn retire_log(watch: &FileMonitor) {
+pub(crate) unsafe fn retire_log(watch: &FileMonitor, locks: (i32, i32)) {
     let replaced = !watch.file.is_overwritten();
     if replaced {
         // As the process's last connection. Whoever begins to use the log from now on waits for the locks.
@@ -324,15 +353,19 @@ pub(crate) unsafe fn retire_log(watch: &FileMonitor) {
             return;
         }
     }
-    keep(watch);
     // SAFETY: the caller's promise.
     let Some(index) = (unsafe { watch.index() }) else { return };
+    if !has_old_log(watch) || has_others_commits(watch, &index) {
+        return;
+    }
+    keep(watch);
     let frames = u64::from(index.frames);
     let kept = watch.file.aside().as_ref().is_some_and(|aside| aside.wal.is_ok() && aside.frames >= frames);
     if kept || index.backfilled == index.frames {
         // SAFETY: the caller's promise; SQLite could take the locks, so that its mapping may be written to.
-        unsafe { index.retire(watch.map()) };
-        if replaced {
+        unsafe { if locks == ALL_LOCKS { WalIndex::make_void(watch.map()) } else { index.retire(watch.map()) } };
+        // In this order: with an index that is right, a log that is cut would be a damaged one.
+        if locks == ALL_LOCKS {
             set_aside::empty_wal(watch);
         }
     }

@@ -94,6 +94,16 @@ impl WalIndex {
         word(96).store(self.frames, Ordering::Release);
     }
 
+    /// Makes the header void, as one that was half written when its writer died: whoever comes next reads the `-wal` anew, and
+    /// forgets what it has in memory of the database.
+    ///
+    /// # Safety
+    /// As for [`retire`](WalIndex::retire); the connection holds all locks of the WAL.
+    pub(crate) unsafe fn make_void(map: *mut u8) {
+        // SAFETY: as above; both copies of the header, each of 12 words.
+        (0..24).for_each(|at| unsafe { (*map.add(at * 4).cast::<AtomicU32>()).store(0, Ordering::SeqCst) });
+    }
+
     /// The bytes of the `-wal` file that so many frames take.
     pub(crate) fn bytes(&self, frames: i64) -> i64 {
         frames * (i64::from(self.page_size) + FRAME_HEADER as i64)

@@ -1,0 +1,134 @@
+//! A connection that refuses to write, because another database was copied over its own, takes nothing from those who work
+//! with the copy since.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use common::{Dir, exec, open};
+use litekeel_core::Connection;
+use litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE;
+
+/// A database with more pages than its backup has, all of it in the file.
+fn database(dir: &Dir) -> Arc<Connection> {
+    let connection = open(&dir.url("a.db?checkpoint=manual")).unwrap();
+    exec(&connection, "CREATE TABLE t(a); INSERT INTO t VALUES('old')");
+    connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+    copy(dir, "a.db", "backup.db");
+    exec(&connection, "CREATE TABLE big(b); INSERT INTO big VALUES(zeroblob(100000)); INSERT INTO t VALUES('new')");
+    connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+    connection
+}
+
+fn copy(dir: &Dir, from: &str, to: &str) {
+    assert!(Command::new("cp").arg(dir.file(from)).arg(dir.file(to)).status().unwrap().success());
+}
+
+/// Another program with the database open: one line of SQL, one line of answer.
+struct Other(Child, BufReader<std::process::ChildStdout>);
+
+impl Other {
+    fn start(dir: &Dir) -> Other {
+        let code = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
+            c.execute('PRAGMA wal_autocheckpoint=0')\n\
+            for line in sys.stdin:\n  try: print(c.execute(line).fetchall(), flush=True)\n  \
+            except Exception as error: print(error, flush=True)\nc.close()";
+        let mut child = Command::new("python3")
+            .args(["-c", code])
+            .arg(dir.file("a.db"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Other(child, answers)
+    }
+
+    fn ask(&mut self, sql: &str) -> String {
+        writeln!(self.0.stdin.as_mut().unwrap(), "{sql}").unwrap();
+        let mut line = String::new();
+        self.1.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    fn end(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+fn ask(dir: &Dir, sql: &str) -> String {
+    let mut other = Other::start(dir);
+    let answer = other.ask(sql);
+    other.end();
+    answer
+}
+
+/// Refused, since somebody has copied the backup over it.
+fn refused(dir: &Dir, connection: &Connection) {
+    copy(dir, "backup.db", "a.db");
+    assert_eq!(connection.exec("INSERT INTO t VALUES('late')").unwrap_err().name(), "KEEL_DATABASE_MOVED");
+}
+
+#[test]
+fn what_others_commit_to_the_copy_stays() {
+    for stays in [false, true] {
+        for pending in [false, true] {
+            let dir = Dir::new();
+            let connection = database(&dir);
+            if pending {
+                exec(&connection, "INSERT INTO t VALUES('pending'); CREATE TABLE more(a)");
+                copy(&dir, "backup.db", "a.db");
+                assert!(!connection.health().unwrap().is_good());
+            } else {
+                refused(&dir, &connection);
+            }
+            let mut other = Other::start(&dir);
+            if !pending {
+                assert_eq!(other.ask("INSERT INTO t VALUES('theirs')"), "[]");
+            }
+            if stays {
+                connection.close().unwrap();
+                if pending {
+                    assert_eq!(other.ask("INSERT INTO t VALUES('theirs')"), "[]");
+                }
+                assert_eq!(other.ask("SELECT group_concat(a) FROM t"), "[('old,theirs',)]", "pending: {pending}");
+                other.end();
+            } else {
+                other.end();
+                connection.close().unwrap();
+                if pending {
+                    assert_eq!(ask(&dir, "INSERT INTO t VALUES('theirs')"), "[]");
+                }
+            }
+            let found = ask(&dir, "SELECT group_concat(a) FROM t");
+            assert_eq!(found, "[('old,theirs',)]", "the other one stays: {stays}, pending: {pending}");
+            assert_eq!(ask(&dir, "PRAGMA integrity_check"), "[('ok',)]");
+        }
+    }
+}
+
+/// It had pages of the old database in its memory.
+#[test]
+fn who_was_there_before_the_copy_works_with_the_copy() {
+    for pending in [false, true] {
+        let dir = Dir::new();
+        let connection = database(&dir);
+        if pending {
+            exec(&connection, "INSERT INTO t VALUES('pending')");
+        }
+        let mut other = Other::start(&dir);
+        assert!(other.ask("SELECT count(*), (SELECT count(*) FROM big) FROM t").contains(", 1)"));
+        copy(&dir, "backup.db", "a.db");
+        assert!(!connection.health().unwrap().is_good());
+        connection.close().unwrap();
+        assert_eq!(other.ask("SELECT group_concat(a) FROM t"), "[('old',)]", "pending: {pending}");
+        assert_eq!(other.ask("INSERT INTO t VALUES('theirs')"), "[]");
+        other.end();
+        assert_eq!(ask(&dir, "SELECT group_concat(a) FROM t"), "[('old,theirs',)]", "pending: {pending}");
+        assert_eq!(ask(&dir, "PRAGMA integrity_check"), "[('ok',)]");
+    }
+}
