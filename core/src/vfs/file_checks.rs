@@ -132,21 +132,27 @@ enum Lock {
     Theirs,
 }
 
-/// A lock that belongs to the open file is asked for: locks of this very process stand in its way, others' too. The first
-/// one found is named.
+/// What is in the way of an exclusive lock on the range: of this process (`F_GETLK`), or of the open file (`F_OFD_GETLK`), with
+/// which locks of this very process stand in its way, others' too. The first one found is named.
 #[cfg(target_os = "linux")]
-fn lock_at(fd: c_int, (start, length): (i64, i64)) -> Option<Lock> {
-    // SAFETY: plain data; the caller's descriptor is open and GETLK changes nothing.
+fn in_the_way(fd: c_int, command: c_int, (start, length): (i64, i64)) -> Option<libc::flock> {
+    // SAFETY: plain data; the caller's descriptor is open and GETLK changes nothing but the struct.
     unsafe {
         let mut lock: libc::flock = std::mem::zeroed();
         (lock.l_type, lock.l_whence) = (libc::F_WRLCK as i16, libc::SEEK_SET as i16);
         (lock.l_start, lock.l_len) = (start, length);
-        (libc::fcntl(fd, libc::F_OFD_GETLK, &mut lock) == 0).then_some(match lock.l_type {
-            kind if kind == libc::F_UNLCK as i16 => Lock::None,
-            _ if lock.l_pid == std::process::id() as i32 => Lock::Ours,
-            _ => Lock::Theirs,
-        })
+        (libc::fcntl(fd, command, &mut lock) == 0).then_some(lock)
     }
+}
+
+#[cfg(target_os = "linux")]
+fn lock_at(fd: c_int, range: (i64, i64)) -> Option<Lock> {
+    let lock = in_the_way(fd, libc::F_OFD_GETLK, range)?;
+    Some(match lock.l_type {
+        kind if kind == libc::F_UNLCK as i16 => Lock::None,
+        _ if lock.l_pid == std::process::id() as i32 => Lock::Ours,
+        _ => Lock::Theirs,
+    })
 }
 
 /// Whether this process holds a lock on one of the bytes.
@@ -322,18 +328,10 @@ pub(crate) fn is_replaced(watch: &FileMonitor) -> bool {
 }
 
 /// Whether another process uses the `-shm`, as whoever uses the WAL does; also where that cannot be found out.
-#[allow(clippy::unnecessary_cast)] // The fields' width differs between systems.
 pub(crate) fn is_wal_used(watch: &FileMonitor) -> bool {
     #[cfg(target_os = "linux")]
     if let Some(fd) = watch.file.shm_descriptor().filter(|_| watch.has_wal()) {
-        // SAFETY: plain data; SQLite has the descriptor open, and GETLK changes nothing but the struct.
-        let (rc, lock) = unsafe {
-            let mut lock: libc::flock = std::mem::zeroed();
-            (lock.l_type, lock.l_whence) = (libc::F_WRLCK as _, libc::SEEK_SET as _);
-            (lock.l_start, lock.l_len) = (USER.0, USER.1);
-            (libc::fcntl(fd, libc::F_GETLK, &mut lock), lock)
-        };
-        return rc != 0 || lock.l_type != libc::F_UNLCK as libc::c_short;
+        return in_the_way(fd, libc::F_GETLK, USER).is_none_or(|lock| lock.l_type != libc::F_UNLCK as i16);
     }
     let _ = watch;
     true
