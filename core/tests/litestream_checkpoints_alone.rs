@@ -238,3 +238,26 @@ fn the_alarm_tells_that_nobody_checkpoints() {
     assert_eq!(db.wal_status().unwrap().unwrap().checkpointed, 0, "an alarm moves nothing");
     db.close().unwrap();
 }
+
+/// Replacing all of a replicated database is refused, and leaves it as it was; any other file is replaced as ever.
+#[test]
+fn a_backup_does_not_replace_a_replicated_database() {
+    let dir = Dir::new();
+    for name in ["a.db", "b.db", "c.db"] {
+        let db = open(&dir.url(name)).unwrap();
+        exec(&db, &format!("CREATE TABLE t(a); INSERT INTO t VALUES('{name}')"));
+        db.close().unwrap();
+    }
+    sign(&dir, "b.db");
+    let db = open(&dir.url("a.db")).unwrap();
+    let before = fs::read(dir.file("b.db")).unwrap();
+    let error = db.backup(&dir.url("b.db"), 0, |_, _| false).unwrap_err();
+    assert_eq!(error.code(), codes::REPLICATED, "{error}");
+    assert!(error.hint().contains("Litestream"), "{error}");
+    assert_eq!(fs::read(dir.file("b.db")).unwrap(), before);
+    db.backup(&dir.url("c.db"), 0, |_, _| false).unwrap();
+    db.close().unwrap();
+    let replaced = open(&dir.url("c.db")).unwrap();
+    assert_eq!(get(&replaced, "SELECT a FROM t"), "a.db");
+    replaced.close().unwrap();
+}
