@@ -277,7 +277,7 @@ impl Model {
 
     fn backup(&mut self) {
         let Some(token) = self.random.pick(&self.live) else { return };
-        let url = format!("file:{}/copy.db", self.dir.0.display());
+        let url = format!("file:{}/copy.db", self.dir.path().display());
         let (url, len) = text(&url);
         let progress: keel_progress = if self.random.below(2) == 0 { Some(calls_in) } else { Some(goes_on) };
         // SAFETY: live text; the callback takes the token.

@@ -1,6 +1,5 @@
 //! Runs the processes of one load, and adds up what they report.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use litekeel_core::{Connection, Options};
@@ -51,19 +50,9 @@ impl Figures {
     }
 }
 
-/// A directory that is gone when this is.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 pub(crate) fn measure(load: &Load, busy: &str, seconds: u64) -> Figures {
-    let scratch = Scratch(std::env::temp_dir().join(format!("litekeel-contention-{}", std::process::id())));
-    std::fs::create_dir_all(&scratch.0).expect("a scratch directory");
-    let url = format!("file:{}/a.db?busy={busy}&busy_timeout=5000", scratch.0.display());
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let url = format!("file:{}/a.db?busy={busy}&busy_timeout=5000", scratch.path().display());
     let db = Connection::open(Some(&url), &Options::new()).expect("open");
     db.exec(
         "CREATE TABLE counter(n); INSERT INTO counter VALUES(0); CREATE TABLE entry(id INTEGER PRIMARY KEY, n, data)",
@@ -73,7 +62,7 @@ pub(crate) fn measure(load: &Load, busy: &str, seconds: u64) -> Figures {
     let start = epoch_ms() + 300 + 20 * (load.processes * load.threads) as u64;
     let children: Vec<_> = (0..load.processes)
         .map(|number| {
-            let out = scratch.0.join(format!("{number}.outcome"));
+            let out = scratch.path().join(format!("{number}.outcome"));
             let child = Command::new(std::env::current_exe().expect("this program"))
                 .env("CONTENTION_WORKER", "1")
                 .env("URL", &url)

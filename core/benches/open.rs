@@ -68,7 +68,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    let path = std::env::temp_dir().join(format!("litekeel-bench-{}.db", std::process::id()));
+    let own = tempfile::tempdir().unwrap();
+    let path = own.path().join("a.db");
     let url = format!("file:{}", path.display());
     let options = Options::new();
     let db = Connection::open(Some(&url), &options).expect("open");
@@ -87,7 +88,6 @@ fn main() {
             ours.push(tuned(&url, &options));
         }
     }
-    let _ = std::fs::remove_file(&path);
     for (what, figure) in
         [("time", (|clock: &Clock| clock.wall) as fn(&Clock) -> f64), ("processor time", |clock| clock.processor)]
     {

@@ -8,8 +8,8 @@
 //! use litekeel_core::{Connection, Options};
 //!
 //! # fn main() -> litekeel_core::Result<()> {
-//! # let directory = std::env::temp_dir().join(format!("litekeel-doc-{}", std::process::id()));
-//! # let url = format!("file:{}/app.db?busy_timeout=10s", directory.display());
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let url = format!("file:{}/app.db?busy_timeout=10s", directory.path().display());
 //! // Relative paths, `sqlite:` URLs and bare paths work as well; `None` takes DATABASE_URL.
 //! let db = Connection::open(Some(&url), &Options::new())?;
 //! db.exec("CREATE TABLE visit(who TEXT NOT NULL, times INTEGER NOT NULL)")?;
@@ -32,7 +32,6 @@
 //! assert_eq!(db.report().row("journal_mode").map(|row| row.value.as_str()), Some("wal"));
 //! let closed = db.close()?;
 //! assert!(closed.wal_removed);
-//! # std::fs::remove_dir_all(directory).ok();
 //! # Ok(())
 //! # }
 //! ```

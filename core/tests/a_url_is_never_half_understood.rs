@@ -107,14 +107,13 @@ fn an_offset_counts_in_what_was_written() {
 
 #[test]
 fn a_question_mark_is_looked_for_where_the_path_begins() {
-    let dir = std::env::temp_dir().join(format!("litekeel-question-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
+    let own = tempfile::tempdir().unwrap();
+    let dir = own.path();
     std::fs::write(dir.join("what?.db"), "").unwrap();
     let mut there = Options::new();
     there.set("base_dir", dir.to_str().unwrap()).unwrap();
     assert_eq!(resolve(Some("what?.db"), &there).unwrap().target, Target::File(dir.join("what?.db")));
     assert_eq!(refusal("what?.db").name(), "KEEL_QUERY_IN_PATH");
-    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]
@@ -250,7 +249,8 @@ fn every_setting_takes_what_its_table_says_and_nothing_else() {
 
 #[test]
 fn txlock_decides_what_a_transaction_begins_with() {
-    let dir = std::env::temp_dir().join(format!("litekeel-txlock-{}", std::process::id()));
+    let own = tempfile::tempdir().unwrap();
+    let dir = own.path();
     let open = |query: &str| {
         let url = format!("file:{}/a.db?{query}", dir.display());
         Connection::open(Some(&url), &Options::new()).unwrap()
@@ -269,5 +269,4 @@ fn txlock_decides_what_a_transaction_begins_with() {
         assert_eq!(db.begin_statement(told), wanted, "{query}");
         db.close().unwrap();
     }
-    std::fs::remove_dir_all(dir).unwrap();
 }

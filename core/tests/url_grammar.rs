@@ -314,7 +314,8 @@ fn print_and_parse_again_is_stable_and_nothing_panics() {
 /// Where SQLite understands a URI at all, the file it opens is the file we name.
 #[test]
 fn sqlite_itself_understands_the_same_path() {
-    let dir = std::env::temp_dir().canonicalize().unwrap().join(format!("litekeel-uri-{}", std::process::id()));
+    let own = tempfile::tempdir().unwrap();
+    let dir = own.path().canonicalize().unwrap();
     std::fs::create_dir_all(dir.join("sub")).unwrap();
     let dir = dir.to_str().unwrap();
     for name in
@@ -330,7 +331,6 @@ fn sqlite_itself_understands_the_same_path() {
             assert_eq!(theirs.path().unwrap(), path(&url), "{url}");
         }
     }
-    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]

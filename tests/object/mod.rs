@@ -9,12 +9,9 @@ pub fn shared() -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().join("liblitekeel.so")
 }
 
-/// An empty directory.
+/// An empty directory under a name that was never used before.
 pub fn scratch(name: &str) -> PathBuf {
-    let dir = std::env::temp_dir().join(format!("litekeel-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&dir);
-    std::fs::create_dir_all(&dir).unwrap();
-    dir
+    tempfile::Builder::new().prefix(&format!("litekeel-{name}-")).tempdir().unwrap().keep()
 }
 
 /// Compiles `tests/c/<name>.c` against the library under test.

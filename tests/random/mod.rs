@@ -42,22 +42,18 @@ pub fn calls(short: usize) -> usize {
     std::env::var("CALLS").map_or(default, |text| text.parse().unwrap())
 }
 
-pub struct Dir(pub std::path::PathBuf);
+pub struct Dir(tempfile::TempDir);
 
 impl Dir {
     pub fn new(name: &str) -> Dir {
-        let path = std::env::temp_dir().join(format!("litekeel-calls-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Dir(path)
+        Dir(tempfile::Builder::new().prefix(&format!("litekeel-calls-{name}-")).tempdir().unwrap())
     }
-    pub fn url(&self) -> String {
-        format!("file:{}/a.db?busy_timeout=0&synchronous=off&close_checkpoint=passive", self.0.display())
+    pub fn path(&self) -> &std::path::Path {
+        self.0.path()
     }
-}
 
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+    pub fn url(&self) -> String {
+        format!("file:{}/a.db?busy_timeout=0&synchronous=off&close_checkpoint=passive", self.path().display())
     }
 }
 
@@ -91,6 +87,6 @@ pub fn prepare(dir: &Dir) {
 }
 
 pub fn is_whole(dir: &Dir) {
-    let db = rusqlite::Connection::open(dir.0.join("a.db")).unwrap();
+    let db = rusqlite::Connection::open(dir.path().join("a.db")).unwrap();
     assert_eq!(db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
 }

@@ -8,35 +8,33 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use litekeel_core::{Connection, Options};
 use serde_json::Value;
 
-/// A directory of one test, gone when the test is.
-pub struct Dir(PathBuf);
+/// A directory of one test, gone when the test is. Its name was never used before: a process that was killed leaves its
+/// directory behind, and its number comes again.
+pub struct Dir(tempfile::TempDir);
 
 impl Dir {
     pub fn new() -> Dir {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("litekeel-cli-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Dir(path)
+        // Some tests look into it as another user.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        Dir(tempfile::Builder::new().prefix("litekeel-cli-").permissions(mode).tempdir().unwrap())
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path().join(name)
     }
 
     /// Every file with its size, time and inode, and the directory's own time.
     pub fn listing(&self) -> BTreeMap<String, (u64, i64, i64, u64)> {
-        let own = self.0.metadata().unwrap();
-        let entries = std::fs::read_dir(&self.0).unwrap().map(|entry| {
+        let own = self.path().metadata().unwrap();
+        let entries = std::fs::read_dir(self.path()).unwrap().map(|entry| {
             let entry = entry.unwrap();
             let meta = entry.metadata().unwrap();
             (entry.file_name().into_string().unwrap(), (meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ino()))
@@ -51,7 +49,7 @@ impl Dir {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_litekeel"));
-        command.args(arguments).current_dir(&self.0).env_remove("DATABASE_URL").env_remove("NO_COLOR");
+        command.args(arguments).current_dir(self.path()).env_remove("DATABASE_URL").env_remove("NO_COLOR");
         command
     }
 
@@ -77,13 +75,7 @@ impl Dir {
     }
 
     pub fn open(&self, name: &str) -> std::sync::Arc<Connection> {
-        Connection::open(Some(&format!("file:{}/{name}", self.0.display())), &Options::new()).unwrap()
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        Connection::open(Some(&format!("file:{}/{name}", self.path().display())), &Options::new()).unwrap()
     }
 }
 

@@ -340,8 +340,8 @@ mod tests {
 
     #[test]
     fn a_new_name_replaces_nothing_by_either_way() {
-        let dir = std::env::temp_dir().join(format!("litekeel-rename-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+        let own = tempfile::tempdir().unwrap();
+        let dir = own.path();
         let (from, to) = (dir.join("from"), dir.join("to"));
         for rename in [rename_new, link_new] {
             fs::write(&from, "new").unwrap();
@@ -357,6 +357,5 @@ mod tests {
             assert_eq!(rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
             fs::remove_file(&to).unwrap();
         }
-        fs::remove_dir_all(dir).unwrap();
     }
 }

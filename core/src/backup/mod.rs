@@ -90,7 +90,8 @@ impl Connection {
     ///
     /// ```
     /// # let db = litekeel_core::Connection::open(Some(":memory:"), &litekeel_core::Options::new())?;
-    /// # let copy = std::env::temp_dir().join(format!("litekeel-doc-copy-{}.db", std::process::id()));
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let copy = directory.path().join("copy.db");
     /// # let copy = copy.display();
     /// db.exec("CREATE TABLE t(a)")?;
     /// let report = db.backup(&format!("file:{copy}"), 0, |done, of| {
@@ -98,7 +99,6 @@ impl Connection {
     ///     false
     /// })?;
     /// assert_eq!(report.pages, 2);
-    /// # std::fs::remove_file(copy.to_string()).ok();
     /// # Ok::<(), litekeel_core::Error>(())
     /// ```
     ///

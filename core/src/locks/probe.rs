@@ -64,7 +64,6 @@ fn ask(fd: c_int, file: FileId, (start, length): (i64, i64)) -> Option<PosixLock
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::io::{BufRead, BufReader};
     use std::path::Path;
     use std::process::{Command, Stdio};
@@ -89,8 +88,8 @@ mod tests {
 
     #[test]
     fn the_locks_of_another_process_are_found_and_our_own_are_not() {
-        let dir = std::env::temp_dir().join(format!("litekeel-probe-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+        let own = tempfile::tempdir().unwrap();
+        let dir = own.path();
         let path = dir.join("app.db");
         let url = format!("sqlite://{}", path.display());
         let file = |suffix: &str| file_id(Path::new(&format!("{}{suffix}", path.display()))).unwrap();
@@ -126,6 +125,5 @@ mod tests {
         assert_eq!(locks_of_others(&files).unwrap(), []);
         connection.close().unwrap();
         assert_eq!(locks_of_others(&files), None, "no descriptor, no answer");
-        fs::remove_dir_all(dir).unwrap();
     }
 }

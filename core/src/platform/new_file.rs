@@ -61,9 +61,9 @@ mod tests {
 
     use super::*;
 
-    fn check(name: &str, create: fn(&Path, u32) -> io::Result<()>) {
-        let dir = std::env::temp_dir().join(format!("litekeel-{name}-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+    fn check(create: fn(&Path, u32) -> io::Result<()>) {
+        let own = tempfile::tempdir().unwrap();
+        let dir = own.path();
         let path = dir.join("app.db");
         create(&path, 0o600).unwrap();
         let meta = fs::metadata(&path).unwrap();
@@ -71,18 +71,17 @@ mod tests {
         fs::write(&path, "kept").unwrap();
         assert_eq!(create(&path, 0o644).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"kept");
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing else is left");
+        assert_eq!(fs::read_dir(dir).unwrap().count(), 1, "nothing else is left");
         assert_eq!(create(&dir.join("none/app.db"), 0o600).unwrap_err().kind(), io::ErrorKind::NotFound);
-        fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]
     fn a_file_is_created_once_with_its_mode() {
-        check("new-file", create);
+        check(create);
     }
 
     #[test]
     fn where_mknod_makes_no_files_too() {
-        check("new-file-linked", linked::create);
+        check(linked::create);
     }
 }

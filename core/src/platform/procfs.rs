@@ -222,8 +222,8 @@ mod tests {
         use std::os::fd::AsRawFd;
         use std::sync::atomic::{AtomicBool, Ordering};
 
-        let dir = std::env::temp_dir().join(format!("litekeel-locks-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+        let own = tempfile::tempdir().unwrap();
+        let dir = own.path();
         let lock = |file: &fs::File, kind: i32| {
             // SAFETY: a struct of integers, and the file is open.
             unsafe {
@@ -252,7 +252,6 @@ mod tests {
             over.store(true, Ordering::Relaxed);
             missed
         });
-        fs::remove_dir_all(dir).unwrap();
         assert_eq!(missed, 0, "of 500 readings");
     }
 

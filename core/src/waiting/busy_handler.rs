@@ -334,8 +334,8 @@ mod tests {
 
     #[test]
     fn a_wait_ends_at_the_deadline_and_an_interrupt_ends_it_at_once() {
-        let dir = std::env::temp_dir().join(format!("litekeel-wait-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let own = tempfile::tempdir().unwrap();
+        let dir = own.path();
         let path = dir.join("wait.db");
         let holder = Connection::open(&path).unwrap();
         holder.execute_batch("CREATE TABLE t(a); BEGIN IMMEDIATE").unwrap();
@@ -362,7 +362,6 @@ mod tests {
         interrupter.join().unwrap();
         drop(waiter);
         drop(holder);
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]

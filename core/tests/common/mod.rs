@@ -4,35 +4,27 @@
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use litekeel_core::{Connection, Error, Options};
 
-/// A directory of one test, gone when the test is.
-pub struct Dir(PathBuf);
+/// A directory of one test, gone when the test is. Its name was never used before: a process that was killed leaves its
+/// directory behind, and its number comes again.
+pub struct Dir(tempfile::TempDir);
 
 impl Dir {
     pub fn new() -> Dir {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("litekeel-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Dir(path)
+        // Some tests look into it as another user.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        Dir(tempfile::Builder::new().prefix("litekeel-").permissions(mode).tempdir().unwrap())
     }
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
     pub fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path().join(name)
     }
     pub fn url(&self, rest: &str) -> String {
-        format!("file:{}/{rest}", self.0.display())
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        format!("file:{}/{rest}", self.path().display())
     }
 }
 
