@@ -37,6 +37,7 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
         reader::register(&environment, exports);
         connection::progress_handler::register(&environment, exports);
         connection::at_exit::register(&environment, exports);
+        connection::progress_handler::end_waits_with_thread();
         export_path(env, exports);
     }
     exports

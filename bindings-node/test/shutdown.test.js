@@ -138,6 +138,19 @@ for (const major of runtimes.majors) {
 		});
 	}
 
+	for (const [whose, waits] of [['a tuned connection', 'db'], ['an untuned one', 'plain']]) {
+		test(`a signal ends the wait of ${whose} for another process's lock, Node ${major}`, async (t) => {
+			const holder = `const db = new (require(${module_}))('a.db'); db.exec('BEGIN IMMEDIATE'); console.log('held'); process.stdin.on('end', () => process.exit()).resume();`;
+			const result = await startled(t, [runtimes.node(major)], `const db = litekeel.open('file:a.db', { shutdownOn: ['SIGTERM'], busyTimeout: 600000 });
+				db.exec('CREATE TABLE t(a); INSERT INTO t VALUES (1)');
+				const plain = new litekeel('a.db', { timeout: 600000 });
+				const holder = require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(holder)}], { stdio: ['pipe', 'pipe', 'inherit'] });
+				holder.stdout.once('data', () => { ready(); ${waits}.exec('INSERT INTO t VALUES (2)'); });`, 'SIGTERM');
+			assert.deepStrictEqual([result.status, result.signal], [null, 'SIGTERM'], result.said);
+			assert.match(result.said, waits === 'db' ? /^$|SQLITE_INTERRUPT|KEEL_SHUTTING_DOWN/ : /^$/);
+		});
+	}
+
 	test(`a worker's connection is closed by a signal too, Node ${major}`, async (t) => {
 		const worker = `const db = require(${module_}).open('file:a.db'); ${FLIGHT} require('worker_threads').parentPort.postMessage(0); setInterval(() => {}, 1000)`;
 		const result = await startled(t, [runtimes.node(major)], `litekeel.open(':memory:', { shutdownOn: ['SIGTERM'] });

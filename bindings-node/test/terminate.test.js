@@ -11,16 +11,22 @@ require('./prepare')();
 
 const ours = path.join(__dirname, '..');
 const ENDLESS = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT sum(x) FROM c';
-/** Milliseconds that `worker.terminate()` takes while `body` runs, for each of `bodies`. */
-const measure = (t, major, module_, bodies) => {
+/** Milliseconds that `worker.terminate()` takes while `body` runs, for each of `bodies`, after `before` on the main thread. */
+const measure = (t, major, module_, bodies, before = '') => {
 	const program = `
 		const { Worker } = require('worker_threads');
+		const Database = require(${JSON.stringify(module_)});
+		const path = process.cwd() + '/a.db';
+		${before}
 		(async () => {
 			const took = [];
 			for (const body of ${JSON.stringify(bodies)}) {
-				const worker = new Worker('const Database = require(' + JSON.stringify(${JSON.stringify(module_)}) + '); const path = ' + JSON.stringify(process.cwd() + '/a.db') + '; const ENDLESS = ' + JSON.stringify(${JSON.stringify(ENDLESS)}) + '; const started = () => require("worker_threads").parentPort.postMessage(1);' + body, { eval: true });
+				const worker = new Worker('const MODULE = ' + JSON.stringify(${JSON.stringify(module_)}) + '; const Database = require(MODULE); const path = ' + JSON.stringify(process.cwd() + '/a.db') + '; const ENDLESS = ' + JSON.stringify(${JSON.stringify(ENDLESS)}) + '; const started = () => require("worker_threads").parentPort.postMessage(1);' + body, { eval: true });
+				let ended = false;
+				worker.once('exit', () => { ended = true; });
 				await new Promise((resolve, reject) => { worker.once('message', resolve); worker.once('error', reject); });
 				await new Promise((resolve) => setTimeout(resolve, 50));
+				if (ended) throw new Error('it ends by itself: ' + body);
 				const began = performance.now();
 				await worker.terminate();
 				took.push(performance.now() - began);
@@ -75,6 +81,39 @@ for (const major of runtimes.majors) {
 		assert.strictEqual(stdout, 'ok 1\n');
 	});
 }
+
+/** All wait for a lock that the main thread has. */
+const WAITS = {
+	'a write': "const db = new Database(path, { timeout: 600000 }); started(); db.exec('INSERT INTO t VALUES (1)');",
+	'a statement': "const db = new Database(path, { timeout: 600000 }); const s = db.prepare('INSERT INTO t VALUES (1)'); started(); s.run();",
+	'a write, told by pragma': "const db = new Database(path); db.pragma('busy_timeout = 600000'); started(); db.exec('INSERT INTO t VALUES (1)');",
+	'an attached database': "const db = new Database(':memory:', { timeout: 600000 }); db.prepare('ATTACH ? AS a').run(path); started(); db.exec('INSERT INTO a.t VALUES (1)');",
+	'one of several': "const others = [1, 2, 3].map(() => new Database(path)); const db = new Database(path, { timeout: 600000 }); others[0].close(); started(); db.exec('INSERT INTO t VALUES (1)');",
+	'tuned': "const db = Database.open('file:' + path, { busyTimeout: 600000 }); started(); db.exec('INSERT INTO t VALUES (1)');",
+	'tuned, a transaction': "const db = Database.open('file:' + path, { busyTimeout: 600000 }); const f = db.transaction(() => {}); started(); f();",
+	'tuned, behind another': "const { Worker } = require('worker_threads'); const db = Database.open('file:' + path, { busyTimeout: 600000 }); new Worker('const Database = require(' + JSON.stringify(MODULE) + '); require(\"worker_threads\").parentPort.postMessage(1); Database.open(' + JSON.stringify('file:' + path) + ', { busyTimeout: 600000 }).exec(\"INSERT INTO t VALUES (1)\")', { eval: true }).once('message', () => setTimeout(() => { started(); db.exec('INSERT INTO t VALUES (1)'); }, 100));",
+	'tuned, opening': "started(); Database.open('file:' + path + '.rollback', { busyTimeout: 600000 });",
+	'a read': "const db = new Database(path + '.exclusive', { timeout: 600000 }); started(); db.prepare('SELECT * FROM t').all();",
+};
+const LOCKED = `
+		const holders = ['', '.rollback', '.exclusive'].map((end) => new Database(path + end));
+		holders[0].exec('PRAGMA journal_mode = WAL');
+		holders.forEach((db) => db.exec('CREATE TABLE t(a)'));
+		holders.forEach((db, at) => db.exec('BEGIN ' + (at === 2 ? 'EXCLUSIVE' : 'IMMEDIATE')));`;
+
+for (const major of runtimes.majors) {
+	test(`Node ${major}: worker.terminate() ends a wait for a lock`, (t) => {
+		const names = Object.keys(WAITS);
+		const took = measure(t, major, ours, Object.values(WAITS), LOCKED);
+		t.diagnostic(names.map((name, at) => `${name} ${took[at].toFixed(1)} ms`).join(', '));
+		names.forEach((name, at) => assert.ok(took[at] < 2000, `${name}: ${took[at]} ms`));
+	});
+}
+
+test('control: without it, better-sqlite3 ends only with its wait', (t) => {
+	const [took] = measure(t, 24, runtimes.real(24), ["const db = new Database(path, { timeout: 4000 }); started(); db.exec('INSERT INTO t VALUES (1)');"], LOCKED);
+	assert.ok(took > 2500, `${took} ms`);
+});
 
 test('control: without it, better-sqlite3 ends only with its statement', (t) => {
 	const [took] = measure(t, 24, runtimes.real(24), ["const db = new Database(':memory:'); const s = db.prepare('WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 20000000) SELECT sum(x) FROM c'); started(); s.get();"]);

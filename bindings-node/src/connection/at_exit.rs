@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, Once};
 
 use napi::sys;
+use rusqlite::ffi as sqlite;
 
 use crate::connection::call::{Call, native_exports};
 use crate::connection::token::Token;
@@ -96,6 +97,20 @@ pub(crate) fn forget(token: *const Token) {
         && let Some(open) = open.as_mut()
     {
         open.remove(&(token as usize));
+    }
+}
+
+/// Calls `with` for each untuned connection of this thread that is open.
+pub(crate) fn each_plain_here(with: impl Fn(*mut sqlite::sqlite3)) {
+    let here = Owner::here();
+    // `try_lock`: another thread's opening or closing is no reason to wait; the caller comes again.
+    let Ok(open) = OPEN.try_lock() else { return };
+    for (token, _) in open.iter().flatten().filter(|(_, owner)| **owner == here) {
+        // SAFETY: a token removes itself before it is freed, and belongs to this very thread.
+        let token = unsafe { &*(*token as *const Token) };
+        if token.core().is_none() && !token.db().is_null() {
+            with(token.db());
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a running statement looks at now and then: whether its thread is to end, and whether its time is up.
+//! What a running statement looks at now and then, waiting for a lock or not: whether its thread is to end, and whether its
+//! time is up.
 //!
 //! Node stops a worker only when native code has returned, and runs clean-up hooks after that, so nobody can tell a
 //! long statement to stop but itself. N-API refuses every call from the moment of `worker.terminate()` on: asking for
@@ -19,7 +20,7 @@ use rusqlite::ffi as sqlite;
 use crate::connection::at_exit;
 use crate::connection::call::{Call, native_exports};
 use crate::connection::token::{Attachment, Token};
-use crate::js::value::Scope;
+use crate::js::value::{self, Scope};
 
 /// Virtual machine instructions between two looks at an untuned connection, some 100 µs; as in the core.
 const INSTRUCTIONS: c_int = 10_000;
@@ -74,25 +75,45 @@ impl Home {
             return false;
         }
         let env = self.env.load(Ordering::Relaxed);
-        if env.is_null() {
-            return false;
-        }
-        let Some(_scope) = Scope::open(env) else { return true };
-        let (mut global, mut has) = (ptr::null_mut(), false);
-        // SAFETY: the environment's own thread; handles of the scope above.
-        let status = unsafe {
-            sys::napi_get_global(env, &mut global);
-            sys::napi_has_named_property(env, global, c"Object".as_ptr(), &mut has)
-        };
-        if status == sys::Status::napi_ok {
-            return false;
-        }
-        // An exception that waits looks the same, and a statement in a transaction must not be interrupted for it.
-        let mut pending = false;
-        // SAFETY: as above.
-        unsafe { sys::napi_is_exception_pending(env, &mut pending) };
-        !pending
+        !env.is_null() && is_ending(env)
     }
+}
+
+/// Whether JavaScript can no longer run in an environment of this thread.
+fn is_ending(env: sys::napi_env) -> bool {
+    let Some(_scope) = Scope::open(env) else { return true };
+    let (mut global, mut has) = (ptr::null_mut(), false);
+    // SAFETY: the environment's own thread; handles of the scope above.
+    let status = unsafe {
+        sys::napi_get_global(env, &mut global);
+        sys::napi_has_named_property(env, global, c"Object".as_ptr(), &mut has)
+    };
+    if status == sys::Status::napi_ok {
+        return false;
+    }
+    // An exception that waits looks the same, and a statement in a transaction must not be interrupted for it.
+    let mut pending = false;
+    // SAFETY: as above.
+    unsafe { sys::napi_is_exception_pending(env, &mut pending) };
+    !pending
+}
+
+/// Lets no wait for a lock hold up the end of this thread: those of tuned connections ask [`waits_in_vain`], and SQLite's own
+/// busy handler sleeps in a VFS that does.
+pub(crate) fn end_waits_with_thread() {
+    deadline::end_waits_when(waits_in_vain);
+}
+
+fn waits_in_vain() -> bool {
+    if crate::js::exiting::exiting() || !value::any_here(is_ending) {
+        return false;
+    }
+    // SQLite's own busy handler takes no answer from its sleep, and looks at its connection's timeout each time.
+    at_exit::each_plain_here(|db| {
+        // SAFETY: open, and this thread's alone; SQLite allows it from within a busy handler, which this may be called by.
+        unsafe { sqlite::sqlite3_busy_timeout(db, 0) };
+    });
+    true
 }
 
 /// Ends the looking when the connection closes, or is another owner's alone.

@@ -86,6 +86,11 @@ fn is_here(env: sys::napi_env) -> bool {
     HERE.try_with(|here| here.borrow().iter().any(|home| home.env == env)).unwrap_or(false)
 }
 
+/// Whether `test` holds for an environment of this thread, all of which end together. It must not begin or end one.
+pub(crate) fn any_here(test: impl Fn(sys::napi_env) -> bool) -> bool {
+    HERE.try_with(|here| here.borrow().iter().any(|home| test(home.env))).unwrap_or(false)
+}
+
 /// Whether a JavaScript exception waits: no JavaScript may be called until it has been delivered.
 pub(crate) fn exception_pending(env: sys::napi_env) -> bool {
     if !is_here(env) {

@@ -319,7 +319,7 @@ fn copy(
         }
         // SAFETY: the guard holds the connection.
         let interrupted = unsafe { sqlite::sqlite3_is_interrupted(source.raw()) } != 0;
-        if stop || interrupted || deadline::passed() {
+        if stop || interrupted || deadline::gives_up() {
             let stopped = Error::new(sqlite::SQLITE_INTERRUPT, "the backup was stopped before its end")
                 .with_hint("nothing of it remains; begin it anew");
             return Err(source.past_deadline(sqlite::SQLITE_INTERRUPT).unwrap_or(stopped).with_step(STEP));

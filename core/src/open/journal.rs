@@ -9,6 +9,7 @@ use crate::settings::words::JournalMode;
 use crate::settings::{Id, Settings};
 use crate::sqlite;
 use crate::sqlite::handle;
+use crate::waiting::deadline;
 
 const STEP: &str = "journal_mode";
 
@@ -32,7 +33,7 @@ pub(super) fn set(opening: &Opening, settings: &Settings) -> Result<()> {
             Ok(_) => return Ok(()),
             Err(rc) if rc & 0xff == sqlite::SQLITE_BUSY => {
                 let waited = began.elapsed();
-                if waited >= patience {
+                if waited >= patience || deadline::gives_up() {
                     return Err(opening.fail_conversion(rc, STEP, waited));
                 }
                 let jitter = u64::from(waited.subsec_nanos() ^ std::process::id()) % 1000;

@@ -1,4 +1,4 @@
-//! Which thread this is.
+//! Which thread this is, and whether its host wants it to end.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,4 +14,19 @@ pub(crate) fn this_thread() -> usize {
         }
         number => number,
     }
+}
+
+thread_local! {
+    /// What tells whether the host of this thread is about to end it.
+    static ENDING: Cell<Option<fn() -> bool>> = const { Cell::new(None) };
+}
+
+/// From now on `asked` tells, on this thread, whether its host is about to end it.
+pub(crate) fn ask_for_end(asked: fn() -> bool) {
+    ENDING.set(Some(asked));
+}
+
+/// Whether the host of this thread is about to end it: then nothing is worth waiting for any more.
+pub(crate) fn is_to_end() -> bool {
+    ENDING.try_with(Cell::get).ok().flatten().is_some_and(|asked| asked())
 }

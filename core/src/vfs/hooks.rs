@@ -1,5 +1,6 @@
-//! What stands before the `xOpen` and `xDelete` of SQLite's unix VFSes: it puts the shims on every database file and every
-//! `-wal` of this copy of SQLite, and lets no `-wal` be deleted that is not the one which was used.
+//! What stands before the `xOpen`, `xDelete` and `xSleep` of SQLite's unix VFSes: it puts the shims on every database file
+//! and every `-wal` of this copy of SQLite, lets no `-wal` be deleted that is not the one which was used, and lets the host
+//! of a thread end its waits.
 
 use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
@@ -10,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::sidecar;
+use crate::platform::threads;
 use crate::sqlite;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::{descriptor, file_checks, file_state, open_files, shim, wal_file, wal_guard};
@@ -22,15 +24,17 @@ type OpenFn = unsafe extern "C" fn(
     *mut c_int,
 ) -> c_int;
 type DeleteFn = unsafe extern "C" fn(*mut sqlite::sqlite3_vfs, *const c_char, c_int) -> c_int;
+type SleepFn = unsafe extern "C" fn(*mut sqlite::sqlite3_vfs, c_int) -> c_int;
 
 /// The VFS's own functions, which ours stand before.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 static DELETE: AtomicUsize = AtomicUsize::new(0);
+static SLEEP: AtomicUsize = AtomicUsize::new(0);
 
 /// The database files that are open, by the address of the name that SQLite gave the VFS, and what is known of each.
 pub(crate) static DATABASES: ForkMutex<Vec<(usize, Arc<FileMonitor>)>> = ForkMutex::new(Vec::new());
 
-/// Stands before the unix VFSes' `xOpen` and `xDelete`; once per process, after the hooks of [`open_files`]. Their names, and
+/// Stands before the unix VFSes' `xOpen`, `xDelete` and `xSleep`; once per process, after the hooks of [`open_files`]. Their names, and
 /// which one is the default, stay as they are. Other VFSes are somebody else's.
 pub(crate) fn hook() {
     // SAFETY: SQLite's list of VFSes, whose structures it expects to be changed only before use: this is called once, when
@@ -40,9 +44,10 @@ pub(crate) fn hook() {
         if unix.is_null() {
             return;
         }
-        let (Some(open), Some(delete)) = ((*unix).xOpen, (*unix).xDelete) else { return };
+        let (Some(open), Some(delete), Some(sleep)) = ((*unix).xOpen, (*unix).xDelete, (*unix).xSleep) else { return };
         OPEN.store(open as usize, Ordering::Release);
         DELETE.store(delete as usize, Ordering::Release);
+        SLEEP.store(sleep as usize, Ordering::Release);
         let mut vfs = sqlite::sqlite3_vfs_find(std::ptr::null());
         while !vfs.is_null() {
             if (*vfs).xOpen.is_some_and(|other| other as usize == open as usize)
@@ -50,6 +55,9 @@ pub(crate) fn hook() {
             {
                 (*vfs).xOpen = Some(on_open);
                 (*vfs).xDelete = Some(on_delete);
+                if (*vfs).xSleep.is_some_and(|other| other as usize == sleep as usize) {
+                    (*vfs).xSleep = Some(on_sleep);
+                }
             }
             vfs = (*vfs).pNext;
         }
@@ -124,6 +132,15 @@ unsafe extern "C" fn on_delete(vfs: *mut sqlite::sqlite3_vfs, name: *const c_cha
         }
         std::mem::transmute::<usize, DeleteFn>(DELETE.load(Ordering::Acquire))(vfs, name, sync_directory)
     }
+}
+
+/// SQLite's own busy handler sleeps here between two looks, and asks nobody: the host is told that its thread still waits.
+unsafe extern "C" fn on_sleep(vfs: *mut sqlite::sqlite3_vfs, microseconds: c_int) -> c_int {
+    // SAFETY: as in `on_open`.
+    let slept = unsafe { std::mem::transmute::<usize, SleepFn>(SLEEP.load(Ordering::Acquire))(vfs, microseconds) };
+    // Who is about to end the thread takes the connection's patience in the answer.
+    threads::is_to_end();
+    slept
 }
 
 enum Deletion {

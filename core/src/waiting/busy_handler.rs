@@ -199,7 +199,7 @@ impl BusyHandler {
     }
 
     fn is_given_up(&self) -> bool {
-        self.is_interrupted() || deadline::passed()
+        self.is_interrupted() || deadline::gives_up()
     }
 
     /// Whether a statement that writes is running: readers do not queue behind writers.

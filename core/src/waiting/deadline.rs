@@ -7,6 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use crate::platform::threads;
+
 thread_local! {
     /// When the calls that this thread is in have to end, how long they were given, and the number of the limit.
     static LIMITS: RefCell<Vec<(Instant, Duration, u64)>> = const { RefCell::new(Vec::new()) };
@@ -21,6 +23,18 @@ pub(crate) fn earliest() -> Option<(Instant, Duration, u64)> {
 /// Whether the deadline of the call that this thread is in has passed.
 pub fn passed() -> bool {
     earliest().is_some_and(|(until, ..)| Instant::now() >= until)
+}
+
+/// Lets waits for a lock on this thread end, as if their time was up, when `asked` says that the host is about to end the
+/// thread: nobody else can tell them. It is asked again and again during a wait, at most about 2000 times a second; must not
+/// panic, and must not use a connection that waits. For hosts that end their threads themselves, as Node does its workers.
+pub fn end_waits_when(asked: fn() -> bool) {
+    threads::ask_for_end(asked);
+}
+
+/// Whether what waits on this thread waits in vain: its deadline has passed, or its host is about to end it.
+pub(crate) fn gives_up() -> bool {
+    passed() || threads::is_to_end()
 }
 
 /// Gives what this thread does from now on at most so long, over several calls, until it is dropped. A deadline that is

@@ -110,18 +110,21 @@ impl WriterQueue {
     /// Says that the owner of the ticket was refused, and waits until it is the first in the queue: then, at once. Ends at
     /// `until` as well, and soon after `given_up` says so.
     ///
-    /// The first in the queue waits for `pause`, or until it is told that the lock is free.
+    /// The first in the queue waits for `pause`, or until it is told that the lock is free. `given_up` may run a host's code:
+    /// nothing is locked then.
     pub(crate) fn wait(&self, number: u64, until: Instant, pause: Duration, given_up: impl Fn() -> bool) {
         let mut tickets = self.tickets();
         let Some(at) = tickets.find(number) else { return };
         let ticket = &mut tickets.taken[at];
         let (condvar, thread) = (ticket.condvar.clone(), ticket.thread);
         (ticket.asking, ticket.woken) = (None, at == 0 && ticket.woken);
+        drop(tickets);
         let entered = Instant::now();
-        loop {
+        while !given_up() {
+            let mut tickets = self.tickets();
             let now = Instant::now();
             let Some(at) = tickets.find(number) else { return };
-            if now >= until || given_up() {
+            if now >= until {
                 return;
             }
             let sleep = match (at, tickets.taken[0].asking) {
@@ -146,7 +149,7 @@ impl WriterQueue {
                 _ => INTERRUPT_POLL,
             };
             let sleep = sleep.min(until - now);
-            tickets = condvar.wait_timeout(tickets, sleep).unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+            drop(condvar.wait_timeout(tickets, sleep).unwrap_or_else(|poisoned| poisoned.into_inner()));
         }
     }
 }
