@@ -2,7 +2,7 @@
 // Arguments into the parameters of the buffer.
 const { I, F, bytes, native, field, status, tag, layout } = require('./buffer');
 
-const { append, elements } = require('./own-properties');
+const { append, elements, inherits, put } = require('./own-properties');
 
 const { FIRST_PARAMETER, PARAMETERS, TEXT, TEXT_BYTES } = layout;
 const { NULL, INT, LATIN, WIDE, EXTRA, NARROW } = tag;
@@ -82,8 +82,8 @@ function checkValue(value) {
 /** With the way out where there is one. */
 function unknownType(value) {
 	const error = new TypeError(UNKNOWN_TYPE);
-	if (typeof value === 'boolean') error.hint = 'open the database with bindBooleans: true, which binds true and false as 1 and 0, or pass 1 and 0';
-	else if (value instanceof Date) error.hint = "open the database with bindDates: 'text', 'seconds' or 'milliseconds', or pass date.toISOString() or date.getTime()";
+	if (typeof value === 'boolean') put(error, 'hint', 'open the database with bindBooleans: true, which binds true and false as 1 and 0, or pass 1 and 0');
+	else if (value instanceof Date) put(error, 'hint', "open the database with bindDates: 'text', 'seconds' or 'milliseconds', or pass date.toISOString() or date.getTime()");
 	return error;
 }
 
@@ -212,8 +212,9 @@ let mayGenerate = true;
 function generate(names) {
 	if (!mayGenerate || names.length > MAX_GENERATED || names.some((name) => name === null || name in Object.prototype)) return null;
 	const keys = names.map((name) => JSON.stringify(name));
-	// All are read before one is written. An absent one needs the exact rules of `gather`.
+	// All are read before one is written. One that is absent, or that every object has, needs the exact rules of `gather`.
 	const source = `'use strict';return function(o){
+		if(${keys.map((key) => `${key} in every`).join('||')})return false;
 		let h=null;
 		${keys.map((key, at) => `const v${at}=o[${key}];if(typeof v${at}==='object'&&v${at}!==null)h=hold(h,v${at});`).join('\n')}
 		if(h!==null)requireHeld(h);
@@ -222,7 +223,7 @@ function generate(names) {
 		${names.map((_, at) => `if(typeof v${at}==='number'){F[${FIRST_PARAMETER + at}]=v${at};if(v${at}!==v${at})I[${2 * (FIRST_PARAMETER + at) + 1}]=${NULL};}else if(typeof v${at}==='string')writeText(v${at},${FIRST_PARAMETER + at});else{checkValue(v${at});write(v${at},${FIRST_PARAMETER + at});}`).join('\n')}
 		return true;};`;
 	try {
-		return new Function('I', 'F', 'begin', 'write', 'writeText', 'checkValue', 'hold', 'requireHeld', source)(I, F, begin, write, writeText, checkValue, hold, requireHeld);
+		return new Function('every', 'I', 'F', 'begin', 'write', 'writeText', 'checkValue', 'hold', 'requireHeld', source)(Object.prototype, I, F, begin, write, writeText, checkValue, hold, requireHeld);
 	} catch {
 		mayGenerate = false;
 		return null;
@@ -246,12 +247,6 @@ function readerOf(compiled) {
 	}
 	compiled.reader = reader;
 	return reader;
-}
-
-/** Whether somebody gave every object a property: then the value of a missing parameter could be inherited. */
-function polluted() {
-	for (const _ in Object.prototype) return true;
-	return false;
 }
 
 /** Puts `args` into the buffer for the statement's parameters. False: they are too many for it. */
@@ -288,7 +283,7 @@ function bindArguments(compiled, args) {
 		const reader = compiled.reader !== null ? compiled.reader : readerOf(compiled);
 		if (reader !== null && typeof object === 'object' && object !== null) {
 			const prototype = Object.getPrototypeOf(object);
-			if ((prototype === Object.prototype && !polluted()) || prototype === null) {
+			if (prototype === Object.prototype || prototype === null) {
 				if (!Array.isArray(object) && reader(object)) {
 					finish(count);
 					return true;

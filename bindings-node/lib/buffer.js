@@ -1,6 +1,7 @@
 'use strict';
 // The buffer shared with the native side; `src/buffer/layout.rs` describes the layout; `layout.js` is generated from it.
 const native = require('./native');
+const { append } = require('./own-properties');
 
 /** The header, as int32s. */
 exports.I = new Int32Array(native.buffer);
@@ -16,10 +17,15 @@ exports.native = native;
 const { field, flag, status, tag, kind, layout } = require('./layout');
 Object.assign(exports, { field, flag, status, tag, kind, layout });
 
+// Its own, so that to assign them is to call nobody's setter.
+for (let at = 0; at < layout.KEPT_EXTRAS; ++at) append(native.extras, undefined);
+
+const { KEPT_EXTRAS } = layout;
+
 /** Lets go of the values that came beside the cells. */
 exports.dropExtras = () => {
 	const count = exports.I[exports.field.EXTRAS];
-	if (count > 64) native.extras.length = 0;
-	else for (let at = 0; at < count; ++at) native.extras[at] = undefined;
+	if (count > KEPT_EXTRAS) native.extras.length = KEPT_EXTRAS;
+	for (let at = 0; at < count && at < KEPT_EXTRAS; ++at) native.extras[at] = undefined;
 	exports.I[exports.field.EXTRAS] = 0;
 };

@@ -1,6 +1,7 @@
 'use strict';
 // Arguments of types that SQLite does not have, where the connection was opened for them: booleans and dates.
 const { boolean } = require('./extension/options');
+const { option, put } = require('./own-properties');
 
 const DATES = {
 	text: (date) => date.toISOString(),
@@ -19,10 +20,10 @@ const isPlain = (value) => {
  */
 module.exports = (options) => {
 	const booleans = boolean(options, 'bindBooleans');
-	const { bindDates } = options;
+	const bindDates = option(options, 'bindDates');
 	if (bindDates !== undefined && !Object.hasOwn(DATES, bindDates)) throw new TypeError(`Expected the "bindDates" option to be one of ${Object.keys(DATES).join(', ')}`);
 	if (!booleans && bindDates === undefined) return null;
-	const fromDate = DATES[bindDates];
+	const fromDate = bindDates === undefined ? null : DATES[bindDates];
 
 	const value = (given) => {
 		if (booleans && typeof given === 'boolean') return given ? 1n : 0n;
@@ -41,6 +42,6 @@ module.exports = (options) => {
 	};
 	const converted = (args) => Array.from(args, argument);
 	/** What was asked for, to be compared. */
-	converted.asked = `${booleans} ${bindDates}`;
+	put(converted, 'asked', `${booleans} ${bindDates}`);
 	return converted;
 };

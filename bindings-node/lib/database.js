@@ -9,6 +9,7 @@ const runScript = require('./script');
 const statements = require('./prepare');
 const { flush } = require('./statement-cache');
 const { boolean, on } = require('./extension/options');
+const { assign, computed, given: isGiven, hidden, option, own } = require('./own-properties');
 const { native, SqliteError } = core;
 
 const MAX_TIMEOUT = 0x7fffffff;
@@ -30,22 +31,22 @@ function Database(given, options) {
 	if (options == null) options = {};
 	if (typeof given !== 'string') throw new TypeError('Expected first argument to be a string');
 	if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
-	if ('readOnly' in options) throw new TypeError('Misspelled option "readOnly" should be "readonly"');
-	if ('memory' in options) throw new TypeError('Option "memory" was removed in v7.0.0 (use ":memory:" filename instead)');
+	if (isGiven(options, 'readOnly')) throw new TypeError('Misspelled option "readOnly" should be "readonly"');
+	if (isGiven(options, 'memory')) throw new TypeError('Option "memory" was removed in v7.0.0 (use ":memory:" filename instead)');
 
 	core.requirePath(given, 'a database');
 	const filename = given.trim();
 	const memory = filename === '' || filename === ':memory:';
 	const readonly = boolean(options, 'readonly');
 	const fileMustExist = boolean(options, 'fileMustExist');
-	const timeout = 'timeout' in options ? options.timeout : 5000;
-	const verbose = 'verbose' in options ? options.verbose : null;
-	const nativeBinding = 'nativeBinding' in options ? options.nativeBinding : null;
+	const timeout = option(options, 'timeout', 5000);
+	const verbose = option(options, 'verbose', null);
+	const nativeBinding = option(options, 'nativeBinding', null);
 	if (readonly && memory && !image) throw new TypeError('In-memory/temporary databases cannot be readonly');
 	if (!Number.isInteger(timeout) || timeout < 0) throw new TypeError('Expected the "timeout" option to be a positive integer');
 	if (timeout > MAX_TIMEOUT) throw new RangeError('Option "timeout" cannot be greater than 2147483647');
 	if (verbose != null && typeof verbose !== 'function') throw new TypeError('Expected the "verbose" option to be a function');
-	const journalFd = 'journalFd' in options ? options.journalFd : undefined;
+	const journalFd = option(options, 'journalFd');
 	if (fd !== null && journalFd === undefined) throw new TypeError('The "journalFd" option is required when opening a database from a file descriptor');
 	if (fd === null && journalFd !== undefined) throw new TypeError('The "journalFd" option can only be used when opening a database from a file descriptor');
 	if (journalFd !== undefined && !(Number.isInteger(journalFd) && journalFd >= 0 && journalFd <= MAX_TIMEOUT)) throw new TypeError('Expected the "journalFd" option to be a non-negative 32-bit integer');
@@ -72,13 +73,12 @@ function Database(given, options) {
 
 function describe(db, { name, readonly, memory }) {
 	const state = core.state(db);
-	const property = (get) => ({ get, enumerable: true });
 	Object.defineProperties(db, {
-		name: property(() => name),
-		open: property(() => state.open),
-		inTransaction: property(() => native.inTransaction(state.token)),
-		readonly: property(() => readonly),
-		memory: property(() => memory),
+		name: computed(() => name, true),
+		open: computed(() => state.open, true),
+		inTransaction: computed(() => native.inTransaction(state.token), true),
+		readonly: computed(() => readonly, true),
+		memory: computed(() => memory, true),
 	});
 }
 
@@ -90,7 +90,7 @@ const methods = {
 			core.requireNotBusy(state);
 			const timeout = busyTimeout.answer(state, sql);
 			// The pragma acts when it is compiled, and gives the same row whenever the statement runs.
-			if (timeout !== undefined) return Object.assign(statements.prepare(state, `SELECT ${timeout} AS timeout /* PRAGMA busy_timeout */`), { source: sql });
+			if (timeout !== undefined) return assign(statements.prepare(state, `SELECT ${timeout} AS timeout /* PRAGMA busy_timeout */`), { source: sql });
 		}
 		return statements.prepare(state, sql);
 	},
@@ -151,15 +151,13 @@ const methods = {
 	},
 };
 
-for (const [name, method] of Object.entries(methods)) Database.prototype[name] = method;
+for (const [name, method] of Object.entries(methods)) Object.defineProperty(Database.prototype, name, own(method));
 require('./extension')(Database, core);
 
 const Inspected = { Database: function Database() {} }.Database;
-Object.defineProperty(Database.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-	value() { return Object.assign(new Inspected(), this); }, writable: true, configurable: true,
-});
+Object.defineProperty(Database.prototype, Symbol.for('nodejs.util.inspect.custom'), hidden(function inspect() { return assign(new Inspected(), this); }));
 if (typeof Symbol.dispose === 'symbol') {
-	Object.defineProperty(Database.prototype, Symbol.dispose, { value() { this.close(); }, writable: true, configurable: true });
+	Object.defineProperty(Database.prototype, Symbol.dispose, hidden(function dispose() { this.close(); }));
 }
 
 Database.SqliteError = SqliteError;

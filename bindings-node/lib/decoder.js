@@ -3,7 +3,7 @@
 // generated: an object literal of constant shape. Where code generation is forbidden it stays generic.
 const core = require('./state');
 const { I, F, bytes, extras, native, field, flag, tag, layout, dropExtras } = require('./buffer');
-const { arraysInherit, elements, append, put } = require('./own-properties');
+const { inherits, elements, append, put } = require('./own-properties');
 
 const FLAT = 0;
 const PLUCK = 1;
@@ -17,6 +17,8 @@ const WORTH_IT = 200;
 const MAX_GENERATED = 128;
 /** Column lists whose decoders are kept. */
 const MAX_SHAPES = 512;
+/** Of a shape: a decoder for each mode, with and without safe integers. */
+const SLOTS = 8;
 const FIRST = layout.FIRST_ROW;
 const { BLOBS, BLOB_BITS, LENGTH_BITS, LATIN_TEXTS, WIDE_TEXTS } = layout;
 const LENGTH = (1 << LENGTH_BITS) - 1;
@@ -185,7 +187,7 @@ class Decoder {
 
 	/** Puts the rows in the buffer into `out`, from `at` on. */
 	many(text, out, at, count) {
-		if (arraysInherit()) {
+		if (inherits(at, count)) {
 			this.generic(text, out, at, count);
 			return;
 		}
@@ -256,7 +258,7 @@ Object.setPrototypeOf(Decoder.prototype, null);
 const shapes = new Map();
 
 function columnsOf(compiled, mode) {
-	if (mode === RAW || mode === PLUCK) return new Array(I[field.COLUMN_COUNT]).fill(['', '']);
+	if (mode === RAW || mode === PLUCK) return Array.from({ length: I[field.COLUMN_COUNT] }, () => ['', '']);
 	I[field.STATEMENT] = compiled.id;
 	return core.answered(native.columnsOf()).map(([name, , table]) => [name, table === null ? '$' : table]);
 }
@@ -276,7 +278,7 @@ exports.decoderFor = (compiled, mode, safe) => {
 	let decoders = shapes.get(shape);
 	if (decoders === undefined) {
 		if (shapes.size >= MAX_SHAPES) shapes.clear();
-		decoders = [];
+		decoders = Array.from({ length: SLOTS });
 		shapes.set(shape, decoders);
 	}
 	if (decoders[slot] === undefined) decoders[slot] = new Decoder(shape, columnsOf(compiled, mode), mode, safe);

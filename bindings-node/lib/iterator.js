@@ -3,6 +3,7 @@ const core = require('./state');
 const { I, extras, native, field, status, flag } = require('./buffer');
 const { decoderFor, mode } = require('./decoder');
 const diagnostics = require('./diagnostics');
+const { fixed, hidden } = require('./own-properties');
 
 const { STATEMENT, FLAGS, COLUMNS, LIMIT, STATUS, ROWS, SHAPE, FAILURE } = field;
 const { nextRows } = native;
@@ -44,7 +45,7 @@ class StatementIterator {
 		this.#flags = flags;
 		this.#columns = columns;
 		this.#release = release;
-		Object.defineProperty(this, 'statement', { value: statement, enumerable: true });
+		Object.defineProperty(this, 'statement', fixed(statement, true));
 	}
 
 	next() {
@@ -144,6 +145,6 @@ class StatementIterator {
 }
 for (const name of ['next', 'return']) Object.defineProperty(StatementIterator.prototype, name, { enumerable: true });
 if (typeof Symbol.dispose === 'symbol') {
-	Object.defineProperty(StatementIterator.prototype, Symbol.dispose, { value() { this.return(); }, writable: true, configurable: true });
+	Object.defineProperty(StatementIterator.prototype, Symbol.dispose, hidden(function dispose() { this.return(); }));
 }
 module.exports = StatementIterator;

@@ -76,4 +76,5 @@ exports.layout = {
 	LENGTH_BITS: 12,
 	LATIN_TEXTS: 155776,
 	WIDE_TEXTS: 188544,
+	KEPT_EXTRAS: 64,
 };

@@ -6,6 +6,7 @@ const convert = require('./convert');
 const core = require('./state');
 const { openReport } = require('./report');
 const { KeelError, check } = require('./keel-error');
+const { assign, computed, fixed, hidden, option } = require('./own-properties');
 const shutdown = require('./shutdown');
 const { native } = core;
 
@@ -43,18 +44,24 @@ function roots(directories) {
 	return ['allowed_roots', '', ...directories.flatMap((directory) => ['allowed_root', directory])];
 }
 
+/** Those of the options that are settings. */
+function settingsOf(options) {
+	const { extensions, shutdownOn, bindBooleans, bindDates, ...settings } = options;
+	return settings;
+}
+
 /** The arguments of `open` for the native side. */
 function texts(url, options) {
 	if (url != null && typeof url !== 'string') throw new TypeError('Expected first argument to be a string');
 	// The core tells of other characters, with what to do about them.
 	if (url != null && !url.isWellFormed()) core.requirePath(url.replaceAll('\0', ''), 'a database');
-	const found = [];
+	let found = [];
 	for (const [name, value] of Object.entries(checked(options))) {
 		if (value === undefined) continue;
 		requireSpelled(name);
 		const key = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-		if (key === 'allowed_roots' && Array.isArray(value)) found.push(...roots(value));
-		else found.push(key, spell(key, value));
+		if (key === 'allowed_roots' && Array.isArray(value)) found = [...found, ...roots(value)];
+		else found = [...found, key, spell(key, value)];
 	}
 	return found;
 }
@@ -64,8 +71,7 @@ function texts(url, options) {
  * nothing of the URL's parameters.
  */
 function databaseFile(url, options) {
-	const { extensions, shutdownOn, bindBooleans, bindDates, ...settings } = checked(options);
-	const [file] = check(native.locateTuned(url ?? null, texts(url, settings)));
+	const [file] = check(native.locateTuned(url ?? null, texts(url, settingsOf(checked(options)))));
 	if (file === '') return ':memory:';
 	fs.mkdirSync(path.dirname(file), { recursive: true });
 	return file;
@@ -82,23 +88,24 @@ module.exports = (Database, describe) => {
 		let closing = null;
 		core.attach(db, token, { tuned: true, txlock: txlockOf(report, readonly === 1), closed: (result) => { closing = closeReport(result); }, ...(shared === 1 ? SHARED : null), ...rest });
 		describe(db, { name: report.path ?? ':memory:', readonly: readonly === 1, memory: report.path === null });
-		Object.defineProperties(db, { report: { value: report }, closeReport: { get: () => closing } });
+		Object.defineProperties(db, { report: fixed(report), closeReport: computed(() => closing) });
 		return db;
 	}
 
 	/** Opens what the URL, the environment's DATABASE_URL or the default names: tuned, verified, closed with a report. */
 	function open(url, options) {
-		const { extensions, shutdownOn, bindBooleans, bindDates, ...settings } = checked(options);
-		const libraries = extensionList(extensions);
-		const rest = { convert: convert({ bindBooleans: bindBooleans ?? false, bindDates }) };
+		options = checked(options);
+		const libraries = extensionList(option(options, 'extensions'));
+		const shutdownOn = option(options, 'shutdownOn');
+		const rest = { convert: convert({ bindBooleans: option(options, 'bindBooleans', false) ?? false, bindDates: option(options, 'bindDates') }) };
 		const signals = shutdown.signals(shutdownOn);
-		const given = ['opened_at', caller(open), ...texts(url, settings)];
+		const given = ['opened_at', caller(open), ...texts(url, settingsOf(options))];
 		const db = load(wrap(check(native.openTuned(url ?? null, given)), rest), libraries);
 		return shutdown.watch(db, shutdownOn === undefined ? shutdown.usual(db.report.profile) : signals);
 	}
 
 	for (const [name, value] of Object.entries({ open, databaseFile, KeelError })) {
-		Object.defineProperty(Database, name, { value, writable: true, configurable: true });
+		Object.defineProperty(Database, name, hidden(value));
 	}
 	return { wrap, load };
 };
@@ -117,7 +124,7 @@ function extensionList(given) {
 	if (given === undefined) return [];
 	if (!Array.isArray(given)) throw new TypeError('Expected the "extensions" option to be an array');
 	return given.map((one) => {
-		const { path: file, entryPoint } = typeof one === 'string' ? { path: one } : one ?? {};
+		const [file, entryPoint] = typeof one === 'string' ? [one] : ['path', 'entryPoint'].map((key) => option(one ?? {}, key));
 		if (typeof file !== 'string' || (entryPoint !== undefined && typeof entryPoint !== 'string')) {
 			throw new TypeError('Expected each of the "extensions" to be a path, or an object with a path and an entryPoint');
 		}
@@ -132,7 +139,7 @@ function load(db, libraries) {
 			db.loadExtension(...library);
 		} catch (error) {
 			db.close();
-			throw Object.assign(error, { path: library[0], step: 'load_extension', hint: 'check that the file is there, built for this platform, and that its entry point is the one named' });
+			throw assign(error, { path: library[0], step: 'load_extension', hint: 'check that the file is there, built for this platform, and that its entry point is the one named' });
 		}
 	}
 	return db;

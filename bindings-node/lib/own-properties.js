@@ -1,23 +1,71 @@
 'use strict';
 // Properties that are an object's own, whatever somebody has put into the prototype of all objects or arrays: to assign
-// what a setter stands for there would run code of theirs, in the middle of ours, and lose the value.
+// what a setter stands for there would run code of theirs, in the middle of ours, and lose the value. A descriptor with a
+// prototype would inherit a getter, and options would inherit what nobody has given.
 
 const NOTHING = [];
-const own = (value) => ({ value, writable: true, enumerable: true, configurable: true });
+const { hasOwn, prototype: everyObject } = Object;
+const everyArray = Array.prototype;
 
-/** Whether every array inherits a first element. */
-exports.arraysInherit = () => 0 in NOTHING;
+/** The descriptor of a property as a literal has it. */
+const own = (value) => ({ __proto__: null, value, writable: true, enumerable: true, configurable: true });
+exports.own = own;
+
+/** The descriptor of a method as a class has it. */
+exports.hidden = (value) => ({ __proto__: null, value, writable: true, enumerable: false, configurable: true });
+
+/** The descriptor of a property that is read only. */
+exports.fixed = (value, enumerable = false) => ({ __proto__: null, value, writable: false, enumerable, configurable: false });
+
+/** The descriptor of a property that is looked up when it is read. */
+exports.computed = (get, enumerable = false) => ({ __proto__: null, get, set: undefined, enumerable, configurable: false });
+
+/** From so many elements on all names of the two prototypes take less time. */
+const MANY = 64;
+const first = (prototype) => Reflect.ownKeys(prototype)[0];
+const isIndex = (key) => typeof key === 'string' && key >= '0' && key <= '9~';
+
+/** Whether an array would inherit one of its elements from `at` on, so many of them. */
+function inherits(at, count) {
+	// Those that are numbers come first.
+	if (count >= MANY) return isIndex(first(everyArray)) || isIndex(first(everyObject));
+	for (const end = at + count; at < end; ++at) if (at in NOTHING) return true;
+	return false;
+}
+exports.inherits = inherits;
 
 /** An array of so many elements, to be assigned. */
-exports.elements = (count) => (0 in NOTHING ? Array.from({ length: count }) : new Array(count));
+exports.elements = (count) => (inherits(0, count) ? Array.from({ length: count }) : new Array(count));
 
 exports.append = (list, value) => {
-	if (0 in NOTHING) Object.defineProperty(list, list.length, own(value));
+	if (list.length in NOTHING) Object.defineProperty(list, list.length, own(value));
 	else list.push(value);
 };
 
 /** As an object literal has it, but for `__proto__`, which is assigned as better-sqlite3 does. */
-exports.put = (object, name, value) => {
-	if (name in Object.prototype && name !== '__proto__') Object.defineProperty(object, name, own(value));
+const put = (object, name, value) => {
+	if (name in everyObject && name !== '__proto__') Object.defineProperty(object, name, own(value));
 	else object[name] = value;
 };
+exports.put = put;
+
+/** As Object.assign, but for what is inherited. */
+exports.assign = (object, fields) => {
+	for (const name of Object.keys(fields)) Object.defineProperty(object, name, own(fields[name]));
+	return object;
+};
+
+/** Whether an option was given: not by somebody who gives it to every object. */
+const given = (options, key) => key in options && (!(key in everyObject) || hasOwn(options, key) || inheritsFromOwn(options, key));
+exports.given = given;
+
+/** Whether a prototype other than that of all objects has it. */
+function inheritsFromOwn(options, key) {
+	for (let object = options; object !== null && object !== everyObject; object = Object.getPrototypeOf(object)) {
+		if (hasOwn(object, key)) return true;
+	}
+	return false;
+}
+
+/** An option's value; `fallback` where it was not given. */
+exports.option = (options, key, fallback) => (given(options, key) ? options[key] : fallback);

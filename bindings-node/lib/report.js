@@ -1,5 +1,6 @@
 'use strict';
 // What `open` found, with the values spelled as the settings are.
+const { assign, put } = require('./own-properties');
 
 /** The settings that SQLite answers by numbers, with the words they are set by. */
 const WORDS = {
@@ -15,18 +16,18 @@ const SWITCHES = new Set([
 
 /** `normal`, `on`; a value that has no word stays as it is. */
 function spelled(name, value) {
-	if (SWITCHES.has(name)) return { 0: 'off', 1: 'on' }[value] ?? value;
-	return WORDS[name]?.[value] ?? value;
+	if (SWITCHES.has(name)) return { __proto__: null, 0: 'off', 1: 'on' }[value] ?? value;
+	return (Object.hasOwn(WORDS, name) && Object.hasOwn(WORDS[name], value) ? WORDS[name][value] : undefined) ?? value;
 }
 
 /** The report of a native `[file, url, urlSource, warnings, rows]`. In its rows the values are as SQLite answers them. */
 exports.openReport = ([file, url, urlSource, warnings, rows]) => {
 	const report = {};
 	const list = rows.map(([name, value, wanted, source, note]) => {
-		report[name] = spelled(name, value);
+		put(report, name, spelled(name, value));
 		return { name, value, wanted, source, note };
 	});
-	return Object.assign(report, { rows: list, path: file || null, url, urlSource, warnings });
+	return assign(report, { rows: list, path: file || null, url, urlSource, warnings });
 };
 
 Object.assign(exports, { WORDS, SWITCHES });

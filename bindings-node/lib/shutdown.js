@@ -3,6 +3,7 @@ const os = require('node:os');
 const { isMainThread } = require('node:worker_threads');
 const core = require('./state');
 const { KeelError } = require('./keel-error');
+const { assign } = require('./own-properties');
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 
@@ -14,8 +15,8 @@ exports.signals = (given) => {
 	if (given === undefined) return [];
 	if (!Array.isArray(given) || given.some((signal) => typeof signal !== 'string')) throw new TypeError('Expected the "shutdownOn" option to be an array of names of signals');
 	const wrong = given.find((signal) => !SIGNALS.includes(signal));
-	if (wrong !== undefined) throw Object.assign(new KeelError(`shutdownOn: ${JSON.stringify(wrong)} is not a signal to shut down on`, 'KEEL_ARGUMENT'), { hint: `use one or more of ${SIGNALS.join(', ')}`, path: null, step: null });
-	if (!isMainThread && given.length > 0) throw Object.assign(new KeelError('shutdownOn: only the main thread hears signals', 'KEEL_MAIN_THREAD_ONLY'), { hint: 'open it without shutdownOn in a worker: its connections are closed when it ends', path: null, step: null });
+	if (wrong !== undefined) throw assign(new KeelError(`shutdownOn: ${JSON.stringify(wrong)} is not a signal to shut down on`, 'KEEL_ARGUMENT'), { hint: `use one or more of ${SIGNALS.join(', ')}`, path: null, step: null });
+	if (!isMainThread && given.length > 0) throw assign(new KeelError('shutdownOn: only the main thread hears signals', 'KEEL_MAIN_THREAD_ONLY'), { hint: 'open it without shutdownOn in a worker: its connections are closed when it ends', path: null, step: null });
 	return [...new Set(given)];
 };
 

@@ -1,4 +1,5 @@
 'use strict';
+const { own, hidden } = require('./own-properties');
 
 /** What SQLite reports. `code` is SQLite's name of the (extended) result code, `message` SQLite's own text. */
 function SqliteError(message, code) {
@@ -6,14 +7,14 @@ function SqliteError(message, code) {
 	// A function rather than a class, so that it can be called without `new`, as better-sqlite3 12 allows; made by
 	// Reflect.construct so that it is a genuine error (Error.isError) and subclasses keep their prototype.
 	const error = Reflect.construct(Error, [`${message}`], new.target || SqliteError);
-	Object.defineProperty(error, 'code', { value: code, writable: true, enumerable: true, configurable: true });
+	Object.defineProperty(error, 'code', own(code));
 	if (typeof Error.captureStackTrace === 'function') Error.captureStackTrace(error, SqliteError);
 	return error;
 }
 Object.setPrototypeOf(SqliteError, Error);
 SqliteError.prototype = Object.create(Error.prototype, {
-	constructor: { value: SqliteError, writable: true, configurable: true },
-	name: { value: 'SqliteError', writable: true, configurable: true },
+	constructor: hidden(SqliteError),
+	name: hidden('SqliteError'),
 });
 
 module.exports = SqliteError;

@@ -3,10 +3,74 @@ const { I, extras, native, field, dropExtras } = require('./buffer');
 const codeName = require('./codes');
 const SqliteError = require('./sqlite-error');
 const { failure } = require('./keel-error');
+const { fixed } = require('./own-properties');
 
 /** The key of a connection's state in its Database. */
 const STATE = Symbol('litekeel.state');
 const BUSY = 'This database connection is busy executing a query';
+
+/** The per-connection part; `rest` replaces what it names. */
+class State {
+	open = true;
+	/** How many callbacks of SQLite's are running; never 0 again once closed. */
+	busy = 0;
+	iterators = 0;
+	unsafe = false;
+	safeIntegers = false;
+	/** Milliseconds for each execution of what is prepared from now on; 0 is no limit. */
+	timeout = 0;
+	/** Whether `open()` or a descendant of its has made it. */
+	tuned = false;
+	/** Turns arguments of further types into such that SQLite has; null if there are none. */
+	convert = null;
+	/** What transactions begin with, if not as better-sqlite3's. */
+	txlock = null;
+	verbose = null;
+	/** Called with the native report when the connection has closed. */
+	closed = null;
+	backups = new Set();
+	/** The extensions that have been loaded, as the arguments of `loadExtension`. */
+	extensions = [];
+	/** What is to be called before the connection closes. */
+	endings = new Set();
+	/** Compiled statements by their SQL, and how many characters that is. */
+	kept = new Map();
+	keptText = 0;
+	/** SQL that was asked for before, and those of the kept statements that were asked for once. */
+	seen = new Set();
+	fresh = [];
+	/** Iterators may read ahead: nothing can change what they would read in between. */
+	prefetch = true;
+	/** Functions that SQLite calls; see `extension/callback.js`. */
+	callbacks = null;
+	/** Those of `onUpdate`, `onCommit` and `onRollback`. */
+	hooks = null;
+	/** Of events, by name; what hears them for all, and what ends that. */
+	listeners = null;
+	hear = null;
+	silence = null;
+	/** The native side's for `readAsync`, once it is used. */
+	readers = null;
+	/** The asynchronous transaction that it is the connection of. */
+	scope = null;
+	/** Other hosts of the process can use the connection, in between of any two native calls. */
+	exposed = false;
+	/** What they know it by, once it was asked for. */
+	handle = null;
+	controls = null;
+	/** Which file it is, once asked. */
+	file = null;
+
+	constructor(db, token, rest) {
+		this.token = token;
+		this.database = db;
+		this.weak = new WeakRef(this);
+		for (const name of Object.keys(rest)) this[name] = rest[name];
+	}
+}
+
+// Nothing that somebody gave to every object stands for a field.
+Object.setPrototypeOf(State.prototype, null);
 
 /** What a connection's methods share. `state(db)` is the per-connection part. */
 const core = module.exports = {
@@ -25,47 +89,7 @@ const core = module.exports = {
 	},
 
 	attach(db, token, rest) {
-		const state = {
-			token,
-			open: true,
-			/** How many callbacks of SQLite's are running; never 0 again once closed. */
-			busy: 0,
-			iterators: 0,
-			unsafe: false,
-			safeIntegers: false,
-			/** Milliseconds for each execution of what is prepared from now on; 0 is no limit. */
-			timeout: 0,
-			/** Turns arguments of further types into such that SQLite has; null if there are none. */
-			convert: null,
-			/** What transactions begin with, if not as better-sqlite3's. */
-			txlock: null,
-			verbose: null,
-			backups: new Set(),
-			/** The extensions that have been loaded, as the arguments of `loadExtension`. */
-			extensions: [],
-			/** What is to be called before the connection closes. */
-			endings: new Set(),
-			/** Compiled statements by their SQL, and how many characters that is. */
-			kept: new Map(),
-			keptText: 0,
-			/** SQL that was asked for before, and those of the kept statements that were asked for once. */
-			seen: new Set(),
-			fresh: [],
-			/** Iterators may read ahead: nothing can change what they would read in between. */
-			prefetch: true,
-			/** Functions that SQLite calls; see `extension/callback.js`. */
-			callbacks: null,
-			/** Other hosts of the process can use the connection, in between of any two native calls. */
-			exposed: false,
-			weak: null,
-			controls: null,
-			/** Which file it is, once asked. */
-			file: null,
-			database: db,
-			...rest,
-		};
-		state.weak = new WeakRef(state);
-		Object.defineProperty(db, STATE, { value: state });
+		Object.defineProperty(db, STATE, fixed(new State(db, token, rest)));
 	},
 
 	requireOpen(state) {
@@ -189,6 +213,6 @@ const core = module.exports = {
 		state.busy = Infinity;
 		state.kept.clear();
 		state.fresh.length = 0;
-		if (state.closed) state.closed(report);
+		if (state.closed !== null) state.closed(report);
 	},
 };

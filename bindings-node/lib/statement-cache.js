@@ -2,6 +2,7 @@
 // Compiled statements, and those of a connection that are kept for the next one who asks for the same SQL.
 const core = require('./state');
 const foreignKeys = require('./foreign-keys');
+const { append } = require('./own-properties');
 const { I, native, field, kind } = require('./buffer');
 
 /** How many statements a connection keeps, and how much SQL in all (in characters). */
@@ -49,7 +50,7 @@ class Compiled {
 				I[field.STATEMENT] = this.id;
 				this.names = core.answered(native.parameterNames());
 			} else {
-				this.names = new Array(this.parameters).fill(null);
+				this.names = Array.from({ length: this.parameters }, () => null);
 			}
 		}
 		return this.names;
@@ -179,7 +180,7 @@ function flush(state) {
 function welcome(state, compiled) {
 	if (state.seen.size >= MAX_SEEN) state.seen.clear();
 	state.seen.add(compiled.sql);
-	state.fresh.push(compiled);
+	append(state.fresh, compiled);
 	if (state.fresh.length <= MAX_FRESH) return;
 	const oldest = state.fresh.shift();
 	if (oldest.kept && !oldest.wanted) drop(oldest);

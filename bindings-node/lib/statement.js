@@ -6,6 +6,7 @@ const { mode, decoderFor, flagsOf } = require('./decoder');
 const StatementIterator = require('./iterator');
 const { channel, observe } = require('./diagnostics');
 const { on } = require('./extension/options');
+const { hidden } = require('./own-properties');
 const { I, F, B, native, field, flag, status, kind, tag, layout } = require('./buffer');
 
 const { PLUCK, EXPAND, RAW, FLAT } = mode;
@@ -407,7 +408,7 @@ class Statement {
 		asBound = (statement) => { statement.#obstacles |= BOUND; return statement; };
 		dispose = (statement) => compiling.discard(statement.#compiled);
 		if (typeof Symbol.dispose === 'symbol') {
-			Object.defineProperty(Statement.prototype, Symbol.dispose, { value() { this.#dispose(); }, writable: true, configurable: true });
+			Object.defineProperty(Statement.prototype, Symbol.dispose, hidden(function dispose() { this.#dispose(); }));
 		}
 	}
 }

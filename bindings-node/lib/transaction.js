@@ -2,6 +2,7 @@
 const core = require('./state');
 const { compileOne, flush } = require('./statement-cache');
 const { channel, observe } = require('./diagnostics');
+const { fixed, own, put } = require('./own-properties');
 const { I, native, field, status, kind } = require('./buffer');
 
 const { STATEMENT, STATUS, STALE, IN_TRANSACTION } = field;
@@ -54,9 +55,10 @@ function inTransaction(state, controls) {
 /** With the way out: what belongs to a transaction has to be done when its function returns. */
 function noPromise(db) {
 	const error = new TypeError('Transaction function cannot return a promise');
-	error.hint = db.report !== undefined && !db.memory
+	const hint = db.report !== undefined && !db.memory
 		? 'use transactionAsync(fn), which commits when the promise of fn is fulfilled'
 		: 'do everything before the function returns, or open a file with open() and use its transactionAsync(fn), which commits when the promise of fn is fulfilled';
+	put(error, 'hint', hint);
 	return error;
 }
 
@@ -89,8 +91,8 @@ module.exports = function transaction(fn) {
 			throw error;
 		}
 	};
-	const variants = Object.fromEntries(KINDS.map((name) => [name, { value: wrap(controls[lockOf(state, name)]) }]));
-	Object.defineProperty(variants, 'database', { value: { value: db, enumerable: true }, enumerable: true });
+	const variants = Object.fromEntries(KINDS.map((name) => [name, fixed(wrap(controls[lockOf(state, name)]))]));
+	Object.defineProperty(variants, 'database', own(fixed(db, true)));
 	for (const name of KINDS) Object.defineProperties(variants[name].value, variants);
 	return variants.default.value;
 };

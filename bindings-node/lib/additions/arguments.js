@@ -1,8 +1,9 @@
 'use strict';
+const { option } = require('../own-properties');
 
 /** An option that is a text: absent or undefined means `fallback`. */
 exports.text = (options, key, fallback) => {
-	const value = options[key];
+	const value = option(options, key);
 	if (value === undefined) return fallback;
 	if (typeof value !== 'string' || value === '') throw new TypeError(`Expected the "${key}" option to be a string`);
 	return value;

@@ -1,7 +1,7 @@
 'use strict';
 const SqliteError = require('../sqlite-error');
 const { boolean } = require('../extension/options');
-const { put } = require('../own-properties');
+const { assign, option, put } = require('../own-properties');
 const { known } = require('./arguments');
 
 const isPlain = (value) => {
@@ -30,7 +30,7 @@ module.exports = ({ core, dispatcher }) => {
 	const { native } = core;
 
 	function readers(state) {
-		if (state.readers === undefined) {
+		if (state.readers === null) {
 			const opened = native.openReaders(state.token);
 			for (const library of state.extensions) native.readersLoad(opened, ...library);
 			state.readers = opened;
@@ -46,7 +46,8 @@ module.exports = ({ core, dispatcher }) => {
 		if (options == null) options = {};
 		if (typeof options !== 'object') throw new TypeError('Expected third argument to be an options object');
 		known(options, ['signal', 'timeout', 'raw', 'safeIntegers'], 'readAsync');
-		const { signal, timeout = 0 } = options;
+		const signal = option(options, 'signal');
+		const timeout = option(options, 'timeout') ?? 0;
 		if (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
 		if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
 		const state = core.state(this);
@@ -61,14 +62,14 @@ module.exports = ({ core, dispatcher }) => {
 			(id) => native.read(dispatcher.handle, own, id, sql, values, names, timeout, safeIntegers),
 			(reject, id) => {
 				stop = () => { if (reject(signal.reason)) native.cancelRead(own, id); };
-				signal?.addEventListener('abort', stop, { once: true });
+				signal?.addEventListener('abort', stop, { __proto__: null, once: true });
 			},
 		);
 		try {
 			const [columns, ...rows] = await asked;
 			return raw ? rows : rows.map((row) => record(columns, row));
 		} catch (error) {
-			throw error ?? Object.assign(new SqliteError(`interrupted: the read took longer than its timeout of ${timeout} ms`, 'SQLITE_INTERRUPT'), { timeout });
+			throw error ?? assign(new SqliteError(`interrupted: the read took longer than its timeout of ${timeout} ms`, 'SQLITE_INTERRUPT'), { timeout });
 		} finally {
 			signal?.removeEventListener('abort', stop);
 		}

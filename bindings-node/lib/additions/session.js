@@ -1,5 +1,6 @@
 'use strict';
 const { text } = require('./arguments');
+const { hidden, option } = require('../own-properties');
 
 let making = null;
 
@@ -49,9 +50,9 @@ module.exports = ({ core }) => {
 		}
 	}
 	if (typeof Symbol.dispose === 'symbol') {
-		Object.defineProperty(Session.prototype, Symbol.dispose, {
-			value() { if (this instanceof Session) try { this.close(); } catch { /* ended already */ } }, writable: true, configurable: true,
-		});
+		Object.defineProperty(Session.prototype, Symbol.dispose, hidden(function dispose() {
+			if (this instanceof Session) try { this.close(); } catch { /* ended already */ }
+		}));
 	}
 
 	return {
@@ -74,14 +75,16 @@ module.exports = ({ core }) => {
 				if (!(changeset instanceof Uint8Array)) throw new TypeError('Expected first argument to be a Uint8Array');
 				if (options == null) options = {};
 				if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
-				for (const name of ['filter', 'onConflict']) {
-					if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`Expected the "${name}" option to be a function`);
-				}
+				const [filter, onConflict] = ['filter', 'onConflict'].map((name) => {
+					const fn = option(options, name);
+					if (fn !== undefined && typeof fn !== 'function') throw new TypeError(`Expected the "${name}" option to be a function`);
+					return fn;
+				});
 				const state = core.state(this);
 				core.requireIdle(state);
 				state.busy += 1;
 				try {
-					return core.check(native.applyChangeset(state.token, changeset, options.filter, options.onConflict));
+					return core.check(native.applyChangeset(state.token, changeset, filter, onConflict));
 				} finally {
 					state.busy -= 1;
 				}

@@ -10,7 +10,7 @@ module.exports = ({ core, door }) => {
 			get handle() {
 				const state = core.state(this);
 				core.requireNotBusy(state);
-				if (state.handle === undefined) {
+				if (state.handle === null) {
 					state.handle = native.lendHandle(state.token);
 					// Others may prepare, write and register on the connection from now on.
 					core.exposed(state);

@@ -5,6 +5,7 @@ const { known } = require('./arguments');
 const { now, sleep, wait } = require('../clock');
 const { check, KeelError } = require('../keel-error');
 const SqliteError = require('../sqlite-error');
+const { assign, option, put } = require('../own-properties');
 
 /** Between two attempts to get the write lock that another process or thread has. */
 const PAUSE_MS = 2;
@@ -66,7 +67,7 @@ class Turns {
 }
 
 function stuck(waited) {
-	return Object.assign(new SqliteError(`database is locked: another asynchronous transaction of this thread has been running for ${Math.round(waited)} ms`, 'SQLITE_BUSY'), {
+	return assign(new SqliteError(`database is locked: another asynchronous transaction of this thread has been running for ${Math.round(waited)} ms`, 'SQLITE_BUSY'), {
 		kind: 'own_async_transaction', waitedMs: waited, hint: 'use the tx that the running one gets for what belongs to it, and await everything that runs inside it; for long ones raise busy_timeout',
 	});
 }
@@ -89,7 +90,7 @@ function aimOf(db, state) {
 function identity(db, state) {
 	if (state.file === null) {
 		try {
-			const { dev, ino } = fs.statSync(db.name, { bigint: true });
+			const { dev, ino } = fs.statSync(db.name, { __proto__: null, bigint: true });
 			state.file = `${dev}:${ino}`;
 		} catch {
 			return db.name;
@@ -103,7 +104,7 @@ function requireSame(scope, manner) {
 	const different = [...manner].find(([name, value]) => scope.manner.get(name) !== value);
 	if (different === undefined) return;
 	const error = new KeelError(`an asynchronous transaction is running on this file, on a connection that was opened otherwise (${different[0]}): this one cannot be part of it`, 'KEEL_ARGUMENT');
-	error.hint = 'use the tx of the running transaction, await that one first, or open both connections with the same settings';
+	put(error, 'hint', 'use the tx of the running transaction, await that one first, or open both connections with the same settings');
 	throw error;
 }
 
@@ -113,6 +114,13 @@ class Scope {
 	open = true;
 	/** Why it must not be kept. */
 	failed = null;
+	// Declared, so that they are its own even where every object has a setter of that name.
+	tx;
+	file;
+	writes;
+	manner;
+	depth;
+	outer;
 
 	/** `writes`: it has the write lock of `file`. `manner`: how its connection was opened, as far as what it does depends on that. */
 	constructor(tx, { file, writes, manner }, depth, outer) {
@@ -155,12 +163,12 @@ module.exports = ({ core, door }) => {
 		if (options == null) options = {};
 		if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
 		known(options, ['signal'], 'transactionAsync');
-		const { signal } = options;
+		const signal = option(options, 'signal');
 		if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
 		const state = core.state(this);
 		core.requireOpen(state);
 		if (this.memory || this.report === undefined) {
-			throw Object.assign(new KeelError('an asynchronous transaction needs a connection of its own, and a database that is private to this one has no other', 'KEEL_NO_SIBLING'), { hint: 'open a database in a file with open()' });
+			throw assign(new KeelError('an asynchronous transaction needs a connection of its own, and a database that is private to this one has no other', 'KEEL_NO_SIBLING'), { hint: 'open a database in a file with open()' });
 		}
 		const aim = aimOf(this, state);
 		const { file } = aim;

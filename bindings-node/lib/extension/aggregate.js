@@ -1,9 +1,10 @@
 'use strict';
 const { callbacksOf } = require('./callback');
 const { boolean, arity, checkArity } = require('./options');
+const { option } = require('../own-properties');
 
 const optionalFunction = (options, key) => {
-	const value = key in options ? options[key] : null;
+	const value = option(options, key, null);
 	if (typeof value === 'function') return value;
 	if (value != null) throw new TypeError(`Expected the "${key}" option to be a function`);
 	return null;
@@ -16,7 +17,7 @@ module.exports = (core) => function defineAggregate(name, options) {
 	if (!name) throw new TypeError('User-defined function name cannot be an empty string');
 
 	const state = core.state(this);
-	const start = 'start' in options ? options.start : null;
+	const start = option(options, 'start', null);
 	const step = optionalFunction(options, 'step');
 	if (step === null) throw new TypeError('Missing required option "step"');
 	const inverse = optionalFunction(options, 'inverse');

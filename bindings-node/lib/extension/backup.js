@@ -2,6 +2,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { soon } = require('../clock');
+const { option } = require('../own-properties');
 
 /** Pages copied per turn of the event loop unless `progress` says otherwise. */
 const DEFAULT_RATE = 100;
@@ -18,8 +19,8 @@ module.exports = (core) => async function backup(filename, options) {
 	if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
 
 	const file = filename.trim();
-	const schema = 'attached' in options ? options.attached : 'main';
-	const progress = 'progress' in options ? options.progress : null;
+	const schema = option(options, 'attached', 'main');
+	const progress = option(options, 'progress', null);
 	if (!file) throw new TypeError('Backup filename cannot be an empty string');
 	if (file === ':memory:') throw new TypeError('Invalid backup filename ":memory:"');
 	core.requirePath(file, 'a backup');
@@ -33,7 +34,7 @@ module.exports = (core) => async function backup(filename, options) {
 	const state = core.state(this);
 	core.requireNotBusy(state);
 	// Whoever makes a backup believes it to be one of the file at the path.
-	if (options.unsafe !== true) core.check(core.native.requireInPlace(state.token));
+	if (option(options, 'unsafe') !== true) core.check(core.native.requireInPlace(state.token));
 	const handle = core.check(core.native.backupStart(state.token, schema, file, isNew));
 	state.backups.add(handle);
 	try {

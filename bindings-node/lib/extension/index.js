@@ -23,7 +23,7 @@ module.exports = (Database, core) => {
 	};
 	for (const [name, make] of Object.entries(methods)) {
 		Object.defineProperty(Database.prototype, name, {
-			value: make(core), writable: true, enumerable: true, configurable: true,
+			__proto__: null, value: make(core), writable: true, enumerable: true, configurable: true,
 		});
 	}
 };

@@ -1,4 +1,5 @@
 'use strict';
+const { append } = require('../own-properties');
 
 /** `db.loadExtension(path, [entryPoint])`: loads a shared library into this connection. */
 module.exports = (core) => function loadExtension(...args) {
@@ -11,7 +12,7 @@ module.exports = (core) => function loadExtension(...args) {
 	core.check(core.native.loadExtension(state.token, path, entryPoint));
 	// The connections that work for this one get it too.
 	const library = args.slice(0, 2);
-	state.extensions.push(library);
-	if (state.readers !== undefined) core.native.readersLoad(state.readers, ...library);
+	append(state.extensions, library);
+	if (state.readers !== null) core.native.readersLoad(state.readers, ...library);
 	return this;
 };

@@ -1,8 +1,9 @@
 'use strict';
+const { given } = require('../own-properties');
 
 /** A boolean option: absent means `fallback`, present means a real boolean. */
 exports.boolean = (options, key, fallback = false) => {
-	if (!(key in options)) return fallback;
+	if (!given(options, key)) return fallback;
 	const value = options[key];
 	if (typeof value !== 'boolean') throw new TypeError(`Expected the "${key}" option to be a boolean`);
 	return value;

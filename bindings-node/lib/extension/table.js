@@ -1,6 +1,7 @@
 'use strict';
 const { callbacksOf } = require('./callback');
 const { arity } = require('./options');
+const { append } = require('../own-properties');
 
 const GeneratorFunctionPrototype = Object.getPrototypeOf(function* () {});
 const has = (object, key) => Object.prototype.hasOwnProperty.call(object, key);
@@ -77,7 +78,7 @@ function parse(definition, verb, module) {
 		}
 	}
 
-	const flags = {};
+	const flags = { safeIntegers: undefined, directOnly: undefined };
 	for (const key of ['safeIntegers', 'directOnly']) {
 		if (!has(definition, key)) continue;
 		flags[key] = definition[key];
@@ -93,7 +94,7 @@ function declaration(callbacks, { module, rows, columns, parameters, safeInteger
 	const start = callbacks.of((...args) => {
 		// Hidden columns must give back what was passed even if the generator writes into a Buffer of it.
 		const row = args.map((arg) => (Buffer.isBuffer(arg) ? Buffer.from(arg) : arg));
-		for (let at = 0; at < columns.length; ++at) row.push(null);
+		for (let at = 0; at < columns.length; ++at) append(row, null);
 		const source = rows(...args);
 		return callbacks.of(() => {
 			const { value, done } = source.next();

@@ -12,6 +12,7 @@ use rusqlite::ffi as sqlite;
 use super::layout::{self, Buffer, field, flag, status};
 use super::row_encoder::{self, Chunk};
 use super::texts::Texts;
+use crate::js::object::Elements;
 use crate::js::value;
 
 /// What bound values point to.
@@ -405,9 +406,10 @@ impl<Owner> Environment<Owner> {
         // SAFETY: the reference is strong; the values are handles of the running call.
         unsafe {
             sys::napi_get_reference_value(self.env, self.extras, &mut list);
-            for (at, extra) in extras.iter().enumerate() {
-                sys::napi_set_element(self.env, list, at as u32, *extra);
-            }
+        }
+        let elements = Elements::own(layout::KEPT_EXTRAS);
+        for (at, extra) in extras.iter().enumerate() {
+            elements.set(self.env, list, at, *extra);
         }
         self.buffer.set(field::EXTRAS, extras.len() as i32);
     }

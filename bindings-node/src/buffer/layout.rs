@@ -146,6 +146,8 @@ pub(crate) const BLOB_BITS: u32 = 17;
 pub(crate) const LENGTH_BITS: u32 = 12;
 /// Bytes for the texts of rows: in Latin-1, and as many again in UTF-16.
 pub(crate) const ROW_TEXT_BYTES: usize = 32768;
+/// Elements that the list of extras has of its own at any time: `lib/` sees to that.
+pub(crate) const KEPT_EXTRAS: usize = 64;
 
 pub(crate) const FIRST_PARAMETER: usize = HEADER;
 pub(crate) const FIRST_ROW: usize = HEADER + PARAMETERS;
@@ -272,6 +274,7 @@ mod tests {
             ("LENGTH_BITS", LENGTH_BITS as usize),
             ("LATIN_TEXTS", LATIN_TEXTS),
             ("WIDE_TEXTS", WIDE_TEXTS),
+            ("KEPT_EXTRAS", KEPT_EXTRAS),
         ]
         .map(|(name, value)| (name, value as i64));
         [

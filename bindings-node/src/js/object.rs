@@ -25,15 +25,13 @@ impl Object {
     }
 
     pub(crate) fn set(self, name: &CStr, field: sys::napi_value) -> Object {
-        // SAFETY: handles of the open scope; the name is NUL-terminated.
-        unsafe { sys::napi_set_named_property(self.env, self.value, name.as_ptr(), field) };
+        define(self.env, self.value, name.as_ptr(), ptr::null_mut(), field);
         self
     }
 
     /// A field whose name is only known at run time.
     pub(crate) fn set_named(self, name: &str, field: sys::napi_value) -> Object {
-        // SAFETY: handles of the open scope.
-        unsafe { sys::napi_set_property(self.env, self.value, value::string(self.env, name.as_bytes()), field) };
+        define(self.env, self.value, ptr::null(), value::string(self.env, name.as_bytes()), field);
         self
     }
 
@@ -110,14 +108,92 @@ pub(crate) fn failure(env: sys::napi_env, error: &Error) -> sys::napi_value {
     list(env, &items)
 }
 
-pub(crate) fn list(env: sys::napi_env, items: &[sys::napi_value]) -> sys::napi_value {
-    let mut list = ptr::null_mut();
-    // SAFETY: handles of the open scope.
-    unsafe {
-        sys::napi_create_array_with_length(env, items.len(), &mut list);
-        for (at, item) in items.iter().enumerate() {
-            sys::napi_set_element(env, list, at as u32, *item);
+/// Makes `field` the object's own, as a literal has it: assigned, it could end in a setter that somebody gave to all objects.
+fn define(
+    env: sys::napi_env,
+    object: sys::napi_value,
+    utf8name: *const std::ffi::c_char,
+    name: sys::napi_value,
+    field: sys::napi_value,
+) {
+    // JavaScript had no room for the value.
+    if field.is_null() {
+        return;
+    }
+    let property = sys::napi_property_descriptor {
+        utf8name,
+        name,
+        method: None,
+        getter: None,
+        setter: None,
+        value: field,
+        attributes: sys::PropertyAttributes::writable
+            | sys::PropertyAttributes::enumerable
+            | sys::PropertyAttributes::configurable,
+        data: ptr::null_mut(),
+    };
+    // SAFETY: handles of the open scope; one of the two names is given, the one in UTF-8 NUL-terminated.
+    unsafe { sys::napi_define_properties(env, object, 1, &property) };
+}
+
+/// Sets elements of lists, after one look at what arrays inherit. Valid until JavaScript runs again.
+#[derive(Clone, Copy)]
+pub(crate) struct Elements {
+    /// So many were looked at, and none of them is inherited.
+    plain: usize,
+}
+
+impl Elements {
+    /// Looks at the first `count`.
+    pub(crate) fn new(env: sys::napi_env, count: usize) -> Elements {
+        let (mut empty, mut inherited) = (ptr::null_mut(), false);
+        // SAFETY: handles of the open scope.
+        unsafe {
+            sys::napi_create_array(env, &mut empty);
+            let plain = (0..count).take_while(|at| {
+                sys::napi_has_element(env, empty, *at as u32, &mut inherited);
+                !inherited
+            });
+            Elements { plain: plain.count() }
         }
     }
-    list
+
+    /// For a list that has its first `count` of its own already.
+    pub(crate) fn own(count: usize) -> Elements {
+        Elements { plain: count }
+    }
+
+    /// Makes `item` an element of the list's own; beyond those that were looked at, at the price of a look.
+    pub(crate) fn set(self, env: sys::napi_env, list: sys::napi_value, at: usize, item: sys::napi_value) {
+        let mut inherited = false;
+        // SAFETY: handles of the open scope.
+        unsafe {
+            if at >= self.plain {
+                sys::napi_has_element(env, list, at as u32, &mut inherited);
+            }
+            if inherited {
+                let mut name = ptr::null_mut();
+                sys::napi_coerce_to_string(env, value::number(env, at as f64), &mut name);
+                define(env, list, ptr::null(), name, item);
+            } else {
+                sys::napi_set_element(env, list, at as u32, item);
+            }
+        }
+    }
+
+    /// An array of the items.
+    pub(crate) fn list(self, env: sys::napi_env, items: &[sys::napi_value]) -> sys::napi_value {
+        let mut list = ptr::null_mut();
+        // SAFETY: writes a handle of the open scope.
+        unsafe { sys::napi_create_array_with_length(env, items.len(), &mut list) };
+        for (at, item) in items.iter().enumerate() {
+            self.set(env, list, at, *item);
+        }
+        list
+    }
+}
+
+/// An array of the items.
+pub(crate) fn list(env: sys::napi_env, items: &[sys::napi_value]) -> sys::napi_value {
+    Elements::own(0).list(env, items)
 }

@@ -16,7 +16,7 @@ use napi::sys;
 
 use crate::connection::call::{Call, native_exports};
 use crate::dispatcher::{Dispatcher, dispatcher_of};
-use crate::js::object;
+use crate::js::object::{self, Elements};
 use crate::js::value;
 use params::Params;
 use pool::Pool;
@@ -133,11 +133,12 @@ fn rows(env: sys::napi_env, packed: &Packed, safe: bool) -> sys::napi_value {
     unsafe {
         sys::napi_create_array_with_length(env, table.rows() + 1, &mut out);
         let names: Vec<_> = (0..table.columns()).map(|column| value::string(env, table.name(column))).collect();
-        sys::napi_set_element(env, out, 0, object::list(env, &names));
+        let elements = Elements::new(env, table.columns().max(1));
+        elements.set(env, out, 0, elements.list(env, &names));
         for row in 0..table.rows() {
             let Some(_scope) = value::Scope::open(env) else { return out };
             let cells: Vec<_> = (0..table.columns()).map(|column| cell(env, table.cell(row, column), safe)).collect();
-            sys::napi_set_element(env, out, row as u32 + 1, object::list(env, &cells));
+            elements.set(env, out, row + 1, elements.list(env, &cells));
         }
     }
     out

@@ -9,6 +9,7 @@ use super::Statement;
 use super::bind::{Needed, bind};
 use crate::buffer::layout::{self, field, flag, status};
 use crate::buffer::row_encoder;
+use crate::js::object::Elements;
 use crate::js::value;
 
 /// What one call fetches.
@@ -271,19 +272,22 @@ pub(super) unsafe fn values(statement: &Statement<'_>) -> sys::napi_value {
                 }
                 break;
             }
+            let columns = sqlite::sqlite3_column_count(handle);
             if count == 0 {
                 fetch.describe(statement);
             }
+            // Anew for each row: a function that SQLite calls may have changed what arrays inherit.
+            let elements = Elements::own(0);
             let mut row = ptr::null_mut();
             sys::napi_create_array(env, &mut row);
-            for at in 0..sqlite::sqlite3_column_count(handle) {
+            for at in 0..columns {
                 let cell = value::to_js(env, sqlite::sqlite3_column_value(handle, at), fetch.safe_integers);
                 if cell.is_null() {
                     break;
                 }
-                sys::napi_set_element(env, row, at as u32, cell);
+                elements.set(env, row, at as usize, cell);
             }
-            sys::napi_set_element(env, list, count, row);
+            elements.set(env, list, count, row);
             count += 1;
         }
         end(handle, keep);
