@@ -65,6 +65,11 @@ unsafe fn create(call: &Call) -> Option<sys::napi_value> {
     let mut session = ptr::null_mut();
     // SAFETY: open; the session is deleted on failure and owned by its attachment otherwise.
     unsafe {
+        // SQLite would record nothing, without a word.
+        let mut names = (0..).map(|at| sqlite::sqlite3_db_name(db, at)).take_while(|name| !name.is_null());
+        if !names.any(|name| CStr::from_ptr(name).to_bytes().eq_ignore_ascii_case(schema.to_bytes())) {
+            return Some(call.failure(sqlite::SQLITE_ERROR, c"unknown database"));
+        }
         let mut rc = sqlite::sqlite3session_create(db, schema.as_ptr(), &mut session);
         if rc == sqlite::SQLITE_OK {
             rc = sqlite::sqlite3session_attach(session, table.as_ref().map_or(ptr::null(), |table| table.as_ptr()));

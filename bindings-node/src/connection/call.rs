@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 
+use litekeel_core::sqlite;
 use napi::sys;
-use rusqlite::ffi as sqlite;
 
 use crate::connection::Environment;
 use crate::connection::token::{CONNECTION, Token};
@@ -118,16 +118,17 @@ impl Call {
         (kind == sys::ValueType::napi_function).then_some(self.args[at])
     }
 
-    /// `undefined` for `SQLITE_OK` or when JavaScript threw, else `[code, message]` of the connection.
+    /// `undefined` for `SQLITE_OK` or when JavaScript threw, else `[code, message]` of the call that has just returned `rc`.
     ///
     /// # Safety
-    /// `db` is open.
+    /// `db` is open, or has failed to open.
     pub(crate) unsafe fn outcome(&self, rc: c_int, db: *mut sqlite::sqlite3) -> sys::napi_value {
         if rc == sqlite::SQLITE_OK || value::exception_pending(self.env) {
             return ptr::null_mut();
         }
-        // SAFETY: `sqlite3_errmsg` is valid until the next call on `db`; it is copied here.
-        unsafe { self.failure(sqlite::sqlite3_extended_errcode(db), CStr::from_ptr(sqlite::sqlite3_errmsg(db))) }
+        // SAFETY: open, or failed to (caller).
+        let (code, message) = unsafe { sqlite::told(db, rc) };
+        self.list(&[value::number(self.env, f64::from(code)), value::string(self.env, message.as_bytes())])
     }
 
     pub(crate) fn failure(&self, rc: c_int, message: &CStr) -> sys::napi_value {

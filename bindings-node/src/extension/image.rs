@@ -28,12 +28,12 @@ pub(super) unsafe fn serialize(call: &Call) -> Option<sys::napi_value> {
             return Some(call.failure(sqlite::SQLITE_NOMEM, c"out of memory"));
         }
         if image.is_null() && length < 0 {
-            // No schema of that name, or a page that cannot be read.
+            // SQLite has asked for the number of pages in vain, or has none of its memory.
             let rc = sqlite::sqlite3_extended_errcode(db);
             return Some(if rc == sqlite::SQLITE_OK || rc & 0xff >= sqlite::SQLITE_ROW {
-                call.failure(sqlite::SQLITE_ERROR, c"unknown database")
+                call.failure(sqlite::SQLITE_ERROR, c"the database cannot be read")
             } else {
-                call.failure(rc, CStr::from_ptr(sqlite::sqlite3_errmsg(db)))
+                call.outcome(rc, db)
             });
         }
         let length = length.max(0) as usize;

@@ -1,10 +1,7 @@
 //! SQLite's failure of a statement, as a list for JavaScript.
 
-use std::ffi::CStr;
-
-use litekeel_core::{Guard, descriptor};
+use litekeel_core::{Guard, descriptor, sqlite};
 use napi::sys;
-use rusqlite::ffi as sqlite;
 
 use crate::js::value;
 
@@ -17,17 +14,17 @@ pub(crate) fn statement_failure(
 ) -> sys::napi_value {
     // SAFETY: the connection is open during the call; the message is copied.
     unsafe {
-        let code = if rc == sqlite::SQLITE_MISUSE { rc } else { sqlite::sqlite3_extended_errcode(db) };
+        let (code, message) = sqlite::told(db, rc);
         match guard {
             Some(guard) => crate::js::object::failure(env, &guard.fail(code)),
             None => {
                 // SQLite's message cannot say what the descriptors' VFS found.
                 let fault = if code == sqlite::SQLITE_CANTOPEN { descriptor::take_fault(db) } else { None };
-                let message = match &fault {
-                    Some(fault) => fault.as_bytes(),
-                    None => CStr::from_ptr(sqlite::sqlite3_errmsg(db)).to_bytes(),
-                };
-                crate::js::object::list(env, &[value::number(env, f64::from(code)), value::string(env, message)])
+                let message = fault.unwrap_or(&message);
+                crate::js::object::list(
+                    env,
+                    &[value::number(env, f64::from(code)), value::string(env, message.as_bytes())],
+                )
             }
         }
     }

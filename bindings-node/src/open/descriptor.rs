@@ -34,7 +34,7 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     unsafe {
         let (rc, why) = descriptor::open(database, journal, flags | sqlite::SQLITE_OPEN_NOMUTEX, &mut db);
         if rc != sqlite::SQLITE_OK {
-            let code = if db.is_null() { rc } else { sqlite::sqlite3_extended_errcode(db) };
+            let code = if db.is_null() { rc } else { litekeel_core::sqlite::told(db, rc).0 };
             let outcome = match why {
                 Some(why) => {
                     call.list(&[value::number(call.env, f64::from(code)), value::string(call.env, why.as_bytes())])

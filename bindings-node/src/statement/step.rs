@@ -119,7 +119,8 @@ pub(super) unsafe fn get(statement: &Statement<'_>) -> sys::napi_value {
             statement.environment.return_chunk(chunk);
         } else {
             buffer.set(field::STATUS, status::DONE);
-            if sqlite::sqlite3_reset(handle) != sqlite::SQLITE_OK {
+            let rc = sqlite::sqlite3_reset(handle);
+            if rc != sqlite::SQLITE_OK {
                 statement.fail(rc);
                 tell_rollback(statement, inside);
             }
@@ -171,7 +172,8 @@ pub(super) unsafe fn next(statement: &Statement<'_>) -> sys::napi_value {
             }
             if rc != sqlite::SQLITE_ROW {
                 outcome = status::DONE;
-                if sqlite::sqlite3_reset(handle) != sqlite::SQLITE_OK {
+                let rc = sqlite::sqlite3_reset(handle);
+                if rc != sqlite::SQLITE_OK {
                     outcome = status::FAILED;
                     failure = Some(crate::js::failure::statement_failure(
                         environment.env,
@@ -336,12 +338,12 @@ unsafe fn finish(statement: &Statement<'_>) -> bool {
     // SAFETY: the statement is live and reset.
     unsafe {
         let inside = sqlite::sqlite3_get_autocommit(statement.db()) == 0;
-        let rc = sqlite::sqlite3_step(handle);
-        let failed = sqlite::sqlite3_reset(handle) != sqlite::SQLITE_OK;
+        sqlite::sqlite3_step(handle);
+        let rc = sqlite::sqlite3_reset(handle);
         if statement.thrown() {
             return false;
         }
-        if failed {
+        if rc != sqlite::SQLITE_OK {
             statement.fail(rc);
             tell_rollback(statement, inside);
             return false;

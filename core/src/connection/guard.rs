@@ -47,6 +47,8 @@ impl Drop for After<'_> {
 impl<'a> Guard<'a> {
     pub(crate) fn new(state: MutexGuard<'a, State>, connection: &'a Connection, running: Option<Running>) -> Guard<'a> {
         let confined = confine(connection.roots());
+        // Of another connection's call on this thread, which nobody has asked about.
+        failed_open::forget();
         Guard { state, connection, _running: running, _confined: confined, _after: After(connection) }
     }
 

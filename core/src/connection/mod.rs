@@ -215,8 +215,8 @@ impl Connection {
         let guard = self.lock()?;
         self.activity.set_waited(waited);
         // SAFETY: the guard keeps the connection open.
-        let extended = unsafe { sqlite::sqlite3_extended_errcode(guard.raw()) };
-        Ok(guard.fail(if extended & 0xff == rc & 0xff { extended } else { rc }))
+        let (code, _) = unsafe { sqlite::told(guard.raw(), rc) };
+        Ok(guard.fail(code))
     }
 
     /// # Errors

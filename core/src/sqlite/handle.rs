@@ -140,6 +140,26 @@ pub(crate) fn sqlite_text(text: &str) -> *mut c_char {
     }
 }
 
+/// What SQLite tells of `rc`, which a call on `db` has just returned: the code in full, and the message. Not every call
+/// records its failure on the handle (misuse never is, nor what a name that is too long comes to): what an earlier one left
+/// there says nothing of this one.
+///
+/// # Safety
+/// `db` is open, or has failed to open, and is used by this thread alone.
+pub unsafe fn told(db: *mut sqlite::sqlite3, rc: c_int) -> (c_int, String) {
+    // SAFETY: the caller's promise; the texts are SQLite's, and copied.
+    unsafe {
+        let recorded = sqlite::sqlite3_extended_errcode(db);
+        let is_of_this_call = if rc > 0xff { recorded == rc } else { recorded & 0xff == rc };
+        let (code, message) = if is_of_this_call && rc != sqlite::SQLITE_MISUSE {
+            (recorded, sqlite::sqlite3_errmsg(db))
+        } else {
+            (rc, sqlite::sqlite3_errstr(rc))
+        };
+        (code, copy_text(message).unwrap_or_default())
+    }
+}
+
 /// The message, and the errno, of the last failure on `db`.
 ///
 /// # Safety
@@ -150,13 +170,7 @@ pub(crate) unsafe fn last_failure(db: *mut sqlite::sqlite3, rc: c_int) -> (Strin
         if db.is_null() {
             return (copy_text(sqlite::sqlite3_errstr(rc)).unwrap_or_default(), 0);
         }
-        // The handle may have moved on to another failure since `rc` was returned.
-        let message = if sqlite::sqlite3_extended_errcode(db) & 0xff == rc & 0xff {
-            copy_text(sqlite::sqlite3_errmsg(db))
-        } else {
-            copy_text(sqlite::sqlite3_errstr(rc))
-        };
-        (message.unwrap_or_default(), sqlite::sqlite3_system_errno(db))
+        (told(db, rc).1, sqlite::sqlite3_system_errno(db))
     }
 }
 

@@ -6,4 +6,5 @@ pub(crate) mod handle;
 pub(crate) mod prepared;
 pub mod sql_text;
 
+pub use handle::told;
 pub use rusqlite::ffi::*;
