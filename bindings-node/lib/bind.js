@@ -1,7 +1,7 @@
 'use strict';
 // Arguments into the parameters of the buffer.
 const { I, F, bytes, native, field, status, tag, layout } = require('./buffer');
-
+const { requireThere, hold, requireHeld } = require('./bytes');
 const { append, elements, inherits, put } = require('./own-properties');
 
 const { FIRST_PARAMETER, PARAMETERS, TEXT, TEXT_BYTES } = layout;
@@ -48,21 +48,6 @@ function isPlain(object) {
 	return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Notes how long bytes are, in a list that begins with the first: a getter that is read after them may take them away. */
-function hold(held, value) {
-	if (!isView(value)) return held;
-	if (held === null) held = new Map();
-	if (!held.has(value)) held.set(value, value.byteLength);
-	return held;
-}
-
-/** Throws when bytes are not as long any more: they would be stored empty, or cut. */
-function requireHeld(held) {
-	held.forEach((length, value) => {
-		if (value.byteLength !== length) throw new TypeError('The bytes of a parameter were detached or resized while the others were read');
-	});
-}
-
 /** Throws for what SQLite has no type for. */
 function checkValue(value) {
 	switch (typeof value) {
@@ -74,7 +59,11 @@ function checkValue(value) {
 		if (value < MIN_BIGINT || value > MAX_BIGINT) throw new RangeError(TOO_BIG);
 		return;
 	case 'object':
-		if (value === null || (isView(value) && !(value instanceof DataView))) return;
+		if (value === null) return;
+		if (isView(value) && !(value instanceof DataView)) {
+			requireThere(value, 'a parameter');
+			return;
+		}
 	}
 	throw unknownType(value);
 }

@@ -2,6 +2,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const busyTimeout = require('./busy-timeout');
+const { requireThere } = require('./bytes');
 const caller = require('./caller');
 const core = require('./state');
 const convert = require('./convert');
@@ -20,6 +21,7 @@ function Database(given, options) {
 	let image = null;
 	let fd = null;
 	if (Buffer.isBuffer(given)) {
+		requireThere(given, 'a database');
 		image = given;
 		given = ':memory:';
 	} else if (typeof given === 'number') {

@@ -108,3 +108,84 @@ test('serialize() of a schema that there is not tells of that, whatever failed b
 	assert.ok(db.serialize().length > 0 && db.serialize({ attached: 'MAIN' }).length > 0);
 	db.close();
 });
+
+const detached = () => {
+	const view = Buffer.from(new ArrayBuffer(8));
+	structuredClone(view.buffer, { transfer: [view.buffer] });
+	return view;
+};
+const beyond = () => {
+	const memory = new ArrayBuffer(16, { maxByteLength: 32 });
+	const view = Buffer.from(memory, 8, 8);
+	memory.resize(10);
+	return view;
+};
+for (const [how, gone] of Object.entries({ detached, 'beyond the end of their buffer': beyond })) {
+	test(`bytes that are ${how} are refused, not stored as empty ones`, async (t) => {
+		const db = litekeel.open('file:a.db', { baseDir: temporary(t), bindBooleans: true }).exec('CREATE TABLE t(a)');
+		const refused = (what, fn) => assert.rejects(async () => fn(), { name: 'TypeError', message: /are gone|invalid value/ }, what);
+		for (const door of [db, new litekeel(':memory:').exec('CREATE TABLE t(a)')]) {
+			await refused('an argument', () => door.prepare('INSERT INTO t VALUES (?)').run(gone()));
+			await refused('in an array', () => door.prepare('INSERT INTO t VALUES (?)').run([gone()]));
+			await refused('by name', () => door.prepare('INSERT INTO t VALUES ($a)').run({ a: gone() }));
+			await refused('bound', () => door.prepare('INSERT INTO t VALUES (?)').bind(gone()));
+			await refused('iterated', () => [...door.prepare('SELECT ?').iterate(gone())]);
+			const insert = door.prepare('INSERT INTO t VALUES ($a)');
+			for (let n = 0; n < 300; n++) insert.run({ a: Buffer.alloc(0) });
+			await refused('by name, generated', () => insert.run({ a: gone() }));
+			assert.strictEqual(door.prepare("SELECT count(*) FROM t WHERE a != x''").pluck().get(), 0);
+			assert.strictEqual(door.prepare('SELECT count(*) FROM t').pluck().get(), 300, 'those that are empty are stored');
+		}
+		for (const params of [[gone()], gone(), { a: gone() }]) await refused('readAsync', () => db.readAsync(params.a === undefined ? 'SELECT ?' : 'SELECT $a', params));
+		await refused('a changeset', () => db.applyChangeset(gone()));
+		await refused('an image', () => new litekeel(gone()));
+		if (gone === detached) {
+			db.function('give', gone);
+			await refused('a result', () => db.prepare('SELECT give()').get());
+			db.table('rows', { columns: ['x'], * rows() { yield [gone()]; } });
+			await refused('a row', () => db.prepare('SELECT * FROM rows').get());
+		}
+		db.close();
+	});
+}
+
+test('memory that can grow and shrink is stored as it is at the call', async (t) => {
+	const db = litekeel.open('file:a.db', { baseDir: temporary(t) });
+	for (const Memory of [ArrayBuffer, SharedArrayBuffer]) {
+		const memory = new Memory(8, { maxByteLength: 16 });
+		const tracking = new Uint8Array(memory, 2).fill(7);
+		const resize = (size) => (memory.resize === undefined ? memory.grow(size) : memory.resize(size));
+		for (const size of [8, 12, 16]) {
+			resize(size);
+			const bytes = Buffer.from(tracking);
+			assert.strictEqual(bytes.length, size - 2);
+			assert.deepStrictEqual(db.prepare('SELECT ?').pluck().get(tracking), bytes);
+			assert.deepStrictEqual(db.prepare('SELECT $a').pluck().get({ a: tracking }), bytes);
+			assert.deepStrictEqual((await db.readAsync('SELECT ?', [tracking], { raw: true }))[0][0], bytes);
+		}
+	}
+	db.close();
+});
+
+test('the image of a database that ends in the middle of a page is refused, whatever memory it is in', () => {
+	const db = new litekeel(':memory:').exec("CREATE TABLE t(a); INSERT INTO t VALUES ('whole')");
+	const image = db.serialize();
+	const inside = Buffer.concat([Buffer.alloc(3), image, Buffer.alloc(5)]).subarray(3, 3 + image.length);
+	const shared = Buffer.from(new SharedArrayBuffer(image.length));
+	const growing = Buffer.from(new ArrayBuffer(image.length, { maxByteLength: 2 * image.length }));
+	for (const memory of [shared, growing]) memory.set(image);
+	for (const readonly of [false, true]) {
+		for (const whole of [image, inside, shared, growing]) {
+			const copy = new litekeel(whole, { readonly });
+			assert.strictEqual(copy.prepare('SELECT a FROM t').pluck().get(), 'whole');
+			copy.close();
+		}
+		for (const cut of [1, 100, image.length - 600]) {
+			assert.throws(() => new litekeel(image.subarray(0, image.length - cut), { readonly }), { code: 'SQLITE_CORRUPT', message: /middle of a page/ });
+		}
+	}
+	// No image at all is SQLite's to tell, and nothing is an empty database.
+	assert.throws(() => new litekeel(Buffer.from('x'.repeat(999))).prepare('SELECT * FROM sqlite_schema').all(), { code: 'SQLITE_NOTADB' });
+	assert.deepStrictEqual(new litekeel(Buffer.alloc(0)).prepare('SELECT * FROM sqlite_schema').all(), []);
+	db.close();
+});

@@ -1,5 +1,6 @@
 'use strict';
 const SqliteError = require('../sqlite-error');
+const { requireThere } = require('../bytes');
 const { boolean } = require('../extension/options');
 const { assign, option, put } = require('../own-properties');
 const { known } = require('./arguments');
@@ -10,16 +11,21 @@ const isPlain = (value) => {
 	return prototype === null || Object.getPrototypeOf(prototype) === null;
 };
 
+function checked(values) {
+	for (const value of values) if (ArrayBuffer.isView(value)) requireThere(value, 'a parameter');
+	return values;
+}
+
 /** Every parameter, read once: `[values, names]`. */
 function parameters(given) {
 	if (given === undefined) return [[], null];
 	const values = Array.isArray(given) ? [...given] : [given];
 	const at = values.findIndex(isPlain);
-	if (at === -1) return [values, null];
+	if (at === -1) return [checked(values), null];
 	const [named] = values.splice(at, 1);
 	if (values.some(isPlain)) throw new TypeError('You cannot specify named parameters in two different objects');
 	const names = Object.keys(named);
-	return [[...values, ...names.map((name) => named[name])], names];
+	return [checked([...values, ...names.map((name) => named[name])]), names];
 }
 
 /**

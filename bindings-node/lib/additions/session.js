@@ -1,4 +1,5 @@
 'use strict';
+const { requireThere } = require('../bytes');
 const { text } = require('./arguments');
 const { hidden, option } = require('../own-properties');
 
@@ -73,6 +74,7 @@ module.exports = ({ core }) => {
 			/** Applies a changeset or patchset in one savepoint. False: a conflict aborted it, and nothing has changed. */
 			applyChangeset(changeset, options) {
 				if (!(changeset instanceof Uint8Array)) throw new TypeError('Expected first argument to be a Uint8Array');
+				requireThere(changeset, 'a changeset');
 				if (options == null) options = {};
 				if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
 				const [filter, onConflict] = ['filter', 'onConflict'].map((name) => {

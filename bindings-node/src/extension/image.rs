@@ -72,6 +72,11 @@ pub(super) unsafe fn deserialize(call: &Call) -> Option<sys::napi_value> {
                 return Some(call.failure(sqlite::SQLITE_NOMEM, c"out of memory"));
             }
             ptr::copy_nonoverlapping(image.as_ptr(), copy, image.len());
+            if is_cut(std::slice::from_raw_parts(copy, image.len())) {
+                sqlite::sqlite3_free(copy.cast());
+                let text = c"the image of a database ends in the middle of a page: a part of it is missing";
+                return Some(call.failure(sqlite::SQLITE_CORRUPT, text));
+            }
         }
         let length = image.len() as i64;
         let rc = sqlite::sqlite3_deserialize(db, c"main".as_ptr(), copy, length, length, flags);
@@ -81,4 +86,18 @@ pub(super) unsafe fn deserialize(call: &Call) -> Option<sys::napi_value> {
             _ => call.failure(rc, CStr::from_ptr(sqlite::sqlite3_errstr(rc))),
         })
     }
+}
+
+/// Whether a part of an image is missing. SQLite would read zeros there. What is no image at all it tells by itself.
+fn is_cut(image: &[u8]) -> bool {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    const PAGE_SIZE: usize = 16;
+    if image.len() < VERSIONS || !image.starts_with(MAGIC) {
+        return false;
+    }
+    let page_size = match u16::from_be_bytes([image[PAGE_SIZE], image[PAGE_SIZE + 1]]) {
+        1 => 1 << 16,
+        size => usize::from(size),
+    };
+    page_size.is_power_of_two() && page_size >= 512 && !image.len().is_multiple_of(page_size)
 }

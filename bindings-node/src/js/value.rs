@@ -417,6 +417,13 @@ pub(crate) fn bytes(env: sys::napi_env, value: sys::napi_value) -> Option<Bytes>
             return None;
         }
         let length = elements.checked_mul(width(kind)?)?;
+        let mut is_gone = false;
+        if length == 0
+            && sys::napi_is_detached_arraybuffer(env, buffer, &mut is_gone) == sys::Status::napi_ok
+            && is_gone
+        {
+            return None;
+        }
         let mut is_own = false;
         sys::napi_is_arraybuffer(env, buffer, &mut is_own);
         Some(Bytes { data: data.cast_const().cast(), length: if data.is_null() { 0 } else { length }, shared: !is_own })
