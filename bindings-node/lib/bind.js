@@ -1,8 +1,9 @@
 'use strict';
 // Arguments into the parameters of the buffer.
+const { isDate, isProxy } = require('node:util').types;
 const { I, F, bytes, native, field, status, tag, layout } = require('./buffer');
 const { requireThere, hold, requireHeld } = require('./bytes');
-const { append, elements, inherits, put } = require('./own-properties');
+const { append, elements, put } = require('./own-properties');
 
 const { FIRST_PARAMETER, PARAMETERS, TEXT, TEXT_BYTES } = layout;
 const { NULL, INT, LATIN, WIDE, EXTRA, NARROW } = tag;
@@ -42,8 +43,9 @@ let external = [];
 let textEnd = TEXT;
 let scratch = 0;
 
-/** Null prototype, or one that is itself at the top: some realm's Object.prototype. */
+/** Null prototype, or one that is itself at the top: some realm's Object.prototype. A Proxy is taken for what it pretends to be. */
 function isPlain(object) {
+	if (isProxy(object)) return true;
 	const prototype = Object.getPrototypeOf(object);
 	return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
@@ -72,7 +74,7 @@ function checkValue(value) {
 function unknownType(value) {
 	const error = new TypeError(UNKNOWN_TYPE);
 	if (typeof value === 'boolean') put(error, 'hint', 'open the database with bindBooleans: true, which binds true and false as 1 and 0, or pass 1 and 0');
-	else if (value instanceof Date) put(error, 'hint', "open the database with bindDates: 'text', 'seconds' or 'milliseconds', or pass date.toISOString() or date.getTime()");
+	else if (isDate(value)) put(error, 'hint', "open the database with bindDates: 'text', 'seconds' or 'milliseconds', or pass date.toISOString() or date.getTime()");
 	return error;
 }
 
@@ -257,7 +259,7 @@ function bindArguments(compiled, args) {
 			} else if (value === null || value === undefined) {
 				I[2 * cell + 1] = NULL;
 			} else {
-				if (typeof value === 'object' && !isView(value)) break;
+				if ((typeof value === 'object' && !isView(value)) || typeof value === 'function') break;
 				checkValueOfArgument(value);
 				write(value, cell);
 			}

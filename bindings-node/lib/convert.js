@@ -1,5 +1,6 @@
 'use strict';
 // Arguments of types that SQLite does not have, where the connection was opened for them: booleans and dates.
+const { isDate } = require('node:util').types;
 const { boolean } = require('./extension/options');
 const { option, put } = require('./own-properties');
 
@@ -27,7 +28,7 @@ module.exports = (options) => {
 
 	const value = (given) => {
 		if (booleans && typeof given === 'boolean') return given ? 1n : 0n;
-		if (fromDate && given instanceof Date) {
+		if (fromDate && isDate(given)) {
 			if (Number.isNaN(given.getTime())) throw new RangeError('An invalid date cannot be bound');
 			return fromDate(given);
 		}
