@@ -354,4 +354,4 @@ function bindError() {
 	}
 }
 
-Object.assign(exports, { bindArguments, valuesOf, placeValues, bindError, invoke });
+Object.assign(exports, { checkValue, bindArguments, valuesOf, placeValues, bindError, invoke });

@@ -139,7 +139,7 @@ function load(db, libraries) {
 			db.loadExtension(...library);
 		} catch (error) {
 			db.close();
-			throw assign(error, { path: library[0], step: 'load_extension', hint: 'check that the file is there, built for this platform, and that its entry point is the one named' });
+			throw assign(error, { path: library[0], step: 'load_extension' });
 		}
 	}
 	return db;

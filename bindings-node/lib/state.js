@@ -96,7 +96,13 @@ const core = module.exports = {
 		if (!state.open) throw new TypeError('The database connection is not open');
 	},
 
-	/** A name of a file that stands for no other: a NUL would end it, and half a character becomes the same as any other half. */
+	/** A text that SQLite reads to its end: a NUL would be one, and the rest would be left out without a word. */
+	requireName(text, what) {
+		const at = text.indexOf('\0');
+		if (at !== -1) throw new TypeError(`${what} cannot contain a NUL character, as at index ${at}`);
+	},
+
+	/** A name of a file that stands for no other: half a character becomes the same as any other half. */
 	requirePath(text, what) {
 		if (text.includes('\0')) throw new TypeError(`The path of ${what} cannot contain a NUL character`);
 		if (!text.isWellFormed()) throw new TypeError(`The path of ${what} cannot contain half a character (a lone surrogate)`);

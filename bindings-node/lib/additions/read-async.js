@@ -1,6 +1,6 @@
 'use strict';
 const SqliteError = require('../sqlite-error');
-const { requireThere } = require('../bytes');
+const { checkValue } = require('../bind');
 const { boolean } = require('../extension/options');
 const { assign, option, put } = require('../own-properties');
 const { known } = require('./arguments');
@@ -12,8 +12,19 @@ const isPlain = (value) => {
 };
 
 function checked(values) {
-	for (const value of values) if (ArrayBuffer.isView(value)) requireThere(value, 'a parameter');
+	values.forEach(checkValue);
 	return values;
+}
+
+/** What the connection of a read does not have, in the cases in which that is missed. */
+function explained(error) {
+	const hint = [
+		[/^no such function/, 'it runs on a connection of its own, which has the extensions of this one but not its functions: read with all() instead, or load an extension that has the function'],
+		[/^no such table/, 'it runs on a connection of its own, which sees what is committed, and no temporary tables'],
+		[/^no such module/, 'it runs on a connection of its own, which has the extensions of this one but not its virtual tables of JavaScript: read with all() instead'],
+	].find(([message]) => message.test(error?.message))?.[1];
+	if (hint !== undefined) put(error, 'hint', hint);
+	return error;
 }
 
 /** Every parameter, read once: `[values, names]`. */
@@ -75,7 +86,7 @@ module.exports = ({ core, dispatcher }) => {
 			const [columns, ...rows] = await asked;
 			return raw ? rows : rows.map((row) => record(columns, row));
 		} catch (error) {
-			throw error ?? assign(new SqliteError(`interrupted: the read took longer than its timeout of ${timeout} ms`, 'SQLITE_INTERRUPT'), { timeout });
+			throw explained(error) ?? assign(new SqliteError(`interrupted: the read took longer than its timeout of ${timeout} ms`, 'SQLITE_INTERRUPT'), { timeout });
 		} finally {
 			signal?.removeEventListener('abort', stop);
 		}

@@ -65,6 +65,8 @@ module.exports = ({ core }) => {
 				if (typeof options !== 'object') throw new TypeError('Expected first argument to be an options object');
 				const table = text(options, 'table', undefined);
 				const schema = text(options, 'db', 'main');
+				core.requireName(schema, 'The "db" option');
+				if (table !== undefined) core.requireName(table, 'The "table" option');
 				const state = core.state(this);
 				core.requireNotBusy(state);
 				making = { handle: core.check(native.createSession(state.token, schema, table)), state };

@@ -15,6 +15,7 @@ module.exports = (core) => function defineAggregate(name, options) {
 	if (typeof name !== 'string') throw new TypeError('Expected first argument to be a string');
 	if (typeof options !== 'object' || options === null) throw new TypeError('Expected second argument to be an options object');
 	if (!name) throw new TypeError('User-defined function name cannot be an empty string');
+	core.requireName(name, 'The name of an aggregate');
 
 	const state = core.state(this);
 	const start = option(options, 'start', null);

@@ -26,6 +26,7 @@ module.exports = (core) => async function backup(filename, options) {
 	core.requirePath(file, 'a backup');
 	if (typeof schema !== 'string') throw new TypeError('Expected the "attached" option to be a string');
 	if (!schema) throw new TypeError('The "attached" option cannot be an empty string');
+	core.requireName(schema, 'The "attached" option');
 	if (progress != null && typeof progress !== 'function') throw new TypeError('Expected the "progress" option to be a function');
 
 	if (!await exists(path.dirname(file))) throw new TypeError('Cannot save backup because the directory does not exist');

@@ -13,6 +13,7 @@ module.exports = (core) => function defineFunction(name, options, fn) {
 	if (typeof fn !== 'function') throw new TypeError('Expected last argument to be a function');
 	if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
 	if (!name) throw new TypeError('User-defined function name cannot be an empty string');
+	core.requireName(name, 'The name of a function');
 
 	const state = core.state(this);
 	const safeIntegers = boolean(options, 'safeIntegers', state.safeIntegers);

@@ -8,6 +8,7 @@ module.exports = (core) => function serialize(options) {
 	const schema = option(options, 'attached', 'main');
 	if (typeof schema !== 'string') throw new TypeError('Expected the "attached" option to be a string');
 	if (!schema) throw new TypeError('The "attached" option cannot be an empty string');
+	core.requireName(schema, 'The "attached" option');
 
 	const state = core.state(this);
 	core.requireIdle(state);

@@ -17,6 +17,7 @@ const allStrings = (list) => {
 module.exports = (core) => function defineTable(name, definition) {
 	if (typeof name !== 'string') throw new TypeError('Expected first argument to be a string');
 	if (!name) throw new TypeError('Virtual table module name cannot be an empty string');
+	core.requireName(name, 'The name of a virtual table module');
 
 	const state = core.state(this);
 	const callbacks = callbacksOf(state);

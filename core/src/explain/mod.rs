@@ -135,13 +135,21 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
     if about_file { error.with_errno(errno) } else { error }.with_offset(offset)
 }
 
-/// What helps with a failure that is about SQL: only where litekeel's own settings are the cause.
+/// What helps with a failure that is about SQL: where litekeel's own settings are the cause, or SQLite does not say what is missing.
 fn statement_hint(rc: i32, message: &str) -> &'static str {
     if message.contains("unsafe use of") {
         "trusted_schema is off: register the function as innocuous, or open with trusted_schema=on if you trust whoever \
          wrote the schema"
     } else if rc & 0xff == sqlite::SQLITE_ERROR && message.contains("no such column: \"") {
         "text goes in single quotes: 'text'; double quotes name a column (dqs=off)"
+    } else if rc & 0xff == sqlite::SQLITE_ERROR && message.starts_with("no such function: ") {
+        "a function belongs to the connection that it was registered on: register it on this one, or load the extension \
+         that has it"
+    } else if rc & 0xff == sqlite::SQLITE_ERROR && message.starts_with("no such module: ") {
+        "a virtual table's module comes with an extension: load that on this connection"
+    } else if rc == sqlite::SQLITE_CONSTRAINT_FOREIGNKEY {
+        "a row would refer to one that is not there: insert that first, or delete first what refers to it; while a deferred \
+         constraint keeps a transaction from its commit, PRAGMA foreign_key_check names the rows"
     } else {
         ""
     }
