@@ -20,8 +20,8 @@ exports.fixed = (value, enumerable = false) => ({ __proto__: null, value, writab
 /** The descriptor of a property that is looked up when it is read. */
 exports.computed = (get, enumerable = false) => ({ __proto__: null, get, set: undefined, enumerable, configurable: false });
 
-/** From so many elements on all names of the two prototypes take less time. */
-const MANY = 64;
+/** From so many elements on all names of the two prototypes take less time: a place takes 0.5 ns in V8, and 20 elsewhere. */
+const MANY = process.versions.bun === undefined ? 2048 : 48;
 const first = (prototype) => Reflect.ownKeys(prototype)[0];
 const isIndex = (key) => typeof key === 'string' && key >= '0' && key <= '9~';
 

@@ -1,20 +1,19 @@
 'use strict';
 const core = require('./state');
 const compiling = require('./statement-cache');
-const { bindArguments, valuesOf, placeValues, bindError, invoke } = require('./bind');
+const { bindArguments, valuesOf, placeValues, invoke } = require('./bind');
+const { fail, bindToStay, effect, fetchRows, restOfRows, rowsAtOnce } = require('./execute');
 const { mode, decoderFor, flagsOf } = require('./decoder');
 const StatementIterator = require('./iterator');
 const { channel, observe } = require('./diagnostics');
 const { on } = require('./extension/options');
 const { hidden } = require('./own-properties');
-const { I, F, B, native, field, flag, status, kind, tag, layout } = require('./buffer');
+const { I, F, native, field, flag, status, kind, tag, layout } = require('./buffer');
 
 const { PLUCK, EXPAND, RAW, FLAT } = mode;
-const { STATEMENT, PARAMETERS, ARGUMENTS, LIMIT, COLUMNS, FLAGS, STATUS, ROWS, SHAPE, CHANGES, STALE, FIRST } = field;
+const { STATEMENT, PARAMETERS, ARGUMENTS, COLUMNS, FLAGS, STATUS, ROWS, SHAPE, FIRST } = field;
 const { FIRST_PARAMETER } = layout;
-const { getRow, allRows, nextRows, runStatement } = native;
-const ROWID_CELL = field.ROWID / 2;
-const NO_LIMIT = 0x7fffffff;
+const { getRow } = native;
 const MAX_ITERATORS = 65535;
 const BUSY = 'This database connection is busy executing a query';
 
@@ -31,12 +30,6 @@ let making = null;
 let asReader;
 let asBound;
 let dispose;
-
-function fail(state) {
-	if (I[STATUS] === status.UNBOUND) throw bindError();
-	if (I[STALE] === 1) compiling.flush(state);
-	throw core.failure();
-}
 
 /** Puts the one parameter into the buffer: the most common case, and the shortest. */
 function bindNumber(value) {
@@ -94,7 +87,7 @@ class Statement {
 		else if (!this.#bind(compiled, arguments)) return this.#runSlowly(arguments);
 		I[STATEMENT] = compiled.id;
 		I[FLAGS] = this.#flags;
-		return this.#run();
+		return effect(state, this.#safe);
 	}
 
 	get() {
@@ -138,7 +131,7 @@ class Statement {
 			const values = valuesOf(compiled, arguments);
 			// Getters of parameters may have done anything.
 			compiled = this.#ready(arguments, false, true);
-			if (!placeValues(compiled, values)) this.#bindToStay(compiled);
+			if (!placeValues(compiled, values)) bindToStay(compiled);
 			compiled.taken = true;
 		}
 		this.#obstacles |= LOCKED;
@@ -167,7 +160,7 @@ class Statement {
 		// The values stay in the native statement, so nobody else may use it.
 		const compiled = given.owned ? given : compiling.compileOne(state, given.sql, true);
 		try {
-			if (!placeValues(compiled, values)) this.#bindToStay(compiled);
+			if (!placeValues(compiled, values)) bindToStay(compiled);
 		} catch (error) {
 			if (compiled !== given) compiling.discard(compiled);
 			throw error;
@@ -234,7 +227,7 @@ class Statement {
 		this.#requireUnlocked();
 		if (on(args)) this.#mode = wanted;
 		else if (this.#mode === wanted) this.#mode = FLAT;
-		this.#flags = flagsOf(this.#mode, (this.#flags & flag.SAFE) !== 0);
+		this.#flags = flagsOf(this.#mode, this.#safe);
 		this.#columns = this.#mode === PLUCK ? 1 : 0;
 		this.#decoder = null;
 		return this;
@@ -271,15 +264,8 @@ class Statement {
 		return !compiled.taken && this.#state.busy === 0 && this.#obstacles < LOCKED;
 	}
 
-	#bindToStay(compiled) {
-		I[STATEMENT] = compiled.id;
-		I[FLAGS] = 0;
-		invoke(native.bindValues);
-		if (I[STATUS] !== status.DONE) fail(this.#state);
-	}
-
 	#runSlowly(args) {
-		return this.#slowly(this.#ready(args, true, false), args, () => this.#run());
+		return this.#slowly(this.#ready(args, true, false), args, () => effect(this.#state, this.#safe));
 	}
 
 	#getSlowly(args) {
@@ -308,7 +294,7 @@ class Statement {
 		try {
 			const observed = channel.hasSubscribers;
 			if (state.verbose !== null || observed) {
-				if (!done) this.#bindToStay(compiled);
+				if (!done) bindToStay(compiled);
 				done = true;
 				if (state.verbose !== null) core.log(state, compiled);
 			}
@@ -330,12 +316,6 @@ class Statement {
 		}
 	}
 
-	#run() {
-		invoke(runStatement);
-		if (I[STATUS] !== status.DONE) fail(this.#state);
-		return { changes: I[CHANGES], lastInsertRowid: (this.#flags & flag.SAFE) !== 0 ? B[ROWID_CELL] : F[ROWID_CELL] };
-	}
-
 	/** The row that a native call put into the buffer. */
 	#row(compiled, text) {
 		if (I[STATUS] !== status.ROW) {
@@ -348,49 +328,22 @@ class Statement {
 	}
 
 	#rows(compiled) {
-		if (this.#state.exposed) return this.#rowsAtOnce(compiled);
-		I[LIMIT] = NO_LIMIT;
-		let text = invoke(allRows);
+		if (this.#state.exposed) return rowsAtOnce(compiled, this.#mode, this.#safe);
+		const text = fetchRows();
 		if (I[STATUS] === status.DONE && I[ROWS] === 1) {
 			let decoder = this.#decoder;
 			if (decoder === null || decoder.shape !== I[SHAPE]) decoder = this.#decode(compiled);
 			return [decoder.one(text === undefined ? '' : text)];
 		}
-		const out = [];
-		try {
-			for (;;) {
-				const outcome = I[STATUS];
-				if (outcome !== status.ROW && outcome !== status.DONE) break;
-				const count = I[ROWS];
-				if (count > 0) {
-					let decoder = this.#decoder;
-					if (decoder === null || decoder.shape !== I[SHAPE]) decoder = this.#decode(compiled);
-					decoder.many(text === undefined ? '' : text, out, out.length, count);
-				}
-				if (outcome === status.DONE) return out;
-				text = nextRows();
-			}
-		} catch (error) {
-			// Whatever went wrong outside of SQLite, the statement is to be left reset.
-			if (this.#state.open) {
-				I[STATEMENT] = compiled.id;
-				native.resetStatement();
-			}
-			throw error;
-		}
-		return fail(this.#state);
+		const rows = restOfRows(compiled, text, this.#decoder, this.#mode, this.#safe);
+		if (this.#decoder === null && rows.length > 0) this.#decode(compiled);
+		return rows;
 	}
 
-	/** Nobody else who uses the connection comes in between. */
-	#rowsAtOnce(compiled) {
-		I[COLUMNS] = 0;
-		const rows = invoke(native.allValues);
-		if (I[STATUS] !== status.DONE) fail(this.#state);
-		return rows.length === 0 ? rows : this.#decode(compiled).fromValues(rows);
-	}
+	get #safe() { return (this.#flags & flag.SAFE) !== 0; }
 
 	#decode(compiled) {
-		const decoder = decoderFor(compiled, this.#mode, (this.#flags & flag.SAFE) !== 0);
+		const decoder = decoderFor(compiled, this.#mode, this.#safe);
 		// The tables by which rows are grouped are looked at every time.
 		this.#decoder = this.#mode === EXPAND ? null : decoder;
 		return decoder;

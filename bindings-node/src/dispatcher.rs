@@ -14,8 +14,8 @@ use napi::sys;
 use crate::connection::call::{Call, native_exports};
 use crate::connection::token::Attachment;
 use crate::js::object::Object;
+use crate::js::scope::Scope;
 use crate::js::value;
-use crate::js::value::Scope;
 
 /// Marks externals as dispatchers.
 const DISPATCHER: sys::napi_type_tag =

@@ -15,7 +15,9 @@ use rusqlite::ffi as sqlite;
 
 use crate::connection::call::{Call, native_exports};
 use crate::connection::token::Attachment;
-use crate::js::value::{self, Function, Home, Scope};
+use crate::js::function::Function;
+use crate::js::scope::{self, Home, Scope};
+use crate::js::value;
 
 native_exports! {
     held {
@@ -36,7 +38,7 @@ impl Callback {
         if env.is_null() {
             return true;
         }
-        if value::exception_pending(env) {
+        if scope::exception_pending(env) {
             return false;
         }
         let Some(_scope) = Scope::open(env) else { return false };
@@ -181,7 +183,7 @@ unsafe extern "C" fn on_commit(context: *mut c_void) -> c_int {
     // SAFETY: as SQLite calls its hooks.
     let refused = unsafe { owners(context) }.iter().any(|owner| match (&owner.commit, &owner.update) {
         (Some(commit), _) => !commit.call(|_| Vec::new()),
-        (None, Some(update)) => !update.home.env().is_null() && value::exception_pending(update.home.env()),
+        (None, Some(update)) => !update.home.env().is_null() && scope::exception_pending(update.home.env()),
         (None, None) => false,
     });
     c_int::from(refused)
@@ -200,7 +202,7 @@ unsafe extern "C" fn on_rollback(context: *mut c_void) {
         // SAFETY: the environment's own thread; the exception is a handle of the scope above.
         unsafe {
             let mut waiting = ptr::null_mut();
-            if value::exception_pending(env) {
+            if scope::exception_pending(env) {
                 sys::napi_get_and_clear_last_exception(env, &mut waiting);
             }
             callback.call(|_| Vec::new());

@@ -10,8 +10,9 @@ use rusqlite::ffi as sqlite;
 
 use crate::connection::call::{Call, native_exports};
 use crate::connection::token::{Attachment, Token};
+use crate::js::bytes;
+use crate::js::scope::{self, Scope};
 use crate::js::value;
-use crate::js::value::Scope;
 
 /// Marks externals as sessions.
 const SESSION: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x7365_7373_696f_6e01 };
@@ -155,7 +156,7 @@ struct Choices {
 
 impl Choices {
     fn ask(&self, function: sys::napi_value, argument: impl FnOnce() -> sys::napi_value) -> Option<sys::napi_value> {
-        if value::exception_pending(self.env) {
+        if scope::exception_pending(self.env) {
             return None;
         }
         let mut result = ptr::null_mut();
@@ -164,7 +165,7 @@ impl Choices {
         let status = unsafe {
             sys::napi_call_function(self.env, value::undefined(self.env), function, 1, &argument, &mut result)
         };
-        (status == sys::Status::napi_ok && !value::exception_pending(self.env)).then_some(result)
+        (status == sys::Status::napi_ok && !scope::exception_pending(self.env)).then_some(result)
     }
 }
 
@@ -172,7 +173,7 @@ impl Choices {
 /// `[code, message]`
 unsafe fn apply(call: &Call) -> Option<sys::napi_value> {
     let db = call.connection()?;
-    let Some(bytes) = value::bytes(call.env, call.args[1]) else {
+    let Some(bytes) = bytes::bytes(call.env, call.args[1]) else {
         value::throw_type(call.env, "Expected a Uint8Array");
         return None;
     };
@@ -192,7 +193,7 @@ unsafe fn apply(call: &Call) -> Option<sys::napi_value> {
             Some(on_conflict),
             (&raw const choices).cast_mut().cast(),
         );
-        if value::exception_pending(call.env) {
+        if scope::exception_pending(call.env) {
             return None;
         }
         if rc != sqlite::SQLITE_OK && rc != sqlite::SQLITE_ABORT {

@@ -3,6 +3,7 @@
 //!
 //! Must not know: the token that stands for a connection.
 
+mod delivery;
 pub(crate) mod environment;
 pub(crate) mod layout;
 pub(crate) mod row_encoder;

@@ -10,6 +10,8 @@ use napi::sys;
 
 use crate::connection::Environment;
 use crate::connection::token::{CONNECTION, Token};
+use crate::js::function::Function;
+use crate::js::scope;
 use crate::js::value;
 
 /// The arguments of one call.
@@ -92,7 +94,7 @@ impl Call {
 
     pub(crate) fn text(&self, at: usize) -> Option<std::ffi::CString> {
         let text = value::c_string(self.env, self.args[at]);
-        if text.is_none() && !value::exception_pending(self.env) {
+        if text.is_none() && !scope::exception_pending(self.env) {
             value::throw_type(self.env, "Expected a string without NUL characters");
         }
         text
@@ -107,8 +109,8 @@ impl Call {
     }
 
     /// A function that SQLite is to call, given as `[anchor, function]`.
-    pub(crate) fn callback(&self, at: usize) -> Option<value::Function> {
-        value::Function::of(self.env, self.args[at])
+    pub(crate) fn callback(&self, at: usize) -> Option<Function> {
+        Function::of(self.env, self.args[at])
     }
 
     pub(crate) fn function(&self, at: usize) -> Option<sys::napi_value> {
@@ -123,7 +125,7 @@ impl Call {
     /// # Safety
     /// `db` is open, or has failed to open.
     pub(crate) unsafe fn outcome(&self, rc: c_int, db: *mut sqlite::sqlite3) -> sys::napi_value {
-        if rc == sqlite::SQLITE_OK || value::exception_pending(self.env) {
+        if rc == sqlite::SQLITE_OK || scope::exception_pending(self.env) {
             return ptr::null_mut();
         }
         // SAFETY: open, or failed to (caller).

@@ -20,7 +20,7 @@ use rusqlite::ffi as sqlite;
 use crate::connection::at_exit;
 use crate::connection::call::{Call, native_exports};
 use crate::connection::token::{Attachment, Token};
-use crate::js::value::{self, Scope};
+use crate::js::scope::{self, Scope};
 
 /// Virtual machine instructions between two looks at an untuned connection, some 100 µs; as in the core.
 const INSTRUCTIONS: c_int = 10_000;
@@ -105,7 +105,7 @@ pub(crate) fn end_waits_with_thread() {
 }
 
 fn waits_in_vain() -> bool {
-    if crate::js::exiting::exiting() || !value::any_here(is_ending) {
+    if crate::js::exiting::exiting() || !scope::any_here(is_ending) {
         return false;
     }
     // SQLite's own busy handler takes no answer from its sleep, and looks at its connection's timeout each time.

@@ -8,7 +8,9 @@ use std::ffi::{c_int, c_void};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::js::value::{self, Function, Home, Origin, Scope};
+use crate::js::function::Function;
+use crate::js::scope::{self, Home, Scope};
+use crate::js::value::{self, Origin};
 
 /// What an aggregate has beside its `step`.
 pub(super) struct Aggregate {
@@ -113,7 +115,7 @@ unsafe extern "C" fn scalar(context: *mut sqlite::sqlite3_context, argc: c_int, 
     unsafe {
         let callback = &*sqlite::sqlite3_user_data(context).cast::<Callback>();
         let env = callback.home.env();
-        if value::exception_pending(env) {
+        if scope::exception_pending(env) {
             return value::fail(context);
         }
         let Some(_scope) = Scope::open(env) else { return value::fail(context) };
@@ -180,7 +182,7 @@ unsafe fn advance(
         if acc.is_null() {
             return sqlite::sqlite3_result_error_nomem(context);
         }
-        if value::exception_pending(env) {
+        if scope::exception_pending(env) {
             return value::fail(context);
         }
         let Some(_scope) = Scope::open(env) else { return value::fail(context) };
@@ -217,7 +219,7 @@ unsafe fn conclude(context: *mut sqlite::sqlite3_context, last: bool) {
             return sqlite::sqlite3_result_error_nomem(context);
         }
         let slot = (*acc).slot;
-        if value::exception_pending(env) {
+        if scope::exception_pending(env) {
             // JavaScript cannot be called now: what this accumulator holds is forgotten at the next chance.
             if last {
                 (*callback).orphans.push(slot);

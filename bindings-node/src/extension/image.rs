@@ -7,6 +7,7 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use crate::connection::call::Call;
+use crate::js::bytes;
 use crate::js::value;
 
 /// Offset of the header's "file format write version"; the read version follows. 2 means WAL, 1 a rollback journal.
@@ -55,7 +56,7 @@ pub(super) unsafe fn serialize(call: &Call) -> Option<sys::napi_value> {
 /// `(token, buffer, readonly)`: makes the image the connection's `main`.
 pub(super) unsafe fn deserialize(call: &Call) -> Option<sys::napi_value> {
     let db = call.connection()?;
-    let Some(image) = value::bytes(call.env, call.args[1]) else {
+    let Some(image) = bytes::bytes(call.env, call.args[1]) else {
         value::throw_type(call.env, "Expected a Buffer");
         return None;
     };

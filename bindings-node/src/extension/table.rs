@@ -6,7 +6,9 @@ use std::ptr;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::js::value::{self, Function, Home, Origin, Scope};
+use crate::js::function::{Function, reference, release};
+use crate::js::scope::{self, Home, Scope};
+use crate::js::value::{self, Origin};
 
 /// What one `db.table()` registered. SQLite owns it.
 struct Module {
@@ -47,7 +49,7 @@ impl Cursor {
         if let Some(source) = self.next.take() {
             source.release(env);
         }
-        value::release(env, std::mem::replace(&mut self.row, ptr::null_mut()));
+        release(env, std::mem::replace(&mut self.row, ptr::null_mut()));
     }
 }
 
@@ -130,7 +132,7 @@ unsafe extern "C" fn connect(
         if env.is_null() {
             *error = sqlite::sqlite3_mprintf(value::ELSEWHERE.as_ptr());
         }
-        if value::exception_pending(env) {
+        if scope::exception_pending(env) {
             return sqlite::SQLITE_ERROR;
         }
         let Some(_scope) = Scope::open(env) else { return sqlite::SQLITE_ERROR };
@@ -281,7 +283,7 @@ unsafe extern "C" fn filter(
         if env.is_null() {
             set_error(table.cast(), &value::ELSEWHERE.to_string_lossy());
         }
-        if value::exception_pending(env) {
+        if scope::exception_pending(env) {
             return sqlite::SQLITE_ERROR;
         }
         let Some(_scope) = Scope::open(env) else { return sqlite::SQLITE_ERROR };
@@ -314,7 +316,7 @@ unsafe extern "C" fn next(cursor: *mut sqlite::sqlite3_vtab_cursor) -> c_int {
     unsafe {
         let cursor = cursor.cast::<Cursor>();
         let env = (*module_of(cursor)).home.env();
-        if value::exception_pending(env) {
+        if scope::exception_pending(env) {
             return sqlite::SQLITE_ERROR;
         }
         let Some(_scope) = Scope::open(env) else { return sqlite::SQLITE_ERROR };
@@ -323,9 +325,9 @@ unsafe extern "C" fn next(cursor: *mut sqlite::sqlite3_vtab_cursor) -> c_int {
         };
         let mut kind = 0;
         sys::napi_typeof(env, row, &mut kind);
-        value::release(env, std::mem::replace(&mut (*cursor).row, ptr::null_mut()));
+        release(env, std::mem::replace(&mut (*cursor).row, ptr::null_mut()));
         if kind != sys::ValueType::napi_undefined {
-            let Some(reference) = value::reference(env, row) else { return sqlite::SQLITE_ERROR };
+            let Some(reference) = reference(env, row) else { return sqlite::SQLITE_ERROR };
             (*cursor).row = reference;
         }
         (*cursor).rowid += 1;
@@ -348,7 +350,7 @@ unsafe extern "C" fn column(
         let cursor = cursor.cast::<Cursor>();
         let module = module_of(cursor);
         let env = (*module).home.env();
-        if value::exception_pending(env) {
+        if scope::exception_pending(env) {
             return sqlite::SQLITE_ERROR;
         }
         let Some(_scope) = Scope::open(env) else { return sqlite::SQLITE_ERROR };

@@ -10,6 +10,7 @@ use rusqlite::ffi as sqlite;
 
 use crate::connection::call::{Call, native_exports};
 use crate::connection::token::connection_token;
+use crate::js::scope;
 use crate::js::value;
 use crate::open::plain::MAX_LENGTH;
 
@@ -53,7 +54,7 @@ unsafe fn locate(call: &Call) -> Option<sys::napi_value> {
 /// The URL, if there is one, and the options' keys and values.
 fn arguments(call: &Call) -> Option<(Option<String>, Vec<String>)> {
     let url = match text(call, call.args[0]) {
-        None if value::exception_pending(call.env) => return None,
+        None if scope::exception_pending(call.env) => return None,
         url => url,
     };
     let mut texts = Vec::new();

@@ -17,6 +17,7 @@ use napi::sys;
 use crate::connection::call::{Call, native_exports};
 use crate::dispatcher::{Dispatcher, dispatcher_of};
 use crate::js::object::{self, Elements};
+use crate::js::scope;
 use crate::js::value;
 use params::Params;
 use pool::Pool;
@@ -136,7 +137,7 @@ fn rows(env: sys::napi_env, packed: &Packed, safe: bool) -> sys::napi_value {
         let elements = Elements::new(env, table.columns().max(1));
         elements.set(env, out, 0, elements.list(env, &names));
         for row in 0..table.rows() {
-            let Some(_scope) = value::Scope::open(env) else { return out };
+            let Some(_scope) = scope::Scope::open(env) else { return out };
             let cells: Vec<_> = (0..table.columns()).map(|column| cell(env, table.cell(row, column), safe)).collect();
             elements.set(env, out, row + 1, elements.list(env, &cells));
         }

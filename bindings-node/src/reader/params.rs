@@ -8,6 +8,7 @@ use rusqlite::ffi as sqlite;
 
 use super::Refusal;
 use crate::connection::call::Call;
+use crate::js::bytes;
 use crate::js::value;
 
 enum Value {
@@ -125,7 +126,7 @@ fn copy(call: &Call, given: sys::napi_value) -> Option<Value> {
                 Value::Int(number)
             }
             sys::ValueType::napi_string => Value::Text(value::utf8(call.env, given)?),
-            _ => match value::bytes(call.env, given) {
+            _ => match bytes::bytes(call.env, given) {
                 Some(blob) => Value::Blob(blob.to_vec()),
                 None => {
                     value::throw_type(call.env, "SQLite3 can only bind numbers, strings, bigints, buffers, and null");

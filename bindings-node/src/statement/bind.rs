@@ -10,6 +10,7 @@ use super::Statement;
 use crate::buffer::environment::Memory;
 use crate::buffer::layout::{self, field, flag, tag};
 use crate::buffer::utf8;
+use crate::js::bytes;
 use crate::js::value;
 
 /// How many values a call takes as arguments of their own; the next argument is a list of all others.
@@ -250,7 +251,7 @@ unsafe fn bind_argument(
                 sys::napi_get_value_bigint_int64(env, argument, &mut number, &mut lossless);
                 if lossless { sqlite::sqlite3_bind_int64(handle, index, number) } else { sqlite::SQLITE_TOOBIG }
             }
-            _ => match value::bytes(env, argument) {
+            _ => match bytes::bytes(env, argument) {
                 Some(blob) => {
                     // SQLite reads a value more than once, for the table and for each index.
                     let copy = copy || blob.shared;

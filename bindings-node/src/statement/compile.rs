@@ -15,6 +15,7 @@ use crate::connection::Environment;
 use crate::connection::call::Call;
 use crate::connection::token::Token;
 use crate::js::object;
+use crate::js::scope;
 use crate::js::value;
 
 /// `(token, sql, from, persistent)`: the fields of the header describe the statement; its number is −1 if there is none.
@@ -42,7 +43,7 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
                     environment.buffer.set(field::STATEMENT, -1);
                     environment.buffer.set(field::FAILURE, -1);
                 }
-                Err(rc) if !value::exception_pending(env) => {
+                Err(rc) if !scope::exception_pending(env) => {
                     environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, rc));
                 }
                 Err(_) => {}
@@ -106,7 +107,7 @@ pub(super) unsafe fn compile(
         let length = (sql.len() - from) as c_int;
         let rc = sqlite::sqlite3_prepare_v3(token.db(), start.add(from), length, flags, &mut handle, &mut tail);
         // Preparing may call a virtual table's factory.
-        if rc != sqlite::SQLITE_OK || (token.may_call_js.get() && value::exception_pending(env)) {
+        if rc != sqlite::SQLITE_OK || (token.may_call_js.get() && scope::exception_pending(env)) {
             sqlite::sqlite3_finalize(handle);
             return Err(rc);
         }

@@ -25,6 +25,7 @@ use crate::buffer::environment;
 use crate::buffer::layout::{field, status};
 use crate::connection::Environment;
 use crate::connection::token::Token;
+use crate::js::scope;
 use crate::js::value;
 
 /// One running call on a statement.
@@ -44,7 +45,7 @@ impl Statement<'_> {
 
     /// Whether JavaScript threw in a callback: then nothing else is to be reported.
     fn thrown(&self) -> bool {
-        self.token.may_call_js.get() && value::exception_pending(self.environment.env)
+        self.token.may_call_js.get() && scope::exception_pending(self.environment.env)
     }
 
     /// Reports SQLite's failure; to be called before anything else is asked of the connection.

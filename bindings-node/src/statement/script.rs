@@ -11,7 +11,7 @@ use super::kind::Kind;
 use crate::buffer::environment;
 use crate::buffer::layout::{field, status};
 use crate::connection::call::Call;
-use crate::js::value;
+use crate::js::scope;
 
 /// `(token, sql)`: `field::STATUS`; `field::STALE` when statements that are kept may be out of date.
 pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
@@ -46,13 +46,13 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
                     failed = sqlite::sqlite3_finalize(statement.handle);
                     from = statement.next;
                 }
-                if failed != sqlite::SQLITE_OK || (token.may_call_js.get() && value::exception_pending(env)) {
+                if failed != sqlite::SQLITE_OK || (token.may_call_js.get() && scope::exception_pending(env)) {
                     break;
                 }
             }
             environment.buffer.set(field::STATUS, status::DONE);
             environment.buffer.set(field::FAILURE, -1);
-            if failed != sqlite::SQLITE_OK && !value::exception_pending(env) {
+            if failed != sqlite::SQLITE_OK && !scope::exception_pending(env) {
                 environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, failed));
             }
             // Failing may have rolled a transaction back.

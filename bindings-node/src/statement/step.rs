@@ -10,6 +10,7 @@ use super::bind::{Needed, bind};
 use crate::buffer::layout::{self, field, flag, status};
 use crate::buffer::row_encoder;
 use crate::js::object::Elements;
+use crate::js::scope;
 use crate::js::value;
 
 /// What one call fetches.
@@ -263,7 +264,7 @@ pub(super) unsafe fn values(statement: &Statement<'_>) -> sys::napi_value {
         let mut count = 0;
         loop {
             let rc = sqlite::sqlite3_step(handle);
-            let Some(_scope) = value::Scope::open(env).filter(|_| !statement.thrown()) else { break };
+            let Some(_scope) = scope::Scope::open(env).filter(|_| !statement.thrown()) else { break };
             if rc != sqlite::SQLITE_ROW {
                 buffer.set(field::STATUS, status::DONE);
                 if rc != sqlite::SQLITE_DONE {
