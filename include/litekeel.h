@@ -192,6 +192,14 @@
 /* Litestream replicates the database, and what was asked for would make its replica one that cannot be restored.
  * What to do: leave it to Litestream; with replication=none it is allowed, while Litestream does not run. */
 #define KEEL_E_REPLICATED (-52)
+/* The database server could not be reached, refused the request, or answered something that is not an answer. */
+#define KEEL_E_REMOTE (-53)
+/* The server has taken the transaction away: nothing of it is committed, and nothing after it either. What to
+ * do: roll back, and run the whole transaction again; the server gives a write transaction 5 seconds. */
+#define KEEL_E_TRANSACTION_EXPIRED (-54)
+/* Whether the server has committed cannot be known: the answer was lost. What to do: read whether it is there
+ * before running it again; litekeel never sends it twice. */
+#define KEEL_E_COMMIT_UNKNOWN (-55)
 
 
 

@@ -104,4 +104,10 @@ codes! {
     LEAK = -51, State, "close every connection";
     /// Litestream replicates the database, and what was asked for would make its replica one that cannot be restored.
     REPLICATED = -52, Safety, "leave it to Litestream; with replication=none it is allowed, while Litestream does not run";
+    /// The database server could not be reached, refused the request, or answered something that is not an answer.
+    REMOTE = -53, State, "";
+    /// The server has taken the transaction away: nothing of it is committed, and nothing after it either.
+    TRANSACTION_EXPIRED = -54, State, "roll back, and run the whole transaction again; the server gives a write transaction 5 seconds";
+    /// Whether the server has committed cannot be known: the answer was lost.
+    COMMIT_UNKNOWN = -55, Safety, "read whether it is there before running it again; litekeel never sends it twice";
 }

@@ -1,0 +1,25 @@
+//! A libSQL server by its URL: Hrana 3 over HTTP, with a blocking client.
+//!
+//! ```no_run
+//! use litekeel_remote::Remote;
+//!
+//! # fn main() -> litekeel_core::Result<()> {
+//! let db = Remote::open("libsql://localhost:8080?tls=0")?;
+//! db.query("INSERT INTO visit VALUES('Ada', 3)", None)?;
+//! let rows = db.query("SELECT who FROM visit", None)?;
+//! # assert!(rows.table().rows() > 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! From the ground: `base64`, `keyword`, `url` ← `wire` ← `transport` ← `connection`.
+
+mod base64;
+mod connection;
+mod keyword;
+mod transport;
+mod url;
+mod wire;
+
+pub use connection::{Remote, Statement};
+pub use url::{Endpoint, Token};

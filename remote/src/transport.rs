@@ -1,0 +1,147 @@
+//! One request and its answer, each with a deadline; and whether a failure means that nothing was done.
+
+use std::time::Duration;
+
+use litekeel_core::{Error, Result, codes};
+use serde_json::Value;
+use ureq::Agent;
+
+use crate::url::Endpoint;
+use crate::wire::not_an_answer;
+
+/// Why a request has no answer.
+pub(crate) struct Failure {
+    pub error: Error,
+    /// Nothing of it reached the server, or the server refused it before it ran anything.
+    pub nothing_done: bool,
+    /// Sending a read once more may help, and does not overstep its deadline.
+    pub retryable: bool,
+}
+
+pub(crate) struct Transport {
+    agent: Agent,
+    endpoint: Endpoint,
+}
+
+/// The longest answer that is read: four results of the server's limit of 10 MB, as JSON.
+const LONGEST_ANSWER: u64 = 256 << 20;
+
+impl Transport {
+    pub(crate) fn new(endpoint: Endpoint) -> Transport {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(endpoint.connect_timeout))
+            .timeout_resolve(Some(endpoint.connect_timeout))
+            // The environment's proxy would see what a URL with tls=0 sends.
+            .proxy(None)
+            .build()
+            .new_agent();
+        Transport { agent, endpoint }
+    }
+
+    /// Whether the server may send us on to this base: not from TLS to none.
+    pub(crate) fn may_go_to(&self, base: &str) -> bool {
+        base.starts_with("https://") || (base.starts_with("http://") && self.endpoint.base.starts_with("http://"))
+    }
+
+    /// Sends `body` to `/v3/pipeline` of the base, the server's own unless it has named another.
+    pub(crate) fn pipeline(&self, base: Option<&str>, body: &str) -> Result<Value, Failure> {
+        let base = base.unwrap_or(&self.endpoint.base);
+        let mut request = self
+            .agent
+            .post(format!("{}/v3/pipeline", base.trim_end_matches('/')))
+            .config()
+            .timeout_global(Some(self.endpoint.statement_timeout))
+            .build()
+            .header("content-type", "application/json");
+        if let Some(token) = &self.endpoint.token {
+            request = request.header("authorization", format!("Bearer {}", token.secret()));
+        }
+        let mut answer = request.send(body).map_err(|error| self.unreached(&error))?;
+        let status = answer.status().as_u16();
+        let text = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
+        let text = text.map_err(|error| Failure { nothing_done: false, ..self.unreached(&error) })?;
+        if status == 200 {
+            return serde_json::from_str(&text).map_err(|error| Failure {
+                error: not_an_answer(&error.to_string()),
+                nothing_done: false,
+                retryable: false,
+            });
+        }
+        Err(self.refused(status, &text))
+    }
+
+    fn unreached(&self, error: &ureq::Error) -> Failure {
+        let endpoint = &self.endpoint;
+        let refused = matches!(error, ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused);
+        let unconnected = matches!(
+            error,
+            ureq::Error::HostNotFound
+                | ureq::Error::ConnectionFailed
+                | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve)
+        );
+        let within = |time: Duration| format!("within {} ms", time.as_millis());
+        let why = match error {
+            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+                format!("it could not be reached {}", within(endpoint.connect_timeout))
+            }
+            ureq::Error::Timeout(_) => format!("it did not answer {}", within(endpoint.statement_timeout)),
+            other => self.hide(&other.to_string()),
+        };
+        let hint = if endpoint.is_loopback() && endpoint.tls_by_default && !refused {
+            "libsql: means TLS; a server on this machine often has none: add ?tls=0"
+        } else if refused || unconnected {
+            "is the server running, and are host and port right? Nothing was sent"
+        } else {
+            "see what the server and the network do; statement_timeout= sets how long is waited"
+        };
+        Failure {
+            error: Error::new(codes::REMOTE, format!("{}: {why}", endpoint.base)).with_hint(hint),
+            nothing_done: refused || unconnected,
+            retryable: !matches!(error, ureq::Error::Timeout(_)),
+        }
+    }
+
+    /// The three forms: plain text, `{"message", "code"}`, `{"error"}`.
+    fn refused(&self, status: u16, text: &str) -> Failure {
+        let json: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+        let said = json["message"].as_str().or(json["error"].as_str());
+        let said: String = self.hide(said.unwrap_or(text).trim()).chars().take(500).collect();
+        let has_token = self.endpoint.token.is_some();
+        let expired = json["code"].as_str() == Some("STREAM_EXPIRED") || (status == 400 && said.contains("baton"));
+        let (code, hint) = match status {
+            _ if expired => (codes::TRANSACTION_EXPIRED, ""),
+            401 if said.contains("expired") => (codes::REMOTE, "the token has expired: get a new one"),
+            401 if has_token => {
+                (codes::REMOTE, "the token is not one of this server's: check authToken= and LIBSQL_AUTH_TOKEN")
+            }
+            401 => (codes::REMOTE, "the server wants a token: set authToken= or LIBSQL_AUTH_TOKEN"),
+            403 => (codes::REMOTE, "the token does not allow this: it may be for reading only"),
+            404 if has_token => (codes::REMOTE, "there is no such database here, or the token is for another one"),
+            404 => (codes::REMOTE, "there is no such database here: the host's name names it"),
+            _ => (codes::REMOTE, "see the server's log"),
+        };
+        let mut error = Error::new(code, format!("{}: HTTP {status}: {said}", self.endpoint.base));
+        if !hint.is_empty() {
+            error = error.with_hint(hint);
+        }
+        // A 5xx may come after statements that were committed; so may a 400 that names a later request of a pipeline, but
+        // ours have one statement or batch, and what is refused as a text is refused before it.
+        Failure {
+            error,
+            nothing_done: matches!(status, 400 | 401 | 403 | 404 | 413),
+            retryable: matches!(status, 502..=504),
+        }
+    }
+
+    fn hide(&self, text: &str) -> String {
+        self.endpoint.token.as_ref().map_or_else(|| text.to_owned(), |token| token.hide(text))
+    }
+
+    /// A server's text as it may be shown.
+    pub(crate) fn shown(&self, error: Error) -> Error {
+        let text = self.hide(error.message());
+        if text == error.message() { error } else { Error::new(error.code(), text) }
+    }
+}

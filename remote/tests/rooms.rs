@@ -1,0 +1,13 @@
+//! A file of the libSQL client imports only files below it.
+
+#[path = "../../tests/rooms/checker.rs"]
+mod checker;
+
+/// From the ground up.
+const FLOORS: checker::Floors = &[&["base64", "keyword", "url"], &["wire"], &["transport"], &["connection"]];
+
+#[test]
+fn a_file_imports_only_files_below_it() {
+    let found = checker::upward_in(FLOORS, env!("CARGO_MANIFEST_DIR"));
+    assert!(found.is_empty(), "{} imports run up:\n{}", found.len(), found.join("\n"));
+}
