@@ -6,8 +6,8 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::rc::Rc;
 
+use litekeel_core::sqlite::{self, Prepared};
 use napi::sys;
-use rusqlite::ffi as sqlite;
 
 use super::layout::{self, Buffer, field, flag};
 use super::row_encoder::Chunk;
@@ -48,7 +48,7 @@ pub(crate) struct Environment<Owner> {
 
 /// A statement that is not finalised.
 pub(crate) struct Slot<Owner> {
-    pub(crate) handle: *mut sqlite::sqlite3_stmt,
+    pub(crate) statement: Prepared,
     /// Empties its slots before it is dropped.
     pub(crate) token: *const Owner,
     pub(crate) generation: i32,
@@ -125,15 +125,6 @@ unsafe extern "C" fn end<Owner>(env: sys::napi_env, data: *mut c_void, _hint: *m
     scope::leave(env);
 }
 
-impl<Owner> Clone for Slot<Owner> {
-    fn clone(&self) -> Slot<Owner> {
-        *self
-    }
-}
-
-// Not derived, which would ask it of `Owner`.
-impl<Owner> Copy for Slot<Owner> {}
-
 impl<Owner> Environment<Owner> {
     /// Adds a function to the exports.
     pub(crate) fn export(
@@ -152,16 +143,17 @@ impl<Owner> Environment<Owner> {
         }
     }
 
-    #[inline(always)]
-    pub(crate) fn slot(&self, number: usize) -> Option<Slot<Owner>> {
-        self.slots.borrow().get(number).copied().flatten()
+    /// Whom a statement belongs to, unless its number is another one's by now.
+    pub(crate) fn owner_of(&self, number: usize, generation: i32) -> Option<*const Owner> {
+        let slots = self.slots.borrow();
+        slots.get(number)?.as_ref().filter(|slot| slot.generation == generation).map(|slot| slot.token)
     }
 
     /// The handle and the connection of a statement; null if there is none of that number.
     #[inline(always)]
     pub(crate) fn owner(&self, number: usize) -> (*mut sqlite::sqlite3_stmt, *const Owner) {
         match self.slots.borrow().get(number) {
-            Some(Some(slot)) => (slot.handle, slot.token),
+            Some(Some(slot)) => (slot.statement.raw(), slot.token),
             _ => (ptr::null_mut(), ptr::null()),
         }
     }
@@ -203,14 +195,9 @@ impl<Owner> Environment<Owner> {
 
     /// Finalises a statement, unless its number belongs to another one by now.
     pub(crate) fn finalize(&self, number: usize, generation: i32) {
-        match self.slot(number) {
-            Some(slot) if slot.generation == generation => {
-                self.slots.borrow_mut()[number] = None;
-                self.free.borrow_mut().push(number);
-                // SAFETY: live until here; nobody finds it any more. No borrow is held: SQLite may call JavaScript.
-                unsafe { sqlite::sqlite3_finalize(slot.handle) };
-            }
-            _ => {}
+        if self.owner_of(number, generation).is_some() {
+            // Nobody finds it any more, and no borrow is held when it is finalised: SQLite may call JavaScript.
+            drop(self.take(number));
         }
     }
 
@@ -221,19 +208,25 @@ impl<Owner> Environment<Owner> {
         }
     }
 
-    /// Forgets every statement of a connection: they have been finalised elsewhere.
+    /// Forgets every statement of a connection: they have been finalised elsewhere, or are another process's.
     pub(crate) fn forget_all(&self, token: &Owner) {
         for (number, _) in self.statements_of(token) {
-            self.slots.borrow_mut()[number] = None;
-            self.free.borrow_mut().push(number);
+            std::mem::forget(self.take(number));
         }
+    }
+
+    /// Takes a statement's number away.
+    fn take(&self, number: usize) -> Option<Slot<Owner>> {
+        self.free.borrow_mut().push(number);
+        self.slots.borrow_mut()[number].take()
     }
 
     /// The numbers and generations of a connection's statements.
     fn statements_of(&self, token: &Owner) -> Vec<(usize, i32)> {
         let slots = self.slots.borrow();
-        let of_token = |slot: &Slot<Owner>| ptr::eq(slot.token, token);
-        slots.iter().enumerate().filter_map(|(at, slot)| slot.filter(of_token).map(|s| (at, s.generation))).collect()
+        let of_token = |slot: &&Slot<Owner>| ptr::eq(slot.token, token);
+        let all = slots.iter().enumerate();
+        all.filter_map(|(at, slot)| slot.as_ref().filter(of_token).map(|slot| (at, slot.generation))).collect()
     }
 
     /// The number that stands for the statement's column names.

@@ -169,7 +169,10 @@ impl Token {
         // Another owner may be running a statement on the same handle.
         let hold = match self.tuned.as_ref().map(|connection| self.teardown_lock(connection)) {
             // Only at the very end of the process, and in a forked child.
-            Some(None) => return Some(db),
+            Some(None) => {
+                self.environment.forget_all(self);
+                return Some(db);
+            }
             hold => hold.flatten(),
         };
         if self.is_gone() {

@@ -5,8 +5,8 @@ use std::ptr;
 use std::sync::Arc;
 
 use litekeel_core::packed::{Cell, Encoder};
+use litekeel_core::sqlite::{self, Prepared};
 use litekeel_core::{Connection, Error, Guard, codes};
-use rusqlite::ffi as sqlite;
 
 use super::params::Params;
 use super::{Answer, Limit, Refusal};
@@ -25,15 +25,6 @@ pub(super) fn open(origin: &Connection) -> Result<Arc<Connection>, Error> {
         "readAsync needs a database in WAL mode: in any other, a reader locks writers out",
     )
     .with_hint("open it with journal_mode=wal"))
-}
-
-struct Statement(*mut sqlite::sqlite3_stmt);
-
-impl Drop for Statement {
-    fn drop(&mut self) {
-        // SAFETY: finalised once, before the guard of its connection ends.
-        unsafe { sqlite::sqlite3_finalize(self.0) };
-    }
 }
 
 /// Loads an extension into a reader. SQL itself cannot.
@@ -104,40 +95,38 @@ fn rows(guard: &Guard<'_>, sql: &str, params: &Params, limit: &Limit) -> Result<
     if rc != sqlite::SQLITE_OK {
         return Err(Answer::Failed(guard.fail(rc)));
     }
-    if handle.is_null() {
+    // SAFETY: nobody else has it, and it is dropped before the guard.
+    let Some(statement) = (unsafe { Prepared::new(handle) }) else {
         return Err(refuse(true, "The supplied SQL string contains no statements"));
-    }
-    let statement = Statement(handle);
+    };
     // SAFETY: the tail points into the text; a second statement is compiled only to see whether there is one.
     unsafe {
         let mut second = ptr::null_mut();
         let rc = sqlite::sqlite3_prepare_v2(guard.raw(), tail, -1, &mut second, ptr::null_mut());
-        let only = rc == sqlite::SQLITE_OK && second.is_null();
-        sqlite::sqlite3_finalize(second);
-        if !only {
+        if Prepared::new(second).is_some() || rc != sqlite::SQLITE_OK {
             return Err(refuse(true, "The supplied SQL string contains more than one statement"));
         }
     }
     // SAFETY: the statement is live and this thread's; the parameters outlive it.
     unsafe {
-        let columns = sqlite::sqlite3_column_count(statement.0);
+        let columns = sqlite::sqlite3_column_count(statement.raw());
         if columns == 0 {
             return Err(refuse(false, "This statement does not return data. Use run() instead"));
         }
-        if sqlite::sqlite3_stmt_readonly(statement.0) == 0 {
+        if sqlite::sqlite3_stmt_readonly(statement.raw()) == 0 {
             return Err(refuse(false, "readAsync() only reads: this statement writes"));
         }
-        params.bind(statement.0).map_err(Answer::Refused)?;
+        params.bind(statement.raw()).map_err(Answer::Refused)?;
         let mut out = None;
         loop {
-            match sqlite::sqlite3_step(statement.0) {
+            match sqlite::sqlite3_step(statement.raw()) {
                 sqlite::SQLITE_ROW => {}
                 sqlite::SQLITE_DONE => break,
                 rc => return Err(Answer::Failed(guard.fail(rc))),
             }
             // The names are asked when a row is there: the first step may compile the statement anew.
             let out = out.get_or_insert_with(|| encoder(&statement));
-            for column in 0..sqlite::sqlite3_column_count(statement.0) {
+            for column in 0..sqlite::sqlite3_column_count(statement.raw()) {
                 out.push(cell(&statement, column));
             }
         }
@@ -145,18 +134,18 @@ fn rows(guard: &Guard<'_>, sql: &str, params: &Params, limit: &Limit) -> Result<
     }
 }
 
-fn encoder(statement: &Statement) -> Encoder {
+fn encoder(statement: &Prepared) -> Encoder {
     // SAFETY: live; names are copied at once.
     let names: Vec<_> = unsafe {
-        (0..sqlite::sqlite3_column_count(statement.0))
-            .map(|column| CStr::from_ptr(sqlite::sqlite3_column_name(statement.0, column)).to_bytes())
+        (0..sqlite::sqlite3_column_count(statement.raw()))
+            .map(|column| CStr::from_ptr(sqlite::sqlite3_column_name(statement.raw(), column)).to_bytes())
             .collect()
     };
     Encoder::new(names)
 }
 
-fn cell(statement: &Statement, column: c_int) -> Cell<'_> {
-    let raw = statement.0;
+fn cell(statement: &Prepared, column: c_int) -> Cell<'_> {
+    let raw = statement.raw();
     // SAFETY: the statement stands on a row; text and blob live until the next step and are copied before it.
     unsafe {
         let bytes = |pointer: *const u8| {

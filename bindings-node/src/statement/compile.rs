@@ -5,8 +5,8 @@ use std::ptr;
 use std::rc::Rc;
 
 use litekeel_core::skip_space;
+use litekeel_core::sqlite::{self, Prepared};
 use napi::sys;
-use rusqlite::ffi as sqlite;
 
 use super::{Statement, guarded, kind};
 use crate::buffer::environment::{self, Slot};
@@ -38,7 +38,7 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
         let outcome = token.with_guard(|guard| unsafe {
             let compiled = compile(env, &token, &sql, from, flags);
             match compiled {
-                Ok(Some(compiled)) => describe(environment, &token, &compiled),
+                Ok(Some(compiled)) => describe(environment, &token, compiled),
                 Ok(None) => {
                     environment.buffer.set(field::STATEMENT, -1);
                     environment.buffer.set(field::FAILURE, -1);
@@ -77,7 +77,7 @@ pub(super) fn read_sql(call: &Call, environment: &Environment, sql: &mut Vec<u8>
 }
 
 pub(super) struct Compiled {
-    pub(super) handle: *mut sqlite::sqlite3_stmt,
+    pub(super) statement: Prepared,
     pub(super) kind: kind::Kind,
     /// Where the next statement begins; `None` when only blanks follow.
     pub(super) next: Option<usize>,
@@ -107,29 +107,28 @@ pub(super) unsafe fn compile(
         let length = (sql.len() - from) as c_int;
         let rc = sqlite::sqlite3_prepare_v3(token.db(), start.add(from), length, flags, &mut handle, &mut tail);
         // Preparing may call a virtual table's factory.
+        let statement = Prepared::new(handle);
         if rc != sqlite::SQLITE_OK || (token.may_call_js.get() && scope::exception_pending(env)) {
-            sqlite::sqlite3_finalize(handle);
             return Err(rc);
         }
-        if handle.is_null() {
-            return Ok(None);
-        }
+        let Some(statement) = statement else { return Ok(None) };
         let consumed = tail.offset_from(start) as usize;
         let rest = &sql[consumed..sql.len() - 1];
         let next = if rest.is_empty() || skip_space(rest).is_empty() { None } else { Some(consumed) };
-        Ok(Some(Compiled { handle, kind: kind::of(&sql[from..consumed]), next }))
+        Ok(Some(Compiled { statement, kind: kind::of(&sql[from..consumed]), next }))
     }
 }
 
 /// Registers the statement and describes it in the header.
-unsafe fn describe(environment: &Environment, token: &Rc<Token>, compiled: &Compiled) {
-    let handle = compiled.handle;
+unsafe fn describe(environment: &Environment, token: &Rc<Token>, compiled: Compiled) {
+    let Compiled { statement, kind, next } = compiled;
+    let handle = statement.raw();
     // SAFETY: live.
     unsafe {
         let columns = sqlite::sqlite3_column_count(handle);
         let parameters = sqlite::sqlite3_bind_parameter_count(handle);
         let named = (1..=parameters).any(|at| !sqlite::sqlite3_bind_parameter_name(handle, at).is_null());
-        let slot = Slot { handle, token: Rc::as_ptr(token), generation: 0, columns, shape: -1, reprepared: 0 };
+        let slot = Slot { statement, token: Rc::as_ptr(token), generation: 0, columns, shape: -1, reprepared: 0 };
         let (number, generation) = environment.add(slot);
         let buffer = environment.buffer;
         buffer.set(field::STATEMENT, number as i32);
@@ -138,8 +137,8 @@ unsafe fn describe(environment: &Environment, token: &Rc<Token>, compiled: &Comp
         buffer.set(field::READONLY, i32::from(sqlite::sqlite3_stmt_readonly(handle) != 0));
         buffer.set(field::PARAMETER_COUNT, parameters);
         buffer.set(field::NAMED, i32::from(named));
-        buffer.set(field::KIND, compiled.kind as i32);
-        buffer.set(field::NEXT, compiled.next.map_or(-1, |next| next as i32));
+        buffer.set(field::KIND, kind as i32);
+        buffer.set(field::NEXT, next.map_or(-1, |next| next as i32));
         buffer.set(field::FAILURE, -1);
     }
 }

@@ -196,13 +196,11 @@ unsafe extern "C" fn finalize_shell(env: sys::napi_env, info: sys::napi_callback
     let environment = unsafe { environment::of(env, info) };
     let number = environment.buffer.get(field::STATEMENT) as usize;
     let generation = environment.buffer.get(field::GENERATION);
-    let Some(slot) = environment.slot(number).filter(|slot| slot.generation == generation) else {
-        return ptr::null_mut();
-    };
+    let Some(token) = environment.owner_of(number, generation) else { return ptr::null_mut() };
     // SAFETY: as in `enter`.
     let token = unsafe {
-        Rc::increment_strong_count(slot.token);
-        Rc::from_raw(slot.token)
+        Rc::increment_strong_count(token);
+        Rc::from_raw(token)
     };
     guarded(environment, || {
         if token.is_running() {

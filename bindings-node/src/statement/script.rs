@@ -42,8 +42,8 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
                         }
                     };
                     stale |= statement.kind == Kind::Schema;
-                    while sqlite::sqlite3_step(statement.handle) == sqlite::SQLITE_ROW {}
-                    failed = sqlite::sqlite3_finalize(statement.handle);
+                    while sqlite::sqlite3_step(statement.statement.raw()) == sqlite::SQLITE_ROW {}
+                    failed = statement.statement.finalize();
                     from = statement.next;
                 }
                 if failed != sqlite::SQLITE_OK || (token.may_call_js.get() && scope::exception_pending(env)) {

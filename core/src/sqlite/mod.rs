@@ -7,4 +7,5 @@ pub(crate) mod prepared;
 pub mod sql_text;
 
 pub use handle::told;
+pub use prepared::Prepared;
 pub use rusqlite::ffi::*;
