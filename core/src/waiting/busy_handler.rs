@@ -2,7 +2,7 @@
 //!
 //! SQLite's own handler sleeps longer the longer a connection has waited (1…100 ms), so the newest asker wins and the
 //! oldest starves. Here everyone polls at the same short, jittered intervals until a monotonic deadline; and of the
-//! writers of one process only the first in `writer_queue`.
+//! writers of one process only the first in `writer_queue`. How long one goes on while others wait: `turns`.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
@@ -19,6 +19,7 @@ use crate::registry;
 use crate::registry::activity::Activity;
 use crate::sqlite;
 use crate::waiting::deadline;
+use crate::waiting::turns::{AT_ONCE, Next, Turn};
 use crate::waiting::writer_queue::WriterQueue;
 
 /// A wait of this length is told to the subscribers as `busy_wait`.
@@ -27,6 +28,9 @@ const REPORT_AFTER: Duration = Duration::from_millis(100);
 /// How long a statement that may need no lock of this file (it may write a temporary table, or an attached database)
 /// stands in the queue before it asks.
 const UNCERTAIN_WAIT: Duration = Duration::from_millis(2);
+
+/// How long a connection that leaves the lock to others sleeps before it looks whether it was interrupted.
+const REST_POLL: Duration = Duration::from_millis(20);
 
 /// The waiting state of one connection. It is boxed by the connection and outlives its registration with SQLite.
 pub struct BusyHandler {
@@ -46,6 +50,11 @@ pub struct BusyHandler {
     wrote: Cell<bool>,
     /// The latest wait ended in a refusal.
     refused: Cell<bool>,
+    /// When the connection gave the write lock back for the last time, and whether it then came back at once.
+    released: Cell<Option<Instant>>,
+    /// When it asked for it for the last time, if that was while others waited.
+    asked: Cell<Option<Instant>>,
+    returns_at_once: Cell<bool>,
     /// The longest wait of the call, and who was found in the way.
     longest: Cell<Duration>,
     holders_seen: RefCell<Option<String>>,
@@ -60,6 +69,8 @@ struct Queue {
     subscribers: Arc<Subscribers>,
     condvar: Arc<Condvar>,
     ticket: Cell<Option<u64>>,
+    /// Whether it is among those that write.
+    counted: Cell<bool>,
 }
 
 impl BusyHandler {
@@ -76,6 +87,9 @@ impl BusyHandler {
             interrupted: Cell::new(false),
             wrote: Cell::new(false),
             refused: Cell::new(false),
+            released: Cell::new(None),
+            asked: Cell::new(None),
+            returns_at_once: Cell::new(false),
             longest: Cell::new(Duration::ZERO),
             holders_seen: RefCell::new(None),
         })
@@ -84,7 +98,16 @@ impl BusyHandler {
     /// Lets the connection queue with the others of this process, and tell its subscribers of long waits.
     pub(crate) fn attach_queue(&mut self, file: FileId, path: PathBuf, id: u64, subscribers: Arc<Subscribers>) {
         let (writers, condvar) = (WriterQueue::of(file), Arc::new(Condvar::new()));
-        self.queue = Some(Queue { writers, file, path, id, subscribers, condvar, ticket: Cell::new(None) });
+        self.queue = Some(Queue {
+            writers,
+            file,
+            path,
+            id,
+            subscribers,
+            condvar,
+            ticket: Cell::new(None),
+            counted: Cell::new(false),
+        });
     }
 
     /// Makes this the connection's busy handler.
@@ -134,9 +157,10 @@ impl BusyHandler {
         if let Some(queue) = &self.queue
             && transaction != sqlite::SQLITE_TXN_WRITE
         {
+            let wakes = !queue.counted.replace(false) || self.released(queue) == Next::Wakes;
             match queue.ticket.take() {
-                Some(number) => queue.writers.leave(number),
-                None if self.wrote.get() => queue.writers.wake_first(),
+                Some(number) => queue.writers.leave(number, wakes),
+                None if self.wrote.get() && wakes => queue.writers.wake_first(),
                 None => {}
             }
         }
@@ -165,7 +189,25 @@ impl BusyHandler {
         let Some(queue) = &self.queue else { return };
         // The lock may be given back, and the next rung for, before this call ends.
         self.wrote.set(true);
-        if !queue.is_crowded() || self.timeout().is_zero() || self.transaction() != sqlite::SQLITE_TXN_NONE {
+        if !queue.counted.replace(true) {
+            queue.writers.turns.begins_writing();
+        }
+        if !queue.writers.turns.is_contended()
+            || self.timeout().is_zero()
+            || self.transaction() != sqlite::SQLITE_TXN_NONE
+        {
+            return;
+        }
+        let now = Instant::now();
+        let since = self.released.get().map(|released| now.saturating_duration_since(released));
+        self.returns_at_once.set(since.is_some_and(|since| since < AT_ONCE));
+        self.asked.set(Some(now));
+        match queue.writers.turns.wants_turn(queue.id, now) {
+            Turn::GoesOn => return,
+            Turn::Rests(rest) => self.rest(queue, now, rest),
+            Turn::Queues => {}
+        }
+        if !queue.is_crowded() {
             return;
         }
         queue.leave();
@@ -185,7 +227,34 @@ impl BusyHandler {
         self.interrupted.set(!stale && self.is_interrupted());
         self.longest.set(self.longest.get().max(began.elapsed()));
         self.activity.retrying();
-        queue.writers.mark_polling(number);
+        self.asked.set(Some(Instant::now()));
+        queue.writers.mark_polling(number, certain);
+    }
+
+    /// The connection does not write any more.
+    fn released(&self, queue: &Queue) -> Next {
+        queue.writers.turns.ends_writing();
+        if !queue.writers.turns.is_contended() {
+            self.released.set(None);
+            self.asked.set(None);
+            return Next::Wakes;
+        }
+        let now = Instant::now();
+        self.released.set(Some(now));
+        queue.writers.turns.released(queue.id, self.asked.take(), self.returns_at_once.get(), now)
+    }
+
+    /// Leaves the lock to other processes for a moment.
+    fn rest(&self, queue: &Queue, began: Instant, rest: Duration) {
+        queue.leave();
+        let rest = rest.min(self.timeout());
+        self.activity.waiting();
+        let stale = self.is_interrupted();
+        while began.elapsed() < rest && (stale || !self.is_given_up()) {
+            std::thread::sleep(rest.saturating_sub(began.elapsed()).min(REST_POLL));
+        }
+        self.longest.set(self.longest.get().max(began.elapsed()));
+        self.activity.retrying();
     }
 
     fn transaction(&self) -> i32 {
@@ -248,16 +317,18 @@ impl BusyHandler {
         match self.queue.as_ref().filter(|queue| queue.ticket.get().is_some() || self.may_queue()) {
             Some(queue) => {
                 let number = queue.enter();
+                queue.writers.turns.refused(queue.writers.len(), Instant::now());
                 if pause.is_zero() {
                     std::thread::yield_now();
                 }
                 queue.writers.wait(number, began + timeout, pause, || self.is_given_up());
-                queue.writers.mark_polling(number);
+                queue.writers.mark_polling(number, queue.counted.get());
             }
             None if pause.is_zero() => std::thread::yield_now(),
             None => std::thread::sleep(pause),
         }
         self.activity.retrying();
+        self.asked.set(Some(Instant::now()));
         true
     }
 
@@ -298,7 +369,7 @@ impl Queue {
 
     fn leave(&self) {
         if let Some(number) = self.ticket.take() {
-            self.writers.leave(number);
+            self.writers.leave(number, true);
         }
     }
 }
@@ -306,19 +377,23 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.leave();
+        if self.counted.get() {
+            self.writers.turns.ends_writing();
+        }
     }
 }
 
-/// A commit on the other side often takes only microseconds more; then the pauses grow to half a millisecond and stay.
+/// A commit on the other side often takes only microseconds more; then the pauses grow to a millisecond: where the lock is
+/// not free for long, it is the looks that cost. Who has waited for long looks more often, and so is served before others.
 fn pause(attempt: u32, waited: Duration) -> Duration {
-    match attempt {
-        0..4 => Duration::ZERO,
-        _ => {
-            let base = (50u64 << (attempt - 4).min(3)).min(400);
-            let jitter = u64::from(waited.subsec_nanos()) % (base / 2);
-            Duration::from_micros(base + jitter)
-        }
-    }
+    let base = match (attempt, waited.as_millis()) {
+        (0..4, _) => return Duration::ZERO,
+        (_, 100..) => 200,
+        (_, 50..) => 400,
+        _ => (50u64 << (attempt - 4).min(4)).min(750),
+    };
+    let jitter = u64::from(waited.subsec_nanos()) % base;
+    Duration::from_micros(base / 2 + jitter)
 }
 
 unsafe extern "C" fn busy_callback(context: *mut c_void, calls: c_int) -> c_int {
@@ -365,13 +440,15 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_to_half_a_millisecond_and_stay() {
-        for waited in [0, 1, 123_456_789, 999_999_999].map(|nanos| Duration::new(3, nanos)) {
-            assert!((0..4).all(|attempt| pause(attempt, waited).is_zero()), "the first looks are at once");
-            assert!((50..75).contains(&pause(4, waited).as_micros()));
-            for attempt in [7, 8, 100, u32::MAX] {
-                assert!((400..600).contains(&pause(attempt, waited).as_micros()), "{attempt}");
+    fn pauses_grow_to_a_millisecond_and_shrink_again_for_who_has_waited_long() {
+        for nanos in [0, 1, 23_456_789, 49_999_999] {
+            let short = Duration::from_nanos(nanos);
+            assert!((0..4).all(|attempt| pause(attempt, short).is_zero()), "the first looks are at once");
+            assert!((25..75).contains(&pause(4, short).as_micros()));
+            for attempt in [8, 100, u32::MAX] {
+                assert!((375..1125).contains(&pause(attempt, short).as_micros()), "{attempt}");
             }
+            assert!((100..300).contains(&pause(u32::MAX, Duration::from_secs(3) + short).as_micros()));
         }
     }
 }

@@ -5,4 +5,5 @@
 pub(crate) mod busy_handler;
 pub mod deadline;
 pub(crate) mod progress_handler;
+pub(crate) mod turns;
 pub(crate) mod writer_queue;

@@ -11,9 +11,12 @@ use std::time::{Duration, Instant};
 
 use crate::platform::file_id::FileId;
 use crate::platform::fork::ForkMutex;
+use crate::waiting::turns::Turns;
 
 /// Who asks the file and does not come back for so long has got the lock, and the next in the queue asks for itself.
 const TAKEOVER_AFTER: Duration = Duration::from_millis(1);
+/// The same where the end of its call is told to the queue: then it is late because the machine is busy, or it has the lock.
+const LATE_AFTER: Duration = Duration::from_millis(100);
 /// How long the second in the queue sleeps while the first pauses between two attempts: far longer than such a pause.
 const SECOND_SLEEP: Duration = Duration::from_millis(5);
 /// How long the others sleep before they look whether they were interrupted.
@@ -28,6 +31,7 @@ pub(crate) struct WriterQueue {
     tickets: Mutex<Tickets>,
     /// The number of tickets, to be read without the lock.
     count: AtomicUsize,
+    pub(crate) turns: Turns,
 }
 
 #[derive(Default)]
@@ -42,8 +46,8 @@ struct Ticket {
     thread: usize,
     condvar: Arc<Condvar>,
     woken: bool,
-    /// When its owner last went to ask the file, and has not come back.
-    asking: Option<Instant>,
+    /// Its owner went to ask the file, and has not come back; from then on the next asks for itself.
+    asking_until: Option<Instant>,
 }
 
 impl WriterQueue {
@@ -61,7 +65,11 @@ impl WriterQueue {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
     }
 
     fn tickets(&self) -> MutexGuard<'_, Tickets> {
@@ -76,20 +84,26 @@ impl WriterQueue {
             tickets.next
         });
         if let Err(at) = tickets.taken.binary_search_by_key(&number, |ticket| ticket.number) {
-            tickets.taken.insert(at, Ticket { number, thread, condvar: condvar.clone(), woken: false, asking: None });
+            tickets
+                .taken
+                .insert(at, Ticket { number, thread, condvar: condvar.clone(), woken: false, asking_until: None });
         }
         self.count.store(tickets.taken.len(), Ordering::Release);
         number
     }
 
-    /// Gives a ticket up and wakes who is next.
-    pub(crate) fn leave(&self, number: u64) {
+    /// Gives a ticket up and tells the next that he is the first: `is_free` says that he need not pause before he asks.
+    pub(crate) fn leave(&self, number: u64, is_free: bool) {
         let mut tickets = self.tickets();
         if let Some(at) = tickets.find(number) {
             tickets.taken.remove(at);
         }
         self.count.store(tickets.taken.len(), Ordering::Release);
-        tickets.wake_first();
+        if is_free {
+            tickets.wake_first();
+        } else {
+            tickets.notify_first();
+        }
     }
 
     /// Tells the first in the queue that the lock is free as far as this process knows.
@@ -99,11 +113,13 @@ impl WriterQueue {
         }
     }
 
-    /// Says that the owner of the ticket asks the file now.
-    pub(crate) fn mark_polling(&self, number: u64) {
+    /// Says that the owner of the ticket asks the file now; `tells_end`: it needs the lock, and gives the ticket up when its
+    /// call or its transaction ends.
+    pub(crate) fn mark_polling(&self, number: u64, tells_end: bool) {
         let mut tickets = self.tickets();
         if let Some(at) = tickets.find(number) {
-            tickets.taken[at].asking = Some(Instant::now());
+            let patience = if tells_end { LATE_AFTER } else { TAKEOVER_AFTER };
+            tickets.taken[at].asking_until = Some(Instant::now() + patience);
         }
     }
 
@@ -117,7 +133,7 @@ impl WriterQueue {
         let Some(at) = tickets.find(number) else { return };
         let ticket = &mut tickets.taken[at];
         let (condvar, thread) = (ticket.condvar.clone(), ticket.thread);
-        (ticket.asking, ticket.woken) = (None, at == 0 && ticket.woken);
+        (ticket.asking_until, ticket.woken) = (None, at == 0 && ticket.woken);
         drop(tickets);
         let entered = Instant::now();
         while !given_up() {
@@ -127,7 +143,7 @@ impl WriterQueue {
             if now >= until {
                 return;
             }
-            let sleep = match (at, tickets.taken[0].asking) {
+            let sleep = match (at, tickets.taken[0].asking_until) {
                 // What the first in the queue has woken for him is his first attempt's answer already.
                 (0, _) if tickets.taken[0].woken || now >= entered + pause => {
                     tickets.taken[0].woken = false;
@@ -135,7 +151,7 @@ impl WriterQueue {
                 }
                 (0, _) => entered + pause - now,
                 // Nobody waits for himself: the first ticket is that of another connection of this very thread.
-                (1, Some(since)) if now >= since + TAKEOVER_AFTER || tickets.taken[0].thread == thread => {
+                (1, Some(until)) if now >= until || tickets.taken[0].thread == thread => {
                     tickets.taken.remove(0);
                     self.count.store(tickets.taken.len(), Ordering::Release);
                     tickets.taken[0].woken = false;
@@ -144,7 +160,7 @@ impl WriterQueue {
                     }
                     return;
                 }
-                (1, Some(since)) => since + TAKEOVER_AFTER - now,
+                (1, Some(until)) => until - now,
                 (1, None) => SECOND_SLEEP,
                 _ => INTERRUPT_POLL,
             };
@@ -159,10 +175,16 @@ impl Tickets {
         self.taken.binary_search_by_key(&number, |ticket| ticket.number).ok()
     }
 
-    /// Wakes the first in the queue, and the second, who watches the first.
     fn wake_first(&mut self) {
         if let Some(first) = self.taken.first_mut() {
             first.woken = true;
+        }
+        self.notify_first();
+    }
+
+    /// Wakes the first in the queue, and the second, who watches the first.
+    fn notify_first(&self) {
+        if let Some(first) = self.taken.first() {
             first.condvar.notify_one();
         }
         if let Some(second) = self.taken.get(1) {
@@ -197,13 +219,13 @@ mod tests {
                 std::thread::spawn(move || {
                     queue.wait(number, Instant::now() + LONG, Duration::ZERO, never);
                     order.lock().unwrap().push(thread);
-                    queue.leave(number);
+                    queue.leave(number, true);
                 })
             })
             .collect();
         std::thread::sleep(Duration::from_millis(30));
         assert!(order.lock().unwrap().is_empty());
-        queue.leave(first);
+        queue.leave(first, true);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(*order.lock().unwrap(), [1, 2, 3, 4, 5, 6]);
         assert!(queue.is_empty());
@@ -213,7 +235,7 @@ mod tests {
     fn a_place_that_is_never_given_up_holds_nobody_up() {
         let queue = Arc::new(WriterQueue::default());
         let leaked = queue.take_ticket(None, 1, &Arc::new(Condvar::new()));
-        queue.mark_polling(leaked);
+        queue.mark_polling(leaked, false);
         let condvar = Arc::new(Condvar::new());
         let number = queue.take_ticket(None, 2, &condvar);
         let began = Instant::now();
