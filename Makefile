@@ -38,6 +38,7 @@ test:
 	$(MAKE) check
 	$(CARGO) test --workspace
 	$(CARGO) test -p litekeel-ffi --features panic-injection
+	$(CARGO) test -p litekeel-ffi --features remote --test remote_database
 	$(CARGO) build --release
 	scripts/test-install
 	scripts/test-downstream
@@ -52,7 +53,7 @@ test-long:
 	scripts/test-scale
 	scripts/test-platforms
 
-# Beside the real Litestream, pinned and installed under target/.
+# Beside the real Litestream and the real libSQL server, pinned and installed under target/.
 test-scale:
 	scripts/test-scale
 

@@ -200,6 +200,9 @@
 /* Whether the server has committed cannot be known: the answer was lost. What to do: read whether it is there
  * before running it again; litekeel never sends it twice. */
 #define KEEL_E_COMMIT_UNKNOWN (-55)
+/* The call is about a file, and the database is a server's. What to do: open the database's file where it lies
+ * for that. */
+#define KEEL_E_REMOTE_UNSUPPORTED (-56)
 
 
 
@@ -290,6 +293,12 @@ extern "C" {
  * `url`, `len`: file:data/app.db?busy_timeout=10s, or a path; `len` in bytes, or KEEL_NUL. NULL means the
  * environment variable DATABASE_URL and, if that is not set, file:data/sqlite.db. `out` gets the connection: close
  * it with keel_close or keel_release.
+ *
+ * In a build with the feature `remote`, libsql://host, https://host and http://host:port name the database of a libSQL
+ * server: keel_exec, keel_exec_atomic, keel_query, keel_begin, keel_commit, keel_rollback, keel_close and keel_release
+ * work on it, with KEEL_E_REMOTE, KEEL_E_TRANSACTION_EXPIRED and KEEL_E_COMMIT_UNKNOWN beside SQLite's codes. The other
+ * calls on it return KEEL_E_REMOTE_UNSUPPORTED, or what means nothing. There a statement takes one row of parameters
+ * (else KEEL_E_ARGUMENT), and all its rows come in one batch.
  *
  * Returns the KEEL_E_ codes of URLs and settings (KEEL_E_EMPTY_URL to KEEL_E_NEEDS_UNSAFE, KEEL_E_PATH_NOT_ALLOWED),
  * those of the file (KEEL_E_FILE_NOT_WRITABLE to KEEL_E_SECOND_SQLITE, KEEL_E_NOT_A_FILE, KEEL_E_IO),

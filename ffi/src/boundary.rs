@@ -50,7 +50,20 @@ pub(crate) fn value<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
 pub(crate) fn connection_of(db: *mut keel_db) -> Result<Arc<Connection>, Error> {
     match get(db.cast()) {
         Some(Object::Db(connection) | Object::Loan(connection)) => connection.check_process().map(|()| connection),
+        #[cfg(feature = "remote")]
+        Some(Object::Remote(_)) => {
+            Err(Error::new(codes::REMOTE_UNSUPPORTED, "this call is not applicable to the database of a libSQL server"))
+        }
         _ => Err(not_a_handle("connection")),
+    }
+}
+
+/// The database of a token, if it is a libSQL server's.
+#[cfg(feature = "remote")]
+pub(crate) fn remote_of(db: *mut keel_db) -> Option<Arc<litekeel_remote::Remote>> {
+    match get(db.cast()) {
+        Some(Object::Remote(remote)) => Some(remote),
+        _ => None,
     }
 }
 

@@ -8,6 +8,8 @@ use litekeel_core::{Begin, Connection, Error, Options, codes};
 
 use crate::arguments::{bytes, utf8};
 use crate::boundary::options_of;
+#[cfg(feature = "remote")]
+use crate::boundary::remote_of;
 use crate::boundary::{connection_of, run, store};
 use crate::handles::{get, not_a_handle, remove};
 use crate::objects::{Object, Rows};
@@ -19,6 +21,12 @@ use crate::types::{keel_db, keel_error, keel_options, keel_rows};
 /// `url`, `len`: file:data/app.db?busy_timeout=10s, or a path; `len` in bytes, or KEEL_NUL. NULL means the
 /// environment variable DATABASE_URL and, if that is not set, file:data/sqlite.db. `out` gets the connection: close
 /// it with keel_close or keel_release.
+///
+/// In a build with the feature `remote`, libsql://host, https://host and http://host:port name the database of a libSQL
+/// server: keel_exec, keel_exec_atomic, keel_query, keel_begin, keel_commit, keel_rollback, keel_close and keel_release
+/// work on it, with KEEL_E_REMOTE, KEEL_E_TRANSACTION_EXPIRED and KEEL_E_COMMIT_UNKNOWN beside SQLite's codes. The other
+/// calls on it return KEEL_E_REMOTE_UNSUPPORTED, or what means nothing. There a statement takes one row of parameters
+/// (else KEEL_E_ARGUMENT), and all its rows come in one batch.
 ///
 /// Returns the KEEL_E_ codes of URLs and settings (KEEL_E_EMPTY_URL to KEEL_E_NEEDS_UNSAFE, KEEL_E_PATH_NOT_ALLOWED),
 /// those of the file (KEEL_E_FILE_NOT_WRITABLE to KEEL_E_SECOND_SQLITE, KEEL_E_NOT_A_FILE, KEEL_E_IO),
@@ -55,6 +63,10 @@ pub unsafe extern "C" fn keel_open_with(
         unsafe {
             store(out, || {
                 let url = if url.is_null() { None } else { Some(utf8(url, len, "url")?) };
+                #[cfg(feature = "remote")]
+                if let Some(remote) = open_remote(url, !options.is_null())? {
+                    return Ok(Object::Remote(std::sync::Arc::new(remote)));
+                }
                 let options = if options.is_null() {
                     Options::new()
                 } else {
@@ -64,6 +76,21 @@ pub unsafe extern "C" fn keel_open_with(
             })
         }
     })
+}
+
+/// The database, where the URL or else the environment names one of a libSQL server.
+#[cfg(feature = "remote")]
+fn open_remote(url: Option<&str>, has_options: bool) -> Result<Option<litekeel_remote::Remote>, Error> {
+    use litekeel_remote::Remote;
+    let environment = if url.is_none() { std::env::var("DATABASE_URL").ok() } else { None };
+    match url.or(environment.as_deref()) {
+        Some(url) if Remote::is_named_by(url) && has_options => {
+            Err(Error::new(codes::REMOTE_UNSUPPORTED, "options are not applicable to the database of a libSQL server")
+                .with_hint("pass NULL; the URL takes tls=, authToken=, connect_timeout= and statement_timeout="))
+        }
+        Some(url) if Remote::is_named_by(url) => Remote::open(url).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// Another handle for the same connection, for another owner of it: `out` gets it. From now on the connection is
@@ -90,6 +117,13 @@ pub unsafe extern "C" fn keel_sibling(db: *mut keel_db, out: *mut *mut keel_db, 
 }
 
 fn end(db: *mut keel_db) -> Result<i32, Error> {
+    #[cfg(feature = "remote")]
+    if let Some(remote) = remote_of(db) {
+        remote.check_process()?;
+        // The last one to let go of it tells the server, once no call of another thread runs on it.
+        let ended = remove(db.cast(), |object| matches!(object, Object::Remote(_)));
+        return ended.map(|_| 0).ok_or_else(|| not_a_handle("connection"));
+    }
     // In a forked child the token stays what it is there: the parent's.
     // In a callback of the connection's it stays usable, since it cannot be closed there.
     connection_of(db)?.check_not_inside()?;
@@ -111,6 +145,10 @@ fn end(db: *mut keel_db) -> Result<i32, Error> {
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_release(db: *mut keel_db) {
     run(std::ptr::null_mut(), || {
+        #[cfg(feature = "remote")]
+        if remote_of(db).is_some() {
+            return end(db);
+        }
         connection_of(db)?;
         if let Some(Object::Db(connection)) = remove(db.cast(), |object| matches!(object, Object::Db(_))) {
             crate::subscriptions::forget(db);
@@ -141,8 +179,15 @@ pub unsafe extern "C" fn keel_close(db: *mut keel_db, err: *mut *mut keel_error)
 /// `sql` is NULL or readable for `len`; `err` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_exec(db: *mut keel_db, sql: *const c_char, len: usize, err: *mut *mut keel_error) -> i32 {
-    // SAFETY: the caller's promise.
-    run(err, || connection_of(db)?.exec(unsafe { utf8(sql, len, "sql")? }).map(|()| 0))
+    run(err, || {
+        // SAFETY: the caller's promise.
+        let sql = unsafe { utf8(sql, len, "sql") };
+        #[cfg(feature = "remote")]
+        if let Some(remote) = remote_of(db) {
+            return remote.exec(sql?).map(|()| 0);
+        }
+        connection_of(db)?.exec(sql?).map(|()| 0)
+    })
 }
 
 /// Runs a script in one BEGIN IMMEDIATE transaction: all of it or nothing. As keel_exec, and KEEL_E_ARGUMENT for a
@@ -157,8 +202,15 @@ pub unsafe extern "C" fn keel_exec_atomic(
     len: usize,
     err: *mut *mut keel_error,
 ) -> i32 {
-    // SAFETY: the caller's promise.
-    run(err, || connection_of(db)?.exec_atomic(unsafe { utf8(sql, len, "sql")? }).map(|()| 0))
+    run(err, || {
+        // SAFETY: the caller's promise.
+        let sql = unsafe { utf8(sql, len, "sql") };
+        #[cfg(feature = "remote")]
+        if let Some(remote) = remote_of(db) {
+            return remote.exec_atomic(sql?).map(|()| 0);
+        }
+        connection_of(db)?.exec_atomic(sql?).map(|()| 0)
+    })
 }
 
 /// Runs one statement; its rows come back packed.
@@ -194,9 +246,19 @@ pub unsafe extern "C" fn keel_query(
         // SAFETY: the caller's promises.
         unsafe {
             store(out, || {
+                let arguments = || {
+                    let sql = utf8(sql, len, "sql")?;
+                    let has_none = params.is_null();
+                    let params = if has_none { None } else { Some(table(bytes(params, params_len, "params")?)?) };
+                    Ok::<_, Error>((sql, params))
+                };
+                #[cfg(feature = "remote")]
+                if let Some(remote) = remote_of(db) {
+                    let (sql, params) = arguments()?;
+                    return Ok(Rows::whole(remote.query(sql, params)?));
+                }
                 let connection = connection_of(db)?;
-                let sql = utf8(sql, len, "sql")?;
-                let params = if params.is_null() { None } else { Some(table(bytes(params, params_len, "params")?)?) };
+                let (sql, params) = arguments()?;
                 if batch_bytes == 0 {
                     return Ok(Rows::whole(connection.query(sql, params)?));
                 }
@@ -228,6 +290,10 @@ pub const KEEL_IMMEDIATE: i32 = 1;
 pub const KEEL_EXCLUSIVE: i32 = 2;
 
 fn alone(db: *mut keel_db, sql: &str) -> Result<i32, Error> {
+    #[cfg(feature = "remote")]
+    if let Some(remote) = remote_of(db) {
+        return remote.query(sql, None).map(|_| 0);
+    }
     let connection = connection_of(db)?;
     connection.require_sole_owner("a transaction over several calls")?;
     connection.exec(sql).map(|()| 0)
@@ -251,6 +317,10 @@ pub unsafe extern "C" fn keel_begin(db: *mut keel_db, mode: i32, err: *mut *mut 
                     .with_hint("use KEEL_DEFAULT, KEEL_DEFERRED, KEEL_IMMEDIATE or KEEL_EXCLUSIVE"));
             }
         };
+        #[cfg(feature = "remote")]
+        if remote_of(db).is_some() {
+            return alone(db, if matches!(told, Begin::Deferred) { "BEGIN" } else { "BEGIN IMMEDIATE" });
+        }
         alone(db, connection_of(db)?.begin_statement(told))
     })
 }

@@ -14,6 +14,9 @@ pub(crate) enum Object {
     Db(Arc<Connection>),
     /// Borrowed: the lender ends it.
     Loan(Arc<Connection>),
+    /// A database of a libSQL server.
+    #[cfg(feature = "remote")]
+    Remote(Arc<litekeel_remote::Remote>),
     Options(Arc<Mutex<Options>>),
     Rows(Arc<Rows>),
     Error(Arc<ErrorTexts>),

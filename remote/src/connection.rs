@@ -8,10 +8,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use litekeel_core::packed::{Packed, Table};
-use litekeel_core::{Error, Result, codes, sqlite};
+use litekeel_core::{Error, Result, codes};
 use serde_json::Value;
 
+use crate::answer::{Outcome, first, step, uncommitted, unknown};
 use crate::keyword::{Effect, effect};
+use crate::script;
 use crate::transport::{Failure, Transport};
 use crate::url::Endpoint;
 use crate::wire;
@@ -52,14 +54,6 @@ struct Stream {
 const ALIVE: &str = r#"{"type":"not","cond":{"type":"is_autocommit"}}"#;
 const CLOSE: &str = r#"{"type":"close"}"#;
 
-/// What one statement came to.
-enum Outcome {
-    Rows(Packed),
-    Failed(Error),
-    /// Its condition did not hold.
-    Skipped,
-}
-
 impl Remote {
     /// The database of a URL; the token is taken from `authToken=` or the environment's `LIBSQL_AUTH_TOKEN`. Nothing is
     /// sent yet.
@@ -75,8 +69,11 @@ impl Remote {
         Remote { transport: Transport::new(endpoint), state: Mutex::default(), process: std::process::id() }
     }
 
-    /// Before the lock: another thread of the parent may have held that at the fork.
-    fn check_process(&self) -> Result<()> {
+    /// `KEEL_FORKED` in a child of the process that opened the connection.
+    ///
+    /// # Errors
+    /// That one.
+    pub fn check_process(&self) -> Result<()> {
         if self.process == std::process::id() {
             return Ok(());
         }
@@ -110,6 +107,7 @@ impl Remote {
     /// SQLite's; `KEEL_TRANSACTION_EXPIRED` when the server has taken the transaction away, and for everything but ROLLBACK
     /// after that; `KEEL_COMMIT_UNKNOWN` when the answer to a write was lost; `KEEL_REMOTE`; `KEEL_FORKED` in a child.
     pub fn query(&self, sql: &str, parameters: Option<Table<'_>>) -> Result<Packed> {
+        // Before the lock: another thread of the parent may have held that at the fork.
         self.check_process()?;
         let mut state = self.state();
         let effect = effect(sql);
@@ -131,6 +129,30 @@ impl Remote {
             None if effect == Effect::Begins => self.begin(&mut state, &statement),
             None => self.outside(&mut state, &statement, effect),
         }
+    }
+
+    /// Runs a script, one statement after the other; rows are dropped. It stops at the first error, and what ran before
+    /// stays.
+    ///
+    /// # Errors
+    /// As [`query`](Remote::query).
+    pub fn exec(&self, script: &str) -> Result<()> {
+        script::statements(script).into_iter().try_for_each(|sql| self.query(sql, None).map(|_| ()))
+    }
+
+    /// Runs a script in one transaction and one request: all of it or nothing.
+    ///
+    /// # Errors
+    /// As [`batch`](Remote::batch).
+    pub fn exec_atomic(&self, script: &str) -> Result<()> {
+        let statements = script::statements(script).into_iter().map(|sql| Statement { sql, parameters: None });
+        self.batch(&statements.collect::<Vec<_>>()).map(|_| ())
+    }
+
+    /// Whether a URL is one of a libSQL server rather than of a file.
+    pub fn is_named_by(url: &str) -> bool {
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        matches!(scheme.as_deref(), Some("libsql" | "http" | "https"))
     }
 
     /// Runs every statement in one transaction: all of them or none, in one request.
@@ -323,55 +345,4 @@ impl Drop for Remote {
         let stream = self.state().stream.take();
         self.close(stream);
     }
-}
-
-/// A failure of a request that may have been carried out.
-fn unknown(failure: Failure) -> Error {
-    if failure.nothing_done {
-        return failure.error;
-    }
-    let text = format!("whether it is committed is not known: {}", failure.error.message());
-    Error::new(codes::COMMIT_UNKNOWN, text)
-}
-
-/// In a transaction, or of a read, nothing is committed by a statement whose rows were too large to be sent.
-fn uncommitted(error: Error) -> Error {
-    if error.code() != codes::COMMIT_UNKNOWN {
-        return error;
-    }
-    Error::new(sqlite::SQLITE_TOOBIG, error.message()).with_hint("ask for fewer rows at a time: LIMIT")
-}
-
-/// The response to the first request.
-fn first(answer: &Value) -> Result<&Value> {
-    let result = &answer["results"][0];
-    match result["type"].as_str() {
-        Some("ok") => Ok(&result["response"]),
-        Some("error") => Err(wire::statement_error(&result["error"])),
-        _ => Err(wire::not_an_answer("no result for the first request")),
-    }
-}
-
-/// What the one step of a batch came to, and the log's number after it.
-fn step(answer: &Value) -> Result<(Outcome, Option<u64>)> {
-    let response = match first(answer) {
-        Ok(response) => response,
-        // A syntax error fails the whole batch, and leaves the transaction open.
-        Err(error) if error.code() != codes::REMOTE => return Ok((Outcome::Failed(error), None)),
-        Err(error) => return Err(error),
-    };
-    let result = &response["result"];
-    let index = wire::index(&result["replication_index"]);
-    let outcome = if !result["step_errors"][0].is_null() {
-        Outcome::Failed(uncommitted(wire::statement_error(&result["step_errors"][0])))
-    } else if result["step_results"][0].is_null() {
-        Outcome::Skipped
-    } else {
-        match wire::rows(&result["step_results"][0]) {
-            Ok(rows) => Outcome::Rows(rows),
-            Err(error) if error.code() == sqlite::SQLITE_MISMATCH => Outcome::Failed(error),
-            Err(error) => return Err(error),
-        }
-    };
-    Ok((outcome, index))
 }

@@ -12,11 +12,13 @@
 //! # }
 //! ```
 //!
-//! From the ground: `base64`, `keyword`, `url` ← `wire` ← `transport` ← `connection`.
+//! From the ground: `base64`, `keyword`, `script`, `url` ← `wire` ← `transport` ← `answer` ← `connection`.
 
+mod answer;
 mod base64;
 mod connection;
 mod keyword;
+mod script;
 mod transport;
 mod url;
 mod wire;

@@ -110,4 +110,6 @@ codes! {
     TRANSACTION_EXPIRED = -54, State, "roll back, and run the whole transaction again; the server gives a write transaction 5 seconds";
     /// Whether the server has committed cannot be known: the answer was lost.
     COMMIT_UNKNOWN = -55, Safety, "read whether it is there before running it again; litekeel never sends it twice";
+    /// The call is about a file, and the database is a server's.
+    REMOTE_UNSUPPORTED = -56, Config, "open the database's file where it lies for that";
 }

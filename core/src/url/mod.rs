@@ -191,7 +191,10 @@ fn unsupported(scheme: &str, input: &str) -> Error {
         "postgres" | "postgresql" | "mysql" | "mariadb" | "mongodb" | "mongodb+srv" | "redis" | "rediss" => {
             "this is the URL of another database server; litekeel opens SQLite files: file:data/app.db"
         }
-        "http" | "https" | "ws" | "wss" | "libsql" => "litekeel opens local files only: file:data/app.db",
+        "http" | "https" | "libsql" => {
+            "here litekeel opens local files only: file:data/app.db; for libSQL servers see docs/remote.md"
+        }
+        "ws" | "wss" => "litekeel opens local files only: file:data/app.db",
         "jdbc" => "drop the jdbc: prefix: sqlite:data/app.db",
         s if s.starts_with("sqlite+") => "drop the driver's name: sqlite:data/app.db",
         _ => "use file: or sqlite:; a file whose name has a colon is ./name:rest",

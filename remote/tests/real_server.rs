@@ -1,0 +1,328 @@
+//! The real libSQL server beside the client. `scripts/test-scale remote` installs it and runs this; by itself nothing here
+//! runs.
+#![cfg(unix)]
+
+mod sqld;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use litekeel_core::packed::{Cell, Encoder, Packed};
+use litekeel_core::{codes, sqlite};
+use litekeel_remote::{Remote, Statement};
+use sqld::Sqld;
+
+fn count(variable: &str, default: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn run(db: &Remote, sql: &str) -> Packed {
+    db.query(sql, None).unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+}
+
+fn number(db: &Remote, sql: &str) -> i64 {
+    match run(db, sql).table().cell(0, 0) {
+        Cell::Int(value) => value,
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+fn one(cell: Cell<'_>) -> Packed {
+    let mut parameters = Encoder::new([&b"1"[..]]);
+    parameters.push(cell);
+    parameters.finish()
+}
+
+fn names(rows: &Packed) -> Vec<String> {
+    let table = rows.table();
+    (0..table.columns()).map(|column| String::from_utf8(table.name(column).to_vec()).unwrap()).collect()
+}
+
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn every_value_comes_back_as_it_was() {
+    let server = Sqld::primary();
+    let db = server.open("");
+    run(&db, "CREATE TABLE t(v)");
+    // The server's limit of 5,000,000 bytes holds for a whole row as well.
+    let large = vec![0xa5; 4_999_000];
+    let cells = [
+        Cell::Null,
+        Cell::Int(0),
+        Cell::Int(i64::MIN),
+        Cell::Int(i64::MAX),
+        Cell::Int((1 << 53) + 1),
+        Cell::Float(0.1),
+        Cell::Float(-0.0),
+        Cell::Float(5e-324),
+        Cell::Float(f64::MAX),
+        Cell::Float(1.0),
+        Cell::Float(9007199254740993.0),
+        Cell::Text(b""),
+        Cell::Text("\0a\u{1}\"\\/\u{7f}\u{2028}\u{1f600}é\r\n".as_bytes()),
+        Cell::Blob(b""),
+        Cell::Blob(&[0, 255, 1, 254]),
+        Cell::Blob(&large),
+    ];
+    for cell in cells {
+        let parameters = one(cell);
+        let rows = db.query("INSERT INTO t VALUES(?1) RETURNING v, typeof(v)", Some(parameters.table())).unwrap();
+        let table = rows.table();
+        let (back, kind) = (table.cell(0, 0), table.cell(0, 1));
+        let shown = |cell: &Cell<'_>| format!("{cell:?}").chars().take(80).collect::<String>();
+        match (cell, back) {
+            (Cell::Float(sent), Cell::Float(got)) => assert_eq!(sent.to_bits(), got.to_bits()),
+            (sent, got) => assert!(sent == got, "{} came back as {}", shown(&sent), shown(&got)),
+        }
+        let expected: &[u8] = match cell {
+            Cell::Null => b"null",
+            Cell::Int(_) => b"integer",
+            Cell::Float(_) => b"real",
+            Cell::Text(_) => b"text",
+            Cell::Blob(_) => b"blob",
+        };
+        assert_eq!(kind, Cell::Text(expected), "{}", shown(&cell));
+    }
+    assert_eq!(
+        db.query("SELECT length(?)", Some(one(Cell::Blob(&[0; 5_000_000])).table())).unwrap().table().cell(0, 0),
+        Cell::Int(5_000_000)
+    );
+    // An infinity has no sign on the wire: it is an error, and none of the values beside it is made up.
+    run(&db, "INSERT INTO t VALUES(9e999)");
+    let error = db.query("SELECT v FROM t WHERE v = 9e999", None).unwrap_err();
+    assert_eq!(error.code(), sqlite::SQLITE_MISMATCH, "{error:?}");
+}
+
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn values_stand_under_their_names_also_when_another_client_changes_the_schema() {
+    let server = Sqld::primary();
+    let (db, other) = (server.open(""), server.open(""));
+    let rows = run(&db, "SELECT 1 AS a, 2 AS a, 3 AS \"b c\", 4 AS ''");
+    assert_eq!(names(&rows), ["a", "a", "b c", ""]);
+    assert_eq!((0..4).map(|column| rows.table().cell(0, column)).collect::<Vec<_>>(), [1, 2, 3, 4].map(Cell::Int));
+
+    run(&db, "CREATE TABLE t(name, city)");
+    run(&db, "INSERT INTO t VALUES('Ann', 'Oslo')");
+    for (columns, values) in
+        [("city, name", "'Oslo', 'Ann'"), ("name, age, city", "'Ann', 7, 'Oslo'"), ("city", "'Oslo'")]
+    {
+        run(&db, "SELECT * FROM t");
+        run(&other, "DROP TABLE t");
+        run(&other, &format!("CREATE TABLE t({columns})"));
+        run(&other, &format!("INSERT INTO t VALUES({values})"));
+        let rows = run(&db, "SELECT * FROM t");
+        assert_eq!(names(&rows).join(", "), columns);
+        let at = names(&rows).iter().position(|name| name == "city").unwrap();
+        assert_eq!(rows.table().cell(0, at), Cell::Text(b"Oslo"));
+    }
+}
+
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn a_transaction_is_all_or_nothing_and_survives_a_failed_statement() {
+    let server = Sqld::primary();
+    let (db, other) = (server.open(""), server.open(""));
+    run(&db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b UNIQUE)");
+    for begin in ["BEGIN IMMEDIATE", "; /* an empty statement before it */ begin", "SAVEPOINT s"] {
+        run(&db, begin);
+        assert!(db.in_transaction(), "{begin}");
+        run(&db, "INSERT INTO t VALUES(1, 1)");
+        assert_eq!(db.query("INSERT INTO t VALUES(2, 1)", None).unwrap_err().code(), sqlite::SQLITE_CONSTRAINT_UNIQUE);
+        assert_eq!(db.query("SELEC", None).unwrap_err().code(), sqlite::SQLITE_ERROR);
+        assert_eq!(number(&db, "SELECT count(*) FROM t"), 1, "{begin}");
+        assert_eq!(number(&other, "SELECT count(*) FROM t"), 0, "{begin}");
+        run(&db, "ROLLBACK");
+        assert!(!db.in_transaction(), "{begin}");
+        assert_eq!(number(&db, "SELECT count(*) FROM t"), 0, "{begin}");
+    }
+    run(&db, "BEGIN");
+    run(&db, "INSERT INTO t VALUES(1, 1)");
+    run(&db, "SAVEPOINT inner");
+    run(&db, "INSERT INTO t VALUES(2, 2)");
+    run(&db, "ROLLBACK TO inner");
+    run(&db, "RELEASE inner");
+    assert!(db.in_transaction());
+    run(&db, "COMMIT");
+    assert_eq!(number(&other, "SELECT sum(a) FROM t"), 1);
+    // What rolls the transaction back is told with its own code, and what follows is not committed alone.
+    run(&db, "BEGIN");
+    run(&db, "INSERT INTO t VALUES(3, 3)");
+    let error = db.query("INSERT OR ROLLBACK INTO t VALUES(4, 3)", None).unwrap_err();
+    assert_eq!(error.code(), sqlite::SQLITE_CONSTRAINT_UNIQUE, "{error:?}");
+    assert_eq!(db.query("INSERT INTO t VALUES(5, 5)", None).unwrap_err().code(), codes::TRANSACTION_EXPIRED);
+    run(&db, "ROLLBACK");
+    assert_eq!(number(&db, "SELECT sum(a) FROM t"), 1);
+    // One that is left behind ends with its connection.
+    run(&db, "BEGIN IMMEDIATE");
+    run(&db, "INSERT INTO t VALUES(6, 6)");
+    drop(db);
+    run(&other, "INSERT INTO t VALUES(7, 7)");
+    assert_eq!(number(&other, "SELECT sum(a) FROM t"), 8);
+}
+
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn a_batch_is_all_or_nothing() {
+    let server = Sqld::primary();
+    let db = server.open("");
+    run(&db, "CREATE TABLE t(a INTEGER PRIMARY KEY)");
+    let plain = |sql| Statement { sql, parameters: None };
+    let second = one(Cell::Int(2));
+    let rows = db
+        .batch(&[
+            plain("INSERT INTO t VALUES(1)"),
+            Statement { sql: "INSERT INTO t VALUES(?)", parameters: Some(second.table()) },
+            plain("SELECT sum(a) FROM t"),
+        ])
+        .unwrap();
+    assert_eq!((rows.len(), rows[2].table().cell(0, 0)), (3, Cell::Int(3)));
+    for (bad, code) in [
+        ("INSERT INTO t VALUES(1)", sqlite::SQLITE_CONSTRAINT),
+        ("SELEC", sqlite::SQLITE_ERROR),
+        ("INSERT INTO nowhere VALUES(1)", sqlite::SQLITE_ERROR),
+    ] {
+        let error = db.batch(&[plain("INSERT INTO t VALUES(10)"), plain(bad), plain("INSERT INTO t VALUES(11)")]);
+        assert_eq!(error.unwrap_err().code() & 0xff, code & 0xff, "{bad}");
+        assert_eq!(number(&db, "SELECT sum(a) FROM t"), 3, "{bad}");
+    }
+}
+
+/// Another client waits, so the server takes the transaction away after five seconds. Without the condition it commits the
+/// statements that follow, each alone: the second half shows that.
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn of_a_transaction_that_was_taken_away_nothing_is_committed() {
+    let server = Sqld::primary();
+    let (db, waiting) = (server.open(""), server.open(""));
+    run(&db, "CREATE TABLE t(a)");
+    run(&db, "BEGIN IMMEDIATE");
+    run(&db, "INSERT INTO t VALUES('first')");
+    run(&waiting, "INSERT INTO t VALUES('waited')");
+    for _ in 0..3 {
+        let error = db.query("INSERT INTO t VALUES('second')", None).unwrap_err();
+        assert_eq!(error.code(), codes::TRANSACTION_EXPIRED, "{error:?}");
+    }
+    assert_eq!(db.query("COMMIT", None).unwrap_err().code(), codes::TRANSACTION_EXPIRED);
+    run(&db, "ROLLBACK");
+    assert_eq!(number(&db, "SELECT count(*) FROM t"), 1);
+    // The connection goes on as before.
+    run(&db, "BEGIN");
+    run(&db, "INSERT INTO t VALUES('again')");
+    run(&db, "COMMIT");
+    assert_eq!(number(&waiting, "SELECT count(*) FROM t"), 2);
+
+    let (_, baton) = server.raw(None, &["BEGIN IMMEDIATE", "INSERT INTO t VALUES('plain first')"]);
+    run(&waiting, "INSERT INTO t VALUES('waited')");
+    let (told, baton) = server.raw(baton, &["INSERT INTO t VALUES('plain second')"]);
+    assert!(told.contains("TRANSACTION_TIMEOUT"), "{told}");
+    server.raw(baton, &["INSERT INTO t VALUES('plain third')"]);
+    assert_eq!(number(&waiting, "SELECT count(*) FROM t WHERE a LIKE 'plain%'"), 1, "half of it is there");
+}
+
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
+    let mut server = Sqld::primary();
+    run(&server.open(""), "CREATE TABLE t(a INTEGER PRIMARY KEY)");
+    let (mut acknowledged, mut unknown, mut next) = (Vec::new(), Vec::new(), 0);
+    for round in 0..count("KILLS", 50) {
+        let db = server.open("&statement_timeout=5s");
+        let killed = AtomicBool::new(false);
+        let (mut more_acknowledged, mut more_unknown) = (Vec::new(), Vec::new());
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut in_transaction = Vec::new();
+                loop {
+                    next += 1;
+                    // Every other ten in a transaction of three.
+                    let group = if next % 20 < 10 { 1 } else { 3 };
+                    let result = (|| {
+                        if group > 1 {
+                            db.query("BEGIN IMMEDIATE", None)?;
+                        }
+                        in_transaction = (0..group).map(|place| next * 10 + place).collect();
+                        for value in &in_transaction {
+                            db.query("INSERT INTO t VALUES(?)", Some(one(Cell::Int(*value)).table()))?;
+                        }
+                        if group > 1 { db.query("COMMIT", None).map(|_| ()) } else { Ok(()) }
+                    })();
+                    match result {
+                        Ok(()) => more_acknowledged.append(&mut in_transaction),
+                        Err(error) => {
+                            assert!(killed.load(Ordering::SeqCst), "before the kill: {error:?}");
+                            if error.code() == codes::COMMIT_UNKNOWN {
+                                more_unknown.append(&mut in_transaction);
+                            }
+                            return;
+                        }
+                    }
+                }
+            });
+            thread::sleep(Duration::from_millis(200 + (round as u64 * 37) % 150));
+            killed.store(true, Ordering::SeqCst);
+            server.kill();
+            writer.join().unwrap();
+        });
+        assert!(!more_acknowledged.is_empty(), "round {round} wrote nothing");
+        acknowledged.append(&mut more_acknowledged);
+        unknown.append(&mut more_unknown);
+        server.start();
+        let rows = run(&server.open(""), "SELECT a FROM t");
+        let table = rows.table();
+        let there: std::collections::HashSet<i64> = (0..table.rows())
+            .map(|row| match table.cell(row, 0) {
+                Cell::Int(value) => value,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let lost: Vec<_> = acknowledged.iter().filter(|value| !there.contains(value)).collect();
+        assert!(lost.is_empty(), "round {round}: {} acknowledged rows are gone: {lost:?}", lost.len());
+        let known: std::collections::HashSet<_> = acknowledged.iter().chain(&unknown).copied().collect();
+        let extra: Vec<_> = there.iter().filter(|value| !known.contains(value)).collect();
+        assert!(extra.is_empty(), "round {round}: rows of refused writes are there: {extra:?}");
+    }
+    eprintln!("{} acknowledged rows, {} of unknown outcome, none lost", acknowledged.len(), unknown.len());
+}
+
+/// A replica sees a write a little later. The number of the write makes it wait for it.
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn a_replica_shows_one_s_own_writes() {
+    let primary = Sqld::primary();
+    let replica = Sqld::replica_of(&primary);
+    let db = replica.open("");
+    run(&db, "CREATE TABLE t(a INTEGER PRIMARY KEY)");
+    let reads = count("READS", 1000);
+    let mut value = 0;
+    let mut is_stale = |forgetting: bool| {
+        value += 1;
+        db.query("INSERT INTO t VALUES(?)", Some(one(Cell::Int(value)).table())).unwrap();
+        if forgetting {
+            db.forget_replication_index();
+        }
+        let rows = db.query("SELECT a FROM t WHERE a = ?", Some(one(Cell::Int(value)).table())).unwrap();
+        rows.table().rows() == 0
+    };
+    assert_eq!((0..reads).filter(|_| is_stale(false)).count(), 0);
+    // Without it some are: how many depends on the machine, so as many are asked as it takes.
+    let asked = (1..=50 * reads).find(|_| is_stale(true));
+    eprintln!("{reads} reads of own writes, none stale; without the number read {asked:?} was");
+    assert!(asked.is_some(), "without the number none was stale either: this test shows nothing");
+}
+
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn a_server_that_is_gone_and_comes_back_is_told_and_found_again() {
+    let mut server = Sqld::primary();
+    let db = server.open("");
+    run(&db, "CREATE TABLE t(a)");
+    server.kill();
+    let error = db.query("SELECT 1", None).unwrap_err();
+    assert_eq!(error.code(), codes::REMOTE, "{error:?}");
+    assert!(error.hint().contains("is the server running"), "{error:?}");
+    server.start();
+    run(&db, "INSERT INTO t VALUES(1)");
+    assert_eq!(number(&db, "SELECT count(*) FROM t"), 1);
+}
