@@ -4,6 +4,7 @@ const { isDate, isProxy } = require('node:util').types;
 const { I, F, bytes, native, field, status, tag, layout } = require('./buffer');
 const { requireThere, hold, requireHeld } = require('./bytes');
 const { append, elements, put } = require('./own-properties');
+const { isBun } = require('./runtime');
 
 const { FIRST_PARAMETER, PARAMETERS, TEXT, TEXT_BYTES } = layout;
 const { NULL, INT, LATIN, WIDE, EXTRA, NARROW } = tag;
@@ -15,13 +16,13 @@ const SHORT = 40;
 /** The native side measures longer strings instead of reserving for the worst case. */
 const MEASURED = 1 << 16;
 /** V8 13 (Node 24) takes up to twenty times as long to encode a long text as to hand over its characters. */
-const SLOW_UTF8 = typeof Bun === 'undefined' && /^13\./.test(process.versions.v8);
+const SLOW_UTF8 = !isBun && /^13\./.test(process.versions.v8);
 const LONG = 128;
 /** V8 compiles it to nothing for a string that it holds as Latin-1: that asks which it is in no time. */
 const BEYOND_LATIN = /[\u0100-\uffff]/;
 // Its own: nobody else's code may run between two parameters.
-Object.defineProperty(BEYOND_LATIN, 'exec', { value: RegExp.prototype.exec });
-Object.defineProperty(BEYOND_LATIN, 'test', { value: RegExp.prototype.test });
+Object.defineProperty(BEYOND_LATIN, 'exec', { __proto__: null, value: RegExp.prototype.exec });
+Object.defineProperty(BEYOND_LATIN, 'test', { __proto__: null, value: RegExp.prototype.test });
 /** A longer one is better not held three times. */
 const LONGEST = 1 << 24;
 /** Calls with one plain object before its reader is generated. */

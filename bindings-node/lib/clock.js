@@ -2,12 +2,14 @@
 // Time that nobody else turns. Runners of tests put timers, immediates and clocks of their own in the place of the real
 // ones, even before this is loaded, and those stand still: what waits for a lock or for the next turn must not.
 
+const { isBun, isDeno } = require('./runtime');
+
 /** Milliseconds since the process began: no library of fake timers stands in for this one. */
 const uptime = process.uptime.bind(process);
 exports.now = () => 1000 * uptime();
 
 /** The other runtimes do not wait there, or only in whole milliseconds. */
-const inNode = process.versions.bun === undefined && globalThis.Deno === undefined && typeof Atomics.waitAsync === 'function';
+const inNode = !isBun && !isDeno && typeof Atomics.waitAsync === 'function';
 const { setTimeout, clearTimeout, setImmediate } = globalThis;
 const { waitAsync, notify } = Atomics;
 const { MessageChannel } = require('node:worker_threads');

@@ -93,4 +93,4 @@ function load() {
 module.exports = load();
 
 // Bun finalizes nothing when it, or a worker, ends.
-if (process.versions.bun !== undefined) module.exports.closeWithEnvironment();
+if (require('./runtime').isBun) module.exports.closeWithEnvironment();

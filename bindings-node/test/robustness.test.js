@@ -99,3 +99,21 @@ test('Bun loads the module', () => {
 	assert.strictEqual(status, 0, stderr);
 	assert.strictEqual(stdout.trim(), '[{"a":2,"b":"x"}]');
 });
+
+for (const [name, runtime] of [['Node', process.execPath], ['Bun', runtimes.bun]]) {
+	test(`${name}: loaded twice in one thread, with a property that makes every object look like Bun's, it ends as ever`, () => {
+		const program = `
+			Object.defineProperty(Object.prototype, 'bun', { value: '1', configurable: true });
+			for (let n = 0; n < 2; n++) {
+				for (const file of Object.keys(require.cache)) if (file.startsWith(${module_})) delete require.cache[file];
+				const D = require(${module_});
+				new D(':memory:').exec('CREATE TABLE t(a)');
+				// What Bun's environments are asked for, several times.
+				const native = require(${JSON.stringify(path.join(__dirname, '..', 'lib', 'native.js'))});
+				for (let m = 0; m < 2; m++) native.closeWithEnvironment();
+			}
+			console.log('ended');`;
+		const { status, signal, stdout, stderr } = spawnSync(runtime, ['-e', program], { encoding: 'utf8' });
+		assert.deepStrictEqual([status, signal, stdout], [0, null, 'ended\n'], stderr);
+	});
+}

@@ -19,6 +19,6 @@ module.exports = (Database, core, door) => {
 
 function hidden(target, members) {
 	const descriptors = Object.getOwnPropertyDescriptors(members);
-	for (const descriptor of Object.values(descriptors)) descriptor.enumerable = false;
+	for (const descriptor of Object.values(descriptors)) Object.setPrototypeOf(descriptor, null).enumerable = false;
 	Object.defineProperties(target, descriptors);
 }

@@ -34,6 +34,8 @@ pub(crate) struct Environment<Owner> {
     pub(super) extras: sys::napi_ref,
     /// The function that takes groups of texts; null until there is one.
     pub(super) receiver: Cell<sys::napi_ref>,
+    /// Whether what is open is closed with it, for which the runtime has been asked.
+    pub(crate) closes_with_it: Cell<bool>,
     slots: RefCell<Vec<Option<Slot<Owner>>>>,
     free: RefCell<Vec<usize>>,
     next_generation: Cell<i32>,
@@ -101,6 +103,7 @@ pub(crate) unsafe fn create<Owner>(env: sys::napi_env, exports: sys::napi_value)
             buffer: Buffer::new(memory.cast()),
             extras,
             receiver: Cell::new(ptr::null_mut()),
+            closes_with_it: Cell::new(false),
             slots: RefCell::default(),
             free: RefCell::default(),
             next_generation: Cell::new(0),

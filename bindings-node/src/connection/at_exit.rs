@@ -54,8 +54,12 @@ native_exports! {
 
 /// `()`: closes what this environment leaves open when it ends. For Bun, which finalizes nothing then.
 unsafe fn close_with_environment(call: &Call) -> Option<sys::napi_value> {
-    // SAFETY: a static function, which takes no argument.
-    unsafe { sys::napi_add_env_cleanup_hook(call.env, Some(end_environment), std::ptr::null_mut()) };
+    // Node aborts when the same hook with the same argument comes again; a thread that has loaded the module twice has
+    // two environments.
+    if !call.environment().closes_with_it.replace(true) {
+        // SAFETY: a static function, which does not use its argument.
+        unsafe { sys::napi_add_env_cleanup_hook(call.env, Some(end_environment), call.env.cast()) };
+    }
     None
 }
 
