@@ -26,7 +26,7 @@ use crate::types::{keel_db, keel_error, keel_options, keel_rows};
 /// server: keel_exec, keel_exec_atomic, keel_query, keel_begin, keel_commit, keel_rollback, keel_close and keel_release
 /// work on it, with KEEL_E_REMOTE, KEEL_E_TRANSACTION_EXPIRED and KEEL_E_COMMIT_UNKNOWN beside SQLite's codes. The other
 /// calls on it return KEEL_E_REMOTE_UNSUPPORTED, or what means nothing. There a statement takes one row of parameters
-/// (else KEEL_E_ARGUMENT), and all its rows come in one batch.
+/// while a transaction is open (else KEEL_E_ARGUMENT), and all its rows come in one batch.
 ///
 /// Returns the KEEL_E_ codes of URLs and settings (KEEL_E_EMPTY_URL to KEEL_E_NEEDS_UNSAFE, KEEL_E_PATH_NOT_ALLOWED),
 /// those of the file (KEEL_E_FILE_NOT_WRITABLE to KEEL_E_SECOND_SQLITE, KEEL_E_NOT_A_FILE, KEEL_E_IO),

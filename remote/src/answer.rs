@@ -1,6 +1,6 @@
 //! What an answer says of a statement, and what the lack of one leaves open.
 
-use litekeel_core::packed::Packed;
+use litekeel_core::packed::{Encoder, Packed};
 use litekeel_core::{Error, Result, codes, sqlite};
 use serde_json::Value;
 
@@ -64,4 +64,35 @@ pub(crate) fn step(answer: &Value) -> Result<(Outcome, Option<u64>)> {
         }
     };
     Ok((outcome, index))
+}
+
+/// Of an answer to a write that came and says nothing.
+pub(crate) fn unread(error: Error) -> Error {
+    if error.code() != codes::REMOTE {
+        return error;
+    }
+    unknown(Failure { error, nothing_done: false, retryable: false })
+}
+
+/// A write that was carried out and whose rows cannot be taken.
+pub(crate) fn committed(error: Error) -> Error {
+    Error::new(
+        codes::COMMIT_UNKNOWN,
+        format!("the statement was run, and its rows cannot be read: {}", error.message()),
+    )
+}
+
+/// The rows of one statement that ran several times, as one table.
+pub(crate) fn joined(results: &[Packed]) -> Packed {
+    let first = results[0].table();
+    let mut out = Encoder::new((0..first.columns()).map(|column| first.name(column)));
+    for result in results {
+        let table = result.table();
+        for row in 0..table.rows() {
+            (0..table.columns().min(first.columns())).for_each(|column| out.push(table.cell(row, column)));
+        }
+        out.changes += table.changes();
+        out.last_rowid = table.last_rowid();
+    }
+    out.finish()
 }

@@ -11,7 +11,7 @@ use litekeel_core::packed::{Packed, Table};
 use litekeel_core::{Error, Result, codes};
 use serde_json::Value;
 
-use crate::answer::{Outcome, first, step, uncommitted, unknown};
+use crate::answer::{Outcome, committed, first, joined, step, uncommitted, unknown, unread};
 use crate::keyword::{Effect, effect};
 use crate::script;
 use crate::transport::{Failure, Transport};
@@ -49,6 +49,9 @@ struct Stream {
     baton: String,
     base: Option<String>,
 }
+
+/// A statement's text, and a row of a table of parameters.
+type Step<'a> = (&'a str, Option<(Table<'a>, usize)>);
 
 /// Runs only while the transaction is the stream's.
 const ALIVE: &str = r#"{"type":"not","cond":{"type":"is_autocommit"}}"#;
@@ -101,7 +104,8 @@ impl Remote {
         self.state().index = None;
     }
 
-    /// Runs one statement with at most one row of parameters, and returns all its rows.
+    /// Runs one statement, and returns all its rows. With several rows of parameters it runs once for each, in one request
+    /// and one transaction: all of them or none. While a transaction is open it takes one row.
     ///
     /// # Errors
     /// SQLite's; `KEEL_TRANSACTION_EXPIRED` when the server has taken the transaction away, and for everything but ROLLBACK
@@ -118,8 +122,8 @@ impl Remote {
             state.poison = None;
             return wire::rows(&serde_json::json!({"cols": [], "rows": []}));
         }
-        if parameters.is_some_and(|table| table.rows() > 1) {
-            return Err(Error::new(codes::ARGUMENT, "one row of parameters is sent at a time; a batch takes more"));
+        if let Some(table) = parameters.filter(|table| table.rows() > 1) {
+            return self.each_row(&mut state, sql, table, effect);
         }
         let parameters = parameters.filter(|table| table.rows() == 1).map(|table| (table, 0));
         let mut statement = String::new();
@@ -165,25 +169,49 @@ impl Remote {
         if state.stream.is_some() || state.poison.is_some() {
             return Err(Error::new(codes::IN_TRANSACTION, "a batch is a transaction of its own, and one is open"));
         }
-        if let Some(ending) = statements
-            .iter()
-            .find(|statement| matches!(effect(statement.sql), Effect::Begins | Effect::Commits | Effect::RollsBack))
-        {
-            return Err(Error::new(codes::ARGUMENT, "a batch has no BEGIN, COMMIT or ROLLBACK of its own")
-                .with_hint(format!("leave {:?} out", ending.sql.chars().take(40).collect::<String>())));
-        }
         if statements.iter().any(|statement| statement.parameters.is_some_and(|table| table.rows() > 1)) {
             return Err(Error::new(codes::ARGUMENT, "a statement of a batch has several rows of parameters")
                 .with_hint("add the statement once for each row"));
         }
-        let last = statements.len();
-        let mut body = String::from(
-            r#"{"baton":null,"requests":[{"type":"batch","batch":{"steps":[{"stmt":{"sql":"BEGIN IMMEDIATE"}}"#,
-        );
-        for (number, statement) in statements.iter().enumerate() {
+        let row = |table: Option<Table<'_>>| table.is_some_and(|table| table.rows() > 0);
+        let steps: Vec<_> = statements
+            .iter()
+            .map(|Statement { sql, parameters }| {
+                (*sql, parameters.filter(|_| row(*parameters)).map(|table| (table, 0)))
+            })
+            .collect();
+        self.together(&mut state, "BEGIN IMMEDIATE", &steps)
+    }
+
+    /// One statement for each row of its parameters.
+    fn each_row(&self, state: &mut State, sql: &str, table: Table<'_>, effect: Effect) -> Result<Packed> {
+        if state.stream.is_some() {
+            return Err(Error::new(
+                codes::ARGUMENT,
+                "in a transaction at a server a statement takes one row of parameters",
+            )
+            .with_hint("run it once for each row, or outside the transaction"));
+        }
+        let steps: Vec<_> = (0..table.rows()).map(|row| (sql, Some((table, row)))).collect();
+        let begin = if effect == Effect::Reads { "BEGIN" } else { "BEGIN IMMEDIATE" };
+        self.together(state, begin, &steps).map(|results| joined(&results))
+    }
+
+    /// The steps between a BEGIN and a COMMIT, each on the condition that the one before it succeeded.
+    fn together(&self, state: &mut State, begin: &str, steps: &[Step<'_>]) -> Result<Vec<Packed>> {
+        if let Some((ending, _)) =
+            steps.iter().find(|(sql, _)| matches!(effect(sql), Effect::Begins | Effect::Commits | Effect::RollsBack))
+        {
+            return Err(Error::new(codes::ARGUMENT, "a batch has no BEGIN, COMMIT or ROLLBACK of its own")
+                .with_hint(format!("leave {:?} out", ending.chars().take(40).collect::<String>())));
+        }
+        let last = steps.len();
+        let mut body = String::from(r#"{"baton":null,"requests":[{"type":"batch","batch":{"steps":[{"stmt":"#);
+        wire::push_statement(begin, None, state.index, &mut body)?;
+        body.push('}');
+        for (number, (sql, parameters)) in steps.iter().enumerate() {
             body.push_str(&format!(r#",{{"condition":{{"type":"ok","step":{number}}},"stmt":"#));
-            let parameters = statement.parameters.filter(|table| table.rows() > 0).map(|table| (table, 0));
-            wire::push_statement(statement.sql, parameters, None, &mut body)?;
+            wire::push_statement(sql, *parameters, state.index, &mut body)?;
             body.push('}');
         }
         let commit = last + 1;
@@ -191,7 +219,7 @@ impl Remote {
             r#",{{"condition":{{"type":"ok","step":{last}}},"stmt":{{"sql":"COMMIT"}}}},{{"condition":{{"type":"not","cond":{{"type":"ok","step":{commit}}}}},"stmt":{{"sql":"ROLLBACK"}}}}]}}}},{CLOSE}]}}"#
         ));
         let answer = self.transport.pipeline(None, &body).map_err(unknown)?;
-        let result = first(&answer).map_err(|error| self.transport.shown(error))?;
+        let result = first(&answer).map_err(|error| self.transport.shown(unread(error)))?;
         let result = &result["result"];
         state.index = state.index.max(wire::index(&result["replication_index"]));
         for number in 0..=commit {
@@ -200,9 +228,9 @@ impl Remote {
             }
         }
         if result["step_results"][commit].is_null() {
-            return Err(wire::not_an_answer("a batch that was neither committed nor failed"));
+            return Err(unread(wire::not_an_answer("a batch that was neither committed nor failed")));
         }
-        (1..=last).map(|number| wire::rows(&result["step_results"][number])).collect()
+        (1..=last).map(|number| wire::rows(&result["step_results"][number]).map_err(committed)).collect()
     }
 
     /// One statement on a stream of its own.
@@ -215,10 +243,11 @@ impl Remote {
         let answer =
             answer.map_err(|failure| if effect == Effect::Reads { failure.error } else { unknown(failure) })?;
         let response = first(&answer)
-            .map_err(|error| self.transport.shown(if effect == Effect::Reads { uncommitted(error) } else { error }))?;
+            .map_err(|error| if effect == Effect::Reads { uncommitted(error) } else { unread(error) })
+            .map_err(|error| self.transport.shown(error))?;
         let result = &response["result"];
         state.index = state.index.max(wire::index(&result["replication_index"]));
-        wire::rows(result)
+        wire::rows(result).map_err(|error| if effect == Effect::Reads { error } else { committed(error) })
     }
 
     fn begin(&self, state: &mut State, statement: &str) -> Result<Packed> {

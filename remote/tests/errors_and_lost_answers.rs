@@ -95,6 +95,28 @@ fn an_answer_that_was_cut_short_is_none() {
     }
 }
 
+/// An answer that comes and cannot be read leaves a write as open as one that does not come; a read is only failed.
+#[test]
+fn an_answer_that_cannot_be_read_does_not_say_that_a_write_failed() {
+    let infinity = ok(r#"{"cols":[{"name":"r"}],"rows":[[{"type":"float","value":null}]]}"#);
+    let strange = Reply::Json(200, r#"{"baton":null,"results":[{"type":"strange"}]}"#.into());
+    let no_rows = ok(r#"{"cols":[]}"#);
+    for (reply, read) in
+        [(infinity, sqlite::SQLITE_MISMATCH), (strange.clone(), codes::REMOTE), (no_rows, codes::REMOTE)]
+    {
+        let server = server(vec![reply.clone(), reply]);
+        let db = open(&server, "");
+        let error = db.query("INSERT INTO t VALUES(1) RETURNING r", None).unwrap_err();
+        assert_eq!(error.code(), codes::COMMIT_UNKNOWN, "{error:?}");
+        assert_eq!(db.query("SELECT r FROM t", None).unwrap_err().code(), read);
+    }
+    for reply in [strange, ok(r#"{"step_results":[null,null,null],"step_errors":[null,null,null]}"#)] {
+        let server = server(vec![reply]);
+        let statements = [Statement { sql: "INSERT INTO t VALUES(1)", parameters: None }];
+        assert_eq!(open(&server, "").batch(&statements).unwrap_err().code(), codes::COMMIT_UNKNOWN);
+    }
+}
+
 #[test]
 fn a_commit_whose_answer_cannot_be_read_is_unknown() {
     let answer = Reply::Json(200, r#"{"baton":null,"results":[{"type":"strange"}]}"#.into());

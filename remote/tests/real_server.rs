@@ -178,6 +178,25 @@ fn a_batch_is_all_or_nothing() {
         ])
         .unwrap();
     assert_eq!((rows.len(), rows[2].table().cell(0, 0)), (3, Cell::Int(3)));
+    // One statement for each row of parameters is such a batch, too.
+    let numbers = |values: &[i64]| {
+        let mut parameters = Encoder::new([&b"1"[..]]);
+        values.iter().for_each(|value| parameters.push(Cell::Int(*value)));
+        parameters.finish()
+    };
+    let rows = db.query("INSERT INTO t VALUES(?) RETURNING a", Some(numbers(&[5, 4]).table())).unwrap();
+    let table = rows.table();
+    assert_eq!((table.rows(), table.cell(0, 0), table.cell(1, 0)), (2, Cell::Int(5), Cell::Int(4)));
+    assert_eq!((table.changes(), names(&rows)), (2, vec!["a".to_owned()]));
+    assert_eq!(db.query("INSERT INTO t VALUES(?)", Some(numbers(&[6, 5]).table())).unwrap_err().code() & 0xff, 19);
+    let found = db.query("SELECT a FROM t WHERE a = ?", Some(numbers(&[6, 5, 4]).table())).unwrap();
+    assert_eq!(found.table().rows(), 2);
+    assert_eq!(db.query("DELETE FROM t WHERE a = ?", Some(numbers(&[5, 4]).table())).unwrap().table().changes(), 2);
+    run(&db, "BEGIN");
+    let refused = db.query("INSERT INTO t VALUES(?)", Some(numbers(&[7, 8]).table())).unwrap_err();
+    assert_eq!(refused.code(), codes::ARGUMENT);
+    run(&db, "INSERT INTO t VALUES(9)");
+    run(&db, "ROLLBACK");
     for (bad, code) in [
         ("INSERT INTO t VALUES(1)", sqlite::SQLITE_CONSTRAINT),
         ("SELEC", sqlite::SQLITE_ERROR),
