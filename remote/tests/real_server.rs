@@ -4,9 +4,9 @@
 
 mod sqld;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use litekeel_core::packed::{Cell, Encoder, Packed};
 use litekeel_core::{codes, sqlite};
@@ -247,8 +247,8 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
     run(&server.open(""), "CREATE TABLE t(a INTEGER PRIMARY KEY)");
     let (mut acknowledged, mut unknown, mut next) = (Vec::new(), Vec::new(), 0);
     for round in 0..count("KILLS", 50) {
-        let db = server.open("&statement_timeout=5s");
-        let killed = AtomicBool::new(false);
+        let db = server.open("");
+        let (killed, written) = (AtomicBool::new(false), AtomicUsize::new(0));
         let (mut more_acknowledged, mut more_unknown) = (Vec::new(), Vec::new());
         thread::scope(|scope| {
             let writer = scope.spawn(|| {
@@ -268,7 +268,10 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
                         if group > 1 { db.query("COMMIT", None).map(|_| ()) } else { Ok(()) }
                     })();
                     match result {
-                        Ok(()) => more_acknowledged.append(&mut in_transaction),
+                        Ok(()) => {
+                            more_acknowledged.append(&mut in_transaction);
+                            written.fetch_add(1, Ordering::SeqCst);
+                        }
                         Err(error) => {
                             assert!(killed.load(Ordering::SeqCst), "before the kill: {error:?}");
                             if error.code() == codes::COMMIT_UNKNOWN {
@@ -279,7 +282,11 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
                     }
                 }
             });
-            thread::sleep(Duration::from_millis(200 + (round as u64 * 37) % 150));
+            // By what was written, not by the clock: a loaded machine may write nothing for a while.
+            let until = Instant::now() + Duration::from_secs(60);
+            while written.load(Ordering::SeqCst) < 5 + round * 7 % 40 && Instant::now() < until {
+                thread::sleep(Duration::from_millis(1));
+            }
             killed.store(true, Ordering::SeqCst);
             server.kill();
             writer.join().unwrap();
