@@ -11,7 +11,7 @@ const WORDS = {
 };
 const SWITCHES = new Set([
 	'foreign_keys', 'recursive_triggers', 'query_only', 'immutable', 'defensive', 'trusted_schema', 'dqs', 'mkdir',
-	'persist_wal', 'share', 'nolock', 'psow', 'unsafe', 'hard_links',
+	'persist_wal', 'share', 'nolock', 'psow', 'unsafe', 'hard_links', 'fullfsync',
 ]);
 
 /** `normal`, `on`; a value that has no word stays as it is. */

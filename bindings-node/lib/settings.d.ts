@@ -15,6 +15,8 @@ export interface Settings {
 	journalMode?: 'wal' | 'delete' | 'truncate' | 'persist' | 'memory' | 'off' | undefined;
 	/** how often SQLite waits for the disk (0…3 are the same four). Default: normal. */
 	synchronous?: 'off' | 'normal' | 'full' | 'extra' | 0 | 1 | 2 | 3 | undefined;
+	/** macOS: each wait for the disk empties the drive's cache too (F_FULLFSYNC); on by default there. Other systems have no such call: there it changes nothing, as the report says. */
+	fullfsync?: Switch | undefined;
 	/** enforce foreign keys. Default: on. */
 	foreignKeys?: Switch | undefined;
 	/** let triggers fire triggers. */
@@ -103,6 +105,7 @@ export interface ReportedSettings {
 	readonly busy: 'fair' | 'sqlite' | '';
 	readonly journal_mode: 'wal' | 'delete' | 'truncate' | 'persist' | 'memory' | 'off' | '';
 	readonly synchronous: 'off' | 'normal' | 'full' | 'extra' | '';
+	readonly fullfsync: 'on' | 'off' | '';
 	readonly foreign_keys: 'on' | 'off' | '';
 	readonly recursive_triggers: 'on' | 'off' | '';
 	readonly query_only: 'on' | 'off' | '';

@@ -57,6 +57,24 @@ fn what_only_a_new_database_takes_is_effective_there_and_refused_later() {
 }
 
 #[test]
+fn a_full_fsync_reads_back_and_says_where_it_does_nothing() {
+    let dir = Dir::new();
+    let apple = cfg!(target_vendor = "apple");
+    for (query, value, says) in
+        [("", if apple { "1" } else { "0" }, false), ("?fullfsync=off", "0", false), ("?fullfsync=on", "1", !apple)]
+    {
+        let db = open(&dir.url(&format!("a.db{query}"))).unwrap();
+        assert_eq!(get(&db, "PRAGMA fullfsync"), value, "{query}");
+        let row = db.report().row("fullfsync").unwrap().clone();
+        assert_eq!(row.value, value, "{query}");
+        assert_eq!(row.note.contains("no F_FULLFSYNC"), says, "{query}: {}", row.note);
+        db.close().unwrap();
+    }
+    let error = open(&dir.url("a.db?fullfsync=barrier")).unwrap_err();
+    assert_eq!(error.code(), codes::INVALID_VALUE, "{error}");
+}
+
+#[test]
 fn dangerous_sql_is_off() {
     let dir = Dir::new();
     let db = open(&dir.url("a.db")).unwrap();

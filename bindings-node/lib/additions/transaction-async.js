@@ -74,7 +74,7 @@ function stuck(waited) {
 
 /** The settings by which the same statement does something else. */
 const MANNER = [
-	'synchronous', 'foreign_keys', 'recursive_triggers', 'query_only', 'secure_delete', 'defensive', 'trusted_schema', 'dqs', 'attach', 'vfs', 'unsafe',
+	'synchronous', 'fullfsync', 'foreign_keys', 'recursive_triggers', 'query_only', 'secure_delete', 'defensive', 'trusted_schema', 'dqs', 'attach', 'vfs', 'unsafe',
 ];
 
 /** What a transaction of a connection is about: the file, whether it locks that for writing, and how it was opened. */

@@ -93,7 +93,7 @@ pub(super) fn tune(opening: &Opening, settings: &Settings, prepared: &Prepared) 
             set(opening, settings, row.id, "pragma")?;
         }
     }
-    if cfg!(target_os = "macos") {
+    if cfg!(target_os = "macos") && settings.get(Id::FullFsync).is_none() {
         opening.run("PRAGMA fullfsync=1".to_owned(), "pragma")?;
     }
     // SAFETY: the handle is open and nobody else has it yet.

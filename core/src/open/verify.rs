@@ -54,6 +54,9 @@ pub(crate) fn verify(
                         Some(_) => {}
                     }
                 }
+                if row.id == Id::FullFsync && settings.bool(row.id) && !cfg!(target_vendor = "apple") {
+                    line.note = "changes nothing: this system has no F_FULLFSYNC".to_owned();
+                }
             }
             Step::Busy if row.id == Id::BusyTimeout => {
                 line.value = match opening.busy_timeout() {

@@ -118,6 +118,7 @@ settings! {
     Busy "busy" Kind::Word(words::BusyWaiting::WORDS), "fair", Busy, "how to wait for a lock: fair (short, constant sleeps; first come, first served) or sqlite (its growing sleeps; more throughput when saturated)";
     JournalMode "journal_mode" Kind::Word(words::JournalMode::WORDS), "", Pragma, "the journal; memory and off need unsafe=1";
     Synchronous "synchronous" Kind::Word(words::Synchronous::WORDS), "", Pragma, "how often SQLite waits for the disk (0…3 are the same four)";
+    FullFsync "fullfsync" Kind::Bool, "", Pragma, "macOS: each wait for the disk empties the drive's cache too (F_FULLFSYNC); on by default there. Other systems have no such call: there it changes nothing, as the report says";
     ForeignKeys "foreign_keys" Kind::Bool, "", Pragma, "enforce foreign keys";
     RecursiveTriggers "recursive_triggers" Kind::Bool, "", Pragma, "let triggers fire triggers";
     QueryOnly "query_only" Kind::Bool, "", Pragma, "refuse writes on this connection";
