@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::replication::protected;
 use crate::sqlite;
 use crate::sqlite::handle;
-use crate::vfs::content;
+use crate::vfs::content::{self, Look};
 pub use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_checks::{database_file, locks, strangers, wal_file};
 use crate::vfs::file_monitor::FileMonitor;
@@ -84,7 +84,7 @@ impl Connection {
             }
         };
         // SAFETY: the guard keeps the connection open and to this thread.
-        let (file, content) = (database_file(watch), unsafe { content::look(watch) });
+        let (file, content) = (database_file(watch), unsafe { content::look(watch, Look::Thorough) });
         let (file, file_note) = match (file, content) {
             (Verdict::Good, Verdict::Unknown) => (
                 Verdict::Unknown,

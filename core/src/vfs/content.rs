@@ -3,18 +3,22 @@
 //!
 //! In WAL mode the file only changes by a checkpoint, and the WAL-index tells of each. A file that changed without one, or
 //! that is shorter than what is in it for certain, has been written by something else. What the file is like is noted at the
-//! first read and after each checkpoint of ours; after one of another process it can only be noted at the next look.
+//! first read and after each checkpoint of ours; after one of another process, what the log says was moved has to be there.
 
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::known_pages::{KnownPages, frame_of};
 use crate::vfs::set_aside::borrowed;
 use crate::vfs::wal_index::{FRAME_HEADER, LOG_HEADER, WalIndex};
 
 /// What a database file begins with: its size, its change counter, the version of its schema.
 const HEADER: usize = 100;
+/// Where it says by which means it is read and written, and the value for a WAL.
+const VERSIONS: std::ops::Range<usize> = 18..20;
+const WAL: [u8; 2] = [2, 2];
 
 /// So many frames are looked at before a checkpoint.
 const SAMPLES: usize = 32;
@@ -23,46 +27,120 @@ const SAMPLES: usize = 32;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Content {
     index: WalIndex,
-    written: (u64, i64, i64),
+    written: Written,
     header: Vec<u8>,
+    pages: KnownPages,
+}
+
+/// The size of a file, and when its bytes and its attributes were changed.
+type Written = (u64, i64, i64, i64, i64);
+
+/// How closely the file is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// What `fstat` tells; into the file where that is not what it was.
+    Glance,
+    /// Into the file as well: two changes may lie within the same tick of the kernel's clock.
+    Thorough,
 }
 
 /// Compares the database file with what the WAL-index says of it. Unknown: it was touched, or overwritten by something that
-/// begins alike.
+/// is alike wherever it is looked at.
 ///
 /// # Safety
 /// As for [`FileMonitor::index`].
-pub(crate) unsafe fn look(watch: &FileMonitor) -> Verdict {
+pub(crate) unsafe fn look(watch: &FileMonitor, how: Look) -> Verdict {
     let Some(file) = watch.descriptor().map(borrowed) else { return Verdict::Good };
     // SAFETY: the caller's promise.
     let index = || unsafe { watch.index() }.map(|index| WalIndex { marks: Default::default(), ..index });
     let Some(before) = index() else { return Verdict::Good };
-    // A checkpoint of another process may be at work.
-    if before.attempted > before.backfilled {
-        return Verdict::Good;
-    }
     let mut last = watch.file.content();
     // A commit moves the index and leaves the file alone: what was seen before it counts.
     let known = last.as_ref().filter(|known| known.index.is_of_the_same_file(&before));
     let Some(written) = written(&file) else { return Verdict::Good };
-    let header = if known.is_some_and(|known| known.written == written) { None } else { header(&file) };
+    if how == Look::Glance && known.is_some_and(|known| known.written == written) {
+        return Verdict::Good;
+    }
+    let Some(header) = header(&file) else { return Verdict::Good };
+    // SAFETY: the caller's promise.
+    let versions =
+        |number: u32, is: &mut dyn FnMut(&[u8]) -> bool| unsafe { is_being_moved(watch, &before, number, is) };
+    let (verdict, pages) = match known {
+        Some(known) => {
+            let begins_alike = known.header == header || versions(1, &mut |page| page.starts_with(&header));
+            let verdict = if !begins_alike || !known.pages.are_in(&file, before.pages, versions) {
+                Verdict::Bad
+            } else if known.written == written || before.is_being_moved() {
+                Verdict::Good
+            } else {
+                Verdict::Unknown
+            };
+            (verdict, None)
+        }
+        None => {
+            let moved = watch.wal_descriptor().and_then(|wal| KnownPages::moved(&borrowed(wal), &before));
+            let moved = moved.filter(|_| !before.is_retired());
+            match moved {
+                // All of it is there, and so is the last of each page.
+                Some(moved) if before.backfilled == before.frames => {
+                    let there = moved.are_in(&file, before.pages, |_, _| false);
+                    (if there { Verdict::Good } else { Verdict::Bad }, Some(moved))
+                }
+                Some(moved) => (Verdict::Good, Some(moved.again(&file))),
+                None => (Verdict::Good, Some(known_or_spread(last.as_ref(), &file, &before, written.0, &header))),
+            }
+        }
+    };
+    // What moved on meanwhile is looked at the next time.
     if index() != Some(before) {
         return Verdict::Good;
     }
     let all = before.backfilled == before.frames;
-    if all && written.0 < u64::from(before.pages) * u64::from(before.page_size) {
+    let short = all && written.0 < u64::from(before.pages) * u64::from(before.page_size);
+    let of_another_kind = header.get(VERSIONS).is_some_and(|versions| versions != WAL);
+    if short || of_another_kind || verdict == Verdict::Bad {
         return Verdict::Bad;
     }
-    match (known, header) {
-        (Some(_), None) => Verdict::Good,
-        (Some(known), Some(header)) if known.header != header => Verdict::Bad,
-        (Some(_), Some(_)) => Verdict::Unknown,
-        (None, Some(header)) => {
-            *last = Some(Content { index: before, written, header });
-            Verdict::Good
-        }
-        (None, None) => Verdict::Good,
+    if let Some(pages) = pages {
+        *last = Some(Content { index: before, written, header, pages });
+    } else if let Some(known) = last.as_mut() {
+        known.index = before;
     }
+    verdict
+}
+
+/// Where nothing tells what was moved last: the pages that were known before, if they are still there, else some.
+fn known_or_spread(
+    last: Option<&Content>,
+    file: &std::fs::File,
+    index: &WalIndex,
+    size: u64,
+    header: &[u8],
+) -> KnownPages {
+    let known = last.map(|known| &known.pages).filter(|known| known.are_in(file, index.pages, |_, _| false));
+    known.cloned().unwrap_or_else(|| KnownPages::spread(file, size, header))
+}
+
+/// Whether a checkpoint that is at work, or that was interrupted, may have written this page to the file: in one of the
+/// versions for which `is` answers so.
+///
+/// # Safety
+/// As for [`FileMonitor::index`].
+unsafe fn is_being_moved(
+    watch: &FileMonitor,
+    index: &WalIndex,
+    number: u32,
+    is: &mut dyn FnMut(&[u8]) -> bool,
+) -> bool {
+    if !index.is_being_moved() {
+        return false;
+    }
+    let Some(wal) = watch.wal_descriptor().map(borrowed) else { return true };
+    // SAFETY: the caller's promise.
+    let Some(frames) = (unsafe { index.frames_being_moved(watch.map(), number) }) else { return true };
+    // A larger page may have been written in part.
+    let torn = index.page_size > 4096 && !frames.is_empty();
+    torn || frames.into_iter().any(|frame| frame_of(&wal, index, frame).is_none_or(|(_, page)| is(&page)))
 }
 
 /// Notes what a checkpoint has made of the file.
@@ -73,23 +151,52 @@ pub(crate) unsafe fn note(watch: &FileMonitor) {
     let Some(file) = watch.descriptor().map(borrowed) else { return };
     // SAFETY: the caller's promise.
     let Some(index) = (unsafe { watch.index() }) else { return };
-    // One that failed has moved something of which the index does not tell: the next look finds out.
-    if index.attempted <= index.backfilled
-        && let (Some(written), Some(header)) = (written(&file), header(&file))
-    {
+    // Where the log has begun anew since, it tells no more what was moved.
+    let moved = watch.file.moved().take();
+    let mut last = watch.file.content();
+    // One that failed has moved something of which the index does not tell, and one that had nothing to move left it alone.
+    if index.is_being_moved() || last.as_ref().is_some_and(|known| known.index.is_of_the_same_file(&index)) {
+        return;
+    }
+    if let (Some(written), Some(header)) = (written(&file), header(&file)) {
+        let pages = moved.unwrap_or_else(|| known_or_spread(last.as_ref(), &file, &index, written.0, &header));
         let index = WalIndex { marks: Default::default(), ..index };
-        *watch.file.content() = Some(Content { index, written, header });
+        *last = Some(Content { index, written, header, pages });
     }
 }
 
+/// A checkpoint of this connection has moved what it was to move, and the index does not tell of it yet: notes what.
+///
+/// # Safety
+/// As for [`FileMonitor::index`]. The connection holds the checkpointer's lock.
+pub(crate) unsafe fn moved(watch: &FileMonitor) {
+    let (Some(file), Some(wal)) = (watch.descriptor().map(borrowed), watch.wal_descriptor().map(borrowed)) else {
+        return;
+    };
+    // SAFETY: the caller's promise.
+    let Some(index) = (unsafe { watch.index() }).filter(|index| index.is_being_moved()) else { return };
+    let all = index.attempted == index.frames;
+    let pages = KnownPages::moved(&wal, &WalIndex { backfilled: index.attempted, ..index });
+    *watch.file.moved() = pages.map(|pages| if all { pages } else { pages.again(&file) });
+}
+
 /// A log begins with this header, written by a connection that holds the write lock and has just found the file as it should
-/// be: what is known of the file goes on to the new log, of which nothing is in the file.
-pub(crate) fn begins_anew(watch: &FileMonitor, header: &[u8; LOG_HEADER]) {
-    if let Some(known) = watch.file.content().as_mut() {
-        let word = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
+/// be: what is known of the file goes on to the new log, of which nothing is in the file. In the index a log that follows
+/// another one has begun before its header is written, the first one begins with its first commit; `before` the header is
+/// written the former counts alone.
+///
+/// # Safety
+/// As for [`FileMonitor::index`].
+pub(crate) unsafe fn begins_anew(watch: &FileMonitor, header: &[u8; LOG_HEADER], before: bool) {
+    let word = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
+    let salts = [u32::from_ne_bytes(word(16)), u32::from_ne_bytes(word(20))];
+    // SAFETY: the caller's promise.
+    let Some(index) = (unsafe { watch.index() }).filter(|index| !before || index.salts == salts) else { return };
+    // Transactions are counted on.
+    if let Some(known) = watch.file.content().as_mut().filter(|known| known.index.change == index.change) {
         known.index.backfilled = 0;
         known.index.page_size = u32::from_be_bytes(word(8));
-        known.index.salts = [u32::from_ne_bytes(word(16)), u32::from_ne_bytes(word(20))];
+        known.index.salts = salts;
     }
 }
 
@@ -141,9 +248,9 @@ pub(crate) unsafe fn look_at_frames(watch: &FileMonitor) -> Verdict {
     if foreign && same_log { Verdict::Bad } else { Verdict::Good }
 }
 
-fn written(file: &ManuallyDrop<std::fs::File>) -> Option<(u64, i64, i64)> {
+fn written(file: &ManuallyDrop<std::fs::File>) -> Option<Written> {
     let meta = file.metadata().ok()?;
-    Some((meta.len(), meta.mtime(), meta.mtime_nsec()))
+    Some((meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()))
 }
 
 fn header(file: &ManuallyDrop<std::fs::File>) -> Option<Vec<u8>> {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::platform::file_id::FileId;
 use crate::platform::fork::{self, ForkMutex};
 use crate::vfs::content::Content;
+use crate::vfs::known_pages::KnownPages;
 use crate::vfs::replicated::Replicated;
 use crate::vfs::set_aside::{Aside, Stamp};
 use crate::vfs::wal_index::WalIndex;
@@ -27,6 +28,8 @@ pub(crate) struct FileState {
     good: Mutex<Option<Stamp>>,
     /// The database file while the WAL-index stood still.
     content: Mutex<Option<Content>>,
+    /// What the checkpoint that ends now has moved into it last.
+    moved: Mutex<Option<KnownPages>>,
     /// A connection has read it.
     read: AtomicBool,
     /// Something else than SQLite has written to the database.
@@ -78,6 +81,7 @@ impl Default for FileState {
             aside: Mutex::default(),
             good: Mutex::default(),
             content: Mutex::default(),
+            moved: Mutex::default(),
             read: AtomicBool::new(false),
             overwritten: AtomicBool::new(false),
             replaced: AtomicBool::new(false),
@@ -138,6 +142,18 @@ impl FileState {
     /// What the database file was like when it was last looked into.
     pub(crate) fn content(&self) -> MutexGuard<'_, Option<Content>> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the checkpoint that ends now has moved into it.
+    pub(crate) fn moved(&self) -> MutexGuard<'_, Option<KnownPages>> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody of this process uses the WAL any more: without one the file changes as it likes.
+    pub(crate) fn forget_content(&self) {
+        *self.content() = None;
+        *self.moved() = None;
+        self.read.store(false, Ordering::Relaxed);
     }
 
     /// Whether nobody has read it before; said once.

@@ -12,6 +12,7 @@ pub(crate) mod file_checks;
 pub(crate) mod file_monitor;
 pub(crate) mod file_state;
 pub(crate) mod hooks;
+mod known_pages;
 pub(crate) mod open_files;
 pub(crate) mod replicated;
 pub(crate) mod set_aside;

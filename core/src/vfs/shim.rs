@@ -375,7 +375,11 @@ unsafe extern "C" fn shm_unmap(file: *mut sqlite::sqlite3_file, delete: c_int) -
             }
         }
         if shim.watch.has_wal() {
-            wal_guard::let_go(&shim.watch, shim.watch.file.leave());
+            let last = shim.watch.file.leave();
+            wal_guard::let_go(&shim.watch, last);
+            if last {
+                shim.watch.file.forget_content();
+            }
         }
         shim.watch.detached();
         original!(shim, xShmUnmap(file, delete))

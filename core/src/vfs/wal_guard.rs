@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::error::codes;
 use crate::events::{self, Event};
 use crate::sqlite;
-use crate::vfs::content;
+use crate::vfs::content::{self, Look};
 use crate::vfs::file_checks::{self, LOOKS, Verdict, database_file, holds_write_lock, locks, take_again, wal_file};
 use crate::vfs::file_monitor::{FileMonitor, WRITER};
 use crate::vfs::set_aside::{self, Stamp};
@@ -84,7 +84,7 @@ pub(crate) fn refuses(watch: &FileMonitor) -> Option<i32> {
     if locked && watch.seen_good_within(STEPS) {
         return None;
     }
-    let code = look(watch, false);
+    let code = look(watch, false, Look::Thorough);
     if code == 0 {
         // SAFETY: this is a call on the connection.
         let spoiled = || unsafe { content::look_at_frames(watch) } == Verdict::Bad;
@@ -125,10 +125,12 @@ pub(crate) fn refuses_to_attach(watch: &FileMonitor, mapped: bool) -> Option<i32
     Some(watch.refuse(code))
 }
 
-/// A checkpoint of this connection has ended: the database is what it has made of it.
+/// A checkpoint of this connection has moved what it was to move: the database is what it has made of it.
 pub(crate) fn moved(watch: &FileMonitor) {
     if watch.is_ours() && watch.latched().is_none() {
         watch.file.note_good(Stamp::of(watch));
+        // SAFETY: this is a call on the connection, which holds the checkpointer's lock.
+        unsafe { content::moved(watch) };
     }
 }
 
@@ -144,7 +146,7 @@ pub(crate) fn checkpointed(watch: &FileMonitor) {
 pub(crate) fn first_read(watch: &FileMonitor) {
     if watch.is_ours() && watch.file.begins_to_be_read() {
         // SAFETY: this is a call on the connection.
-        unsafe { content::look(watch) };
+        unsafe { content::look(watch, Look::Glance) };
     }
 }
 
@@ -156,7 +158,8 @@ pub(crate) fn refuses_new_log(watch: &FileMonitor) -> Option<i32> {
     }
     // SAFETY: this is a call on the connection.
     let bad = || unsafe {
-        watch.index().is_some_and(|index| index.backfilled == index.frames) && content::look(watch) == Verdict::Bad
+        watch.index().is_some_and(|index| index.backfilled == index.frames)
+            && content::look(watch, Look::Thorough) == Verdict::Bad
     };
     if watch.latched().is_none() && bad() {
         confirm(watch, false);
@@ -185,7 +188,7 @@ pub(crate) fn glance(watch: &FileMonitor) {
     if OFF.load(Ordering::Acquire) || watch.latched().is_some() {
         return;
     }
-    if look(watch, false) == 0 {
+    if look(watch, false, Look::Glance) == 0 {
         good(watch);
     } else {
         confirm(watch, false);
@@ -193,11 +196,11 @@ pub(crate) fn glance(watch: &FileMonitor) {
 }
 
 /// The code of what is wrong with the connection's files; 0: nothing.
-fn look(watch: &FileMonitor, with_locks: bool) -> i32 {
+fn look(watch: &FileMonitor, with_locks: bool, how: Look) -> i32 {
     // With the locks that must be held nobody can unlink a file between the look and what comes after it.
     if with_locks && locks(watch) == Verdict::Bad {
         // Which of the files is gone says more.
-        return match files(watch) {
+        return match files(watch, how) {
             0 => codes::LOCKS_LOST,
             code => code,
         };
@@ -208,17 +211,17 @@ fn look(watch: &FileMonitor, with_locks: bool) -> i32 {
     if watch.level() < sqlite::SQLITE_LOCK_EXCLUSIVE && watch.has_wal() {
         hold_firmly(watch);
     }
-    files(watch)
+    files(watch, how)
 }
 
-fn files(watch: &FileMonitor) -> i32 {
+fn files(watch: &FileMonitor, how: Look) -> i32 {
     if database_file(watch) == Verdict::Bad {
         codes::DATABASE_MOVED
     // SAFETY: a look is part of a call on the connection.
     } else if wal_file(watch) == Verdict::Bad || unsafe { content::look_at_wal(watch) } == Verdict::Bad {
         codes::WAL_UNLINKED
     // SAFETY: a look is part of a call on the connection.
-    } else if unsafe { content::look(watch) } == Verdict::Bad {
+    } else if unsafe { content::look(watch, how) } == Verdict::Bad {
         OVERWRITTEN
     } else {
         0
@@ -230,14 +233,14 @@ pub(crate) fn confirm(watch: &FileMonitor, with_locks: bool) {
     if watch.latched().is_some() {
         return;
     }
-    let code = look(watch, with_locks);
+    let code = look(watch, with_locks, Look::Thorough);
     for _ in 1..LOOKS {
-        if code == 0 || look(watch, with_locks) != code {
+        if code == 0 || look(watch, with_locks, Look::Thorough) != code {
             return;
         }
         std::thread::sleep(BETWEEN);
     }
-    if code != 0 && look(watch, with_locks) == code {
+    if code != 0 && look(watch, with_locks, Look::Thorough) == code {
         latch(watch, code);
     }
 }

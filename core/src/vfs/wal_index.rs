@@ -20,6 +20,12 @@ pub(crate) const FRAME_HEADER: usize = 24;
 
 /// What SQLite maps at a time.
 pub(crate) const REGION: i32 = 32 * 1024;
+/// Where the numbers of the pages stand, one for each frame, and how many of them are in the first region.
+const PAGE_NUMBERS: usize = 136;
+const NUMBERS: u32 = 4062;
+/// How many frames a checkpoint has begun to move of a log that [`retire`](WalIndex::retire) has put out of use: SQLite looks
+/// at it for snapshots alone, which it refuses then.
+const RETIRED: u32 = u32::MAX;
 /// A read mark that nobody uses.
 const UNUSED: u32 = 0xffff_ffff;
 
@@ -47,6 +53,31 @@ impl WalIndex {
     /// A new log begins with other salts.
     pub(crate) fn is_of_the_same_file(&self, other: &WalIndex) -> bool {
         (self.backfilled, self.page_size, self.salts) == (other.backfilled, other.page_size, other.salts)
+    }
+
+    /// Whether a checkpoint is at work, or has been interrupted: the file may have any of what it was to move.
+    pub(crate) fn is_being_moved(&self) -> bool {
+        self.attempted > self.backfilled && !self.is_retired()
+    }
+
+    /// Whether the log was put out of use: what is in it is not in the file.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.attempted == RETIRED
+    }
+
+    /// The frames of this page that a checkpoint was to move. `None`: there are too many to tell.
+    ///
+    /// # Safety
+    /// As for [`read`](WalIndex::read).
+    pub(crate) unsafe fn frames_being_moved(&self, map: *const u8, page: u32) -> Option<Vec<u32>> {
+        if self.attempted > NUMBERS || map.is_null() {
+            return None;
+        }
+        // SAFETY: inside the first region, aligned to 4 bytes, read as the header is.
+        let number = |frame: u32| unsafe {
+            (*map.add(PAGE_NUMBERS + (frame as usize - 1) * 4).cast::<AtomicU32>()).load(Ordering::Acquire)
+        };
+        Some((self.backfilled + 1..=self.attempted).filter(|frame| number(*frame) == page).collect())
     }
 
     /// Reads the mapping. `None` when a writer was changing the header during each of a few attempts.
@@ -90,7 +121,7 @@ impl WalIndex {
     pub(crate) unsafe fn retire(&self, map: *mut u8) {
         // SAFETY: inside the first region, aligned to 4 bytes. SQLite of other processes reads them by atomic loads.
         let word = |offset: usize| unsafe { &*map.add(offset).cast::<AtomicU32>() };
-        word(128).store(self.frames, Ordering::Release);
+        word(128).store(RETIRED, Ordering::Release);
         word(96).store(self.frames, Ordering::Release);
     }
 
