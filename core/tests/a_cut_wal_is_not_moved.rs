@@ -78,6 +78,33 @@ fn a_wal_that_was_cut_or_overwritten_in_place_is_not_moved() {
     }
 }
 
+/// A small hole amid many frames, which is there only after somebody has written behind the cut.
+#[test]
+fn a_hole_of_a_few_frames_is_found() {
+    for spoiled in [true, false] {
+        let dir = Dir::new();
+        let connection = open(&dir.url("a.db?checkpoint=manual&optimize=off&synchronous=off")).unwrap();
+        exec(&connection, "CREATE TABLE t(id INTEGER PRIMARY KEY, who TEXT); CREATE INDEX i ON t(who)");
+        connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+        let insert = |count: u32| {
+            // A second after the last look the next one may find the file too short.
+            (0..count).for_each(|_| drop(connection.exec("INSERT INTO t(who) VALUES('n' || hex(randomblob(30)))")));
+        };
+        insert(400);
+        let wal = OpenOptions::new().write(true).open(dir.file("a.db-wal")).unwrap();
+        let length = wal.metadata().unwrap().len();
+        assert!(length > 800 * 4120, "{length}");
+        if spoiled {
+            // No frame that is looked at by turns.
+            wal.set_len(length - 4 * 4120).unwrap();
+        }
+        insert(30);
+        let moved = connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_PASSIVE);
+        assert_eq!(moved.is_err(), spoiled, "{moved:?}");
+        connection.close().unwrap();
+    }
+}
+
 #[test]
 fn without_the_guard_it_destroys_the_database() {
     const NAME: &str = "without_the_guard_it_destroys_the_database";

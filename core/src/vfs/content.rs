@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::known_pages::{KnownPages, frame_of};
-use crate::vfs::set_aside::borrowed;
+use crate::vfs::set_aside::{borrowed, frame_sums};
 use crate::vfs::wal_index::{FRAME_HEADER, LOG_HEADER, WalIndex};
 
 /// What a database file begins with: its size, its change counter, the version of its schema.
@@ -243,9 +243,48 @@ pub(crate) unsafe fn look_at_frames(watch: &FileMonitor) -> Verdict {
         let whole = wal.read_exact_at(&mut found, LOG_HEADER as u64 + frame * size + 8).is_ok();
         !whole || found[..4] != salts[0].to_ne_bytes() || found[4..] != salts[1].to_ne_bytes()
     });
+    // Writing behind a cut leaves a hole, which no log has of itself; on file systems that make holes of zeros it may.
+    let end = LOG_HEADER as u64 + u64::from(frames) * size;
+    let hole = hole_from(&wal, LOG_HEADER as u64 + u64::from(backfilled) * size).filter(|hole| *hole < end);
+    let foreign =
+        foreign || hole.is_some_and(|hole| !is_whole(&wal, size, (hole - LOG_HEADER as u64) / size, frames.into()));
     // Another process may have begun the log anew meanwhile.
     let same_log = index().is_some_and(|(_, now, now_salts, _)| now_salts == salts && now >= frames);
     if foreign && same_log { Verdict::Bad } else { Verdict::Good }
+}
+
+/// Where the first hole behind this place begins, or the end of the file. SQLite, whose descriptor it is, places its reads and
+/// writes by themselves.
+#[cfg(target_os = "linux")]
+fn hole_from(wal: &ManuallyDrop<std::fs::File>, from: u64) -> Option<u64> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the descriptor is SQLite's own and open; this thread is in a call on its connection.
+    let found = unsafe { libc::lseek(wal.as_raw_fd(), i64::try_from(from).ok()?, libc::SEEK_HOLE) };
+    u64::try_from(found).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn hole_from(_: &ManuallyDrop<std::fs::File>, _: u64) -> Option<u64> {
+    None
+}
+
+/// Whether the frame in which a hole begins, and the one behind it, have the sums that their headers tell.
+fn is_whole(wal: &std::fs::File, size: u64, frame: u64, frames: u64) -> bool {
+    let at = |frame: u64| LOG_HEADER as u64 + frame * size;
+    let mut header = [0; LOG_HEADER];
+    let mut before = [0; 8];
+    // Each goes on from the sums of the one before it, the first from those of the log's header.
+    let sums = if frame == 0 { 24 } else { at(frame - 1) + 16 };
+    if wal.read_exact_at(&mut header, 0).is_err() || wal.read_exact_at(&mut before, sums).is_err() {
+        return false;
+    }
+    let mut bytes = vec![0; size as usize];
+    (frame..frames.min(frame + 2)).all(|frame| {
+        let whole =
+            wal.read_exact_at(&mut bytes, at(frame)).is_ok() && frame_sums(&header, before, &bytes) == bytes[16..24];
+        before.copy_from_slice(&bytes[16..24]);
+        whole
+    })
 }
 
 fn written(file: &ManuallyDrop<std::fs::File>) -> Option<Written> {

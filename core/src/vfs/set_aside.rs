@@ -243,6 +243,18 @@ fn be(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
+/// The sums that the header of a frame should tell, of a log with this header, where `before` are those of the frame before it.
+pub(crate) fn frame_sums(log: &[u8; LOG_HEADER], before: [u8; 8], frame: &[u8]) -> [u8; 8] {
+    let big_endian = be(log, 0) == 0x377f_0683;
+    let mut sum = (be(&before, 0), be(&before, 4));
+    checksum(&mut sum, &frame[..8], big_endian);
+    checksum(&mut sum, &frame[FRAME_HEADER..], big_endian);
+    let mut sums = [0; 8];
+    sums[..4].copy_from_slice(&sum.0.to_be_bytes());
+    sums[4..].copy_from_slice(&sum.1.to_be_bytes());
+    sums
+}
+
 fn checksum(sum: &mut (u32, u32), bytes: &[u8], big_endian: bool) {
     let word = |bytes: &[u8]| {
         let bytes = [bytes[0], bytes[1], bytes[2], bytes[3]];
