@@ -49,7 +49,7 @@ const GROUPS: &[Group] = &[
     ),
     ("Plain SQLite, on the same copy", &["keel_sqlite3", "keel_explain", "keel_sqlite3_api"]),
     ("Monitor", &["keel_holders", "keel_diagnose", "keel_on_event", "keel_set_log"]),
-    ("Checkpoint and back up", &["keel_checkpoint", "keel_backup"]),
+    ("Checkpoint, back up, replicate", &["keel_checkpoint", "keel_backup", "keel_replicated"]),
     ("The end of the process", &["keel_shutdown_on", "keel_open_handles", "keel_assert_no_leaks"]),
     ("Version", &["keel_abi", "keel_version"]),
 ];

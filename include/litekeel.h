@@ -203,6 +203,9 @@
 /* The call is about a file, and the database is a server's. What to do: open the database's file where it lies
  * for that. */
 #define KEEL_E_REMOTE_UNSUPPORTED (-56)
+/* What is committed here was not confirmed at Litestream's replica. It stays committed; the error's step says
+ * why. What to do: it stays committed: do not run it again; wait for the replica again when the cause is gone. */
+#define KEEL_E_NOT_REPLICATED (-57)
 
 
 
@@ -661,8 +664,8 @@ int32_t keel_on_event(keel_db *db,
 int32_t keel_set_log(keel_log log,
                      void *ctx);
 
-/* Checkpoint and back up
- * ====================== */
+/* Checkpoint, back up, replicate
+ * ============================== */
 
 /**
  * Moves the WAL into the database. `mode`: SQLite's SQLITE_CHECKPOINT_PASSIVE (0), FULL (1), RESTART (2), TRUNCATE
@@ -692,6 +695,20 @@ int32_t keel_backup(keel_db *db,
                     keel_progress progress,
                     void *ctx,
                     keel_error **err);
+
+/**
+ * Waits until everything that was committed to the database before the call is at Litestream's replica; `txid` gets
+ * Litestream's number of the position there, and may be NULL. `timeout_ms`: how long to wait; negative: the setting
+ * replication_timeout. Other threads can use the connection meanwhile.
+ *
+ * KEEL_E_NOT_REPLICATED when that could not be confirmed. Whatever was committed stays committed; keel_error_step says why:
+ * timeout, daemon_gone, replica_refuses, stopped, not_this_database, protocol. KEEL_E_CONFLICT with replication=none or in
+ * memory; SQLITE_MISUSE inside a transaction.
+ */
+int32_t keel_replicated(keel_db *db,
+                        int64_t timeout_ms,
+                        uint64_t *txid,
+                        keel_error **err);
 
 /* The end of the process
  * ====================== */

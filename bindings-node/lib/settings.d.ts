@@ -79,6 +79,10 @@ export interface Settings {
 	replication?: 'auto' | 'litestream' | 'none' | undefined;
 	/** from this size of a replicated database's WAL on the event wal_alarm tells that nobody checkpoints; 0: never. Takes a whole number from 0 to 9007199254740992 bytes; KiB, MiB, GiB may follow. Default: 256MiB. */
 	walAlarm?: number | string | undefined;
+	/** where Litestream answers (its setting socket.path); replicated() asks there. Default: /var/run/litestream.sock. */
+	replicationSocket?: string | undefined;
+	/** how long replicated() waits for the replica where the call does not say. Takes a whole number from 0 to 2147483647 ms; ms and s may follow. Default: 10s. */
+	replicationTimeout?: number | string | undefined;
 	/** one connection of the process for every host that asks. Default: off. */
 	share?: Switch | undefined;
 	/** another copy of SQLite in this process on the same file. Default: refuse. */
@@ -137,6 +141,8 @@ export interface ReportedSettings {
 	readonly on_orphan_wal: 'refuse' | 'set_aside' | '';
 	readonly replication: 'auto' | 'litestream' | 'none' | '';
 	readonly wal_alarm: string;
+	readonly replication_socket: string;
+	readonly replication_timeout: string;
 	readonly share: 'on' | 'off' | '';
 	readonly foreign_sqlite: 'refuse' | 'warn' | 'off' | '';
 	readonly network_fs: 'refuse' | 'warn' | 'allow' | '';

@@ -15,6 +15,7 @@ mod explain;
 mod interrupt;
 mod output;
 mod progress;
+mod replicated;
 mod terminal;
 mod url;
 mod wal;
@@ -70,6 +71,8 @@ enum Verb {
     Backup(backup::Backup),
     /// Bring the content of a copy back into a database.
     Restore(backup::Restore),
+    /// Wait until everything that is committed is at Litestream's replica.
+    Replicated(replicated::Replicated),
     /// Show how a URL is understood: the file, and every setting with where it comes from.
     Url(url::Url),
     /// Watch the WAL's size, the checkpoints and the locks as they change.
@@ -99,6 +102,7 @@ fn run(command: &Command) -> Result<Exit> {
         Verb::Checkpoint(checkpoint) => checkpoint.run(out),
         Verb::Backup(backup) => backup.run(out, Terminal::err(command.color)),
         Verb::Restore(restore) => restore.run(out, Terminal::err(command.color)),
+        Verb::Replicated(replicated) => replicated.run(out),
         Verb::Url(url) => url.run(out),
         Verb::Watch(watch) => watch.run(out),
         Verb::Explain(explain) => explain.run(out),

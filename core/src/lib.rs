@@ -47,6 +47,7 @@
 //! | find out who is in the way | [`Connection::holders`], [`Connection::pins`], [`holders`], [`users`] |
 //! | see how the database is | [`Connection::health`], [`Connection::wal_status`], [`hazards`], [`events`] |
 //! | copy it | [`Connection::backup`] |
+//! | know that it is at the replica | [`Connection::replicated`] |
 //! | end well | [`Connection::close`], [`shutdown`], [`registry`] |
 //!
 //! A URL passes through `url` → `settings` → `preflight` → `open` → `connection`, and a room of this crate knows only the
@@ -91,6 +92,7 @@ pub use platform::file_id::FileId;
 pub use platform::fork;
 pub use preflight::path_hazards as hazards;
 pub use query::stream::Stream;
+pub use replication::barrier::Token;
 pub use report::{CloseReport, OpenReport};
 pub use settings::{Options, Settings};
 pub use sqlite::sql_text::skip_space;

@@ -191,6 +191,120 @@ fn every_restore_has_what_was_committed() {
     eprintln!("{count} restores, 0 wrong, {:.0} s", began.elapsed().as_secs_f64());
 }
 
+/// One row after another, each followed by the barrier, while the daemon is killed at random moments: what was confirmed
+/// is in the replica as it is when the machine with the database is gone; what was not confirmed is at least here.
+#[test]
+#[ignore = "needs the real Litestream: scripts/test-scale litestream"]
+fn what_replicated_confirms_is_in_the_restored_copy() {
+    let dir = Dir::new();
+    let socket = dir.file("s.sock");
+    let url = dir.url(&format!("a.db?replication=litestream&replication_socket={}", socket.display()));
+    let db = open(&url).unwrap();
+    exec(&db, "CREATE TABLE t(id INTEGER PRIMARY KEY, data BLOB)");
+    let mut random = seed() | 1;
+    let (mut row, mut confirmed, mut refused, mut slowest) = (0u64, Vec::new(), 0, Duration::ZERO);
+    for round in 0..rounds(30).min(30) {
+        let daemon = Daemon::start(&dir);
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let life = Duration::from_millis(20 + (random >> 33) % 400);
+        let before = confirmed.len();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(life);
+                drop(daemon);
+            });
+            // At least one each round is asked while it lives, and the last one when it is gone.
+            loop {
+                row += 1;
+                exec(&db, &format!("INSERT INTO t VALUES({row}, randomblob(2000))"));
+                let began = Instant::now();
+                match db.replicated(Some(Duration::from_secs(20))) {
+                    Ok(_) => {
+                        slowest = slowest.max(began.elapsed());
+                        confirmed.push(row);
+                    }
+                    Err(error) => {
+                        assert_eq!(error.code(), litekeel_core::codes::NOT_REPLICATED, "{error}");
+                        refused += 1;
+                        break;
+                    }
+                }
+            }
+        });
+        eprintln!("round {round}: {} confirmed", confirmed.len() - before);
+        let ids = restored_ids(&dir);
+        for id in &confirmed {
+            assert!(ids.binary_search(id).is_ok(), "row {id} was confirmed and is not in the copy of round {round}");
+        }
+        assert_eq!(get(&db, "SELECT count(*) FROM t"), row.to_string());
+    }
+    assert!(confirmed.len() > 30, "only {} were confirmed: this proves little", confirmed.len());
+    eprintln!("{} confirmed, 0 missing; {refused} not confirmed; slowest {} ms", confirmed.len(), slowest.as_millis());
+    db.close().unwrap();
+}
+
+/// A replica without room confirms nothing, says so, and confirms again when there is room.
+#[test]
+#[ignore = "needs the real Litestream: scripts/test-scale litestream"]
+fn a_full_replica_confirms_nothing() {
+    let dir = Dir::new();
+    let replica = dir.file("replica");
+    fs::create_dir(&replica).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(&replica).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: a file system of 2 MB needs root and the right to mount");
+        return;
+    }
+    let _mounted = Unmounted(replica.clone());
+    let url = dir.url(&format!("a.db?replication=litestream&replication_socket={}", dir.file("s.sock").display()));
+    let db = open(&url).unwrap();
+    exec(&db, "CREATE TABLE t(id INTEGER PRIMARY KEY, data BLOB)");
+    let daemon = Daemon::start(&dir);
+    exec(&db, "INSERT INTO t VALUES(1, 'small')");
+    db.replicated(None).unwrap();
+    exec(&db, "INSERT INTO t VALUES(2, randomblob(5000000))");
+    let error = db.replicated(None).unwrap_err();
+    assert_eq!(
+        (error.code(), error.step()),
+        (litekeel_core::codes::NOT_REPLICATED, Some("replica_refuses")),
+        "{error}"
+    );
+    assert!(error.message().contains("no space left"), "{error}");
+    assert_eq!(get(&db, "SELECT count(*) FROM t"), "2");
+    assert_eq!(restored_ids(&dir), [1]);
+    assert!(Command::new("mount").args(["-o", "remount,size=64m"]).arg(&replica).status().unwrap().success());
+    db.replicated(Some(Duration::from_secs(60))).unwrap();
+    assert_eq!(restored_ids(&dir), [1, 2]);
+    drop(daemon);
+    db.close().unwrap();
+}
+
+struct Unmounted(PathBuf);
+
+impl Drop for Unmounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// The rows that a restore of the replica has, in order.
+fn restored_ids(dir: &Dir) -> Vec<u64> {
+    let copy = dir.file("restored.db");
+    for name in ["restored.db", "restored.db-wal", "restored.db-shm"] {
+        let _ = fs::remove_file(dir.file(name));
+    }
+    let mut command = Command::new(litestream());
+    command.arg("restore").arg("-config").arg(dir.file("litestream.yml")).arg("-o").arg(&copy).arg(dir.file("a.db"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let db = rusqlite::Connection::open(&copy).unwrap();
+    let check: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+    let mut rows = db.prepare("SELECT id FROM t ORDER BY id").unwrap();
+    let ids = rows.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+    ids.map(|id| id.unwrap() as u64).collect()
+}
+
 /// The control: with SQLite's own checkpoints the same rounds come back wrong now and then.
 #[test]
 #[ignore = "needs the real Litestream: scripts/test-scale litestream"]

@@ -1,7 +1,8 @@
-//! What keeps a database well: checkpoint, backup, the log.
+//! What keeps a database well: checkpoint, backup, the replica, the log.
 
 use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use litekeel_core::fork::ForkMutex;
 use litekeel_core::process;
@@ -72,6 +73,34 @@ pub unsafe extern "C" fn keel_backup(
             None => false,
         };
         connection.backup(url, pages, hear).map(|_| 0)
+    })
+}
+
+/// Waits until everything that was committed to the database before the call is at Litestream's replica; `txid` gets
+/// Litestream's number of the position there, and may be NULL. `timeout_ms`: how long to wait; negative: the setting
+/// replication_timeout. Other threads can use the connection meanwhile.
+///
+/// KEEL_E_NOT_REPLICATED when that could not be confirmed. Whatever was committed stays committed; keel_error_step says why:
+/// timeout, daemon_gone, replica_refuses, stopped, not_this_database, protocol. KEEL_E_CONFLICT with replication=none or in
+/// memory; SQLITE_MISUSE inside a transaction.
+///
+/// # Safety
+/// `txid` and `err` are NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_replicated(
+    db: *mut keel_db,
+    timeout_ms: i64,
+    txid: *mut u64,
+    err: *mut *mut keel_error,
+) -> i32 {
+    run(err, || {
+        let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+        let token = connection_of(db)?.replicated(timeout)?;
+        if !txid.is_null() {
+            // SAFETY: writable by the caller's promise.
+            unsafe { txid.write(token.txid()) };
+        }
+        Ok(0)
     })
 }
 

@@ -10,6 +10,7 @@ pub mod health;
 pub(crate) mod hold;
 pub(crate) mod open_streams;
 mod owners;
+mod replicated;
 pub(crate) mod statement_cache;
 mod timeout;
 pub(crate) mod transaction;

@@ -1,0 +1,265 @@
+//! `replicated()` against a daemon of the test's own that speaks Litestream's HTTP: it confirms only what was confirmed, says
+//! why not otherwise, and never holds the caller beyond its time.
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use common::{Dir, exec, open};
+use litekeel_core::{Connection, codes};
+
+/// Answers each request with what the function makes of its first line and body; `None` is no answer at all.
+struct Fake {
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Fake {
+    fn start(dir: &Dir, answer: impl Fn(&str, &str) -> Option<(u16, String)> + Send + 'static) -> Fake {
+        let listener = UnixListener::bind(dir.file("s.sock")).unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let heard = asked.clone();
+        std::thread::spawn(move || {
+            let mut silent = Vec::new();
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let (line, body) = request(&mut stream);
+                heard.lock().unwrap().push(format!("{line} {body}"));
+                match answer(&line, &body) {
+                    Some((status, body)) => {
+                        let length = body.len();
+                        let _ = write!(stream, "HTTP/1.0 {status} Text\r\nContent-Length: {length}\r\n\r\n{body}\n");
+                    }
+                    None => silent.push(stream),
+                }
+            }
+        });
+        Fake { asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn request(stream: &mut UnixStream) -> (String, String) {
+    let mut text = Vec::new();
+    let mut part = [0; 1024];
+    loop {
+        let length = stream.read(&mut part).unwrap();
+        text.extend_from_slice(&part[..length]);
+        let seen = String::from_utf8(text.clone()).unwrap();
+        if let Some((head, body)) = seen.split_once("\r\n\r\n") {
+            let wanted: usize =
+                head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap().parse().unwrap();
+            if body.len() == wanted {
+                return (head.lines().next().unwrap().to_owned(), body.to_owned());
+            }
+        }
+        assert!(length > 0, "the request ends early: {seen}");
+    }
+}
+
+/// What Litestream has copied lies there.
+fn copied(dir: &Dir, name: &str, txid: u64) {
+    let level = dir.file(&format!(".{name}-litestream")).join("ltx/0");
+    fs::create_dir_all(&level).unwrap();
+    fs::write(level.join(format!("{txid:016x}-{txid:016x}.ltx")), "").unwrap();
+}
+
+fn database(dir: &Dir) -> Arc<Connection> {
+    let socket = dir.file("s.sock");
+    let url = dir
+        .url(&format!("a.db?replication=litestream&replication_timeout=30s&replication_socket={}", socket.display()));
+    let db = open(&url).unwrap();
+    exec(&db, "CREATE TABLE IF NOT EXISTS t(a)");
+    db
+}
+
+fn synced(path: &Path, local: u64, there: u64) -> Option<(u16, String)> {
+    let path = path.display();
+    Some((200, format!("{{\"status\":\"synced\",\"path\":\"{path}\",\"txid\":{local},\"replicated_txid\":{there}}}")))
+}
+
+/// The step and the text of the failure.
+fn failure(db: &Connection) -> (&'static str, String) {
+    let error = db.replicated(None).unwrap_err();
+    assert_eq!(error.code(), codes::NOT_REPLICATED, "{error}");
+    assert!(error.message().starts_with("committed here, but not confirmed"), "{error}");
+    assert!(!error.hint().is_empty());
+    (error.step().unwrap(), error.to_string())
+}
+
+#[test]
+fn what_the_daemon_confirms_is_confirmed() {
+    let dir = Dir::new();
+    let db = database(&dir);
+    copied(&dir, "a.db", 0x1a);
+    let path = dir.file("a.db");
+    let fake = Fake::start(&dir, move |_, _| synced(&path, 26, 26));
+    let token = db.replicated(Some(Duration::from_millis(29_500))).unwrap();
+    assert_eq!((token.txid(), token.to_string().as_str()), (26, "000000000000001a"));
+    let asked = fake.asked();
+    let seen = dir.file("a.db");
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    // Whole seconds.
+    let end = asked[0]
+        .strip_prefix(&format!("POST /sync HTTP/1.0 {{\"path\":\"{}\",\"wait\":true,\"timeout\":", seen.display()));
+    let seconds = end.and_then(|end| end.strip_suffix('}')).unwrap_or_else(|| panic!("{asked:?}"));
+    assert!((1..=30).contains(&seconds.parse::<u32>().unwrap()), "{asked:?}");
+    db.close().unwrap();
+}
+
+#[test]
+fn what_is_not_confirmed_is_not() {
+    let cases: [(u16, &str, &str, &str); 9] = [
+        (200, r#"{"status":"synced","txid":26,"replicated_txid":25}"#, "replica_refuses", "000000000000001a"),
+        (200, r#"{"status":"synced","txid":26}"#, "protocol", "does not say"),
+        (200, r#"{"status":"synced","txid":26,"replicated_txid":2"#, "protocol", "does not say"),
+        (200, "", "protocol", "does not say"),
+        (200, r#"{"error":"\"txid\":26,\"replicated_txid\":26"}"#, "protocol", "does not say"),
+        (409, r#"{"error":"database is not open"}"#, "stopped", "database is not open"),
+        (500, r#"{"error":"write a.ltx.tmp: no space left on device"}"#, "replica_refuses", "no space left on device"),
+        (500, r#"{"error":"sync database: context deadline exceeded"}"#, "timeout", "within 30000 ms"),
+        (404, r#"{"error":"database not found"}"#, "not_this_database", "does not replicate this database"),
+    ];
+    for (status, body, step, says) in cases {
+        let dir = Dir::new();
+        let db = database(&dir);
+        copied(&dir, "a.db", 26);
+        let _fake = Fake::start(&dir, move |line, _| {
+            Some(if line.starts_with("GET") { (404, String::new()) } else { (status, body.to_owned()) })
+        });
+        let (found, text) = failure(&db);
+        assert_eq!(found, step, "{status} {body}: {text}");
+        assert!(text.contains(says), "{text}");
+        // It stays committed, and the connection goes on.
+        exec(&db, "INSERT INTO t VALUES(1)");
+        db.close().unwrap();
+    }
+}
+
+#[test]
+fn a_daemon_that_is_gone_hangs_or_is_another_program_is_named() {
+    let dir = Dir::new();
+    let db = database(&dir);
+    let (step, text) = failure(&db);
+    assert_eq!(step, "daemon_gone");
+    assert!(text.contains("s.sock"), "{text}");
+
+    // It died: the socket's file stays.
+    drop(UnixListener::bind(dir.file("s.sock")).unwrap());
+    assert_eq!(failure(&db).0, "daemon_gone");
+    fs::remove_file(dir.file("s.sock")).unwrap();
+
+    // It takes the question and says nothing.
+    let silent = Fake::start(&dir, |_, _| None);
+    let began = Instant::now();
+    let error = db.replicated(Some(Duration::from_millis(300))).unwrap_err();
+    assert_eq!((error.code(), error.step()), (codes::NOT_REPLICATED, Some("timeout")), "{error}");
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert_eq!(silent.asked().len(), 1);
+    fs::remove_file(dir.file("s.sock")).unwrap();
+
+    // Nobody takes it, and the queue is full.
+    let full = UnixListener::bind(dir.file("s.sock")).unwrap();
+    let mut waiting = Vec::new();
+    let error = loop {
+        let error = db.replicated(Some(Duration::from_millis(5))).unwrap_err();
+        waiting.push(error.code());
+        if waiting.len() == 200 {
+            break error;
+        }
+    };
+    assert_eq!(error.step(), Some("timeout"), "{error}");
+    drop(full);
+    fs::remove_file(dir.file("s.sock")).unwrap();
+
+    let other = UnixListener::bind(dir.file("s.sock")).unwrap();
+    let greets = std::thread::spawn(move || {
+        let mut stream = other.accept().unwrap().0;
+        request(&mut stream);
+        stream.write_all(b"+OK ready\r\n").unwrap();
+    });
+    assert_eq!(failure(&db).0, "protocol");
+    greets.join().unwrap();
+    db.close().unwrap();
+}
+
+#[test]
+fn another_database_of_the_same_name_confirms_nothing() {
+    let dir = Dir::new();
+    let db = database(&dir);
+    let path = dir.file("a.db");
+    let _fake = Fake::start(&dir, move |_, _| synced(&path, 26, 26));
+    // Nothing lies beside this database, then something older.
+    assert_eq!(failure(&db).0, "not_this_database");
+    copied(&dir, "a.db", 25);
+    assert_eq!(failure(&db).0, "not_this_database");
+    copied(&dir, "a.db", 26);
+    assert_eq!(db.replicated(None).unwrap().txid(), 26);
+
+    // A file that was put in its place is not the one with our commits.
+    fs::rename(dir.file("a.db"), dir.file("old.db")).unwrap();
+    fs::write(dir.file("a.db"), "").unwrap();
+    let error = db.replicated(None).unwrap_err();
+    assert!(error.code() != 0, "{error}");
+    let _ = db.close();
+}
+
+#[test]
+fn it_is_found_by_the_name_that_the_daemon_has() {
+    let dir = Dir::new();
+    let db = database(&dir);
+    std::os::unix::fs::symlink(dir.file("a.db"), dir.file("link \"é\".db")).unwrap();
+    copied(&dir, "link \"é\".db", 7);
+    let place = dir.path().display().to_string();
+    let known = format!("{{\"path\":\"{place}/link \\\"é\\\".db\",");
+    let listed = format!(
+        "{{\"databases\":[{{\"path\":\"{place}/b.db\",\"status\":\"replicating\"}},{{\"path\":\"{place}/link \\\"\\u00e9\\\".db\"}}]}}"
+    );
+    let path = dir.file("x");
+    let fake = Fake::start(&dir, move |line, body| {
+        if line.starts_with("GET /list") {
+            return Some((200, listed.clone()));
+        }
+        if body.starts_with(&known) {
+            synced(&path, 7, 7)
+        } else {
+            Some((404, "{\"error\":\"database not found\"}".to_owned()))
+        }
+    });
+    assert_eq!(db.replicated(None).unwrap().txid(), 7);
+    assert_eq!(fake.asked().len(), 3, "{:?}", fake.asked());
+    db.close().unwrap();
+}
+
+#[test]
+fn what_has_no_replica_is_refused_before_anybody_is_asked() {
+    let memory = open("file:x?mode=memory").unwrap();
+    assert_eq!(memory.replicated(None).unwrap_err().code(), codes::CONFLICT);
+    memory.close().unwrap();
+
+    let dir = Dir::new();
+    let none = open(&dir.url("b.db?replication=none")).unwrap();
+    assert_eq!(none.replicated(None).unwrap_err().code(), codes::CONFLICT);
+    none.close().unwrap();
+
+    let db = database(&dir);
+    let path = dir.file("a.db");
+    copied(&dir, "a.db", 3);
+    let fake = Fake::start(&dir, move |_, _| synced(&path, 3, 3));
+    exec(&db, "BEGIN");
+    exec(&db, "INSERT INTO t VALUES(1)");
+    let error = db.replicated(None).unwrap_err();
+    assert_eq!(error.name(), "SQLITE_MISUSE", "{error}");
+    assert!(fake.asked().is_empty());
+    exec(&db, "COMMIT");
+    assert_eq!(db.replicated(None).unwrap().txid(), 3);
+    db.close().unwrap();
+    assert_eq!(db.replicated(None).unwrap_err().code(), codes::CLOSED);
+}
