@@ -7,9 +7,12 @@ argv: neighbour, here|elsewhere, first|second (who opens first), a folder to wor
 import importlib.metadata
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "../..")
@@ -157,6 +160,72 @@ def sqlite_utils():
 
 def datasette():
     return command("datasette", "datasette DB --get '/app/visit.json?_size=1'", None)
+
+
+class DatasetteServer:
+    """Datasette as it is deployed: a server that keeps the database open."""
+
+    version = None
+
+    def open(self, path):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.version = f"datasette {importlib.metadata.version('datasette')}, serving"
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(["datasette", path, "--port", str(self.port)], **quiet)
+        for _ in range(300):
+            try:
+                self.seen = self.read()
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError("it does not answer")
+
+    def read(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/app.json?sql=select+count(*)+as+n+from+visit&_shape=array") as answer:
+            return json.load(answer)[0]["n"]
+
+    def write(self):
+        """It only reads: what litekeel has committed meanwhile has to be seen."""
+        raise NotImplementedError(f"reads only; sees {self.read()} rows now")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def datasette_server():
+    return DatasetteServer()
+
+
+def alembic():
+    import sqlalchemy
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    class Migration:
+        version = f"alembic {importlib.metadata.version('alembic')}, SQLAlchemy {sqlalchemy.__version__}"
+
+        def open(self, path):
+            self.engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+            self.db = self.engine.connect()
+            self.seen = self.db.execute(sqlalchemy.text("SELECT count(*) FROM visit")).scalar()
+            self.db.rollback()
+
+        def write(self):
+            # A batch migration: the table is made anew under the open connections.
+            with self.db.begin():
+                operations = Operations(MigrationContext.configure(self.db))
+                with operations.batch_alter_table("visit", recreate="always") as table:
+                    table.add_column(sqlalchemy.Column("note", sqlalchemy.Text))
+                operations.execute("INSERT INTO visit(who) VALUES('neighbour')")
+
+        def close(self):
+            self.db.close()
+            self.engine.dispose()
+
+    return Migration()
 
 
 def child(name, path):
