@@ -36,9 +36,12 @@ const KINDS = {
 	'a value that cannot be assigned': () => ({ value: 'not yours', writable: false }),
 };
 
+/** But for how long it took. */
+const timeless = (text) => (typeof text === 'string' ? text.replace(/\b[\d.]+ (m?s)\b/g, 'some $1') : text);
+
 /** Results as they can be compared: an error by all that it tells. */
 const comparable = (results) => results.map(({ name, value }) => (value instanceof Error
-	? [name, Object.getPrototypeOf(value).constructor.name, value.message, Object.keys(value).sort(), value.code, value.hint]
+	? [name, Object.getPrototypeOf(value).constructor.name, timeless(value.message), Object.keys(value).sort(), value.code, timeless(value.hint)]
 	: [name, value]));
 
 function trapped(traps, kind, fn) {
