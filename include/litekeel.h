@@ -206,6 +206,10 @@
 /* What is committed here was not confirmed at Litestream's replica. It stays committed; the error's step says
  * why. What to do: it stays committed: do not run it again; wait for the replica again when the cause is gone. */
 #define KEEL_E_NOT_REPLICATED (-57)
+/* There is no database of this name among many, one for each tenant. What to do: create it first. */
+#define KEEL_E_NO_DATABASE (-58)
+/* As many databases as may be open are in use. What to do: let more be open, or wait until one is free. */
+#define KEEL_E_ALL_IN_USE (-59)
 
 
 

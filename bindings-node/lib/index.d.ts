@@ -133,6 +133,16 @@ interface DatabaseConstructor {
 	 * @throws {KeelError} for a URL that `open` refuses.
 	 */
 	databaseFile(url?: string | null, options?: Database.OpenOptions): string;
+	/**
+	 * Many databases in one directory, one for each tenant, of which a bounded number is open: the least recently used one
+	 * is closed for the next.
+	 * @example
+	 * const tenants = databases({ dir: 'data/tenants', max: 200, onOpen: (db) => db.exec('CREATE TABLE IF NOT EXISTS visit(at)') });
+	 * tenants.create('acme');
+	 * tenants.use('acme', (db) => db.prepare('INSERT INTO visit VALUES(?)').run(Date.now()));
+	 * await tenants.close();
+	 */
+	databases(options: Database.DatabasesOptions): Database.Databases;
 	/** The connection of a `keel_db *` of this process, shared from now on. */
 	fromHandle(handle: bigint): Database.Tuned;
 	/** The object that is loaded, by its absolute path: what an FFI of this process has to load. */
@@ -199,6 +209,47 @@ declare namespace Database {
 		bindDates?: 'text' | 'seconds' | 'milliseconds' | undefined;
 		/** Extensions to load: paths, or paths with the name of an entry point. */
 		extensions?: Array<string | { path: string; entryPoint?: string | undefined }> | undefined;
+	}
+
+	/** The options of `open` hold for each of the databases; where they lie is decided by `dir` alone. */
+	interface DatabasesOptions extends Omit<OpenOptions, 'baseDir' | 'allowedRoots' | 'mode' | 'env' | 'nofollow'> {
+		/** The directory of the files; it is created if it is missing. No name and no link leads out of it. */
+		dir: string;
+		/** How many are open at once (default 100). Each takes two or three file descriptors. */
+		max?: number | undefined;
+		/** The end of a file's name (default `.db`). */
+		extension?: string | undefined;
+		/** Called each time one has been opened, before it is used: migrations, functions. If it throws, it is not opened. */
+		onOpen?: ((db: Tuned, name: string) => void) | undefined;
+	}
+
+	interface UseOptions {
+		/** Create the database if there is none (default: `KEEL_NO_DATABASE`). */
+		create?: boolean | undefined;
+	}
+
+	/** Databases by name. A name has letters, digits, `_`, `-` and `.`; other names are to be encoded. */
+	interface Databases {
+		/**
+		 * Runs `work` on the database, and gives back what it gives: it stays open until then, and until its promise has
+		 * settled. Keep neither the database nor its statements: after that it may be closed at any time. A transaction that
+		 * `work` left open is undone.
+		 * @throws {KeelError} KEEL_NO_DATABASE; KEEL_ALL_IN_USE while `max` others are in use; what `open` throws.
+		 */
+		use<T>(name: string, work: (db: Tuned) => T, options?: UseOptions): T;
+		/** The same, but waits for a place while `max` others are in use: first come, first served. */
+		useAsync<T>(name: string, work: (db: Tuned) => T | PromiseLike<T>, options?: UseOptions): Promise<T>;
+		/** Creates the database if there is none. */
+		create(name: string): this;
+		/** Closes the database, so that its file can be moved or deleted; false if it was not open. @throws while it is in use. */
+		release(name: string): boolean;
+		/** Closes those that are not in use at once and the others when they are free; then the promise is fulfilled. */
+		close(): Promise<void>;
+		/** How many are open. */
+		readonly size: number;
+		readonly max: number;
+		/** The directory, with all links followed. */
+		readonly directory: string;
 	}
 
 	/** A row that has changed. */

@@ -2,4 +2,4 @@
 import Database from './index.js';
 
 export default Database;
-export const { SqliteError, KeelError, open, databaseFile, fromHandle, library, openHandles, assertNoLeaks, constants } = Database;
+export const { SqliteError, KeelError, open, databaseFile, databases, fromHandle, library, openHandles, assertNoLeaks, constants } = Database;

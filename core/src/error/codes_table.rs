@@ -114,4 +114,8 @@ codes! {
     REMOTE_UNSUPPORTED = -56, Config, "open the database's file where it lies for that";
     /// What is committed here was not confirmed at Litestream's replica. It stays committed; the error's step says why.
     NOT_REPLICATED = -57, State, "it stays committed: do not run it again; wait for the replica again when the cause is gone";
+    /// There is no database of this name among many, one for each tenant.
+    NO_DATABASE = -58, Path, "create it first";
+    /// As many databases as may be open are in use.
+    ALL_IN_USE = -59, State, "let more be open, or wait until one is free";
 }
