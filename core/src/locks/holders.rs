@@ -8,19 +8,17 @@ use std::time::Duration;
 use crate::error::Holder;
 use crate::platform::file_id::file_id;
 use crate::platform::procfs;
+use crate::sqlite::lock_bytes::{self, PENDING, RESERVED, SHARED};
 use crate::{locks, registry};
 
 pub use crate::platform::procfs::in_pid_namespace;
 
-/// The first lock byte of the database file; RESERVED is the next one, then 510 SHARED bytes.
-const PENDING: u64 = 0x4000_0000;
-
 fn shm_role(byte: u64) -> Option<&'static str> {
     match byte {
-        120 => Some("writer"),
-        121 => Some("checkpointer"),
-        122 => Some("recoverer"),
-        123..=127 => Some("reader"),
+        lock_bytes::WRITE => Some("writer"),
+        lock_bytes::CHECKPOINT => Some("checkpointer"),
+        lock_bytes::RECOVER => Some("recoverer"),
+        lock_bytes::READ..=lock_bytes::READ_LAST => Some("reader"),
         _ => None,
     }
 }
@@ -28,18 +26,19 @@ fn shm_role(byte: u64) -> Option<&'static str> {
 fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<&'static str> {
     let covers = |byte: u64| lock.start <= byte && byte <= lock.end;
     if lock.ino != database {
-        // Byte 128 is held by every user of the WAL and stands in nobody's way.
-        let mut roles: Vec<_> = (120..=127).filter(|&byte| covers(byte)).filter_map(shm_role).collect();
+        // That of every user of the WAL stands in nobody's way.
+        let bytes = lock_bytes::WRITE..=lock_bytes::READ_LAST;
+        let mut roles: Vec<_> = bytes.filter(|&byte| covers(byte)).filter_map(shm_role).collect();
         roles.dedup();
         return roles;
     }
-    if lock.exclusive && covers(PENDING + 2) {
+    if lock.exclusive && covers(SHARED) {
         vec!["exclusive"]
-    } else if lock.exclusive && covers(PENDING + 1) {
+    } else if lock.exclusive && covers(RESERVED) {
         vec!["reserved"]
     } else if covers(PENDING) {
         vec!["pending"]
-    } else if covers(PENDING + 2) {
+    } else if covers(SHARED) {
         vec!["shared"]
     } else {
         Vec::new()
@@ -137,9 +136,9 @@ pub(crate) fn is_closing(path: &Path) -> bool {
         own.any(|lock| lock.start <= byte && byte <= lock.end && (lock.exclusive || !exclusive))
     };
     locks.iter().any(|lock| {
-        holds(lock.pid, database, PENDING + 2, true)
-            && !holds(lock.pid, database, PENDING + 1, true)
-            && holds(lock.pid, shm, 128, false)
+        holds(lock.pid, database, SHARED, true)
+            && !holds(lock.pid, database, RESERVED, true)
+            && holds(lock.pid, shm, lock_bytes::USER, false)
     })
 }
 

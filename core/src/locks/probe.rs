@@ -6,24 +6,27 @@ use std::ffi::c_int;
 
 use crate::platform::file_id::FileId;
 use crate::platform::procfs::PosixLock;
+use crate::sqlite::lock_bytes::{
+    CHECKPOINT, PENDING, READ, READ_LAST, RECOVER, RESERVED, SHARED, SHARED_SIZE, USER, WRITE,
+};
 use crate::vfs::open_files;
 
 /// First bytes and lengths of the ranges that SQLite locks: PENDING, RESERVED, SHARED of the database file, then those
 /// of the `-shm`, one by one: of several locks in one range an unspecified one is named.
-const RANGES: [(i64, i64); 12] = [
-    (0x4000_0000, 1),
-    (0x4000_0001, 1),
-    // Of the 510, the last is where litekeel keeps a second lock of its own.
-    (0x4000_0002, 509),
-    (120, 1),
-    (121, 1),
-    (122, 1),
-    (123, 1),
-    (124, 1),
-    (125, 1),
-    (126, 1),
-    (127, 1),
-    (128, 1),
+const RANGES: [(u64, u64); 12] = [
+    (PENDING, 1),
+    (RESERVED, 1),
+    // The last is where litekeel keeps a second lock of its own.
+    (SHARED, SHARED_SIZE - 1),
+    (WRITE, 1),
+    (CHECKPOINT, 1),
+    (RECOVER, 1),
+    (READ, 1),
+    (READ + 1, 1),
+    (READ + 2, 1),
+    (READ + 3, 1),
+    (READ_LAST, 1),
+    (USER, 1),
 ];
 
 /// The locks of other processes on the files; `None` when this process has none of them open.
@@ -44,12 +47,12 @@ pub(crate) fn locks_of_others(files: &[FileId]) -> Option<Vec<PosixLock>> {
 
 /// Who would be in the way of an exclusive lock on the range.
 #[allow(clippy::unnecessary_cast)] // The fields' width differs between systems.
-fn ask(fd: c_int, file: FileId, (start, length): (i64, i64)) -> Option<PosixLock> {
+fn ask(fd: c_int, file: FileId, (start, length): (u64, u64)) -> Option<PosixLock> {
     // SAFETY: plain data; the descriptor is open, and GETLK changes nothing but the struct.
     let lock = unsafe {
         let mut lock: libc::flock = std::mem::zeroed();
         (lock.l_type, lock.l_whence) = (libc::F_WRLCK as _, libc::SEEK_SET as _);
-        (lock.l_start, lock.l_len) = (start, length);
+        (lock.l_start, lock.l_len) = (start as _, length as _);
         (libc::fcntl(fd, libc::F_GETLK, &mut lock) == 0).then_some(lock)?
     };
     // A lock of an open file has no process (-1): this process has one itself.
@@ -115,11 +118,11 @@ mod tests {
                 lock.pid == child.id() && lock.ino == file.ino && lock.exclusive == exclusive && covers
             })
         };
-        assert!(has(files[1], 120, true), "the writer's byte: {found:?}");
+        assert!(has(files[1], WRITE, true), "the writer's byte: {found:?}");
         // On Linux the second lock that this process has there stands before it.
-        assert!(cfg!(target_os = "linux") || has(files[1], 128, false), "the user's byte: {found:?}");
-        assert!(has(files[0], 0x4000_0002, false), "SHARED: {found:?}");
-        assert!(!has(files[1], 121, true), "nobody checkpoints: {found:?}");
+        assert!(cfg!(target_os = "linux") || has(files[1], USER, false), "the user's byte: {found:?}");
+        assert!(has(files[0], SHARED, false), "SHARED: {found:?}");
+        assert!(!has(files[1], CHECKPOINT, true), "nobody checkpoints: {found:?}");
         drop(child.stdin.take());
         assert!(child.wait().unwrap().success());
         assert_eq!(locks_of_others(&files).unwrap(), []);

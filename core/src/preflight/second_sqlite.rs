@@ -12,6 +12,7 @@ use crate::platform::path_facts::sidecar;
 use crate::platform::procfs;
 use crate::preflight::loaded_sqlite;
 use crate::settings::words::ForeignSqlite;
+use crate::sqlite::lock_bytes;
 use crate::vfs::file_checks::{self, Verdict};
 use crate::vfs::{descriptor, open_files};
 
@@ -106,7 +107,11 @@ fn locks(file: FileId, files: &[FileId]) -> Presence {
         }
         let Some(locks) = procfs::posix_locks(files) else { return Presence::Unknown };
         let sqlite_bytes = |lock: &procfs::PosixLock| {
-            let (from, to) = if lock.ino == file.ino { (0x4000_0000, 0x4000_01ff) } else { (120, 128) };
+            let (from, to) = if lock.ino == file.ino {
+                (lock_bytes::PENDING, lock_bytes::SHARED_LAST)
+            } else {
+                (lock_bytes::WRITE, lock_bytes::USER)
+            };
             lock.pid == me && lock.start <= to && lock.end >= from
         };
         if !locks.iter().any(sqlite_bytes) {

@@ -1,19 +1,11 @@
 //! Settings that exclude each other. Only what was asked for conflicts; a profile's value gives way.
 
+use super::errors::conflict;
 use super::table::Id;
 use super::words;
 use super::{Settings, Value, replicated};
 use crate::error::codes;
 use crate::error::{Error, Result};
-
-pub(super) fn conflict(settings: &Settings, a: Id, b: Id, why: &str) -> Error {
-    let show = |id: Id| format!("{}={}", id.key(), settings.get(id).map(Value::to_string).unwrap_or_default());
-    Error::new(codes::CONFLICT, format!("{} and {} exclude each other: {why}", show(a), show(b))).with_hint(format!(
-        "remove {} or {}",
-        a.key(),
-        b.key()
-    ))
-}
 
 /// SQLite's VFSes that take no locks, or locks that the default one does not see, and the one that keeps nothing.
 const LOCKS_APART: &[&str] = &[

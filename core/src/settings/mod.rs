@@ -6,6 +6,7 @@
 pub(crate) mod access;
 mod conflicts;
 mod dialects;
+mod errors;
 mod options;
 mod profiles;
 mod reference;

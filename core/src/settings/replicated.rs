@@ -3,7 +3,7 @@
 //! Litestream reads the WAL and does the checkpoints itself. A checkpoint by anybody else can reset the WAL before it has
 //! been copied: the replica then restores as a corrupt database, and no error is seen until somebody restores it.
 
-use super::conflicts::conflict;
+use super::errors::conflict;
 use super::table::Id;
 use super::words;
 use super::{Origin, Settings, Value};

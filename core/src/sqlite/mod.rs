@@ -3,6 +3,7 @@
 //! The ground floor: nothing here knows anything of litekeel's, not even its errors.
 
 pub(crate) mod handle;
+pub(crate) mod lock_bytes;
 pub(crate) mod prepared;
 pub mod sql_text;
 

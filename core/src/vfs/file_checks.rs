@@ -12,24 +12,24 @@ use crate::platform::path_facts::sidecar;
 #[cfg(target_os = "linux")]
 use crate::platform::procfs;
 use crate::sqlite;
+use crate::sqlite::lock_bytes;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::open_files;
-use crate::vfs::wal_index::READ_LOCK;
 
 /// Looks that must agree where one alone could be of two moments.
 pub(crate) const LOOKS: u32 = 5;
 
 /// Lock bytes of the database file: 510 that a reader locks one or all of.
 #[cfg(target_os = "linux")]
-const SHARED: (i64, i64) = (0x4000_0002, 510);
+const SHARED: (i64, i64) = (lock_bytes::SHARED as i64, lock_bytes::SHARED_SIZE as i64);
 /// The last of them, which no other lock of ours has alone.
 #[cfg(target_os = "linux")]
-const FIRM: (i64, i64) = (0x4000_0002 + 509, 1);
+const FIRM: (i64, i64) = (lock_bytes::SHARED_LAST as i64, 1);
 /// Without it, to be asked for.
-const ASKED: (i64, i64) = (0x4000_0002, 509);
+const ASKED: (i64, i64) = (lock_bytes::SHARED as i64, lock_bytes::SHARED_SIZE as i64 - 1);
 /// Locked in the `-shm` file by every process that uses the WAL, and by its writer.
-const USER: (i64, i64) = (128, 1);
-const WRITER: (i64, i64) = (120, 1);
+const USER: (i64, i64) = (lock_bytes::USER as i64, 1);
+const WRITER: (i64, i64) = (lock_bytes::WRITE as i64, 1);
 
 /// What a look found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ pub(crate) fn locks(watch: &FileMonitor) -> Verdict {
     // It lies on the database's file system.
     if let Some(shm) = shm.map(|ino| FileId { ino, ..watch.database }) {
         if let Some((slot, _)) = watch.reading() {
-            verdicts.push(held(shm, (READ_LOCK as i64 + slot as i64, 1)));
+            verdicts.push(held(shm, (lock_bytes::READ as i64 + slot as i64, 1)));
         }
         if watch.is_writing() {
             verdicts.push(held(shm, WRITER));

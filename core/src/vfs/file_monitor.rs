@@ -16,9 +16,10 @@ use crate::platform::file_id::{FileId, file_id};
 use crate::platform::fork;
 use crate::platform::path_facts::sidecar;
 use crate::sqlite;
+use crate::sqlite::lock_bytes::READERS;
 use crate::vfs::attached::Attachment;
 use crate::vfs::file_state::{self, FileState};
-use crate::vfs::wal_index::{READERS, WalIndex};
+use crate::vfs::wal_index::WalIndex;
 use crate::vfs::wal_keeper::WalCare;
 use crate::vfs::{open_files, replicated, wal_guard};
 

@@ -7,11 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::sqlite;
 use crate::sqlite::handle;
-
-/// Read marks, one for each of the lock bytes [`READ_LOCK`] and following.
-pub(crate) const READERS: usize = 5;
-/// The lock byte of the first reader in the `-shm` file.
-pub(crate) const READ_LOCK: u64 = 123;
+use crate::sqlite::lock_bytes::READERS;
 
 /// The header of a `-wal`, in bytes; at byte 16 it has the two salts.
 pub(crate) const LOG_HEADER: usize = 32;

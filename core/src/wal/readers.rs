@@ -12,7 +12,8 @@ use crate::locks::{self, holders};
 use crate::platform::file_id::file_id;
 use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::sidecar;
-use crate::vfs::wal_index::{READ_LOCK, READERS, WalIndex};
+use crate::sqlite::lock_bytes::{READ, READERS};
+use crate::vfs::wal_index::WalIndex;
 use crate::{registry, sqlite};
 
 /// The state of the WAL at one moment.
@@ -79,7 +80,7 @@ pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
     }
     let mut found = Vec::new();
     for slot in 0..READERS {
-        let byte = READ_LOCK + slot as u64;
+        let byte = READ + slot as u64;
         let Some(mark) = index.marks[slot] else { continue };
         // Slot 0 reads the database file alone. A mark beyond the log is left from before it started over.
         let frame = if slot == 0 { 0 } else { mark.min(index.frames) };
