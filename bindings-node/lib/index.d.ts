@@ -231,19 +231,23 @@ declare namespace Database {
 	/** Databases by name. A name has letters, digits, `_`, `-` and `.`; other names are to be encoded. */
 	interface Databases {
 		/**
-		 * Runs `work` on the database, and gives back what it gives: it stays open until then, and until its promise has
-		 * settled. Keep neither the database nor its statements: after that it may be closed at any time. A transaction that
-		 * `work` left open is undone.
-		 * @throws {KeelError} KEEL_NO_DATABASE; KEEL_ALL_IN_USE while `max` others are in use; what `open` throws.
+		 * Runs `work` on the database, and gives back what it gives, which is no promise. Keep neither the database nor its
+		 * statements: after that it may be closed at any time. A transaction or an iterator that `work` left open is undone.
+		 * @throws {KeelError} KEEL_NO_DATABASE; KEEL_ALL_IN_USE while `max` others are in use; KEEL_IN_TRANSACTION when
+		 * `work` left one open, or asynchronous work on this database has one open; what `open` throws.
 		 */
 		use<T>(name: string, work: (db: Tuned) => T, options?: UseOptions): T;
-		/** The same, but waits for a place while `max` others are in use: first come, first served. */
+		/**
+		 * The same for work that may wait for something: the database stays open until its promise has settled. Waits for a
+		 * place while `max` others are in use, and for other asynchronous work on this database: first come, first served.
+		 * Work that waits for another database by `useAsync` keeps its own meanwhile: with `max` such, all wait for ever.
+		 */
 		useAsync<T>(name: string, work: (db: Tuned) => T | PromiseLike<T>, options?: UseOptions): Promise<T>;
 		/** Creates the database if there is none. */
 		create(name: string): this;
 		/** Closes the database, so that its file can be moved or deleted; false if it was not open. @throws while it is in use. */
 		release(name: string): boolean;
-		/** Closes those that are not in use at once and the others when they are free; then the promise is fulfilled. */
+		/** Closes those that are not in use at once and the others when they are free; then the promise is fulfilled, or rejected with what failed. */
 		close(): Promise<void>;
 		/** How many are open. */
 		readonly size: number;

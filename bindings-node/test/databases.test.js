@@ -18,6 +18,7 @@ const many = (t, options) => {
 };
 const insert = (db, value) => db.prepare('INSERT INTO t VALUES (?)').run(value);
 const rows = (db) => db.prepare('SELECT a FROM t ORDER BY a').pluck().all();
+const handles = ({ directory }) => litekeel.openHandles().filter(({ path: file }) => file?.startsWith(directory + path.sep));
 const descriptors = () => (process.platform === 'linux' ? fs.readdirSync('/proc/self/fd').length : 0);
 const is = (code) => (error) => { assert.strictEqual(error.code, code, error.stack); assert.ok(error.hint, error.message); return true; };
 
@@ -50,14 +51,14 @@ test('a thousand databases take no more descriptors and threads than may be open
 	for (let n = 0; n < count; ++n) tenants.use(String(n), (db) => insert(db, 'x'));
 	assert.ok(descriptors() <= before + 2, `${descriptors()} descriptors, ${before} before`);
 	assert.ok(threads() <= running + 1, `${threads()} threads, ${running} before`);
-	assert.strictEqual(litekeel.openHandles().length, 8);
+	assert.strictEqual(handles(tenants).length, 8);
 	assert.deepStrictEqual(tenants.use(String(count - 1), rows), ['x']);
 });
 
 test('an open one is never closed under its user', async (t) => {
 	const tenants = many(t, { max: 2 });
 	for (const name of ['a', 'b', 'c']) tenants.create(name);
-	await tenants.use('a', async (a) => {
+	await tenants.useAsync('a', async (a) => {
 		tenants.use('b', (b) => {
 			assert.throws(() => tenants.use('c', rows), is('KEEL_ALL_IN_USE'));
 			insert(b, 1);
@@ -78,16 +79,18 @@ test('useAsync() waits for a place, first come, first served', async (t) => {
 	const order = [];
 	let end;
 	const first = tenants.useAsync('a', () => new Promise((resolve) => { end = resolve; }));
+	await new Promise(setImmediate);
 	const others = ['b', 'c', 'b'].map((name, at) => tenants.useAsync(name, (db) => { order.push(name + at); return rows(db); }));
-	const same = tenants.useAsync('a', () => { order.push('a'); });
-	await same;
+	tenants.use('a', () => { order.push('a'); });
 	assert.deepStrictEqual(order, ['a'], 'that one is open');
+	await new Promise(setImmediate);
 	end('done');
 	assert.strictEqual(await first, 'done');
 	assert.deepStrictEqual(await Promise.all(others), [[], [], []]);
 	assert.deepStrictEqual(order, ['a', 'b0', 'c1', 'b2']);
 	// Who cannot be let in is told, and holds up nobody.
 	const hold = tenants.useAsync('a', () => new Promise((resolve) => { end = resolve; }));
+	await new Promise(setImmediate);
 	const [none, after] = [tenants.useAsync('none', rows), tenants.useAsync('b', rows)];
 	end();
 	await hold;
@@ -99,7 +102,7 @@ test('a transaction that was left open is undone, and not the next user’s', as
 	const tenants = many(t);
 	tenants.create('a');
 	assert.throws(() => tenants.use('a', (db) => { db.exec('BEGIN'); insert(db, 1); }), is('KEEL_IN_TRANSACTION'));
-	await assert.rejects(tenants.use('a', async (db) => { db.exec('BEGIN'); insert(db, 2); }), is('KEEL_IN_TRANSACTION'));
+	await assert.rejects(tenants.useAsync('a', async (db) => { db.exec('BEGIN'); insert(db, 2); }), is('KEEL_IN_TRANSACTION'));
 	assert.throws(() => tenants.use('a', (db) => { db.exec('BEGIN'); insert(db, 3); throw new Error('mine'); }), /^Error: mine$/);
 	tenants.use('a', (db) => { assert.ok(!db.inTransaction); assert.deepStrictEqual(rows(db), []); });
 	// An inner use of the same database is part of the outer one's.
@@ -184,7 +187,8 @@ test('close() closes what is idle at once, what is used when it is free, and ref
 	const tenants = many(t, { max: 3 });
 	for (const name of ['a', 'b']) tenants.create(name);
 	let end;
-	const used = tenants.use('a', (db) => new Promise((resolve) => { end = resolve; }).then(() => insert(db, 1)));
+	const used = tenants.useAsync('a', (db) => new Promise((resolve) => { end = resolve; }).then(() => insert(db, 1)));
+	await new Promise(setImmediate);
 	let closed = false;
 	const closing = tenants.close().then(() => { closed = true; });
 	assert.strictEqual(tenants.size, 1);
@@ -198,18 +202,103 @@ test('close() closes what is idle at once, what is used when it is free, and ref
 	assert.deepStrictEqual(databases({ dir: tenants.directory }).use('a', rows), [1]);
 });
 
-test('close() with an iterator that somebody kept says so', async (t) => {
-	const tenants = databases({ dir: temporary(t), max: 1, onOpen: table });
+test('two who use one database are not in one transaction, and what was acknowledged stays', async (t) => {
+	const tenants = many(t);
+	tenants.create('a');
+	let end;
+	const failing = tenants.useAsync('a', async (db) => { db.exec('BEGIN'); insert(db, 1); await new Promise((resolve) => { end = resolve; }); throw new Error('mine'); });
+	await new Promise(setImmediate);
+	// It would be undone with the other's.
+	assert.throws(() => tenants.use('a', (db) => insert(db, 2)), is('KEEL_IN_TRANSACTION'));
+	const later = tenants.useAsync('a', (db) => { assert.ok(!db.inTransaction); insert(db, 3); });
+	end();
+	await assert.rejects(failing, /mine/);
+	await later;
+	assert.deepStrictEqual(tenants.use('a', rows), [3]);
+	// Without one, who is quick need not wait; and who leaves one open is blamed for it, not who waits.
+	const idle = tenants.useAsync('a', async (db) => { await new Promise((resolve) => { end = resolve; }); insert(db, 5); });
+	await new Promise(setImmediate);
+	tenants.use('a', (db) => insert(db, 4));
+	assert.throws(() => tenants.use('a', (db) => { db.exec('BEGIN'); insert(db, 6); }), is('KEEL_IN_TRANSACTION'));
+	end();
+	await idle;
+	assert.deepStrictEqual(tenants.use('a', rows), [3, 4, 5]);
+});
+
+test('work inside work of the same database is part of it', async (t) => {
+	const tenants = many(t, { max: 1 });
+	await tenants.useAsync('a', async (db) => {
+		db.exec('BEGIN');
+		await null;
+		tenants.use('a', (same) => insert(same, 1));
+		await tenants.useAsync('a', async (same) => { assert.strictEqual(same, db); insert(same, 2); });
+		db.exec('COMMIT');
+	}, { create: true });
+	assert.deepStrictEqual(tenants.use('a', rows), [1, 2]);
+});
+
+test('use() takes no promise', async (t) => {
+	const tenants = many(t);
+	tenants.create('a');
+	assert.throws(() => tenants.use('a', async () => { throw new Error('nobody’s'); }), /useAsync/);
+	assert.throws(() => tenants.use('a', () => ({ get then() { throw new Error('odd'); } })), /odd/);
+	await new Promise(setImmediate);
+	assert.strictEqual(tenants.release('a'), true, 'nobody uses it');
+});
+
+test('an iterator that was left open ends with its use, and holds nobody up', async (t) => {
+	const tenants = many(t, { max: 1 });
 	tenants.use('a', (db) => { insert(db, 1); insert(db, 2); }, { create: true });
-	const kept = tenants.use('a', (db) => { const iterator = db.prepare('SELECT a FROM t').iterate(); iterator.next(); return iterator; });
-	assert.throws(() => tenants.create('b'), is('KEEL_ALL_IN_USE'));
-	await assert.rejects(tenants.close(), /busy/);
+	let kept;
+	const leaves = (db) => { kept = db.prepare('SELECT a FROM t').iterate(); kept.next(); };
+	assert.throws(() => tenants.use('a', leaves), is('KEEL_IN_TRANSACTION'));
+	assert.throws(() => kept.next());
 	kept.return();
+	tenants.create('b');
+	assert.throws(() => tenants.use('a', (db) => { db.exec('BEGIN'); insert(db, 3); leaves(db); }), is('KEEL_IN_TRANSACTION'));
+	assert.throws(() => tenants.use('a', (db) => { leaves(db); throw new Error('mine'); }), /mine/);
+	tenants.use('a', (db) => { assert.ok(!db.inTransaction); assert.deepStrictEqual(rows(db), [1, 2]); insert(db, 4); });
+	await tenants.close();
+	assert.deepStrictEqual(handles(tenants), []);
+});
+
+test('a file that was deleted or replaced meanwhile is not the one that was open', (t) => {
+	const tenants = many(t);
+	tenants.use('a', (db) => insert(db, 'old'), { create: true });
+	for (const name of ['a.db', 'a.db-wal', 'a.db-shm']) fs.rmSync(path.join(tenants.directory, name), { force: true });
+	assert.throws(() => tenants.use('a', rows), is('KEEL_NO_DATABASE'));
+	assert.deepStrictEqual(tenants.create('a').use('a', rows), []);
+});
+
+test('no SQL reaches another one’s file', (t) => {
+	const tenants = many(t);
+	tenants.create('a').use('b', (db) => insert(db, 'secret'), { create: true });
+	assert.throws(() => tenants.use('a', (db) => db.exec(`ATTACH '${path.join(tenants.directory, 'b.db')}' AS other`)));
+	const open = many(t, { attach: 'existing' });
+	open.create('a').create('b');
+	open.use('a', (db) => db.exec(`ATTACH '${path.join(open.directory, 'b.db')}' AS other`));
+});
+
+test('onOpen may use others within the bound, not the one that is opened', (t) => {
+	const tenants = many(t, { max: 2, onOpen: (db, name) => { table(db); if (name === 'a') { tenants.create('b'); assert.throws(() => tenants.use('a', rows), is('KEEL_ARGUMENT')); } } });
+	tenants.create('a');
+	assert.strictEqual(tenants.size, 2);
+	const one = many(t, { max: 1, onOpen: (db, name) => { table(db); if (name === 'a') one.create('b'); } });
+	assert.throws(() => one.create('a'), is('KEEL_ALL_IN_USE'));
+	assert.strictEqual(one.size, 0);
+	assert.deepStrictEqual([handles(tenants).length, handles(one).length], [2, 0]);
+});
+
+test('a name without a file costs nobody their place', (t) => {
+	const tenants = many(t, { max: 2 });
+	tenants.create('a').create('b');
+	assert.throws(() => tenants.use('c', rows), is('KEEL_NO_DATABASE'));
+	assert.strictEqual(tenants.size, 2);
 });
 
 test('options: what decides where the files lie is refused, the rest is open()’s', (t) => {
 	const dir = temporary(t);
-	for (const wrong of [undefined, null, {}, { dir: '' }, { dir, max: 0 }, { dir, max: 1.5 }, { dir, max: '3' }, { dir, extension: 'db' }, { dir, extension: '/../x' }, { dir, onOpen: 1 }, { dir, mode: 'rwc' }, { dir, baseDir: dir }, { dir, allowedRoots: [dir] }]) {
+	for (const wrong of [undefined, null, {}, { dir: '' }, { dir, max: 0 }, { dir, max: 1.5 }, { dir, max: '3' }, { dir, extension: 'db' }, { dir, extension: '/../x' }, { dir, onOpen: 1 }, { dir, mode: 'rwc' }, { dir, baseDir: dir }, { dir, env: 'ignore' }, { dir, nofollow: false }, { dir, allowedRoots: [dir] }]) {
 		assert.throws(() => databases(wrong), TypeError, JSON.stringify(wrong));
 	}
 	const tenants = databases({ dir, busyTimeout: 1234, profile: 'durable', extension: '.sqlite' });

@@ -1,10 +1,11 @@
 'use strict';
 // Many databases, one for each tenant: a bounded number of them open, the least recently used closed first.
+const { AsyncLocalStorage } = require('node:async_hooks');
 const fs = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { KeelError } = require('../keel-error');
-const { assign, computed, fixed, hidden, option } = require('../own-properties');
+const { assign, hidden, option } = require('../own-properties');
 
 /** What a file may be called: nothing that leads elsewhere, hides, or is another name for the same on some file system. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
@@ -23,9 +24,35 @@ function requireFunction(value, name) {
 
 const isPromise = (value) => value !== null && typeof value === 'object' && typeof value.then === 'function';
 
-module.exports = ({ Database }) => {
-	/** One open database: how many use it now. */
-	const entryOf = (db) => ({ db, users: 0 });
+/** The databases that the asynchronous work under way here uses. */
+const inUse = new AsyncLocalStorage();
+
+/** Whether the work under way here uses that database. */
+const isHeld = (entry) => (inUse.getStore() ?? []).some((use) => use.entry === entry && use.active);
+
+/** Which file is at a path; null for none. */
+function identity(file) {
+	const stat = fs.statSync(file, { throwIfNoEntry: false });
+	return stat === undefined ? null : `${stat.dev}:${stat.ino}`;
+}
+
+module.exports = ({ Database, core }) => {
+	/**
+	 * One open database: how many use it now, whether one of them may leave it to wait for something (of these there is one
+	 * at a time), and how many are on the stack.
+	 */
+	const entryOf = (db, file) => ({ db, file, id: identity(file), users: 0, awaiting: false, depth: 0 });
+
+	/** Ends a transaction beside iterators of others, which only unsafe mode does. */
+	function undo(db) {
+		const { unsafe } = core.state(db);
+		db.unsafeMode(true);
+		try {
+			db.exec('ROLLBACK');
+		} finally {
+			db.unsafeMode(unsafe);
+		}
+	}
 
 	class Databases {
 		#directory;
@@ -35,6 +62,8 @@ module.exports = ({ Database }) => {
 		#options;
 		/** By name, the least recently used first. */
 		#open = new Map();
+		/** Names whose file is being opened: `onOpen` may use others, not itself. */
+		#opening = new Set();
 		#waiting = [];
 		#closed = null;
 
@@ -42,8 +71,8 @@ module.exports = ({ Database }) => {
 			if (options === null || typeof options !== 'object') throw new TypeError('Expected an options object');
 			const { dir, max, extension, onOpen, ...rest } = options;
 			if (typeof dir !== 'string' || dir === '') throw new TypeError('Expected the "dir" option to be a directory');
-			for (const name of ['baseDir', 'allowedRoots', 'mode', 'shutdownOn']) {
-				if (option(rest, name) !== undefined && name !== 'shutdownOn') throw new TypeError(`The "${name}" option has no place here: "dir" decides it`);
+			for (const name of ['baseDir', 'allowedRoots', 'mode', 'env', 'nofollow']) {
+				if (option(rest, name) !== undefined) throw new TypeError(`The "${name}" option has no place here: "dir" decides it`);
 			}
 			this.#max = option(options, 'max', 100);
 			if (!Number.isSafeInteger(this.#max) || this.#max < 1) throw new TypeError('Expected the "max" option to be an integer of 1 and more');
@@ -65,125 +94,185 @@ module.exports = ({ Database }) => {
 			return path.join(this.#directory, name + this.#extension);
 		}
 
+		#isFull() {
+			return this.#open.size + this.#opening.size >= this.#max;
+		}
+
 		/** Closes idle ones, the oldest first, until one more has a place; false where all are in use. */
 		#makePlace() {
 			for (const [name, entry] of this.#open) {
-				if (this.#open.size < this.#max) return true;
+				if (!this.#isFull()) return true;
 				if (entry.users === 0) this.#close(name, entry);
 			}
-			return this.#open.size < this.#max;
+			return !this.#isFull();
 		}
 
-		/** Closes it; one with an iterator that is still open stays, and counts. */
+		/** Closes it, whatever its users left open: that goes with it. Gives what failed. */
 		#close(name, entry) {
-			try {
-				entry.db.close();
-			} catch (error) {
-				if (entry.db.open) return error;
-			}
 			// Another may have taken its place, if its owner has closed it.
 			if (this.#open.get(name) === entry) this.#open.delete(name);
-			return null;
+			try {
+				core.state(entry.db).iterators = 0;
+				entry.db.close();
+				return null;
+			} catch (error) {
+				return error;
+			}
 		}
 
-		/** The entry of a database, which is used once more; null where there is no place for it. */
-		#enter(name, create) {
+		/** The open database of that name; one that was closed, or whose file is not the one at the path any more, is not. */
+		#present(name) {
+			const entry = this.#open.get(name);
+			if (entry === undefined) return undefined;
+			if (!entry.db.open) {
+				this.#open.delete(name);
+				return undefined;
+			}
+			if (entry.users === 0 && entry.id !== identity(entry.file)) {
+				this.#close(name, entry);
+				return undefined;
+			}
+			return entry;
+		}
+
+		/** The entry of a database, which is used once more; null where there is no place for it now. */
+		#enter(name, create, waits) {
 			if (this.#closed !== null) throw refuse('these databases are closed', 'call databases() again', 'KEEL_CLOSED');
 			const file = this.#path(name);
-			let entry = this.#open.get(name);
-			// Its owner may have closed it, or a signal has.
-			if (entry !== undefined && !entry.db.open) entry = undefined;
-			this.#open.delete(name);
+			if (this.#opening.has(name)) throw refuse(`the database ${JSON.stringify(name)} is being opened`, 'use the database that onOpen gets', 'KEEL_ARGUMENT', file);
+			let entry = this.#present(name);
 			if (entry === undefined) {
+				if (!create && !fs.existsSync(file)) {
+					throw refuse(`there is no database ${JSON.stringify(name)}: no file ${file}`, 'create it by create(name), or by use(name, work, { create: true })', 'KEEL_NO_DATABASE', file);
+				}
 				if (!this.#makePlace()) return null;
-				entry = entryOf(this.#openFile(name, file, create));
+				entry = entryOf(this.#openFile(name, file, create), file);
+			} else if (waits && entry.awaiting) {
+				return null;
+			} else if (entry.depth === 0 && entry.db.inTransaction && !isHeld(entry)) {
+				// What it writes would be undone with that transaction.
+				if (waits) return null;
+				throw refuse(`asynchronous work on ${JSON.stringify(name)} has a transaction open`, 'let that work use db.transactionAsync(), or wait until it has ended: await useAsync(name, work)', 'KEEL_IN_TRANSACTION', file);
 			}
 			// Used last, so it stands last.
+			this.#open.delete(name);
 			this.#open.set(name, entry);
 			entry.users += 1;
+			if (waits) entry.awaiting = true;
 			return entry;
 		}
 
 		#openFile(name, file, create) {
-			if (!create && !fs.existsSync(file)) {
-				throw refuse(`there is no database ${JSON.stringify(name)}: no file ${file}`, 'create it by create(name), or by use(name, work, { create: true })', 'KEEL_NO_DATABASE', file);
-			}
-			const db = Database.open(pathToFileURL(file).href, { ...this.#options, mode: create ? 'rwc' : 'rw' });
+			this.#opening.add(name);
 			try {
-				if (isPromise(this.#onOpen?.(db, name))) throw new TypeError('Expected the "onOpen" function to return no promise');
-			} catch (error) {
-				db.close();
-				throw error;
-			}
-			return db;
-		}
-
-		/** A use ends. What it left open belongs to nobody: the next user must not find itself in somebody's transaction. */
-		#leave(name, entry, failed) {
-			entry.users -= 1;
-			try {
-				if (entry.users > 0 || !entry.db.open || !entry.db.inTransaction) return;
-				entry.db.exec('ROLLBACK');
-				if (!failed) throw refuse(`the work on ${JSON.stringify(name)} left a transaction open: it was undone`, 'commit in it; db.transaction() does', 'KEEL_IN_TRANSACTION', entry.db.name);
-			} finally {
-				if (this.#closed !== null) this.#closeIdle();
-				this.#admit();
-			}
-		}
-
-		/** Lets those in who wait for a place, in their order. */
-		#admit() {
-			while (this.#waiting.length > 0) {
-				const { name, create, resolve, reject } = this.#waiting[0];
-				let entry;
+				const db = Database.open(pathToFileURL(file).href, { attach: 'none', ...this.#options, mode: create ? 'rwc' : 'rw' });
 				try {
-					entry = this.#enter(name, create);
+					if (isPromise(this.#onOpen?.(db, name))) throw new TypeError('Expected the "onOpen" function to return no promise');
 				} catch (error) {
-					this.#waiting.shift();
-					reject(error);
-					continue;
+					core.state(db).iterators = 0;
+					db.close();
+					throw error;
 				}
-				if (entry === null) return;
-				this.#waiting.shift();
-				resolve(entry);
+				return db;
+			} finally {
+				this.#opening.delete(name);
+			}
+		}
+
+		/**
+		 * A use ends. What it left open belongs to nobody: the next user must not find itself in somebody's transaction.
+		 * Gives the error that this is, if it is one. `began`: it was in a transaction at its beginning.
+		 */
+		#leave(name, entry, began) {
+			entry.users -= 1;
+			const { db } = entry;
+			const left = !db.open ? null : !began && db.inTransaction ? 'a transaction' : entry.users === 0 && core.state(db).iterators > 0 ? 'an iterator' : null;
+			let failure = null;
+			if (left !== null) {
+				failure = refuse(`the work on ${JSON.stringify(name)} left ${left} open: it was undone`, 'commit in it, as db.transaction() does, and read iterators to their end', 'KEEL_IN_TRANSACTION', db.name);
+				// The others that use it keep their connection.
+				if (entry.users === 0) this.#close(name, entry);
+				else undo(db);
+			}
+			if (this.#closed !== null) this.#closeIdle();
+			this.#admit();
+			return failure;
+		}
+
+		/** Lets those in who wait for a place, in their order; who waits for one database holds up nobody else. */
+		#admit() {
+			const waiting = this.#waiting;
+			this.#waiting = [];
+			let full = false;
+			for (const one of waiting) {
+				const { name, create, resolve, reject } = one;
+				try {
+					const entry = full && !this.#open.has(name) ? null : this.#enter(name, create, true);
+					if (entry !== null) {
+						resolve(entry);
+						continue;
+					}
+					full ||= !this.#open.has(name);
+					this.#waiting.push(one);
+				} catch (error) {
+					reject(error);
+				}
 			}
 			if (this.#closed !== null && this.#open.size === 0) this.#closed.resolve();
 		}
 
-		#run(name, entry, work) {
-			let result;
-			try {
-				result = work(entry.db);
-			} catch (error) {
-				this.#leave(name, entry, true);
-				throw error;
-			}
-			if (!isPromise(result)) {
-				this.#leave(name, entry, false);
-				return result;
-			}
-			return Promise.resolve(result).then(
-				(value) => { this.#leave(name, entry, false); return value; },
-				(error) => { this.#leave(name, entry, true); throw error; },
-			);
-		}
-
 		use(name, work, options) {
 			if (typeof work !== 'function') throw new TypeError('Expected second argument to be a function');
-			const entry = this.#enter(name, isCreating(options));
+			const entry = this.#enter(name, isCreating(options), false);
 			if (entry === null) {
 				throw refuse(`all ${this.#max} databases that may be open are in use`, 'raise "max", or wait for a place: await useAsync(name, work)', 'KEEL_ALL_IN_USE');
 			}
-			return this.#run(name, entry, work);
+			const began = entry.db.inTransaction;
+			let result;
+			let failure;
+			entry.depth += 1;
+			try {
+				result = work(entry.db);
+				if (isPromise(result)) {
+					// It goes on without the database; what becomes of it is told by the error alone.
+					Promise.resolve(result).catch(() => {});
+					throw new TypeError('The work of use() cannot return a promise, use await useAsync(name, work)');
+				}
+			} catch (error) {
+				failure = { error };
+			}
+			entry.depth -= 1;
+			const left = this.#leave(name, entry, began);
+			if (failure !== undefined) throw failure.error;
+			if (left !== null) throw left;
+			return result;
 		}
 
 		async useAsync(name, work, options) {
 			if (typeof work !== 'function') throw new TypeError('Expected second argument to be a function');
 			const create = isCreating(options);
-			// Who comes later does not overtake those who wait, but for a database that is open.
-			let entry = this.#waiting.length === 0 || this.#open.has(name) ? this.#enter(name, create) : null;
-			entry ??= await new Promise((resolve, reject) => { this.#waiting.push({ name, create, resolve, reject }); });
-			return this.#run(name, entry, work);
+			const own = this.#open.get(name);
+			// Work of the same database inside its own would wait for itself.
+			if (own !== undefined && isHeld(own) && own.db.open) return await work(own.db);
+			// In their order, whoever comes when; and nobody waits who need not.
+			const entry = await new Promise((resolve, reject) => {
+				this.#waiting.push({ name, create, resolve, reject });
+				this.#admit();
+			});
+			const use = { entry, active: true };
+			let result;
+			let failure;
+			try {
+				result = await inUse.run([...(inUse.getStore() ?? []), use], () => work(entry.db));
+			} catch (error) {
+				failure = { error };
+			}
+			use.active = false;
+			entry.awaiting = false;
+			const left = this.#leave(name, entry, false);
+			if (failure !== undefined) throw failure.error;
+			if (left !== null) throw left;
+			return result;
 		}
 
 		create(name) {
@@ -204,8 +293,11 @@ module.exports = ({ Database }) => {
 
 		close() {
 			if (this.#closed === null) {
-				const closed = {};
-				closed.whenEmpty = new Promise((resolve, reject) => { assign(closed, { resolve, reject }); });
+				const closed = { failure: null };
+				closed.whenEmpty = new Promise((resolve) => { closed.resolve = () => resolve(); })
+					.then(() => { if (closed.failure !== null) throw closed.failure; });
+				// Who does not wait for the end is not ended by it.
+				closed.whenEmpty.catch(() => {});
 				this.#closed = closed;
 				this.#closeIdle();
 				this.#admit();
@@ -214,9 +306,9 @@ module.exports = ({ Database }) => {
 		}
 
 		#closeIdle() {
-			for (const [name, entry] of this.#open) {
+			for (const [name, entry] of [...this.#open]) {
 				const error = entry.users === 0 ? this.#close(name, entry) : null;
-				if (error !== null) this.#closed.reject(error);
+				if (error !== null) this.#closed.failure ??= error;
 			}
 		}
 
