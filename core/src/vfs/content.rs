@@ -68,13 +68,14 @@ pub(crate) unsafe fn look(watch: &FileMonitor, how: Look) -> Verdict {
     let (verdict, pages) = match known {
         Some(known) => {
             let begins_alike = known.header == header || versions(1, &mut |page| page.starts_with(&header));
-            let verdict = if !begins_alike || !known.pages.are_in(&file, before.pages, versions) {
-                Verdict::Bad
-            } else if known.written == written || before.is_being_moved() {
-                Verdict::Good
-            } else {
-                Verdict::Unknown
-            };
+            let verdict =
+                if !begins_alike || !known.pages.are_in(&file, before.pages, before.is_being_moved(), versions) {
+                    Verdict::Bad
+                } else if known.written == written || before.is_being_moved() {
+                    Verdict::Good
+                } else {
+                    Verdict::Unknown
+                };
             (verdict, None)
         }
         None => {
@@ -83,7 +84,7 @@ pub(crate) unsafe fn look(watch: &FileMonitor, how: Look) -> Verdict {
             match moved {
                 // All of it is there, and so is the last of each page.
                 Some(moved) if before.backfilled == before.frames => {
-                    let there = moved.are_in(&file, before.pages, |_, _| false);
+                    let there = moved.are_in(&file, before.pages, false, |_, _| false);
                     (if there { Verdict::Good } else { Verdict::Bad }, Some(moved))
                 }
                 Some(moved) => (Verdict::Good, Some(moved.again(&file))),
@@ -117,7 +118,7 @@ fn known_or_spread(
     size: u64,
     header: &[u8],
 ) -> KnownPages {
-    let known = last.map(|known| &known.pages).filter(|known| known.are_in(file, index.pages, |_, _| false));
+    let known = last.map(|known| &known.pages).filter(|known| known.are_in(file, index.pages, false, |_, _| false));
     known.cloned().unwrap_or_else(|| KnownPages::spread(file, size, header))
 }
 
@@ -149,10 +150,10 @@ unsafe fn is_being_moved(
 /// As for [`FileMonitor::index`]. The connection still holds the checkpointer's lock: nobody else writes to the file.
 pub(crate) unsafe fn note(watch: &FileMonitor) {
     let Some(file) = watch.descriptor().map(borrowed) else { return };
-    // SAFETY: the caller's promise.
-    let Some(index) = (unsafe { watch.index() }) else { return };
     // Where the log has begun anew since, it tells no more what was moved.
     let moved = watch.file.moved().take();
+    // SAFETY: the caller's promise.
+    let Some(index) = (unsafe { watch.index() }) else { return };
     let mut last = watch.file.content();
     // One that failed has moved something of which the index does not tell, and one that had nothing to move left it alone.
     if index.is_being_moved() || last.as_ref().is_some_and(|known| known.index.is_of_the_same_file(&index)) {

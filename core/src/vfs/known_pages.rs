@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::vfs::wal_index::{FRAME_HEADER, LOG_HEADER, WalIndex};
@@ -62,20 +63,32 @@ impl KnownPages {
     }
 
     fn read(file: &File, page_size: usize, numbers: impl Iterator<Item = u32>) -> KnownPages {
-        let hashes = numbers.filter_map(|number| Some((number, hash(&page(file, page_size, number)?)))).collect();
+        let of = |number| page(file, page_size, number).ok().flatten();
+        let hashes = numbers.filter_map(|number| Some((number, hash(&of(number)?)))).collect();
         KnownPages { page_size, hashes }
     }
 
     /// Whether the file has them all, up to the page `last`. One that is otherwise may still be as one of `versions` is.
+    /// `may_be_cut`: a checkpoint is at work or was interrupted. It cuts the file before the index tells that it is done; a
+    /// commit may have made the database larger since, and then the file lacks pages, or has zeros for them.
     pub(crate) fn are_in(
         &self,
         file: &File,
         last: u32,
+        may_be_cut: bool,
         versions: impl Fn(u32, &mut dyn FnMut(&[u8]) -> bool) -> bool,
     ) -> bool {
         self.hashes.iter().filter(|(number, _)| *number <= last).all(|(number, known)| {
-            let found = page(file, self.page_size, *number);
-            found.is_some_and(|found| hash(&found) == *known || versions(*number, &mut |version| version == found))
+            match page(file, self.page_size, *number) {
+                // A page that cannot be read tells nothing: whoever needs it is told of the error.
+                Err(_) => true,
+                Ok(None) => may_be_cut,
+                Ok(Some(found)) => {
+                    hash(&found) == *known
+                        || (may_be_cut && found.iter().all(|byte| *byte == 0))
+                        || versions(*number, &mut |version| version == found)
+                }
+            }
         })
     }
 }
@@ -90,14 +103,43 @@ pub(crate) fn frame_of(wal: &File, index: &WalIndex, frame: u32) -> Option<(u32,
     same.then(|| (number, bytes.split_off(FRAME_HEADER)))
 }
 
-fn page(file: &File, page_size: usize, number: u32) -> Option<Vec<u8>> {
+/// `None`: the file ends before it.
+fn page(file: &File, page_size: usize, number: u32) -> io::Result<Option<Vec<u8>>> {
     let mut page = vec![0; page_size];
-    file.read_exact_at(&mut page, u64::from(number - 1) * page_size as u64).ok()?;
-    Some(page)
+    match file.read_exact_at(&mut page, u64::from(number.saturating_sub(1)) * page_size as u64) {
+        Ok(()) => Ok(Some(page)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn hash(page: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     page.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+
+    use super::*;
+
+    #[test]
+    fn a_page_that_is_otherwise_is_told_from_one_that_cannot_be_read_and_from_one_that_was_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        fs::write(&path, [1; 4 * 512]).unwrap();
+        let known = KnownPages::read(&File::open(&path).unwrap(), 512, [2, 4].into_iter());
+        let is_in = |may_be_cut| known.are_in(&File::open(&path).unwrap(), 4, may_be_cut, |_, _| false);
+        assert!(is_in(false));
+        // An error of the disk is none of somebody who overwrites the file.
+        assert!(known.are_in(&OpenOptions::new().append(true).open(&path).unwrap(), 4, false, |_, _| false));
+        fs::write(&path, [[1; 512], [2; 512], [1; 512], [1; 512]].concat()).unwrap();
+        assert!(!is_in(false) && !is_in(true), "another page");
+        for (what, bytes) in [("cut", vec![1; 3 * 512]), ("grown again", [vec![1; 3 * 512], vec![0; 512]].concat())] {
+            fs::write(&path, bytes).unwrap();
+            assert!(!is_in(false) && is_in(true), "{what}");
+        }
+    }
 }
