@@ -19,7 +19,8 @@ use crate::registry;
 use crate::registry::activity::Activity;
 use crate::sqlite;
 use crate::waiting::deadline;
-use crate::waiting::turns::{AT_ONCE, Next, Turn};
+use crate::waiting::pause::pause;
+use crate::waiting::turns::{Next, Pace, Turn};
 use crate::waiting::writer_queue::WriterQueue;
 
 /// A wait of this length is told to the subscribers as `busy_wait`.
@@ -50,11 +51,7 @@ pub struct BusyHandler {
     wrote: Cell<bool>,
     /// The latest wait ended in a refusal.
     refused: Cell<bool>,
-    /// When the connection gave the write lock back for the last time, and whether it then came back at once.
-    released: Cell<Option<Instant>>,
-    /// When it asked for it for the last time, if that was while others waited.
-    asked: Cell<Option<Instant>>,
-    returns_at_once: Cell<bool>,
+    pace: Pace,
     /// The longest wait of the call, and who was found in the way.
     longest: Cell<Duration>,
     holders_seen: RefCell<Option<String>>,
@@ -87,9 +84,7 @@ impl BusyHandler {
             interrupted: Cell::new(false),
             wrote: Cell::new(false),
             refused: Cell::new(false),
-            released: Cell::new(None),
-            asked: Cell::new(None),
-            returns_at_once: Cell::new(false),
+            pace: Pace::default(),
             longest: Cell::new(Duration::ZERO),
             holders_seen: RefCell::new(None),
         })
@@ -157,7 +152,8 @@ impl BusyHandler {
         if let Some(queue) = &self.queue
             && transaction != sqlite::SQLITE_TXN_WRITE
         {
-            let wakes = !queue.counted.replace(false) || self.released(queue) == Next::Wakes;
+            let wakes =
+                !queue.counted.replace(false) || self.pace.gives_back(&queue.writers.turns, queue.id) == Next::Wakes;
             match queue.ticket.take() {
                 Some(number) => queue.writers.leave(number, wakes),
                 None if self.wrote.get() && wakes => queue.writers.wake_first(),
@@ -199,9 +195,7 @@ impl BusyHandler {
             return;
         }
         let now = Instant::now();
-        let since = self.released.get().map(|released| now.saturating_duration_since(released));
-        self.returns_at_once.set(since.is_some_and(|since| since < AT_ONCE));
-        self.asked.set(Some(now));
+        self.pace.asks(now);
         match queue.writers.turns.wants_turn(queue.id, now) {
             Turn::GoesOn => return,
             Turn::Rests(rest) => self.rest(queue, now, rest),
@@ -227,21 +221,8 @@ impl BusyHandler {
         self.interrupted.set(!stale && self.is_interrupted());
         self.longest.set(self.longest.get().max(began.elapsed()));
         self.activity.retrying();
-        self.asked.set(Some(Instant::now()));
+        self.pace.asks_again();
         queue.writers.mark_polling(number, certain);
-    }
-
-    /// The connection does not write any more.
-    fn released(&self, queue: &Queue) -> Next {
-        queue.writers.turns.ends_writing();
-        if !queue.writers.turns.is_contended() {
-            self.released.set(None);
-            self.asked.set(None);
-            return Next::Wakes;
-        }
-        let now = Instant::now();
-        self.released.set(Some(now));
-        queue.writers.turns.released(queue.id, self.asked.take(), self.returns_at_once.get(), now)
     }
 
     /// Leaves the lock to other processes for a moment.
@@ -328,7 +309,7 @@ impl BusyHandler {
             None => std::thread::sleep(pause),
         }
         self.activity.retrying();
-        self.asked.set(Some(Instant::now()));
+        self.pace.asks_again();
         true
     }
 
@@ -383,19 +364,6 @@ impl Drop for Queue {
     }
 }
 
-/// A commit on the other side often takes only microseconds more; then the pauses grow to a millisecond: where the lock is
-/// not free for long, it is the looks that cost. Who has waited for long looks more often, and so is served before others.
-fn pause(attempt: u32, waited: Duration) -> Duration {
-    let base = match (attempt, waited.as_millis()) {
-        (0..4, _) => return Duration::ZERO,
-        (_, 100..) => 200,
-        (_, 50..) => 400,
-        _ => (50u64 << (attempt - 4).min(4)).min(750),
-    };
-    let jitter = u64::from(waited.subsec_nanos()) % base;
-    Duration::from_micros(base / 2 + jitter)
-}
-
 unsafe extern "C" fn busy_callback(context: *mut c_void, calls: c_int) -> c_int {
     // SAFETY: `install` registered a live `BusyHandler`, and SQLite calls this on the one thread that uses the connection.
     let waiting = unsafe { &*(context as *const BusyHandler) };
@@ -437,18 +405,5 @@ mod tests {
         interrupter.join().unwrap();
         drop(waiter);
         drop(holder);
-    }
-
-    #[test]
-    fn pauses_grow_to_a_millisecond_and_shrink_again_for_who_has_waited_long() {
-        for nanos in [0, 1, 23_456_789, 49_999_999] {
-            let short = Duration::from_nanos(nanos);
-            assert!((0..4).all(|attempt| pause(attempt, short).is_zero()), "the first looks are at once");
-            assert!((25..75).contains(&pause(4, short).as_micros()));
-            for attempt in [8, 100, u32::MAX] {
-                assert!((375..1125).contains(&pause(attempt, short).as_micros()), "{attempt}");
-            }
-            assert!((100..300).contains(&pause(u32::MAX, Duration::from_secs(3) + short).as_micros()));
-        }
     }
 }

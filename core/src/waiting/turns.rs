@@ -4,12 +4,13 @@
 //!
 //! To hand the lock over at every commit is the fairest, and most costly: each hand-over wakes a thread, and takes longer than a commit.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Who is back after so short a time wants to go on, and does not think.
-pub(crate) const AT_ONCE: Duration = Duration::from_micros(100);
+const AT_ONCE: Duration = Duration::from_micros(100);
 /// How long a connection goes on while others of its process wait.
 const TURN: Duration = Duration::from_millis(2);
 /// How long a process goes on while others wait.
@@ -145,6 +146,42 @@ impl Turns {
         }
         state.turn = None;
         Next::Wakes
+    }
+}
+
+/// When one connection asks for the lock and gives it back.
+#[derive(Default)]
+pub(crate) struct Pace {
+    /// When it gave the lock back for the last time, while others were waiting.
+    released: Cell<Option<Instant>>,
+    /// It came back at once after that.
+    returns_at_once: Cell<bool>,
+    /// When it asked for the lock for the last time, while others were waiting.
+    asked: Cell<Option<Instant>>,
+}
+
+impl Pace {
+    pub(crate) fn asks(&self, now: Instant) {
+        self.returns_at_once.set(is_recent(self.released.get(), now, AT_ONCE));
+        self.asked.set(Some(now));
+    }
+
+    /// After a refusal, or when it has stood in the queue.
+    pub(crate) fn asks_again(&self) {
+        self.asked.set(Some(Instant::now()));
+    }
+
+    /// It has stopped writing.
+    pub(crate) fn gives_back(&self, turns: &Turns, connection: u64) -> Next {
+        turns.ends_writing();
+        if !turns.is_contended() {
+            self.released.set(None);
+            self.asked.set(None);
+            return Next::Wakes;
+        }
+        let now = Instant::now();
+        self.released.set(Some(now));
+        turns.released(connection, self.asked.take(), self.returns_at_once.get(), now)
     }
 }
 
