@@ -1,41 +1,26 @@
 //! Base64 as the server takes it: the standard alphabet, and no padding.
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+
+/// Strict about all but the bits behind the last byte, which mean nothing.
+const PLAIN: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(base64::engine::DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// Appends the text of `bytes`.
 pub(crate) fn encode(bytes: &[u8], out: &mut String) {
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..=chunk.len() {
-            out.push(ALPHABET[(word >> (18 - 6 * place)) as usize & 63] as char);
-        }
-    }
+    PLAIN.encode_string(bytes, out);
 }
 
 /// The bytes of a text, with or without padding; `None` when it is not base64.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=').as_bytes();
-    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 2);
-    for chunk in text.chunks(4) {
-        let mut word = 0u32;
-        for byte in chunk {
-            let digit = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            word = word << 6 | u32::from(digit);
-        }
-        word <<= 6 * (4 - chunk.len());
-        match chunk.len() {
-            1 => return None,
-            length => out.extend_from_slice(&word.to_be_bytes()[1..length]),
-        }
-    }
-    Some(out)
+    PLAIN.decode(text.trim_end_matches('=')).ok()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A server's URL → where it is, who asks, and for how long.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -73,15 +74,7 @@ fn duration(key: &str, value: &str) -> Result<Duration> {
 }
 
 fn decode(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).filter(|hex| bytes[at] == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
-        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        out.push(byte.unwrap_or(bytes[at]));
-        at += if byte.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8(out).ok()
+    percent_encoding::percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
 impl Endpoint {

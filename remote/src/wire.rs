@@ -12,18 +12,7 @@ use crate::base64;
 pub(crate) const LONGEST_VALUE: usize = 5_000_000;
 
 fn push_string(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if (c as u32) < 0x20 => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
+    out.push_str(&Value::from(text).to_string());
 }
 
 fn push_value(cell: Cell<'_>, out: &mut String) -> Result<()> {
