@@ -4,6 +4,7 @@ const { AsyncLocalStorage } = require('node:async_hooks');
 const fs = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
+const fileIdentity = require('../file-identity');
 const { KeelError } = require('../keel-error');
 const { assign, hidden, option } = require('../own-properties');
 
@@ -30,18 +31,12 @@ const inUse = new AsyncLocalStorage();
 /** Whether the work under way here uses that database. */
 const isHeld = (entry) => (inUse.getStore() ?? []).some((use) => use.entry === entry && use.active);
 
-/** Which file is at a path; null for none. */
-function identity(file) {
-	const stat = fs.statSync(file, { throwIfNoEntry: false });
-	return stat === undefined ? null : `${stat.dev}:${stat.ino}`;
-}
-
 module.exports = ({ Database, core }) => {
 	/**
 	 * One open database: how many use it now, whether one of them may leave it to wait for something (of these there is one
 	 * at a time), and how many are on the stack.
 	 */
-	const entryOf = (db, file) => ({ db, file, id: identity(file), users: 0, awaiting: false, depth: 0 });
+	const entryOf = (db, file) => ({ db, file, id: fileIdentity(file), users: 0, awaiting: false, depth: 0 });
 
 	/** Ends a transaction beside iterators of others, which only unsafe mode does. */
 	function undo(db) {
@@ -128,7 +123,7 @@ module.exports = ({ Database, core }) => {
 				this.#open.delete(name);
 				return undefined;
 			}
-			if (entry.users === 0 && entry.id !== identity(entry.file)) {
+			if (entry.users === 0 && entry.id !== fileIdentity(entry.file)) {
 				this.#close(name, entry);
 				return undefined;
 			}

@@ -1,8 +1,8 @@
 'use strict';
 const { AsyncLocalStorage } = require('node:async_hooks');
-const fs = require('node:fs');
 const { known } = require('./arguments');
 const { now, sleep, wait } = require('../clock');
+const fileIdentity = require('../file-identity');
 const { check, KeelError } = require('../keel-error');
 const SqliteError = require('../sqlite-error');
 const { assign, option, put } = require('../own-properties');
@@ -83,20 +83,8 @@ function aimOf(db, state) {
 	const manner = new Map(MANNER.map((name) => [name, String(report[name])]));
 	manner.set('bindBooleans and bindDates', state.convert === null ? '' : state.convert.asked);
 	manner.set('the extensions', JSON.stringify(state.extensions));
-	return { file: identity(db, state), writes: !db.readonly && report.query_only !== 'on', manner };
-}
-
-/** The file itself, whatever links lead to it; its name where it cannot be looked at. */
-function identity(db, state) {
-	if (state.file === null) {
-		try {
-			const { dev, ino } = fs.statSync(db.name, { __proto__: null, bigint: true });
-			state.file = `${dev}:${ino}`;
-		} catch {
-			return db.name;
-		}
-	}
-	return state.file;
+	state.file ??= fileIdentity(db.name);
+	return { file: state.file ?? db.name, writes: !db.readonly && report.query_only !== 'on', manner };
 }
 
 /** One transaction cannot be of two manners, and a second one would wait for the first, which waits for it. */
