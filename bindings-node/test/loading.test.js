@@ -13,8 +13,7 @@ const { packAll } = require('../pack');
 const platforms = require('../lib/platforms');
 const runtimes = require('./runtimes');
 
-const target = path.join(__dirname, '..', '..', 'target');
-const library = process.env.LITEKEEL_LIBRARY || ['release', 'fast', 'debug'].map((profile) => path.join(target, profile, 'liblitekeel.so')).find(fs.existsSync);
+const library = require('./library');
 const env = { ...process.env };
 delete env.LITEKEEL_LIBRARY;
 

@@ -9,8 +9,7 @@ const path = require('node:path');
 const runtimes = require('./runtimes');
 const ecosystem = require('./ecosystem')();
 
-const target = path.join(__dirname, '..', '..', 'target');
-const library = process.env.LITEKEEL_LIBRARY || ['release', 'fast', 'debug'].map((profile) => path.join(target, profile, 'liblitekeel.so')).find(fs.existsSync);
+const library = require('./library');
 
 function roundTrip(name, { project = ecosystem.directory, script = path.join('orm', `${name}.mjs`), majors = [24] } = {}) {
 	for (const major of majors) {

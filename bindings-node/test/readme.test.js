@@ -10,8 +10,7 @@ const { packAll } = require('../pack');
 const ecosystem = require('./ecosystem')();
 
 const readme = fs.readFileSync(path.join(__dirname, '../../README.md'), 'utf8');
-const target = path.join(__dirname, '..', '..', 'target');
-const library = process.env.LITEKEEL_LIBRARY || ['release', 'fast', 'debug'].map((profile) => path.join(target, profile, 'liblitekeel.so')).find(fs.existsSync);
+const library = require('./library');
 const env = { ...process.env, LITEKEEL_LIBRARY: library };
 delete env.DATABASE_URL;
 

@@ -11,7 +11,7 @@ const { installInto } = require('../pack');
 
 const source = path.join(__dirname, '../../examples/service');
 const target = path.join(__dirname, '..', '..', 'target');
-const library = process.env.LITEKEEL_LIBRARY || ['release', 'fast', 'debug'].map((profile) => path.join(target, profile, 'liblitekeel.so')).find(fs.existsSync);
+const library = require('./library');
 const env = { ...process.env, LITEKEEL_LIBRARY: library, NODE_NO_WARNINGS: '1', NO_COLOR: '1' };
 delete env.DATABASE_URL;
 delete env.NODE_OPTIONS;

@@ -8,8 +8,7 @@ const path = require('node:path');
 const ecosystem = require('./ecosystem')();
 
 const TOUR = path.join(__dirname, '..', '..', 'demo', 'node');
-const target = path.join(__dirname, '..', '..', 'target');
-const library = process.env.LITEKEEL_LIBRARY || ['release', 'fast', 'debug'].map((profile) => path.join(target, profile, 'liblitekeel.so')).find(fs.existsSync);
+const library = require('./library');
 
 /** The tour's own files in a directory beside the installed packages. */
 function copy(t) {

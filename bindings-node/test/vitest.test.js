@@ -10,8 +10,7 @@ const runtimes = require('./runtimes');
 const ecosystem = require('./ecosystem')();
 require('./prepare')();
 
-const target = path.join(__dirname, '..', '..', 'target');
-const library = process.env.LITEKEEL_LIBRARY || ['release', 'fast', 'debug'].map((profile) => path.join(target, profile, 'liblitekeel.so')).find(fs.existsSync);
+const library = require('./library');
 
 let project;
 before(() => {

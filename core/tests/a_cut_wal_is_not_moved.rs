@@ -7,7 +7,7 @@ mod common;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 
-use common::{Dir, child, exec, get, is_child, open};
+use common::{Dir, exec, get, open, without_the_guard};
 
 /// Rows enough for an index with pages of its own, safely in the database; and some in the WAL alone.
 fn database(dir: &Dir) -> std::sync::Arc<litekeel_core::Connection> {
@@ -107,10 +107,7 @@ fn a_hole_of_a_few_frames_is_found() {
 
 #[test]
 fn without_the_guard_it_destroys_the_database() {
-    const NAME: &str = "without_the_guard_it_destroys_the_database";
-    if is_child(NAME) {
-        // SAFETY: the files of this process are this test's.
-        unsafe { litekeel_core::turn_wal_guard_off(true) };
+    without_the_guard("without_the_guard_it_destroys_the_database", || {
         let dir = Dir::new();
         let connection = database(&dir);
         spoil(&dir, "cut");
@@ -118,11 +115,8 @@ fn without_the_guard_it_destroys_the_database() {
             let _ = connection.exec("INSERT INTO t(who) VALUES('m' || hex(randomblob(30)))");
         }
         let _ = connection.close();
-        println!("destroyed: {}", found(&dir) != "ok 3000");
-        return;
-    }
-    let output = child(NAME, &[]).output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).contains("destroyed: true"), "{output:?}");
+        found(&dir) != "ok 3000"
+    });
 }
 
 /// Another process writes, restarts and truncates the log all the time, while this one looks.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Dir, child, exec, get, is_child, open};
+use common::{Dir, child, exec, get, is_child, open, without_the_guard};
 use litekeel_core::health::{Health, Verdict};
 use litekeel_core::{Connection, Options};
 
@@ -112,10 +112,7 @@ fn a_transaction_that_lost_its_lock_is_not_committed() {
 
 #[test]
 fn without_the_guard_what_is_written_after_that_is_lost() {
-    const NAME: &str = "without_the_guard_what_is_written_after_that_is_lost";
-    if is_child(NAME) {
-        // SAFETY: the files of this process are this test's.
-        unsafe { litekeel_core::turn_wal_guard_off(true) };
+    without_the_guard("without_the_guard_what_is_written_after_that_is_lost", || {
         let dir = Dir::new();
         let connection = database(&dir, "a.db");
         for suffix in ["", "-shm"] {
@@ -126,11 +123,8 @@ fn without_the_guard_what_is_written_after_that_is_lost() {
         // SQLite acknowledges it, and nobody will ever see it.
         exec(&connection, "INSERT INTO t VALUES(2)");
         assert_eq!(visit(&dir), "1", "the row is in a file without a name");
-        println!("lost");
-        return;
-    }
-    let output = child(NAME, &[]).output().unwrap();
-    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("lost"), "{output:?}");
+        true
+    });
 }
 
 #[test]

@@ -88,6 +88,18 @@ pub fn is_child(test: &str) -> bool {
     std::env::var("ROLE").is_ok_and(|role| role == test)
 }
 
+/// The WAL guard's negative control, in a process of its own: without the guard `loses` has to lose data, and says whether.
+pub fn without_the_guard(test: &str, loses: impl FnOnce() -> bool) {
+    if is_child(test) {
+        // SAFETY: the files of this process are this test's.
+        unsafe { litekeel_core::turn_wal_guard_off(true) };
+        println!("lost: {}", loses());
+        return;
+    }
+    let output = child(test, &[]).output().unwrap();
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("lost: true"), "{output:?}");
+}
+
 /// Says loudly that something was not tested; in CI that is a failure.
 pub fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "{why}");

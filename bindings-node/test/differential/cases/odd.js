@@ -2,17 +2,10 @@
 // Odd values wherever a connection takes something, the same on both sides: SEED fixes them, ODD says how many rounds. What
 // the values are asked on the way (getters, traps of proxies, conversions) is compared too.
 const vm = require('node:vm');
+const generator = require('../generator');
 
 const seed = Number(process.env.SEED || 1);
 const rounds = Number(process.env.ODD || 150);
-
-/** mulberry32: small, and the same on every runtime. */
-const generator = (state) => () => {
-	state = (state + 0x6d2b79f5) | 0;
-	let t = Math.imul(state ^ (state >>> 15), 1 | state);
-	t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-	return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-};
 
 class Instance { x = 1; y = 2; }
 class List extends Array {}

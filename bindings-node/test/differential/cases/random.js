@@ -1,15 +1,9 @@
 'use strict';
 // Random sequences of calls, the same on both sides: SEED fixes them, SEQUENCES says how many.
+const generator = require('../generator');
+
 const seed = Number(process.env.SEED || 1);
 const sequences = Number(process.env.SEQUENCES || 300);
-
-/** mulberry32: small, and the same on every runtime. */
-const generator = (state) => () => {
-	state = (state + 0x6d2b79f5) | 0;
-	let t = Math.imul(state ^ (state >>> 15), 1 | state);
-	t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-	return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-};
 
 const SQL = ['SELECT * FROM t', 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 700) SELECT x, \'text \' || x AS y, \'\u65e5\' || x AS z FROM c', 'SELECT a, b FROM t WHERE a > ?', 'SELECT :x AS x, @y AS y', 'INSERT INTO t VALUES (?, ?)', 'INSERT INTO t VALUES (:x, :y)', 'UPDATE t SET b = ? WHERE a = 1', 'DELETE FROM t WHERE a = ?', 'INSERT INTO t VALUES (1, 2) RETURNING *', 'SELECT count(*) FROM t', 'SELECT 1; SELECT 2', 'nonsense', '', 'SELECT a FROM t ORDER BY a LIMIT 2', "SELECT json('{')", 'SELECT t.a, u.a, 1 FROM t JOIN t u', 'CREATE TABLE IF NOT EXISTS v(a)', 'DROP TABLE IF EXISTS v', 'SELECT * FROM v', 'BEGIN', 'COMMIT', 'ROLLBACK', 'SELECT f(a) FROM t', 'ALTER TABLE v ADD COLUMN b', 'PRAGMA user_version', 'PRAGMA user_version = 7'];
 
