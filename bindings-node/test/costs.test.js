@@ -107,3 +107,35 @@ test('a read and a commit on a file make as few system calls as they did', (t) =
 		assert.ok(run >= 2 && run <= 8 * 1.05, `run() makes ${run} system calls on a ${name} connection`);
 	}
 });
+
+test('opening a database takes as many system calls beside a hundred others as alone', (t) => {
+	const OTHERS = 100;
+	const script = `
+		const fs = require('node:fs');
+		const Database = require(process.argv[2]);
+		const mark = (name) => { try { fs.accessSync('/mark-' + name); } catch { /* it is there for strace to see */ } };
+		const others = [];
+		const open = (name) => { const db = Database.open('file:' + process.argv[3] + '/' + name + '.db'); db.prepare('SELECT 1').get(); return db; };
+		open('target').close();
+		open('target').close();
+		mark('alone');
+		open('target').close();
+		mark('alone-end');
+		for (let n = 0; n < ${OTHERS}; n++) others.push(open('other-' + n));
+		mark('beside');
+		open('target').close();
+		mark('beside-end');
+		for (const other of others) other.close();`;
+	const out = under(t, 'strace', (file) => ['-o', file, '-e', 'trace=!mmap,munmap,mprotect,madvise,brk,futex,getrusage,clock_gettime,sched_yield'], script, temporary(t));
+	if (out === null) return;
+	const trace = fs.readFileSync(out, 'utf8').split('\n').filter((line) => /^\w+\(/.test(line));
+	const at = (name) => trace.findIndex((line) => line.includes(`"/mark-${name}"`));
+	const between = (name) => trace.slice(at(name) + 1, at(`${name}-end`));
+	const [alone, beside] = [between('alone'), between('beside')];
+	t.diagnostic(`system calls: alone ${alone.length}, beside ${OTHERS} others ${beside.length}`);
+	assert.ok(alone.length > 50, `${alone.length} system calls`);
+	// A longer list of descriptors is read in a few more pieces.
+	assert.ok(beside.length <= alone.length + 5, `alone ${alone.length} system calls, beside ${OTHERS} others ${beside.length}`);
+	// Its length grows with the locks of the whole system, and the kernel writes it anew each time.
+	assert.ok(!beside.some((line) => line.includes('/proc/locks')), 'the table of all locks was read');
+});

@@ -17,10 +17,16 @@ pub struct FileId {
     pub ino: u64,
 }
 
+impl FileId {
+    /// The identity of the file that was looked at.
+    pub(crate) fn of(meta: &fs::Metadata) -> FileId {
+        FileId { dev: meta.dev(), ino: meta.ino() }
+    }
+}
+
 /// The identity of the file a path names.
 pub(crate) fn file_id(path: &Path) -> Option<FileId> {
-    let meta = fs::metadata(path).ok()?;
-    Some(FileId { dev: meta.dev(), ino: meta.ino() })
+    fs::metadata(path).ok().as_ref().map(FileId::of)
 }
 
 /// What changes in the database file when somebody writes it.

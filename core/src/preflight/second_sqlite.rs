@@ -76,23 +76,22 @@ fn look(path: &Path) -> Presence {
         return Presence::Unknown;
     }
     let files: Vec<FileId> = [Some(file), file_id(&sidecar(path, "-shm"))].into_iter().flatten().collect();
-    match locks(file, &files) {
-        Presence::None => descriptors(&files),
-        found => found,
-    }
-}
-
-/// One that holds no lock: between two transactions in rollback mode; or whose locks cannot be told from ours, since we
-/// have the file open too.
-fn descriptors(files: &[FileId]) -> Presence {
-    // Whoever opened a database by its descriptor has one of its own.
+    // Whoever opened a database by its descriptor has one of its own. In a program that none is loaded into, one may still be
+    // linked together with ours, and a short table of locks is quicker to read than a list of descriptors.
     if !loaded_sqlite::may_be() || files.iter().any(|file| descriptor::is_open(*file)) {
-        return Presence::None;
+        return locks(file, &files);
     }
-    match file_checks::strange_descriptors(files) {
+    // A lock needs a descriptor: where there is none of a stranger's, the system's table of locks need not be read, which
+    // takes milliseconds in a process with hundreds of databases open. The one without a lock is between two transactions in
+    // rollback mode; or its locks cannot be told from ours, since we have the file open too.
+    match file_checks::strange_descriptors(&files) {
+        (Verdict::Good, _) => Presence::None,
+        (Verdict::Unknown, _) => locks(file, &files),
         (Verdict::Bad, true) => Presence::Foreign,
-        (Verdict::Bad, false) => Presence::Reader,
-        _ => Presence::None,
+        (Verdict::Bad, false) => match locks(file, &files) {
+            Presence::Foreign => Presence::Foreign,
+            _ => Presence::Reader,
+        },
     }
 }
 

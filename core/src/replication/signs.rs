@@ -28,7 +28,9 @@ impl fmt::Display for Sign {
 
 /// What lies beside the database at `path`, by its own name and by the one that links lead to.
 pub(crate) fn beside(path: &Path) -> Option<Sign> {
-    let real = || std::fs::canonicalize(path).ok().filter(|real| real != path);
+    // A link to a directory on the way leads to the same neighbours; one in the file's own place does not.
+    let is_link = || std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+    let real = || is_link().then(|| std::fs::canonicalize(path).ok()).flatten();
     litestream_directory(path).or_else(|| litestream_directory(&real()?)).map(Sign::Directory)
 }
 

@@ -56,7 +56,7 @@ impl Verdict {
 /// Whether the path still names the database that was opened.
 pub(crate) fn database_file(watch: &FileMonitor) -> Verdict {
     match fs::metadata(&watch.path) {
-        Ok(_) if file_id(&watch.path) == Some(watch.database) => Verdict::Good,
+        Ok(meta) if FileId::of(&meta) == watch.database => Verdict::Good,
         Ok(_) => Verdict::Bad,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Verdict::Bad,
         // A directory that may no longer be searched, for one.
@@ -296,8 +296,9 @@ pub(crate) fn strange_descriptors(files: &[FileId]) -> (Verdict, bool) {
         let Ok(entries) = fs::read_dir(OPEN_DESCRIPTORS) else { return (Verdict::Unknown, false) };
         let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let strange: Vec<c_int> = numbers
-            .filter(|fd| open_files::file_behind(*fd).is_some_and(|file| files.contains(&file)))
+            // First what costs no system call: a process with many databases open has many descriptors, nearly all ours.
             .filter(|fd| !open_files::opened_by_us(*fd))
+            .filter(|fd| open_files::file_behind(*fd).is_some_and(|file| files.contains(&file)))
             .collect();
         if strange.is_empty() {
             return (Verdict::Good, false);

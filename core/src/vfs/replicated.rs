@@ -73,7 +73,8 @@ pub(crate) fn is_replicated(watch: &FileMonitor) -> bool {
 
 /// Litestream's directory, by the name that SQLite opened and by the one that the application knows.
 fn directory(watch: &FileMonitor) -> Option<PathBuf> {
-    litestream_directory(&watch.path).or_else(|| litestream_directory(watch.place()))
+    let other = || (watch.place() != watch.path).then(|| litestream_directory(watch.place())).flatten();
+    litestream_directory(&watch.path).or_else(other)
 }
 
 /// SQLite's code for refusing what moves, cuts or removes the WAL; `None` to allow it.
