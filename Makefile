@@ -74,6 +74,10 @@ bench: all
 	bench/c/run
 	node bench/node/run.js $(BENCH)
 
+# The documentation as a book, in target/docs.
+docs:
+	scripts/docs
+
 # Needs a quiet machine, and takes two minutes.
 bench-contention:
 	bench/contention/run

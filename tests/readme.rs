@@ -81,6 +81,21 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// A name in `.PHONY` without a rule is "nothing to be done", and make ends well.
+#[test]
+fn every_target_that_the_makefile_announces_does_something() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Makefile")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let announced: Vec<&str> =
+        lines.iter().filter_map(|line| line.strip_prefix(".PHONY:")).flat_map(str::split_whitespace).collect();
+    assert!(announced.len() > 10, "{announced:?}");
+    for target in announced {
+        let rule = lines.iter().position(|line| line.strip_prefix(target).is_some_and(|rest| rest.starts_with(':')));
+        let rule = rule.unwrap_or_else(|| panic!("`make {target}` has no rule"));
+        assert!(lines[rule + 1].starts_with('\t'), "`make {target}` does nothing");
+    }
+}
+
 /// Turns that are not English, or that say less than they seem to. Each came up in a text for readers once.
 const TURNS: &[&str] = &[
     "is no ",

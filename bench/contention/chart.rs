@@ -103,7 +103,10 @@ pub(crate) fn svg(figures: &[(Load, Figures, Figures)]) -> String {
          aria-label='The wait for the write lock by percentile'>\n\
          <style>text{{font-family:system-ui,-apple-system,\"Segoe UI\",\"DejaVu Sans\",sans-serif;fill:{INK}}} \
          .head{{font-size:18px;font-weight:600}} .title{{font-size:13.5px;font-weight:600}} .axis{{font-size:11.5px;fill:#666}} \
-         .key{{font-size:13px}}</style>\n\
+         .key{{font-size:13px}}\n\
+         @media (prefers-color-scheme:dark){{text{{fill:#f0f6fc}} .axis{{fill:#9198a1}} rect{{fill:#0d1117}} \
+         path[stroke=\"{GRID}\"]{{stroke:#2a313c}} path[stroke=\"{OURS}\"]{{stroke:#3fb68b}} circle[fill=\"{OURS}\"]{{fill:#3fb68b}} \
+         path[stroke=\"{STOCK}\"]{{stroke:#e8785d}} circle[fill=\"{STOCK}\"]{{fill:#e8785d}}}}</style>\n\
          <rect width='{WIDTH}' height='{height}' fill='#ffffff'/>\n\
          <text x='{LEFT}' y='30' class='head'>How long a writer waits for the write lock</text>"
     );
@@ -113,6 +116,8 @@ pub(crate) fn svg(figures: &[(Load, Figures, Figures)]) -> String {
     }
     let _ = writeln!(out, "<circle cx='{}' cy='52' r='4' fill='{FAINT}'/>", LEFT + 398.0);
     let _ = writeln!(out, "<text x='{}' y='56.5' class='key'>the longest wait</text>", LEFT + 410.0);
+    let _ =
+        writeln!(out, "<text x='{}' y='56.5' class='key' text-anchor='end'>↓ shorter is better</text>", WIDTH - 16.0);
     for (number, (load, ours, stock)) in figures.iter().enumerate() {
         let (column, row) = ((number % 2) as f64, (number / 2) as f64);
         let panel = Panel { x: LEFT + column * (PANEL.0 + GAP.0), y: TOP + 14.0 + row * (PANEL.1 + GAP.1) };
@@ -120,6 +125,12 @@ pub(crate) fn svg(figures: &[(Load, Figures, Figures)]) -> String {
         panel.curve(&mut out, stock, STOCK);
         panel.curve(&mut out, ours, OURS);
     }
+    let (x, y) = (WIDTH / 2.0, height - 12.0);
+    let _ = writeln!(
+        out,
+        "<text x='{x}' y='{y}' class='axis' text-anchor='middle'>percentile of the waits: at p99, 99 of 100 waits are shorter \
+         (both axes logarithmic)</text>"
+    );
     out.push_str("</svg>\n");
     out
 }

@@ -1,6 +1,7 @@
 'use strict';
 // node bench/node/run.js [--quick] [--write] [workload ...]: litekeel and its peers, each in the runtimes it is made for.
-// `--quick` is for working on it; `--write` puts the result into docs/benchmarks/node.{md,svg}.
+// `--quick` is for working on it; `--write` puts the result into docs/benchmarks: node.json, and from it node.md and a chart for
+// each runtime and place. `--render` makes page and charts from node.json again, without measuring.
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -10,8 +11,20 @@ const runtimes = require('../../bindings-node/test/runtimes');
 const prepare = require('../../bindings-node/test/prepare');
 
 const root = path.join(__dirname, '..', '..');
+const directory = path.join(root, 'docs', 'benchmarks');
 const flags = process.argv.slice(2).filter((one) => one.startsWith('--'));
 const only = process.argv.slice(2).filter((one) => !one.startsWith('--'));
+
+/** The page and the charts of a result. */
+function render(result) {
+	fs.writeFileSync(path.join(directory, 'node.md'), report.markdown(result));
+	for (const [name, svg] of Object.entries(report.charts(result))) fs.writeFileSync(path.join(directory, name), svg);
+}
+
+if (flags.includes('--render')) {
+	render(JSON.parse(fs.readFileSync(path.join(directory, 'node.json'), 'utf8')));
+	process.exit();
+}
 const [rounds, stretch] = flags.includes('--quick') ? [21, 3] : [41, 10];
 const library = path.resolve(process.env.LITEKEEL_LIBRARY || path.join(root, 'target', 'release', 'liblitekeel.so'));
 if (!fs.existsSync(library)) throw new Error(`${library} is missing: make, or set LITEKEEL_LIBRARY`);
@@ -45,12 +58,9 @@ for (const runtime of [runtimes.node(20), runtimes.node(24), runtimes.node(26), 
 }
 process.stderr.write('plain C\n');
 const result = { measured, limit: limit(), rounds, stretch, machine: `${os.cpus()[0].model.trim()}, ${os.cpus().length} cores, ${os.type()} ${os.release()}`, date: new Date().toISOString().slice(0, 10) };
-const table = report.markdown(result);
-process.stdout.write(`${table}\n${report.shortfalls(result)}`);
+process.stdout.write(`${report.markdown(result)}\n${report.shortfalls(result)}`);
 if (flags.includes('--write')) {
 	if (only.length > 0) throw new Error('--write needs every workload');
-	const directory = path.join(root, 'docs', 'benchmarks');
-	fs.mkdirSync(directory, { recursive: true });
-	fs.writeFileSync(path.join(directory, 'node.md'), table);
-	fs.writeFileSync(path.join(directory, 'node.svg'), report.chart(result));
+	fs.writeFileSync(path.join(directory, 'node.json'), `${JSON.stringify(result, null, '\t')}\n`);
+	render(result);
 }
