@@ -2,6 +2,8 @@
 
 #[path = "../../tests/rooms/checker.rs"]
 mod checker;
+#[path = "../../tests/rooms/circles.rs"]
+mod circles;
 
 use std::path::Path;
 
@@ -39,6 +41,69 @@ fn an_import_that_runs_up_is_seen() {
     assert_eq!(
         see("wal/readers.rs", "//! [`x`](crate::open)\nuse crate::locks;\n#[cfg(test)]\nuse crate::open;"),
         nothing
+    );
+}
+
+/// Files that import each other all the same.
+const NATURAL: &[&[&str]] = &[&[
+    "vfs/attached.rs",
+    "vfs/content.rs",
+    "vfs/file_checks.rs",
+    "vfs/file_monitor.rs",
+    "vfs/file_state.rs",
+    "vfs/replicated.rs",
+    "vfs/set_aside.rs",
+    "vfs/wal_guard.rs",
+    "vfs/wal_keeper.rs",
+]];
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    circles::assert_none_in(env!("CARGO_MANIFEST_DIR"), NATURAL);
+}
+
+#[test]
+fn a_circle_of_files_is_seen() {
+    let source = Path::new("/src");
+    let ties = |files: &[(&str, &str)]| {
+        let files: Vec<_> = files.iter().map(|(file, text)| (source.join(file), (*text).to_owned())).collect();
+        circles::circles_of(source, &files).into_iter().flat_map(|circle| circle.ties).collect::<Vec<_>>()
+    };
+    let lib = ("lib.rs", "mod a;\nmod b;\npub use a::one::One;\n");
+    let room = ("a/mod.rs", "mod one;\nmod two;\npub(crate) use one::One;\npub use two::{Two as Other, two};\n");
+    let nothing: [&str; 0] = [];
+
+    let two = ("a/two.rs", "use super::one::One;\npub struct Two(One);\npub fn two() {}\n");
+    assert_eq!(ties(&[lib, room, ("a/one.rs", "pub struct One;\n"), two, ("b.rs", "")]), nothing);
+    // By a path in the code, by a name that the parent passes on, renamed, by a module's name; not by a comment or a test.
+    for text in [
+        "fn f() { super::two::two() }",
+        "use super::two;\nfn f() { two() }",
+        "use super::{Other, two as second};",
+        "use crate::a::two as second;\nfn f() { second::two() }",
+    ] {
+        let found = ties(&[lib, room, ("a/one.rs", text), two, ("b.rs", "")]);
+        assert_eq!(found.len(), 2, "{text}: {found:?}");
+        assert_eq!(found[1], "a/two.rs -> a/one.rs: One", "{text}");
+    }
+    let apart = "//! As [`super::two`]\nstruct One;\n#[cfg(test)]\nmod tests { use super::super::two; }";
+    assert_eq!(ties(&[lib, room, ("a/one.rs", apart), two, ("b.rs", "")]), nothing);
+    // What a mod.rs uses itself is an import; a mod that it lists is none.
+    let user = ("a/mod.rs", "mod one;\nmod two;\nuse one::One;\npub struct Three(One);\n");
+    assert_eq!(
+        ties(&[lib, user, ("a/one.rs", "use super::Three;\npub struct One;"), two, ("b.rs", "")]),
+        ["a/mod.rs -> a/one.rs: One", "a/one.rs -> a/mod.rs: Three"]
+    );
+    // Over another room, and by a name at the crate's root.
+    assert_eq!(
+        ties(&[
+            lib,
+            room,
+            ("a/one.rs", "use crate::b::B;\npub struct One;"),
+            two,
+            ("b.rs", "use crate::One;\nstruct B;")
+        ]),
+        ["a/one.rs -> b.rs: B", "b.rs -> a/one.rs: One"]
     );
 }
 

@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::sync::Arc;
 
 use crate::connection::Connection;
+use crate::connection::followers::Followers;
 use crate::connection::guard::Guard;
 use crate::error::Result;
 use crate::events::Event;
@@ -12,22 +13,10 @@ use crate::report::{Attached, Row};
 use crate::settings::Id;
 use crate::sqlite;
 use crate::sqlite::handle;
-use crate::vfs::attached::Policy;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::replicated;
 use crate::vfs::shim;
-use crate::wal::checkpointer::{self, Wish};
-
-/// What follows ATTACH.
-pub(crate) struct Followers {
-    pub policy: Arc<Policy>,
-    /// The settings that SQLite keeps for each database, as the pragma takes them and reads them back.
-    pub pragmas: Vec<(Id, String)>,
-    /// What is done for a WAL beside SQLite's own checkpoints.
-    pub wish: Option<Wish>,
-    /// The `-wal` stays after the last close.
-    pub persist_wal: bool,
-}
+use crate::wal::checkpointer;
 
 impl Connection {
     /// The databases that are attached, with what was carried over to them, as SQLite reads it back, and what their files

@@ -4,13 +4,12 @@ use std::fs;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use crate::connection::left_behind::{statements, why_wal_remains};
 use crate::connection::{Connection, State};
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
-use crate::lifecycle::{at_exit, shutdown};
-use crate::locks::holders::shown_command;
-use crate::locks::processes;
+use crate::lifecycle::{at_exit, shutdown_state};
 use crate::platform::path_facts::sidecar;
 use crate::platform::threads::this_thread;
 use crate::registry::OpenHandle;
@@ -28,24 +27,37 @@ use crate::{registry, sqlite};
 /// How long the checkpoint at close waits for readers, in milliseconds.
 const CHECKPOINT_PATIENCE: i32 = 250;
 
-/// Ends one owner's use; the last one's closes.
-pub(crate) fn close(connection: &Connection) -> Result<CloseReport> {
-    if connection.is_forked() {
-        return Ok(discarded());
+impl Connection {
+    /// Ends one owner's use. The last owner's call closes: rolls back, checkpoints, reports. Calling again gives the
+    /// same report.
+    ///
+    /// # Errors
+    /// `SQLITE_MISUSE` in a callback of the connection; `KEEL_PANIC` when the lock is poisoned and the connection could
+    /// not be examined; SQLite's own failure to close.
+    pub fn close(&self) -> Result<CloseReport> {
+        if self.is_forked() {
+            return Ok(discarded());
+        }
+        self.check_not_inside()?;
+        let state = self
+            .state
+            .lock()
+            .map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked").with_step("close"))?;
+        if let Some(report) = &state.closed {
+            return Ok(report.clone());
+        }
+        let owners = self.owners.fetch_sub(1, Ordering::AcqRel) - 1;
+        if owners > 0 {
+            return Ok(CloseReport { owners_left: owners, ..CloseReport::default() });
+        }
+        Ok(close_locked(self, state))
     }
-    connection.check_not_inside()?;
-    let state = connection
-        .state
-        .lock()
-        .map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked").with_step("close"))?;
-    if let Some(report) = &state.closed {
-        return Ok(report.clone());
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        on_drop(self);
     }
-    let owners = connection.owners.fetch_sub(1, Ordering::AcqRel) - 1;
-    if owners > 0 {
-        return Ok(CloseReport { owners_left: owners, ..CloseReport::default() });
-    }
-    Ok(close_locked(connection, state))
 }
 
 /// Leaves the busy handler to a handle that lives on, without its place in line.
@@ -128,7 +140,7 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
 /// In a shutdown and at exit, finalizes what is left on a handle whose host touches that under the connection's lock only.
 unsafe fn end_objects(connection: &Connection, db: *mut sqlite::sqlite3) {
     let guarded = connection.objects_guarded.load(Ordering::Acquire) && !connection.is_shared();
-    if !guarded || !(shutdown::has_begun() || at_exit::begun()) {
+    if !guarded || !(shutdown_state::has_begun() || at_exit::begun()) {
         return;
     }
     connection.objects_ended.store(true, Ordering::Release);
@@ -194,40 +206,6 @@ unsafe fn leave_foreign_files(
     told
 }
 
-/// The SQL of every statement on the handle, but for those that virtual tables have made for themselves: these end with
-/// the handle.
-unsafe fn statements(db: *mut sqlite::sqlite3) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut statement = std::ptr::null_mut();
-    // SAFETY: the handle is open; SQLite owns the text.
-    unsafe {
-        loop {
-            statement = sqlite::sqlite3_next_stmt(db, statement);
-            if statement.is_null() {
-                break;
-            }
-            found.push(handle::copy_text(sqlite::sqlite3_sql(statement)).unwrap_or_default());
-        }
-        found.retain(|sql| !is_of_a_virtual_table(db, sql));
-    }
-    found
-}
-
-/// Whether SQL spells a table as virtual tables do: FTS3, FTS5 and the R-tree `'main'.'t_data'` (and FTS5
-/// `PRAGMA 'main'.data_version`), others `"main"."t_data"`, of which SQLite knows that they belong to a virtual table.
-///
-/// # Safety
-/// As for [`handle::query_text`].
-unsafe fn is_of_a_virtual_table(db: *mut sqlite::sqlite3, sql: &str) -> bool {
-    let sql = format!("'{}'", sql.replace('\'', "''"));
-    let query = format!(
-        "SELECT 1 FROM pragma_table_list WHERE instr({sql}, printf('''%q''.''%q''', schema, name)) \
-         OR {sql} = printf('PRAGMA %Q.data_version', schema) OR type = 'shadow' AND instr({sql}, printf('\"%w\".\"%w\"', schema, name)) LIMIT 1"
-    );
-    // SAFETY: the caller's promise.
-    matches!(unsafe { handle::query_owned_sql(db, query) }, Ok(Some(_)))
-}
-
 unsafe fn optimize(connection: &Connection, state: &State, report: &mut CloseReport) {
     let db = state.raw.0;
     let wanted = connection.settings().is_some_and(|settings| settings.optimize() == Some(words::Optimize::Close));
@@ -284,46 +262,8 @@ unsafe fn asks_persist(db: *mut sqlite::sqlite3) -> bool {
     rc == sqlite::SQLITE_OK && value == 1
 }
 
-fn why_wal_remains(connection: &Connection, report: &CloseReport, persist: bool) -> String {
-    let others = connection.identity.file.map_or(0, |file| registry::others_on(file, connection.id));
-    let cause = if !report.leaked_statements.is_empty() {
-        "statements that were not finalized keep this connection alive".to_owned()
-    } else if connection.identity.watch.as_ref().is_some_and(|watch| replicated::is_replicated(watch)) {
-        "Litestream replicates the database, and finds its WAL there".to_owned()
-    } else if persist {
-        "persist_wal keeps it".to_owned()
-    } else if others > 0 {
-        format!("{others} other connection(s) of this process use the database")
-    } else if connection.identity.access == Access::Read {
-        "the last connection was opened read-only and may not remove it".to_owned()
-    } else {
-        match connection.path().and_then(processes::users) {
-            Some(users) if !users.is_empty() => other_processes(&users),
-            // Known not to be: nobody has a lock.
-            Some(_) => match report.warnings.iter().find_map(|warning| warning.strip_prefix("checkpoint: ")) {
-                Some(failure) => format!("the checkpoint failed ({failure})"),
-                None => "the checkpoint did not finish".to_owned(),
-            },
-            None => "another process uses the database".to_owned(),
-        }
-    };
-    format!("{cause}; no data is lost: the next connection reads it")
-}
-
-fn other_processes(users: &[processes::User]) -> String {
-    let mut names: Vec<String> = users
-        .iter()
-        .take(3)
-        .map(|user| format!("pid {} ({})", user.pid, shown_command(user.pid, &user.command)))
-        .collect();
-    if users.len() > 3 {
-        names.push(format!("{} more", users.len() - 3));
-    }
-    format!("other processes use the database: {}", names.join(", "))
-}
-
 /// A connection that is dropped without close is closed all the same, with a warning.
-pub(crate) fn on_drop(connection: &mut Connection) {
+fn on_drop(connection: &mut Connection) {
     if connection.is_forked() {
         // Everything that hangs on the handle is a copy of the parent's, locks included: it is left alone.
         if let Ok(state) = connection.state.get_mut() {

@@ -9,6 +9,8 @@ use crate::connection::statement_cache::StatementCache;
 use crate::connection::{Connection, State};
 use crate::error::codes;
 use crate::error::{Error, Result};
+use crate::lifecycle::shutdown_state;
+use crate::platform::threads::this_thread;
 use crate::registry::activity::Execution;
 use crate::settings::{Id, Step, TABLE};
 use crate::sqlite;
@@ -18,6 +20,37 @@ use crate::vfs::confinement::{Confinement, confine};
 use crate::vfs::failed_open;
 use crate::waiting::deadline::Running;
 use crate::waiting::progress_handler::Progress;
+
+impl Connection {
+    /// Exclusive use, for one unit of work.
+    ///
+    /// # Errors
+    /// `KEEL_CLOSED` after close; `KEEL_FORKED` in a child; `KEEL_PANIC` when an earlier call panicked;
+    /// `SQLITE_MISUSE` when this very thread holds the connection already, as a callback does.
+    pub fn lock(&self) -> Result<Guard<'_>> {
+        self.check_process()?;
+        let me = this_thread();
+        self.check_not_inside()?;
+        let state =
+            self.state.lock().map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked"))?;
+        if shutdown_state::has_begun() {
+            // What has begun may go on to its end.
+            // SAFETY: the handle is open, and its lock is held.
+            let between = state.closed.is_some() || unsafe { sqlite::sqlite3_get_autocommit(state.raw.0) } != 0;
+            between.then(shutdown_state::refuse_if_begun).transpose()?;
+        }
+        if state.closed.is_some() {
+            return Err(self.closed_error());
+        }
+        self.activity.set_user(me);
+        self.subscribers.set_locked(true);
+        if let Some(waiting) = &state.waiting {
+            waiting.begin_call();
+        }
+        let running = state.progress.begin(state.raw.0);
+        Ok(Guard::new(state, self, running))
+    }
+}
 
 /// Exclusive use of a connection.
 pub struct Guard<'a> {
@@ -45,7 +78,7 @@ impl Drop for After<'_> {
 }
 
 impl<'a> Guard<'a> {
-    pub(crate) fn new(state: MutexGuard<'a, State>, connection: &'a Connection, running: Option<Running>) -> Guard<'a> {
+    fn new(state: MutexGuard<'a, State>, connection: &'a Connection, running: Option<Running>) -> Guard<'a> {
         let confined = confine(connection.roots());
         // Of another connection's call on this thread, which nobody has asked about.
         failed_open::forget();

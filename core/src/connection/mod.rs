@@ -5,9 +5,12 @@ pub(crate) mod attached;
 pub(crate) mod close;
 pub(crate) mod deferred;
 mod events;
+mod failure;
+pub(crate) mod followers;
 pub(crate) mod guard;
 pub mod health;
 pub(crate) mod hold;
+mod left_behind;
 pub(crate) mod open_streams;
 mod owners;
 mod replicated;
@@ -22,18 +25,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use crate::connection::attached::Followers;
 use crate::connection::deferred::DeferredReleases;
-use crate::connection::guard::Guard;
+use crate::connection::followers::Followers;
 use crate::connection::open_streams::OpenStreams;
 use crate::connection::statement_cache::StatementCache;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
-use crate::explain;
-use crate::explain::FailedCall;
 use crate::lifecycle::at_exit;
-use crate::lifecycle::shutdown;
 use crate::platform::allowed_roots::Roots;
 use crate::platform::file_id::FileId;
 use crate::platform::file_id::FileStamp;
@@ -177,49 +176,6 @@ impl Connection {
         connection
     }
 
-    /// Exclusive use, for one unit of work.
-    ///
-    /// # Errors
-    /// `KEEL_CLOSED` after close; `KEEL_FORKED` in a child; `KEEL_PANIC` when an earlier call panicked;
-    /// `SQLITE_MISUSE` when this very thread holds the connection already, as a callback does.
-    pub fn lock(&self) -> Result<Guard<'_>> {
-        self.check_process()?;
-        let me = this_thread();
-        self.check_not_inside()?;
-        let state =
-            self.state.lock().map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked"))?;
-        if shutdown::has_begun() {
-            // What has begun may go on to its end.
-            // SAFETY: the handle is open, and its lock is held.
-            let between = state.closed.is_some() || unsafe { sqlite::sqlite3_get_autocommit(state.raw.0) } != 0;
-            between.then(shutdown::refuse_if_begun).transpose()?;
-        }
-        if state.closed.is_some() {
-            return Err(self.closed_error());
-        }
-        self.activity.set_user(me);
-        self.subscribers.set_locked(true);
-        if let Some(waiting) = &state.waiting {
-            waiting.begin_call();
-        }
-        let running = state.progress.begin(state.raw.0);
-        Ok(Guard::new(state, self, running))
-    }
-
-    /// The explained error for `rc`, which a call on SQLite's own handle has just returned: see [`Guard::fail`].
-    ///
-    /// # Errors
-    /// As [`lock`](Connection::lock).
-    pub fn explain(&self, rc: i32) -> Result<Error> {
-        // How long that call waited: a new call of litekeel's begins without it.
-        let waited = self.activity.waited();
-        let guard = self.lock()?;
-        self.activity.set_waited(waited);
-        // SAFETY: the guard keeps the connection open.
-        let (code, _) = unsafe { sqlite::told(guard.raw(), rc) };
-        Ok(guard.fail(code))
-    }
-
     /// # Errors
     /// `SQLITE_MISUSE` when this very thread is in a call on the connection: in a callback, which would wait for itself.
     pub fn check_not_inside(&self) -> Result<()> {
@@ -266,16 +222,6 @@ impl Connection {
         }
     }
 
-    /// Ends one owner's use. The last owner's call closes: rolls back, checkpoints, reports. Calling again gives the
-    /// same report.
-    ///
-    /// # Errors
-    /// `SQLITE_MISUSE` in a callback of the connection; `KEEL_PANIC` when the lock is poisoned and the connection could
-    /// not be examined; SQLite's own failure to close.
-    pub fn close(&self) -> Result<CloseReport> {
-        close::close(self)
-    }
-
     /// Whether all that this connection has read so far is of one state of the database. Locks see to that; only one that
     /// inspects a database nobody has open reads without them, and learns here whether somebody has written meanwhile.
     pub fn saw_one_state(&self) -> bool {
@@ -316,26 +262,6 @@ impl Connection {
         self.identity.share_key
     }
 
-    /// SQLite's failure as an explained error. Failures that are about SQL keep SQLite's sentence.
-    ///
-    /// `doing` names the step when the call is no statement of the user's; empty otherwise.
-    ///
-    /// # Safety
-    /// `raw` is this connection's handle, and the caller holds its [`Guard`] (or is its only user).
-    pub unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: &'static str) -> Error {
-        // SAFETY: the caller's promise.
-        if let Some(error) = unsafe { health::refusal(self, raw, rc) } {
-            return if doing.is_empty() { error } else { error.with_step(doing) };
-        }
-        let subject = FailedCall {
-            activity: Some(&self.activity),
-            id: Some(self.id),
-            ..FailedCall::of(raw, self.path(), self.identity.access)
-        };
-        let error = explain::explain(&subject, rc);
-        if doing.is_empty() { error } else { error.with_step(doing) }
-    }
-
     /// Everyone who holds a lock on the database, this connection excepted; `None` where the system does not tell.
     pub fn holders(&self) -> Option<Vec<crate::error::Holder>> {
         crate::locks::holders::holders(self.path()?, Some(self.id))
@@ -366,12 +292,6 @@ impl Connection {
     /// The timeout the settings ask for, in milliseconds.
     pub fn configured_busy_timeout(&self) -> Option<i64> {
         self.settings().and_then(|settings| settings.int(Id::BusyTimeout))
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        close::on_drop(self);
     }
 }
 

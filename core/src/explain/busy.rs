@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Explanation, FailedCall};
+use super::failed_call::{Explanation, FailedCall};
 use crate::error::{Busy, BusyKind};
 use crate::locks::holders;
 use crate::platform::file_id::file_id;

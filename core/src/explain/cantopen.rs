@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{Explanation, FailedCall};
+use super::failed_call::{Explanation, FailedCall};
 use crate::platform::filesystem;
 use crate::platform::path_facts::{
     Obstacle, can_access, kind_if_not_file, owner_and_mode, path_obstacle, sidecar, strerror,

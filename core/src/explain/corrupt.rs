@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Explanation, FailedCall};
+use super::failed_call::{Explanation, FailedCall};
 use crate::platform::path_facts::sidecar;
 use crate::sqlite;
 

@@ -1,6 +1,6 @@
 //! `SQLITE_FULL` and `SQLITE_IOERR`: free space, limits, the operation that failed.
 
-use super::{Explanation, FailedCall};
+use super::failed_call::{Explanation, FailedCall};
 use crate::error::sqlite_name;
 use crate::platform::filesystem;
 use crate::platform::path_facts::strerror;

@@ -7,61 +7,19 @@
 mod busy;
 mod cantopen;
 mod corrupt;
+mod failed_call;
 mod io;
 mod notadb;
 mod readonly;
 
-use std::path::Path;
-use std::time::Duration;
-
 use crate::error::{Error, sqlite_name};
 use crate::platform::allowed_roots;
-use crate::registry::activity::Activity;
-use crate::settings::Access;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::failed_open::{self, FailedOpen};
 
+pub(crate) use failed_call::FailedCall;
 pub(crate) use readonly::{on_disk, other_format};
-
-/// What failed: everything an explanation may look at.
-#[derive(Clone, Copy)]
-pub(crate) struct FailedCall<'a> {
-    /// The connection, or null when there is none.
-    pub raw: *mut sqlite::sqlite3,
-    /// The absolute path of the database, if it lies in a file.
-    pub path: Option<&'a Path>,
-    pub access: Access,
-    /// Added to the hint when a directory is missing: what the form of the URL may have meant.
-    pub path_note: Option<&'a str>,
-    /// The connection's id, so that it is not named as the one in its own way.
-    pub id: Option<u64>,
-    /// What the connection is doing.
-    pub activity: Option<&'a Activity>,
-    /// The journal mode was to be changed, and has been waited for for so long.
-    pub conversion: Option<Duration>,
-    /// The path is not the connection's own: it is attached, or was to be.
-    pub attached: bool,
-}
-
-impl<'a> FailedCall<'a> {
-    /// A connection of which no more is known.
-    pub(crate) fn of(raw: *mut sqlite::sqlite3, path: Option<&'a Path>, access: Access) -> FailedCall<'a> {
-        FailedCall { raw, path, access, path_note: None, id: None, activity: None, conversion: None, attached: false }
-    }
-}
-
-/// One family's finding: why, and what to do.
-pub(crate) struct Explanation {
-    pub why: String,
-    pub hint: String,
-}
-
-impl Explanation {
-    fn new(why: impl Into<String>, hint: impl Into<String>) -> Explanation {
-        Explanation { why: why.into(), hint: hint.into() }
-    }
-}
 
 /// The explained error for the result code `rc` of a call on `subject`.
 ///

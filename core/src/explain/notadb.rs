@@ -1,6 +1,6 @@
 //! `SQLITE_NOTADB`: what the file looks like instead, by its first 16 bytes.
 
-use super::{Explanation, FailedCall};
+use super::failed_call::{Explanation, FailedCall};
 use crate::sqlite;
 use crate::sqlite::handle;
 

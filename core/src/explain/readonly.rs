@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Explanation, FailedCall};
+use super::failed_call::{Explanation, FailedCall};
 use crate::platform::path_facts::{can_access, owner_and_mode, sidecar};
 use crate::settings::Access;
 use crate::sqlite;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::lifecycle::initialize;
+use crate::lifecycle::configured;
 use crate::lifecycle::shutdown::{self, AtExit};
 use crate::registry;
 use crate::registry::under_way;
@@ -45,7 +45,7 @@ pub(crate) fn begun() -> bool {
 
 extern "C" fn at_exit() {
     // A child that was made without the fork handlers inherits this one, but nothing in the registry is its own.
-    if initialize::forked() {
+    if configured::forked() {
         return;
     }
     EXITING.store(true, Ordering::Relaxed);

@@ -6,11 +6,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::lifecycle::{initialize, shutdown};
+use crate::lifecycle::{configured, error_log, shutdown_state};
 use crate::platform::fork::{self, ForkMutex, Forkable};
 use crate::platform::signals;
 use crate::registry::under_way;
-use crate::vfs::{attached, descriptor, file_state, hooks, open_files};
+use crate::vfs::{attached, databases, descriptor, file_state, open_files};
 use crate::waiting::writer_queue;
 use crate::wal::readers;
 use crate::{events, registry, sqlite};
@@ -26,7 +26,7 @@ static WATCHED_BELOW: Watched = ForkMutex::new(Vec::new());
 /// Our own locks before SQLite's: those under which SQLite is called.
 static OURS: &[&dyn Forkable] = &[
     &signals::INSTALLING,
-    &initialize::CONFIGURED,
+    &configured::CONFIGURING,
     &registry::CREATING,
     &registry::ENTRIES,
     &registry::announced::ANNOUNCED,
@@ -54,8 +54,8 @@ const SQLITES: [i32; 12] = [
 
 /// Under SQLite's: its VFS calls us back while it holds some of them.
 static BELOW: &[&dyn Forkable] = &[
-    &initialize::SUBSCRIBERS,
-    &hooks::DATABASES,
+    &error_log::SUBSCRIBERS,
+    &databases::DATABASES,
     &attached::POLICIES,
     &file_state::FILES,
     &descriptor::MAINS,
@@ -87,7 +87,7 @@ pub fn hold_over_forks_inside_sqlite(lock: &'static dyn Forkable) {
 /// Calls `act` for each of SQLite's static mutexes, in their order; none before SQLite is configured, which it would
 /// initialise.
 fn each_of_sqlites(act: unsafe extern "C" fn(*mut sqlite::sqlite3_mutex)) {
-    if !initialize::configured() {
+    if !configured::is_done() {
         return;
     }
     for id in SQLITES {
@@ -130,12 +130,12 @@ unsafe extern "C" fn child() {
     fork::next_generation();
     // SAFETY: the child's copy of the thread that ran `prepare`.
     unsafe { parent() };
-    initialize::in_child();
-    shutdown::in_child();
+    configured::in_child();
+    shutdown_state::in_child();
     under_way::in_child();
     registry::in_child();
     open_files::in_child();
-    if initialize::configured() {
+    if configured::is_done() {
         // Its generator is a copy of the parent's: both would draw the same numbers, random() of the user's too.
         // SAFETY: its lock is free again; no buffer asks for a new seed.
         unsafe { sqlite::sqlite3_randomness(0, std::ptr::null_mut()) };

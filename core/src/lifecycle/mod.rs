@@ -3,6 +3,9 @@
 //! Must not know: opening, and SQL.
 
 pub(crate) mod at_exit;
+mod configured;
+pub(crate) mod error_log;
 pub mod fork_handlers;
 pub mod initialize;
 pub mod shutdown;
+pub(crate) mod shutdown_state;

@@ -5,13 +5,13 @@
 
 use std::ffi::c_int;
 use std::sync::Weak;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
-use crate::lifecycle::initialize;
+use crate::lifecycle::{configured, initialize, shutdown_state};
 use crate::platform::signals;
 use crate::platform::threads::this_thread;
 use crate::registry::{self, Doing, under_way};
@@ -26,22 +26,6 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const OTHERS: Duration = Duration::from_secs(10);
 
 static GRACE_MS: AtomicU64 = AtomicU64::new(0);
-/// Everything is closed, and the signal has been given its effect, which is a handler of the program's.
-static DONE: AtomicBool = AtomicBool::new(false);
-
-/// Whether the process is shutting down: no transaction may begin.
-pub(crate) fn has_begun() -> bool {
-    signals::arrived()
-}
-
-/// # Errors
-/// `KEEL_SHUTTING_DOWN`.
-pub(crate) fn refuse_if_begun() -> Result<()> {
-    if has_begun() {
-        return Err(Error::new(codes::SHUTTING_DOWN, "the process is shutting down: no transaction may begin"));
-    }
-    Ok(())
-}
 
 /// From now on each of these signals closes every connection of the process before it has its usual effect.
 ///
@@ -85,7 +69,7 @@ pub fn shutdown_on(signals: &[c_int], grace: Duration) -> Result<()> {
 /// As there; the signal has to be one of those.
 pub fn watch(signal: c_int, grace: Duration) -> Result<bool> {
     initialize::initialise();
-    if initialize::forked() {
+    if configured::forked() {
         let text = "this process was made by vfork or clone, without the fork handlers, from one that uses litekeel";
         return Err(Error::new(codes::FORKED, text).with_hint("make it with fork(), or call exec in it first"));
     }
@@ -96,14 +80,6 @@ pub fn watch(signal: c_int, grace: Duration) -> Result<bool> {
 /// Gives a signal back what it did before [`watch`], unless the program has changed that meanwhile.
 pub fn unwatch(signal: c_int) {
     signals::leave(signal);
-}
-
-/// In a forked child, which has no such thread.
-pub(crate) fn in_child() {
-    DONE.store(false, Ordering::Release);
-    events::WATCHED.store(0, Ordering::Release);
-    events::TELLING.store(false, Ordering::Release);
-    signals::in_child();
 }
 
 /// What has become of a shutdown by the time the program exits.
@@ -126,13 +102,13 @@ pub(crate) fn wait_at_exit() -> AtExit {
     /// For how long a subscriber may keep the thread: it may wait for a lock that this very thread holds.
     const SUBSCRIBERS: Duration = Duration::from_secs(2);
     const LOOK: Duration = Duration::from_millis(1);
-    if !has_begun() {
+    if !shutdown_state::has_begun() {
         return AtExit::NotBegun;
     }
     // Who exits will end no transaction any more.
     signals::hurry();
     let mut telling = Duration::ZERO;
-    while !DONE.load(Ordering::Acquire) {
+    while !shutdown_state::is_done() {
         telling = if events::TELLING.load(Ordering::Acquire) { telling + LOOK } else { Duration::ZERO };
         if telling > SUBSCRIBERS || is_this_thread() {
             return AtExit::Stuck;
@@ -183,7 +159,7 @@ fn shut_down(signal: c_int) {
         );
     }
     signals::take_effect(signal);
-    DONE.store(true, Ordering::Release);
+    shutdown_state::done();
     signals::end_first_process(signal);
 }
 

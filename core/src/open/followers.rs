@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{pragma_value, target};
-use crate::connection::attached::Followers;
+use crate::connection::followers::Followers;
 use crate::settings::{Id, Resolved, words};
 use crate::vfs::attached::Policy;
 use crate::vfs::file_monitor::FileMonitor;

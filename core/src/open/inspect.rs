@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Opening;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::platform::file_id::FileStamp;
@@ -163,11 +162,14 @@ pub(super) fn first_look(path: &Path, settings: &Settings) -> Result<ReadPath> {
 }
 
 /// Whether the header says WAL, read through SQLite's own descriptor.
-pub(super) fn is_wal(opening: &Opening) -> bool {
+///
+/// # Safety
+/// `db` is open and used by this thread alone.
+pub(super) unsafe fn is_wal(db: *mut sqlite::sqlite3) -> bool {
     let mut versions = [0u8; 2];
-    // SAFETY: the handle is open and nobody else has it; two bytes fit the buffer.
+    // SAFETY: the caller's promise; two bytes fit the buffer.
     unsafe {
-        let Some(file) = handle::file_object(opening.raw) else { return false };
+        let Some(file) = handle::file_object(db) else { return false };
         match (*(*file).pMethods).xRead {
             Some(read) => read(file, versions.as_mut_ptr().cast(), 2, 18) == sqlite::SQLITE_OK && versions == [2, 2],
             None => false,

@@ -105,7 +105,8 @@ pub(super) fn inspect(resolved: &Resolved, options: &Options, access: Access) ->
     let look = inspect::first_look(path, &resolved.settings)?;
     let opening = open_with(resolved, options, access, look)?;
     // Immutable would read a rollback database while another process changes it: there the shared lock is needed.
-    if look == ReadPath::Immutable && !inspect::is_wal(&opening) {
+    // SAFETY: it was just opened, and nobody else has it.
+    if look == ReadPath::Immutable && !unsafe { inspect::is_wal(opening.raw) } {
         drop(opening);
         return Ok((open(resolved, options, access)?, ReadPath::Plain));
     }

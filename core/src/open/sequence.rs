@@ -16,7 +16,7 @@ use crate::connection::{Connection, Identity};
 use crate::error::printable::printable;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
-use crate::lifecycle::{initialize, shutdown};
+use crate::lifecycle::{error_log, initialize, shutdown_state};
 use crate::platform::file_id::{FileStamp, file_id};
 use crate::preflight::{second_library, second_sqlite};
 use crate::report::OpenReport;
@@ -48,9 +48,9 @@ struct Handle {
 pub(super) fn open_new(mut resolved: Resolved, options: &Options, owners: Owners) -> Result<Arc<Connection>> {
     let began = Instant::now();
     let _confined = confine(resolved.roots.as_ref());
-    shutdown::refuse_if_begun().map_err(at("open"))?;
+    shutdown_state::refuse_if_begun().map_err(at("open"))?;
     initialize::initialise();
-    initialize::take_recovered();
+    error_log::take_recovered();
     let access = resolved.settings.access();
     let mut report = first_report(&resolved);
     if let (Target::File(path), false) = (&resolved.target, options.inspect) {
@@ -90,7 +90,7 @@ pub(super) fn open_new(mut resolved: Resolved, options: &Options, owners: Owners
     report.elapsed = began.elapsed();
 
     let connection = assemble(handle, resolved, options, owners, report);
-    if let Err(error) = shutdown::refuse_if_begun() {
+    if let Err(error) = shutdown_state::refuse_if_begun() {
         // It began meanwhile, and may have closed what it saw before this one was there.
         connection.close()?;
         return Err(error.with_step("open"));
@@ -174,7 +174,7 @@ fn tune(opening: &Opening, settings: &Settings, prepared: &Prepared, report: &mu
 
 /// What the process that used the database before left behind, and SQLite has read again.
 fn report_recovery(opening: &Opening, options: &Options, report: &mut OpenReport) {
-    report.recovered_frames = initialize::take_recovered();
+    report.recovered_frames = error_log::take_recovered();
     // Who only looks recovers in memory, and leaves it to others.
     if report.recovered_frames == 0 || options.inspect {
         return;

@@ -1,7 +1,8 @@
-//! Which thread this is, and whether its host wants it to end.
+//! Which thread this is, whether its host wants it to end, and what several of them take turns at.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 /// A number that no other thread has or has had: who ended leaves transactions open that are not the next one's.
 pub(crate) fn this_thread() -> usize {
@@ -29,4 +30,9 @@ pub(crate) fn ask_for_end(asked: fn() -> bool) {
 /// Whether the host of this thread is about to end it: then nothing is worth waiting for any more.
 pub(crate) fn is_to_end() -> bool {
     ENDING.try_with(Cell::get).ok().flatten().is_some_and(|asked| asked())
+}
+
+/// The lock, also after a panic of a thread that held it: for what no panic can leave half-way through a change.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{OpenHandle, next_id};
+use super::open_handle::{OpenHandle, next_id};
 use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
 use crate::platform::threads::this_thread;

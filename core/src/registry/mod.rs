@@ -5,17 +5,17 @@
 
 pub mod activity;
 pub mod announced;
+mod open_handle;
 pub(crate) mod under_way;
 
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use crate::error::codes;
-use crate::error::printable::printable;
 use crate::error::{Error, Result};
 use crate::platform::file_id::FileId;
 use crate::platform::fork;
@@ -24,27 +24,8 @@ use crate::platform::threads::this_thread;
 use crate::registry::activity::Activity;
 use crate::vfs::file_monitor::FileMonitor;
 
-/// A connection that is open in this process.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct OpenHandle {
-    /// Increases with every open of this process.
-    pub id: u64,
-    /// The absolute path; `None` for a database in memory.
-    pub path: Option<PathBuf>,
-    /// The file's identity.
-    pub file: Option<FileId>,
-    /// Where it was opened, as the host labelled it; empty when it did not.
-    pub opened_at: String,
-    /// For how long it has been open.
-    pub age: Duration,
-    /// The thread that opened it, by a number that no other of the process has or has had.
-    pub thread: usize,
-    /// Whether several owners use it.
-    pub shared: bool,
-    /// Whether litekeel tuned it (`open`), or took it over as it was.
-    pub tuned: bool,
-}
+pub(crate) use open_handle::next_id;
+pub use open_handle::{OpenHandle, latest};
 
 /// What a connection does at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,15 +62,10 @@ pub(crate) struct Entry {
 }
 
 pub(crate) static ENTRIES: ForkMutex<BTreeMap<u64, Entry>> = ForkMutex::new(BTreeMap::new());
-static NEXT: AtomicU64 = AtomicU64::new(1);
 static DROPPED: AtomicUsize = AtomicUsize::new(0);
 
 fn entries() -> MutexGuard<'static, BTreeMap<u64, Entry>> {
     ENTRIES.lock()
-}
-
-pub(crate) fn next_id() -> u64 {
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Adds a connection. `strict`: leaving it open is a failure of the process (`profile=test`).
@@ -189,11 +165,6 @@ pub fn assert_no_leaks() -> Result<()> {
     leaks(&open, strict_drops())
 }
 
-/// The number of the latest connection of this process, for [`assert_no_leaks_since`].
-pub fn latest() -> u64 {
-    NEXT.load(Ordering::Relaxed) - 1
-}
-
 /// As [`assert_no_leaks`], for what this thread has opened after the connection with the number `earlier`: what other
 /// threads test at the same time is their own affair.
 ///
@@ -214,15 +185,6 @@ fn leaks(open: &[OpenHandle], dropped: usize) -> Result<()> {
         lines.push(format!("{dropped} dropped without close"));
     }
     Err(Error::new(codes::LEAK, format!("{} connection(s) not closed: {}", open.len() + dropped, lines.join("; "))))
-}
-
-impl OpenHandle {
-    /// One line for people: the path, where it was opened, for how long.
-    pub fn describe(&self) -> String {
-        let place = self.path.as_deref().unwrap_or(Path::new(":memory:")).display();
-        let at = if self.opened_at.is_empty() { String::new() } else { format!(", opened at {}", self.opened_at) };
-        printable(&format!("{place}{at}, {:.1} s ago", self.age.as_secs_f64())).into_owned()
-    }
 }
 
 pub(crate) static CREATING: ForkMutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = ForkMutex::new(BTreeMap::new());

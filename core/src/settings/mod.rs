@@ -6,6 +6,7 @@
 pub(crate) mod access;
 mod conflicts;
 mod dialects;
+mod effective;
 mod errors;
 mod options;
 mod profiles;
@@ -17,124 +18,10 @@ mod value;
 pub mod words;
 
 pub(crate) use access::Access;
+pub use effective::{Origin, Override, Settings, Skipped};
 pub use options::Options;
 pub use profiles::{PROFILES, Profile};
 pub use reference::reference_page;
 pub use resolve::{Resolved, Target, UrlSource, resolve};
 pub use table::{Id, Kind, Setting, Step, TABLE, Unit};
 pub use value::Value;
-
-/// Where a setting's value came from, weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// The built-in default.
-    BuiltIn,
-    /// The profile.
-    Profile,
-    /// Litestream replicates the database, which leaves no choice.
-    Replication,
-    /// The URL's query.
-    Url,
-    /// An option of the call.
-    Option,
-}
-
-impl Origin {
-    /// The name in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Origin::BuiltIn => "built-in",
-            Origin::Profile => "profile",
-            Origin::Replication => "replication",
-            Origin::Url => "url",
-            Origin::Option => "option",
-        }
-    }
-}
-
-/// A value that replaced a weaker one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Override {
-    /// Which setting.
-    pub id: Id,
-    /// The value that lost.
-    pub from: Value,
-    /// Where that one came from.
-    pub from_origin: Origin,
-}
-
-/// A profile's value that cannot apply to this target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Skipped {
-    /// Which setting.
-    pub id: Id,
-    /// The profile's value.
-    pub value: Value,
-    /// Why it does not apply.
-    pub why: &'static str,
-}
-
-/// Every setting, resolved.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    values: Vec<(Option<Value>, Origin)>,
-    /// What replaced a weaker value.
-    pub overrides: Vec<Override>,
-    /// What of the profile does not apply.
-    pub skipped: Vec<Skipped>,
-}
-
-impl Settings {
-    /// The value, or `None` for a setting that is left as SQLite or the file has it.
-    pub fn get(&self, id: Id) -> Option<&Value> {
-        self.values[id as usize].0.as_ref()
-    }
-
-    /// Where the value came from.
-    pub fn origin(&self, id: Id) -> Origin {
-        self.values[id as usize].1
-    }
-
-    /// Asked for by the URL or the call, not only by a default or a profile.
-    pub fn is_explicit(&self, id: Id) -> bool {
-        self.origin(id) >= Origin::Url
-    }
-
-    /// An integer setting; bytes, milliseconds or pages as the table says.
-    pub fn int(&self, id: Id) -> Option<i64> {
-        match self.get(id) {
-            Some(Value::Int(value)) => Some(*value),
-            _ => None,
-        }
-    }
-
-    /// A boolean setting; unset is false.
-    pub fn bool(&self, id: Id) -> bool {
-        matches!(self.get(id), Some(Value::Bool(true)))
-    }
-
-    /// A setting with free text.
-    pub fn text(&self, id: Id) -> Option<&str> {
-        match self.get(id) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn set(&mut self, id: Id, value: Value, origin: Origin) {
-        let slot = &mut self.values[id as usize];
-        if let Some(old) = slot.0.take()
-            && slot.1 > Origin::BuiltIn
-            && old != value
-        {
-            self.overrides.push(Override { id, from: old, from_origin: slot.1 });
-        }
-        *slot = (Some(value), origin);
-    }
-
-    pub(crate) fn skip(&mut self, id: Id, why: &'static str) {
-        if let (Some(value), _) = std::mem::replace(&mut self.values[id as usize], (None, Origin::BuiltIn)) {
-            self.skipped.push(Skipped { id, value, why });
-        }
-    }
-}

@@ -1,9 +1,7 @@
 //! The settings whose values are words: a type for each, so that a renamed word does not compile.
 
-use crate::settings::{Id, Settings, Value};
-
 macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident $id:ident $accessor:ident { $($variant:ident $word:literal,)* })*) => {
+    ($($(#[$doc:meta])* $name:ident { $($variant:ident $word:literal,)* })*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,36 +17,24 @@ macro_rules! words {
                     match self { $($name::$variant => $word,)* }
                 }
 
-                fn from_word(word: &str) -> Option<$name> {
+                pub(super) fn from_word(word: &str) -> Option<$name> {
                     match word { $($word => Some($name::$variant),)* _ => None }
                 }
             }
         )*
-
-        impl Settings {
-            $(
-                #[doc = concat!("The setting `", stringify!($accessor), "`; `None`: left as SQLite or the file has it.")]
-                pub fn $accessor(&self) -> Option<$name> {
-                    match self.get(Id::$id) {
-                        Some(Value::Word(word)) => $name::from_word(word),
-                        _ => None,
-                    }
-                }
-            )*
-        }
     };
 }
 
 words! {
     /// How the file is opened.
-    Mode Mode mode {
+    Mode {
         Ro "ro",
         Rw "rw",
         Rwc "rwc",
         Memory "memory",
     }
     /// A named set of settings.
-    ProfileName Profile profile {
+    ProfileName {
         Production "production",
         ReadHeavy "read-heavy",
         WriteHeavy "write-heavy",
@@ -57,12 +43,12 @@ words! {
         Test "test",
     }
     /// How a lock is waited for.
-    BusyWaiting Busy busy {
+    BusyWaiting {
         Fair "fair",
         Sqlite "sqlite",
     }
     /// The journal.
-    JournalMode JournalMode journal_mode {
+    JournalMode {
         Wal "wal",
         Delete "delete",
         Truncate "truncate",
@@ -71,54 +57,54 @@ words! {
         Off "off",
     }
     /// How often SQLite waits for the disk.
-    Synchronous Synchronous synchronous {
+    Synchronous {
         Off "off",
         Normal "normal",
         Full "full",
         Extra "extra",
     }
     /// Where temporary tables live.
-    TempStore TempStore temp_store {
+    TempStore {
         Default "default",
         File "file",
         Memory "memory",
     }
     /// What becomes of free pages.
-    AutoVacuum AutoVacuum auto_vacuum {
+    AutoVacuum {
         None "none",
         Full "full",
         Incremental "incremental",
     }
     /// How long locks are kept.
-    LockingMode LockingMode locking_mode {
+    LockingMode {
         Normal "normal",
         Exclusive "exclusive",
     }
     /// What becomes of deleted content.
-    SecureDelete SecureDelete secure_delete {
+    SecureDelete {
         Off "off",
         On "on",
         Fast "fast",
     }
     /// What a transaction begins with.
-    Txlock Txlock txlock {
+    Txlock {
         Deferred "deferred",
         Immediate "immediate",
         Exclusive "exclusive",
     }
     /// Whether connections share a database in memory.
-    Cache Cache cache {
+    Cache {
         Private "private",
         Shared "shared",
     }
     /// Which files ATTACH opens.
-    Attach Attach attach {
+    Attach {
         None "none",
         Existing "existing",
         Any "any",
     }
     /// Who moves the WAL into the database.
-    Checkpoint Checkpoint checkpoint {
+    Checkpoint {
         Auto "auto",
         AutoIdle "auto+idle",
         Idle "idle",
@@ -127,41 +113,41 @@ words! {
         Manual "manual",
     }
     /// What happens at four times the cap of the WAL.
-    WalMaxAction WalMaxAction wal_max_action {
+    WalMaxAction {
         Warn "warn",
         Error "error",
     }
     /// The checkpoint at close.
-    CloseCheckpoint CloseCheckpoint close_checkpoint {
+    CloseCheckpoint {
         None "none",
         Passive "passive",
         Truncate "truncate",
     }
     /// When PRAGMA optimize runs.
-    Optimize Optimize optimize {
+    Optimize {
         Close "close",
         Open "open",
         Off "off",
     }
     /// What becomes of a `-wal` without its database.
-    OnOrphanWal OnOrphanWal on_orphan_wal {
+    OnOrphanWal {
         Refuse "refuse",
         SetAside "set_aside",
     }
     /// Who replicates the file.
-    Replication Replication replication {
+    Replication {
         Auto "auto",
         Litestream "litestream",
         None "none",
     }
     /// What another copy of SQLite on the file means.
-    ForeignSqlite ForeignSqlite foreign_sqlite {
+    ForeignSqlite {
         Refuse "refuse",
         Warn "warn",
         Off "off",
     }
     /// What a network file system means.
-    NetworkFs NetworkFs network_fs {
+    NetworkFs {
         Refuse "refuse",
         Warn "warn",
         Allow "allow",

@@ -3,13 +3,15 @@
 //! The grammar is SQLite's own for `file:`, with the relative and absolute forms of `sqlite:` that other languages'
 //! libraries use. Whatever SQLite would accept silently and understand differently from its author is refused here.
 
+mod errors;
+mod likeness;
 mod redact;
 
 use std::fmt;
 use std::path::Path;
 
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use likeness::{has_credentials, is_connection_string, split_scheme, unexpanded_variable};
 
 pub use redact::redact;
 pub(crate) use redact::{HIDDEN, name as shown_name, redact_except, value as shown_value};
@@ -95,8 +97,7 @@ pub fn parse(input: &str) -> Result<Url> {
 /// As [`parse`].
 pub fn parse_in(input: &str, base: &Path) -> Result<Url> {
     if input.len() > LONGEST {
-        // Not shown: it is no URL.
-        return Err(Error::new(codes::PATH_TOO_LONG, format!("the database URL is {} bytes long", input.len())));
+        return Err(errors::too_long(input));
     }
     check_text(input)?;
     if input == ":memory:" {
@@ -111,151 +112,29 @@ pub fn parse_in(input: &str, base: &Path) -> Result<Url> {
             Some(query) if query.starts_with(['?', '#']) => with_scheme(input, input, false),
             _ => bare_path(input, base),
         },
-        other => Err(unsupported(other, input)),
+        other => Err(errors::unsupported(other, input)),
     }
-}
-
-fn split_scheme(input: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = input.split_once(':')?;
-    let valid = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    // One letter before a colon is a drive, not a scheme.
-    (valid && scheme.len() != 1).then_some((scheme, rest))
 }
 
 fn check_text(input: &str) -> Result<()> {
-    let shown = redact(input);
     if input.is_empty() {
-        return Err(Error::new(codes::EMPTY_URL, "the database URL is empty"));
+        return Err(errors::empty());
     }
     if let Some((offset, control)) = input.char_indices().find(|(_, c)| c.is_control()) {
-        let hint = if control == '\r' && input[offset..].trim_end().is_empty() {
-            "the file it was read from (.env?) has Windows line ends (CRLF): convert it"
-        } else {
-            "remove the character; in a path write it as %HH"
-        };
-        return Err(Error::new(
-            codes::CONTROL_CHARACTER,
-            format!("the database URL has the control character U+{:04X} at byte {offset}", control as u32),
-        )
-        .with_hint(hint)
-        .with_offset(offset as i32));
+        return Err(errors::control_character(input, offset, control));
     }
     if input.trim() != input {
-        return Err(Error::new(
-            codes::STRAY_WHITESPACE,
-            format!("the database URL begins or ends with a blank: {shown:?}"),
-        ));
+        return Err(errors::stray_whitespace(input));
     }
-    for quote in ['"', '\'', '`'] {
-        if input.len() > 1 && input.starts_with(quote) && input.ends_with(quote) {
-            return Err(Error::new(codes::QUOTED_URL, format!("the database URL is enclosed in quotes: {shown}")));
-        }
+    if ['"', '\'', '`'].iter().any(|quote| input.len() > 1 && input.starts_with(*quote) && input.ends_with(*quote)) {
+        return Err(errors::quoted(input));
     }
     let after_scheme = split_scheme(input).map_or(input, |(_, rest)| rest.strip_prefix("//").unwrap_or(rest));
     let variable = unexpanded_variable(input);
     if variable.is_some() || input.starts_with("~/") || after_scheme.starts_with("~/") {
-        // A password may have a `$` in it too.
-        let variable = variable.map(|name| if shown.contains(name) { name } else { "a variable" });
-        let what = variable.unwrap_or("~/");
-        return Err(Error::new(codes::UNEXPANDED, format!("{what} was not expanded in the database URL: {shown}"))
-            .with_hint(if what == "~/" {
-                "write the home directory out; a directory really named ~ is ./~/x"
-            } else {
-                "expand the variable before it reaches litekeel (dotenv files do not expand by themselves)"
-            }));
+        return Err(errors::unexpanded(input, variable));
     }
     Ok(())
-}
-
-/// The first `${NAME}` or `$NAME/` of the text.
-fn unexpanded_variable(input: &str) -> Option<&str> {
-    for (at, _) in input.match_indices('$') {
-        let rest = &input[at + 1..];
-        if let Some(inner) = rest.strip_prefix('{') {
-            if let Some(end) = inner.find('}') {
-                return Some(&input[at..at + end + 3]);
-            }
-        } else {
-            let name = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-            let starts = rest.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-            if starts && rest[name..].starts_with('/') {
-                return Some(&input[at..at + 1 + name]);
-            }
-        }
-    }
-    None
-}
-
-fn unsupported(scheme: &str, input: &str) -> Error {
-    let hint = match scheme {
-        "postgres" | "postgresql" | "mysql" | "mariadb" | "mongodb" | "mongodb+srv" | "redis" | "rediss" => {
-            "this is the URL of another database server; litekeel opens SQLite files: file:data/app.db"
-        }
-        "http" | "https" | "libsql" => {
-            "here litekeel opens local files only: file:data/app.db; for libSQL servers see docs/remote.md"
-        }
-        "ws" | "wss" => "litekeel opens local files only: file:data/app.db",
-        "jdbc" => "drop the jdbc: prefix: sqlite:data/app.db",
-        s if s.starts_with("sqlite+") => "drop the driver's name: sqlite:data/app.db",
-        _ => "use file: or sqlite:; a file whose name has a colon is ./name:rest",
-    };
-    let text = match redact(input) {
-        shown if shown.contains("://") => format!("litekeel cannot open {}: URLs: {shown}", shown_name(scheme)),
-        _ => format!("litekeel cannot open {}: URLs", shown_name(scheme)),
-    };
-    Error::new(codes::UNSUPPORTED_SCHEME, text).with_hint(hint)
-}
-
-/// Connection strings of other libraries begin with one of these and a `=`.
-const CONNECTION_STRING: &[&str] = &[
-    "data source",
-    "datasource",
-    "filename",
-    "uri",
-    "driver",
-    "server",
-    "host",
-    "hostaddr",
-    "addr",
-    "address",
-    "user",
-    "user id",
-    "uid",
-    "username",
-    "password",
-    "pwd",
-    "database",
-    "dbname",
-    "initial catalog",
-];
-
-/// Whether a text without a scheme is something else than a path: `host=… password=…`, or a URL with a blank in front of
-/// its `://`. SQLite would make a file of that name, with the password in it.
-fn is_connection_string(input: &str) -> bool {
-    let key = input.split_once('=').map(|(key, _)| key.trim().to_ascii_lowercase());
-    key.is_some_and(|key| CONNECTION_STRING.contains(&key.as_str())) || input.contains("://") || has_credentials(input)
-}
-
-/// What holds a secret in other libraries' connection strings; in the middle of a file's name nobody writes them.
-const SECRETS: &[&str] = &["passwd", "pass", "secret", "token", "authtoken", "auth_token", "key", "hexkey"];
-
-/// Whether a path is rather `user:password@host/name` (Go's MySQL driver among others), with or without the user, or
-/// `a.db;Password=…`. Of a path that begins with `/` or `./` only the latter is asked.
-fn has_credentials(path: &str) -> bool {
-    let authority = path.strip_prefix("//").unwrap_or(path);
-    let colon = authority.split('/').next().and_then(|first| first.find(':'));
-    let user = colon.is_some_and(|colon| authority[colon..].contains('@'));
-    let key = |piece: &str| piece.split_once('=').map(|(key, _)| key.trim().to_ascii_lowercase());
-    let secret = |key: String| CONNECTION_STRING.contains(&key.as_str()) || SECRETS.contains(&key.as_str());
-    user || path.split([';', '&']).skip(1).filter_map(key).any(secret)
-}
-
-fn other_library() -> Error {
-    let text = "the database URL is a connection string of another library, not a path";
-    Error::new(codes::UNSUPPORTED_SCHEME, text).with_hint(
-        "name the file: file:data/app.db; a file whose name looks like that is ./name, and in a URL %3A, %3B, %26 and %40 are \
-         its : ; & and @",
-    )
 }
 
 fn bare_path(input: &str, base: &Path) -> Result<Url> {
@@ -264,15 +143,9 @@ fn bare_path(input: &str, base: &Path) -> Result<Url> {
     let query = input.find('?');
     if (connection_string || query.is_some()) && std::fs::symlink_metadata(base.join(input)).is_err() {
         if connection_string {
-            return Err(other_library());
+            return Err(errors::other_library());
         }
-        let shown = redact(input);
-        return Err(Error::new(
-            codes::QUERY_IN_PATH,
-            format!("{shown} has a ? but is a bare path, and no such file exists"),
-        )
-        .with_hint(format!("write file: in front of it: file:{shown}"))
-        .with_offset(query.map_or(-1, |at| at as i32)));
+        return Err(errors::query_in_path(input, query));
     }
     let location = Location::Path(input.to_owned());
     Ok(Url { location, pairs: vec![], warnings: vec![], triple_slash: false })
@@ -291,46 +164,30 @@ fn with_scheme(input: &str, rest: &str, is_file: bool) -> Result<Url> {
         Some(after) if is_file => {
             let (authority, path) = after.find('/').map_or((after, ""), |at| after.split_at(at));
             if !authority.is_empty() && authority != "localhost" {
-                return Err(invalid_authority(after));
+                return Err(errors::invalid_authority(after));
             }
             path
         }
         Some(after) => {
             let first = after.split('/').next().unwrap_or("");
             if first.contains('@') || (first.contains(':') && first != ":memory:" && after.contains('@')) {
-                return Err(invalid_authority(after));
+                return Err(errors::invalid_authority(after));
             }
             triple_slash = after.starts_with('/');
             // sqlite:////abs is the absolute path written with the empty authority spelled out.
             if after.starts_with("//") { &after[1..] } else { after }
         }
-        None if has_credentials(path) => return Err(other_library()),
+        None if has_credentials(path) => return Err(errors::other_library()),
         None => path,
     };
     let path = decode(input, path, "path")?;
     refuse_windows(path.trim_start_matches('/'))?;
     let in_memory = path == ":memory:" || pairs.iter().any(|(key, value)| key == "mode" && value == "memory");
     if path.is_empty() && !in_memory {
-        return Err(Error::new(codes::EMPTY_PATH, format!("{} names no file", redact(input))));
+        return Err(errors::empty_path(input));
     }
     let location = if in_memory { Location::Memory } else { Location::Path(path) };
     Ok(Url { location, pairs, warnings, triple_slash })
-}
-
-fn invalid_authority(after: &str) -> Error {
-    // What has a colon or an @ in it may be a user and a password, in whatever order.
-    let path = if after.contains('@') || redact::has_password(after) { None } else { Some(after) };
-    let host = path.map_or("", redact::host);
-    let text = match path {
-        Some(path) if !host.is_empty() => format!("file://{path} has {host:?} in the place of a host name"),
-        _ => "the database URL has something else than a host name between // and the next /".to_owned(),
-    };
-    let (relative, absolute) = match path {
-        Some(path) => (format!("file:{path}"), format!("file:///{path}")),
-        None => ("file:data/app.db".to_owned(), "file:///data/app.db".to_owned()),
-    };
-    Error::new(codes::INVALID_AUTHORITY, format!("{text}; SQLite opens local files only"))
-        .with_hint(format!("for a relative file write {relative}, for an absolute one {absolute}"))
 }
 
 fn refuse_windows(path: &str) -> Result<()> {
@@ -338,10 +195,7 @@ fn refuse_windows(path: &str) -> Result<()> {
     let drive =
         bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'/' | b'\\');
     if !cfg!(windows) && (drive || path.starts_with("\\\\")) {
-        return Err(Error::new(
-            codes::WINDOWS_PATH,
-            format!("{} is a Windows path, and this system is not Windows", redact(path)),
-        ));
+        return Err(errors::windows_path(path));
     }
     Ok(())
 }
@@ -352,19 +206,13 @@ fn parse_query(input: &str, query: &str) -> Result<Vec<(String, String)>> {
         let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
         let (key, value) = (decode(input, key, "parameter")?, decode(input, value, "parameter")?);
         if key.is_empty() {
-            return Err(Error::new(codes::INVALID_VALUE, "the database URL has a value without a name")
-                .with_hint("write name=value")
-                .with_offset(offset_of(input, piece)));
+            return Err(errors::value_without_name().with_offset(offset_of(input, piece)));
         }
         if value.is_empty() {
-            // Its name is not shown: it may be the rest of a value that had an `&` in it.
-            return Err(Error::new(codes::INVALID_VALUE, "the database URL has a setting without a value")
-                .with_hint("write name=value, or remove it; an & inside a value is written %26")
-                .with_offset(offset_of(input, piece)));
+            return Err(errors::name_without_value().with_offset(offset_of(input, piece)));
         }
         if pairs.iter().any(|(other, _)| *other == key) {
-            let text = format!("{} stands twice in the database URL", shown_name(&key));
-            return Err(Error::new(codes::DUPLICATE_PARAM, text).with_offset(offset_of(input, piece)));
+            return Err(errors::duplicate(&key).with_offset(offset_of(input, piece)));
         }
         pairs.push((key, value));
     }
@@ -390,8 +238,7 @@ fn decode(input: &str, text: &str, what: &str) -> Result<String> {
                 // Two hexadecimal digits always fit.
                 let byte = u8::from_str_radix(hex, 16).unwrap_or(0);
                 if byte == 0 {
-                    return Err(Error::new(codes::NUL_IN_URL, format!("%00 in the {what} of the database URL"))
-                        .with_offset(offset(at)));
+                    return Err(errors::nul(what).with_offset(offset(at)));
                 }
                 out.push(byte);
                 at += 3;
@@ -402,12 +249,65 @@ fn decode(input: &str, text: &str, what: &str) -> Result<String> {
             }
         }
     }
-    String::from_utf8(out).map_err(|error| {
-        let at = offset(places[error.utf8_error().valid_up_to()]);
-        Error::new(
-            codes::INVALID_UTF8,
-            format!("the {what} of the database URL is not UTF-8 once decoded, from byte {at} on"),
-        )
-        .with_offset(at)
-    })
+    String::from_utf8(out).map_err(|error| errors::not_utf8(what, offset(places[error.utf8_error().valid_up_to()])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::codes;
+
+    fn location(text: &str) -> Location {
+        parse(text).unwrap_or_else(|error| panic!("{text}: {error}")).location
+    }
+
+    fn refused(text: &str) -> (i32, Option<i32>) {
+        let error = parse(text).expect_err(text);
+        (error.code(), error.offset())
+    }
+
+    #[test]
+    fn the_forms_of_a_path_lead_to_the_same_file() {
+        for text in
+            ["data/app.db", "file:data/app.db", "sqlite:data/app.db", "sqlite://data/app.db", "SQLITE:data/app.db"]
+        {
+            assert_eq!(location(text), Location::Path("data/app.db".into()), "{text}");
+        }
+        for text in ["/srv/app.db", "file:/srv/app.db", "file:///srv/app.db", "file://localhost/srv/app.db"] {
+            assert_eq!(location(text), Location::Path("/srv/app.db".into()), "{text}");
+        }
+        for text in [":memory:", "file::memory:", "sqlite::memory:", "file:x?mode=memory", ":memory:?cache=shared"] {
+            assert_eq!(location(text), Location::Memory, "{text}");
+        }
+    }
+
+    #[test]
+    fn percent_signs_are_decoded_once() {
+        assert_eq!(location("file:a%2520b"), Location::Path("a%20b".into()));
+        assert_eq!(
+            location("file:100%+x"),
+            Location::Path("100%+x".into()),
+            "a malformed one stays, and so does a plus"
+        );
+        assert_eq!(refused("file:a%00b"), (codes::NUL_IN_URL, Some(6)));
+        assert_eq!(refused("file:ab%FFc").0, codes::INVALID_UTF8);
+        assert_eq!(parse("file:x?a=%26%3D").expect("a value").pairs, [("a".to_owned(), "&=".to_owned())]);
+    }
+
+    #[test]
+    fn an_error_points_at_what_was_written() {
+        assert_eq!(refused("file:x?a=1&b=2&a=3"), (codes::DUPLICATE_PARAM, Some(15)));
+        assert_eq!(refused("file:x?a=1&=2"), (codes::INVALID_VALUE, Some(11)));
+        assert_eq!(refused("file:x?a=1&b="), (codes::INVALID_VALUE, Some(11)));
+        assert_eq!(refused("file:a\tb"), (codes::CONTROL_CHARACTER, Some(6)));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_again() {
+        for text in ["file:a b?x=1", "file:////srv/a?b=%26", "file:./~/x", "file:%3Amemory%3Ax", "file::memory:?a=b"] {
+            let url = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let again = parse(&url.to_string()).unwrap_or_else(|error| panic!("{text} -> {url}: {error}"));
+            assert_eq!((again.location, again.pairs), (url.location.clone(), url.pairs.clone()), "{text} -> {url}");
+        }
+    }
 }

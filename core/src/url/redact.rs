@@ -5,7 +5,7 @@
 //! but its scheme and host. A password may have any character in it: a little too much is hidden rather than a part of
 //! it shown.
 
-use super::{has_credentials, is_connection_string, split_scheme};
+use super::likeness::{has_credentials, has_password, host, is_connection_string, split_scheme};
 
 /// What stands in place of what is hidden.
 pub(crate) const HIDDEN: &str = "***";
@@ -77,12 +77,6 @@ fn foreign(scheme: &str, rest: &str) -> String {
     }
 }
 
-/// The host at the start of an authority, without a port.
-pub(super) fn host(authority: &str) -> &str {
-    let end = authority.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')));
-    &authority[..end.unwrap_or(authority.len())]
-}
-
 /// What follows a `//`, without a user and password before an `@`.
 pub(super) fn without_user(authority: &str) -> String {
     let segment = authority.split('/').next().unwrap_or("");
@@ -91,13 +85,6 @@ pub(super) fn without_user(authority: &str) -> String {
         Some(at) => format!("{HIDDEN}{}", &authority[at..]),
         None => authority.to_owned(),
     }
-}
-
-/// Whether the authority may be a user and a password whose `@` was cut off: a host's colon is followed by a number.
-pub(super) fn has_password(authority: &str) -> bool {
-    let segment = authority.split('/').next().unwrap_or("");
-    segment != ":memory:"
-        && segment.split_once(':').is_some_and(|(_, port)| port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A key, scheme or host as it may be shown: one that does not look like a name may be a value.

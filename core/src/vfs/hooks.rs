@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::sidecar;
 use crate::platform::threads;
 use crate::sqlite;
 use crate::vfs::file_monitor::FileMonitor;
-use crate::vfs::{descriptor, file_checks, file_state, open_files, shim, wal_file, wal_guard};
+use crate::vfs::{databases, descriptor, file_checks, file_state, open_files, shim, wal_file, wal_guard};
 
 type OpenFn = unsafe extern "C" fn(
     *mut sqlite::sqlite3_vfs,
@@ -30,9 +29,6 @@ type SleepFn = unsafe extern "C" fn(*mut sqlite::sqlite3_vfs, c_int) -> c_int;
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 static DELETE: AtomicUsize = AtomicUsize::new(0);
 static SLEEP: AtomicUsize = AtomicUsize::new(0);
-
-/// The database files that are open, by the address of the name that SQLite gave the VFS, and what is known of each.
-pub(crate) static DATABASES: ForkMutex<Vec<(usize, Arc<FileMonitor>)>> = ForkMutex::new(Vec::new());
 
 /// Stands before the unix VFSes' `xOpen`, `xDelete` and `xSleep`; once per process, after the hooks of [`open_files`]. Their names, and
 /// which one is the default, stay as they are. Other VFSes are somebody else's.
@@ -85,7 +81,7 @@ unsafe extern "C" fn on_open(
         }
         let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
         if !database {
-            if let (Some((fd, id)), Some(watch)) = (seen.opened, database_of(path, name as usize)) {
+            if let (Some((fd, id)), Some(watch)) = (seen.opened, databases::of_wal(path, name as usize)) {
                 watch.opened_wal(fd, id.ino);
                 wal_file::install(file, watch);
             }
@@ -96,25 +92,13 @@ unsafe extern "C" fn on_open(
             let posix = CStr::from_ptr((*vfs).zName) == c"unix" && cfg!(target_os = "linux");
             let watch = Arc::new(FileMonitor::new(path.to_owned(), id, posix.then_some(fd)));
             if shim::put_on(file, watch.clone()) {
-                DATABASES.lock().push((name as usize, watch));
+                databases::opened(name as usize, watch);
             } else {
                 file_state::closed(id);
             }
         }
         rc
     }
-}
-
-/// The database whose `-wal` SQLite opens by this name. The name stands in the same block of memory as the database's, behind
-/// it: of several connections to one file that tells the right one.
-fn database_of(wal: &Path, address: usize) -> Option<Arc<FileMonitor>> {
-    let databases = DATABASES.lock();
-    let same = databases.iter().filter(|(at, watch)| *at < address && is_wal_of(wal, &watch.path));
-    same.max_by_key(|(at, _)| *at).map(|(_, watch)| watch.clone())
-}
-
-fn is_wal_of(wal: &Path, database: &Path) -> bool {
-    wal.as_os_str().as_bytes().strip_suffix(b"-wal") == Some(database.as_os_str().as_bytes())
 }
 
 unsafe extern "C" fn on_delete(vfs: *mut sqlite::sqlite3_vfs, name: *const c_char, sync_directory: c_int) -> c_int {
@@ -152,10 +136,7 @@ enum Deletion {
 /// Whether SQLite may delete this `-wal`: when the connection that has just closed it, as the last one of all, closed the file
 /// that has the name now. Beside an empty database SQLite deletes one that it has not even opened.
 fn deletion(wal: &Path) -> Deletion {
-    let owners: Vec<Arc<FileMonitor>> = {
-        let databases = DATABASES.lock();
-        databases.iter().filter(|(_, watch)| is_wal_of(wal, &watch.path)).map(|(_, watch)| watch.clone()).collect()
-    };
+    let owners = databases::owners_of_wal(wal);
     let closing =
         |watch: &&Arc<FileMonitor>| watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.last_wal().is_some();
     if let Some(watch) = owners.iter().find(closing) {

@@ -14,7 +14,7 @@ use crate::platform::file_id::file_id;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::file_monitor::{CHECKPOINTER, FIRST_READER, FileMonitor, WRITER};
-use crate::vfs::{attached, file_state, hooks, open_files, replicated, wal_file, wal_guard};
+use crate::vfs::{attached, databases, file_state, open_files, replicated, wal_file, wal_guard};
 
 /// The table of a file. SQLite sees its first field; the address leads back to the rest.
 #[repr(C)]
@@ -119,7 +119,7 @@ unsafe extern "C" fn close(file: *mut sqlite::sqlite3_file) -> c_int {
         let shim = Box::from_raw((*file).pMethods.cast_mut().cast::<Shim>());
         (*file).pMethods = shim.original;
         shim.watch.detached();
-        hooks::DATABASES.lock().retain(|(_, watch)| !Arc::ptr_eq(watch, &shim.watch));
+        databases::closed(&shim.watch);
         let rc = original!(shim, xClose(file));
         if shim.watch.is_ours() {
             file_state::closed(shim.watch.database);

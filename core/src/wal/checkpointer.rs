@@ -9,12 +9,13 @@ use std::ffi::CString;
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::error::printable::printable;
 use crate::platform::clock::now_ms;
 use crate::platform::fork;
+use crate::platform::threads::locked;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_index::WalIndex;
 use crate::vfs::wal_keeper::{CheckpointPolicy, WalCare, WalKeeper};
@@ -32,11 +33,6 @@ struct Checkpointer {
 struct Inner {
     files: Vec<Arc<FileCheckpointer>>,
     running: bool,
-}
-
-/// Nothing under these locks can panic half-way through a change.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// This process's. A forked child has neither the thread nor, perhaps, the locks in a usable state: it gets a new one,
@@ -77,7 +73,7 @@ pub(crate) fn join(watch: &Arc<FileMonitor>, wish: Wish) {
     let file = match inner.files.iter().find(|file| file.id == watch.database) {
         Some(file) => file.clone(),
         None => {
-            let file = Arc::new(FileCheckpointer::new(watch, wish.vfs));
+            let file = Arc::new(FileCheckpointer::new(watch, wish.vfs, wake));
             inner.files.push(file.clone());
             file
         }
@@ -114,7 +110,7 @@ impl WalKeeper for FileCheckpointer {
 }
 
 /// Lets the background thread look which file is due; starts it if need be, on behalf of the file at `path`.
-pub(super) fn wake(path: &Path) {
+fn wake(path: &Path) {
     let keeper = checkpointer();
     let mut inner = locked(&keeper.inner);
     if !inner.running {

@@ -1,17 +1,17 @@
 //! One database file: when its WAL is due, and what is done then.
 
 use std::ffi::CString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use super::checkpointer::locked;
 use crate::events::{self, Event};
 use crate::platform::clock::now_ms;
 use crate::platform::file_id::FileId;
 use crate::platform::path_facts::sidecar;
+use crate::platform::threads::locked;
 use crate::sqlite;
 use crate::sqlite::handle::RawHandle;
 use crate::vfs::file_monitor::FileMonitor;
@@ -41,6 +41,8 @@ pub(crate) struct FileCheckpointer {
     pub(super) id: FileId,
     path: PathBuf,
     vfs: Option<CString>,
+    /// Lets the background thread look which file is due, on behalf of the file at a path.
+    wake_thread: fn(&Path),
     pub(super) users: Mutex<Vec<Weak<FileMonitor>>>,
     /// Held while the file's connection is used.
     log: Mutex<Option<CheckpointConnection>>,
@@ -69,11 +71,12 @@ pub(crate) struct FileCheckpointer {
 }
 
 impl FileCheckpointer {
-    pub(super) fn new(watch: &FileMonitor, vfs: Option<CString>) -> FileCheckpointer {
+    pub(super) fn new(watch: &FileMonitor, vfs: Option<CString>, wake_thread: fn(&Path)) -> FileCheckpointer {
         FileCheckpointer {
             id: watch.database,
             path: watch.path.clone(),
             vfs,
+            wake_thread,
             users: Mutex::default(),
             log: Mutex::default(),
             running: Mutex::new(RawHandle(ptr::null_mut())),
@@ -102,7 +105,7 @@ impl FileCheckpointer {
     }
 
     fn wake(&self) {
-        super::checkpointer::wake(&self.path);
+        (self.wake_thread)(&self.path);
     }
 
     /// When the background thread has work on it, in milliseconds of [`now`].

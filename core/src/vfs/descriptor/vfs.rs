@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::{
+use super::main_files::{
     GIVEN, INSTEAD, Main, Methods, NEXT_OPEN, NO_WAL, OPEN_FAULT, OTHER_JOURNAL, PENDING, SEVERAL_FAULT,
     UNLINKED_FAULT, VFS, duplicate, mains, status,
 };

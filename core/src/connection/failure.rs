@@ -1,0 +1,43 @@
+//! SQLite's failure on a connection, as an explained error.
+
+use crate::connection::{Connection, health};
+use crate::error::{Error, Result};
+use crate::explain;
+use crate::explain::FailedCall;
+use crate::sqlite;
+
+impl Connection {
+    /// The explained error for `rc`, which a call on SQLite's own handle has just returned: see [`Guard::fail`](crate::Guard::fail).
+    ///
+    /// # Errors
+    /// As [`lock`](Connection::lock).
+    pub fn explain(&self, rc: i32) -> Result<Error> {
+        // How long that call waited: a new call of litekeel's begins without it.
+        let waited = self.activity.waited();
+        let guard = self.lock()?;
+        self.activity.set_waited(waited);
+        // SAFETY: the guard keeps the connection open.
+        let (code, _) = unsafe { sqlite::told(guard.raw(), rc) };
+        Ok(guard.fail(code))
+    }
+
+    /// SQLite's failure as an explained error. Failures that are about SQL keep SQLite's sentence.
+    ///
+    /// `doing` names the step when the call is no statement of the user's; empty otherwise.
+    ///
+    /// # Safety
+    /// `raw` is this connection's handle, and the caller holds its [`Guard`](crate::Guard) (or is its only user).
+    pub unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: &'static str) -> Error {
+        // SAFETY: the caller's promise.
+        if let Some(error) = unsafe { health::refusal(self, raw, rc) } {
+            return if doing.is_empty() { error } else { error.with_step(doing) };
+        }
+        let subject = FailedCall {
+            activity: Some(&self.activity),
+            id: Some(self.id),
+            ..FailedCall::of(raw, self.path(), self.identity.access)
+        };
+        let error = explain::explain(&subject, rc);
+        if doing.is_empty() { error } else { error.with_step(doing) }
+    }
+}
