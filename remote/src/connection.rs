@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::answer::{Outcome, committed, first, joined, step, uncommitted, unknown, unread};
 use crate::keyword::{Effect, effect};
+use crate::savepoints::Savepoints;
 use crate::script;
 use crate::transport::{Failure, Transport};
 use crate::url::Endpoint;
@@ -42,6 +43,7 @@ struct State {
     index: Option<u64>,
     /// Why the open transaction can no longer be used; until it is rolled back.
     poison: Option<Error>,
+    savepoints: Savepoints,
 }
 
 #[derive(Clone)]
@@ -129,8 +131,17 @@ impl Remote {
         let mut statement = String::new();
         wire::push_statement(sql, parameters, state.index, &mut statement)?;
         match state.stream.take() {
-            Some(stream) => self.inside(&mut state, stream, &statement, effect),
-            None if effect == Effect::Begins => self.begin(&mut state, &statement),
+            Some(stream) => {
+                let effect = state.savepoints.effect(sql);
+                let rows = self.inside(&mut state, stream, &statement, effect)?;
+                state.savepoints.ran(sql);
+                Ok(rows)
+            }
+            None if effect == Effect::Begins => {
+                let rows = self.begin(&mut state, &statement)?;
+                state.savepoints = Savepoints::begun(sql);
+                Ok(rows)
+            }
             None => self.outside(&mut state, &statement, effect),
         }
     }
@@ -199,9 +210,9 @@ impl Remote {
 
     /// The steps between a BEGIN and a COMMIT, each on the condition that the one before it succeeded.
     fn together(&self, state: &mut State, begin: &str, steps: &[Step<'_>]) -> Result<Vec<Packed>> {
-        if let Some((ending, _)) =
-            steps.iter().find(|(sql, _)| matches!(effect(sql), Effect::Begins | Effect::Commits | Effect::RollsBack))
-        {
+        if let Some((ending, _)) = steps.iter().find(|(sql, _)| {
+            matches!(effect(sql), Effect::Begins | Effect::Commits | Effect::Releases | Effect::RollsBack)
+        }) {
             return Err(Error::new(codes::ARGUMENT, "a batch has no BEGIN, COMMIT or ROLLBACK of its own")
                 .with_hint(format!("leave {:?} out", ending.chars().take(40).collect::<String>())));
         }
@@ -373,5 +384,29 @@ impl Drop for Remote {
         }
         let stream = self.state().stream.take();
         self.close(stream);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The token goes with each request.
+    #[test]
+    fn a_transaction_does_not_move_from_tls_to_a_place_without() {
+        let at = |url| Remote::at(Endpoint::parse(url, None).unwrap());
+        let named = |base: &str| serde_json::json!({"baton": "b", "base_url": base});
+        for (url, base, goes) in [
+            ("libsql://db.example.org", "http://db.example.org", false),
+            ("https://db.example.org", "HTTP://db.example.org", false),
+            ("https://db.example.org", "//other.example.org", false),
+            ("https://db.example.org", "https://other.example.org", true),
+            ("http://db.example.org", "http://other.example.org", true),
+            ("http://db.example.org", "https://other.example.org", true),
+        ] {
+            assert_eq!(at(url).stream_of(&named(base)).is_some(), goes, "{url} to {base}");
+        }
+        let stays = serde_json::json!({"baton": "b", "base_url": null});
+        assert!(at("libsql://db.example.org").stream_of(&stays).is_some());
     }
 }

@@ -12,12 +12,13 @@
 //! # }
 //! ```
 //!
-//! From the ground: `base64`, `keyword`, `script`, `url` ← `wire` ← `transport` ← `answer` ← `connection`.
+//! From the ground: `base64`, `keyword`, `script`, `url` ← `savepoints`, `wire` ← `transport` ← `answer` ← `connection`.
 
 mod answer;
 mod base64;
 mod connection;
 mod keyword;
+mod savepoints;
 mod script;
 mod transport;
 mod url;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use litekeel_core::settings::TABLE;
+use litekeel_core::settings::{TABLE, milliseconds};
 use litekeel_core::{Error, Result, codes};
 
 /// A secret. It is shown nowhere, `Debug` included.
@@ -54,21 +54,12 @@ fn invalid(text: impl Into<String>, hint: &str) -> Error {
     Error::new(codes::INVALID_VALUE, text).with_hint(hint)
 }
 
-/// `2s`, `500ms`, `1m`; as in the settings a plain number counts milliseconds.
 fn duration(key: &str, value: &str) -> Result<Duration> {
-    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
-    let scale = match &value[digits..] {
-        "" | "ms" => 1,
-        "s" => 1000,
-        "m" | "min" => 60_000,
-        _ => 0,
-    };
-    let millis = value[..digits].parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
-    match millis {
+    match milliseconds(value) {
         Some(millis @ 1..=86_400_000) => Ok(Duration::from_millis(millis)),
         _ => Err(invalid(
             format!("{key} of the database URL is not a time between 1 ms and a day"),
-            "write 500ms, 2s or 1m",
+            "write 500, 500ms or 2s",
         )),
     }
 }
@@ -223,6 +214,10 @@ mod tests {
             (format!("libsql://host?tls={CANARY}"), codes::INVALID_VALUE),
             (format!("libsql://host?connect_timeout={CANARY}"), codes::INVALID_VALUE),
             (format!("libsql://host?statement_timeout=0&authToken={CANARY}"), codes::INVALID_VALUE),
+            // As the settings of a file.
+            (format!("libsql://host?statement_timeout=1m&authToken={CANARY}"), codes::INVALID_VALUE),
+            (format!("libsql://host?connect_timeout=1min&authToken={CANARY}"), codes::INVALID_VALUE),
+            (format!("libsql://host?connect_timeout=-1s&authToken={CANARY}"), codes::INVALID_VALUE),
             (format!("libsql://host?authToken={CANARY}%0A"), codes::INVALID_VALUE),
             (format!("libsql://host?authToken={CANARY}&authToken={CANARY}"), codes::DUPLICATE_PARAM),
             (format!("http://host?tls=1&authToken={CANARY}"), codes::CONFLICT),

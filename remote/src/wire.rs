@@ -176,7 +176,7 @@ pub(crate) fn statement_error(error: &Value) -> Error {
         "SQL_NO_STATEMENT" | "SQL_MANY_STATEMENTS" => codes::ARGUMENT,
         "TRANSACTION_TIMEOUT" | "STREAM_EXPIRED" => codes::TRANSACTION_EXPIRED,
         "RESPONSE_TOO_LARGE" => {
-            let text = format!("the statement was run, and what it wrote is kept; its rows did not come: {text}");
+            let text = format!("the statement was run, and its rows are more than the server sends: {text}");
             return Error::new(codes::COMMIT_UNKNOWN, text);
         }
         _ => sqlite::SQLITE_ERROR,

@@ -255,3 +255,38 @@ fn libsql_to_this_machine_without_tls_has_a_hint() {
     let error = Remote::at(Endpoint::parse(&url, None).unwrap()).query("SELECT 1", None).unwrap_err();
     assert!(error.hint().contains("?tls=0"), "{error:?}");
 }
+
+/// In a transaction, or in one request with its COMMIT, nothing is kept of a statement whose rows were too many.
+#[test]
+fn what_was_rolled_back_is_not_told_as_kept() {
+    let large = r#"{"message":"Response is too large","code":"RESPONSE_TOO_LARGE"}"#;
+    let batch =
+        ok(&format!(r#"{{"step_results":[{EMPTY},null,null,{EMPTY}],"step_errors":[null,{large},null,null]}}"#));
+    let server = server(vec![batch, begun(), step("null", large, false)]);
+    let db = open(&server, "");
+    let sql = "INSERT INTO t SELECT * FROM u RETURNING *";
+    let of_batch = db.batch(&[Statement { sql, parameters: None }]).unwrap_err();
+    db.query("BEGIN", None).unwrap();
+    for error in [of_batch, db.query(sql, None).unwrap_err()] {
+        assert_eq!(error.code(), sqlite::SQLITE_TOOBIG, "{error:?}");
+        assert!(!error.message().contains("kept"), "{error:?}");
+    }
+}
+
+#[test]
+fn a_lost_release_of_an_inner_savepoint_commits_nothing() {
+    for (begin, more, release, code) in [
+        ("BEGIN", Some("SAVEPOINT a"), "RELEASE a", codes::TRANSACTION_EXPIRED),
+        ("SAVEPOINT a", Some("SAVEPOINT b"), "RELEASE b", codes::TRANSACTION_EXPIRED),
+        ("SAVEPOINT a", Some("SAVEPOINT b"), "RELEASE SAVEPOINT A", codes::COMMIT_UNKNOWN),
+        ("SAVEPOINT a", None, "RELEASE a", codes::COMMIT_UNKNOWN),
+    ] {
+        let mut replies = vec![begun()];
+        replies.extend(more.map(|_| step(EMPTY, "null", false)));
+        let server = server(replies.into_iter().chain([Reply::Cut]).collect());
+        let db = open(&server, "");
+        db.query(begin, None).unwrap();
+        more.iter().for_each(|sql| drop(db.query(sql, None).unwrap()));
+        assert_eq!(db.query(release, None).unwrap_err().code(), code, "{begin} {more:?} {release}");
+    }
+}

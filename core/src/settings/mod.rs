@@ -24,4 +24,4 @@ pub use profiles::{PROFILES, Profile};
 pub use reference::reference_page;
 pub use resolve::{Resolved, Target, UrlSource, resolve};
 pub use table::{Id, Kind, Setting, Step, TABLE, Unit};
-pub use value::Value;
+pub use value::{Value, milliseconds};

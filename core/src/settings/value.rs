@@ -112,6 +112,11 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
+/// A time as every setting takes it: whole milliseconds, or a whole number with `ms` or `s` behind it.
+pub fn milliseconds(text: &str) -> Option<u64> {
+    integer(text, Unit::Millis)?.try_into().ok()
+}
+
 fn integer(text: &str, unit: Unit) -> Option<i64> {
     let units: &[(&str, i64)] = match unit {
         Unit::Bytes => &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)],
