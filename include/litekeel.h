@@ -706,8 +706,9 @@ int32_t keel_backup(keel_db *db,
  * replication_timeout. Other threads can use the connection meanwhile.
  *
  * KEEL_E_NOT_REPLICATED when that could not be confirmed. Whatever was committed stays committed; keel_error_step says why:
- * timeout, daemon_gone, replica_refuses, stopped, not_this_database, protocol. KEEL_E_CONFLICT with replication=none or in
- * memory; SQLITE_MISUSE inside a transaction.
+ * timeout, daemon_gone, replica_refuses, stopped, not_this_database, protocol, cancelled (the connection was closed
+ * meanwhile, or the process is shutting down). KEEL_E_CONFLICT with replication=none or in memory; SQLITE_MISUSE inside a
+ * transaction.
  */
 int32_t keel_replicated(keel_db *db,
                         int64_t timeout_ms,

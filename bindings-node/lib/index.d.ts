@@ -89,6 +89,12 @@ interface DatabaseInstance {
 	/** The rows of `all()`, read by a thread of its own. It sees what is committed. For WAL databases of `open`. */
 	readAsync<Result = unknown>(source: string, params?: unknown, options?: Database.ReadOptions): Promise<Result[]>;
 	/**
+	 * Waits until everything that was committed before the call is at Litestream's replica, and gives Litestream's number of
+	 * the position there, 16 hexadecimal digits. Rejects with KEEL_NOT_REPLICATED otherwise: what was committed stays so, and
+	 * the error's `step` says why. For databases of `open`.
+	 */
+	replicated(options?: Database.ReplicatedOptions): Promise<string>;
+	/**
 	 * `fn` in a transaction on a connection of its own, committed when its promise is fulfilled, else rolled back. Inside
 	 * another one on the same file it is a savepoint of that. What is written by `tx` while a savepoint is open belongs to
 	 * the savepoint, and is undone if its function fails: await the inner one first.
@@ -288,6 +294,11 @@ declare namespace Database {
 		/** Rows as arrays. */
 		raw?: boolean | undefined;
 		safeIntegers?: boolean | undefined;
+	}
+	interface ReplicatedOptions {
+		/** How many milliseconds to wait; without it as `replicationTimeout` says. */
+		timeout?: number | undefined;
+		signal?: AbortSignal | undefined;
 	}
 	/** What each event tells, beside `name` and `database`. */
 	interface Events {

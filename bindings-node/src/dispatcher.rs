@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use litekeel_core::events::{Event, Value};
 use napi::sys;
@@ -45,15 +45,23 @@ unsafe impl Send for Function {}
 pub(crate) struct Dispatcher {
     /// None once the environment ends.
     function: Mutex<Option<Function>>,
-    /// What its user keeps here until the environment ends.
-    kept: OnceLock<Arc<dyn EndsWithEnvironment>>,
+    /// What its users keep here until the environment ends, one of each type.
+    kept: Mutex<Vec<Arc<dyn EndsWithEnvironment>>>,
 }
 
 impl Dispatcher {
     /// The one object of this kind that lives as long as the environment; made when it is first asked for.
-    pub(crate) fn keep<T: EndsWithEnvironment + Default>(&self) -> Option<Arc<T>> {
-        let kept: Arc<dyn Any + Send + Sync> = self.kept.get_or_init(|| Arc::new(T::default())).clone();
-        kept.downcast().ok()
+    pub(crate) fn keep<T: EndsWithEnvironment + Default>(&self) -> Arc<T> {
+        let mut kept = self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let of_type = kept.iter().find_map(|one| {
+            let one: Arc<dyn Any + Send + Sync> = one.clone();
+            one.downcast().ok()
+        });
+        of_type.unwrap_or_else(|| {
+            let new = Arc::new(T::default());
+            kept.push(new.clone());
+            new
+        })
     }
 
     /// Sends, or drops the message when the environment is ending.
@@ -75,7 +83,7 @@ impl Dispatcher {
 /// `(dispatch)` → dispatcher
 unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     let dispatch = call.function(0)?;
-    let dispatcher = Arc::new(Dispatcher { function: Mutex::new(None), kept: OnceLock::new() });
+    let dispatcher = Arc::new(Dispatcher { function: Mutex::new(None), kept: Mutex::default() });
     // SAFETY: handles of the running call; the clean-up hook and the external own one count each.
     unsafe {
         let mut function = ptr::null_mut();
@@ -119,9 +127,8 @@ unsafe extern "C" fn end(data: *mut c_void) {
     // SAFETY: the count of `open`; the hook runs once.
     let dispatcher = unsafe { Arc::from_raw(data.cast_const().cast::<Dispatcher>()) };
     dispatcher.function.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-    if let Some(kept) = dispatcher.kept.get() {
-        kept.end();
-    }
+    let kept = std::mem::take(&mut *dispatcher.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    kept.iter().for_each(|one| one.end());
 }
 
 unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {

@@ -9,6 +9,7 @@ mod js;
 mod monitoring;
 mod open;
 mod reader;
+mod replica;
 mod session;
 mod statement;
 
@@ -35,6 +36,7 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
         open::sharing::register(&environment, exports);
         dispatcher::register(&environment, exports);
         reader::register(&environment, exports);
+        replica::register(&environment, exports);
         connection::progress_handler::register(&environment, exports);
         connection::at_exit::register(&environment, exports);
         connection::progress_handler::end_waits_with_thread();

@@ -34,6 +34,7 @@ const tuned = {
 	'on': (db) => { db.on('busy_wait', () => db.name).on('checkpointed', () => db.name); },
 	'on, then off': (db) => { const fn = () => db.name; db.on('busy_wait', fn); db.off('busy_wait', fn); },
 	'readAsync': async (db) => { await db.readAsync('SELECT 1'); },
+	'replicated': async (db) => { await db.replicated({ timeout: 0 }).catch(() => {}); },
 	'transactionAsync': async (db) => { await db.transactionAsync(async (tx) => tx.exec(`SELECT ${db.name.length}`)); },
 	'shutdownOn': (db) => { db.prepare('SELECT 1').get(); },
 };

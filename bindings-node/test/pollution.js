@@ -170,6 +170,7 @@ exports.async = async (Database, directory, extras) => {
 		await later('readAsync is limited', () => db.readAsync('WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT sum(x) FROM c', [], { timeout: 5 }));
 		await later('transactionAsync', () => db.transactionAsync(async (tx) => { tx.prepare('INSERT INTO t VALUES (3, ?)').run('z'); await tx.transactionAsync(async (inner) => { inner.exec('DELETE FROM t WHERE a = 1'); }); return tx.prepare('SELECT count(*) FROM t').pluck().get(); }));
 		await later('transactionAsync fails', () => db.transactionAsync(async (tx) => { tx.exec('DELETE FROM t'); throw new Error('on purpose'); }));
+		await later('replicated', () => db.replicated({ timeout: 0 }));
 		await later('events', () => new Promise((resolve) => { db.on('checkpointed', ({ name }) => resolve(name)); db.exec('DELETE FROM t WHERE a = 2'); db.checkpoint('truncate'); }));
 	}
 	step('close', () => { db.close(); });

@@ -80,6 +80,7 @@ pub use connection::Connection;
 pub use connection::guard::Guard;
 pub use connection::health::{self, Health};
 pub use connection::hold::TeardownLock;
+pub use connection::replicated::ReplicaWait;
 pub use connection::transaction::Begin;
 pub use error::{Error, Result, codes};
 pub use events::Event;

@@ -190,6 +190,38 @@ fn a_daemon_that_is_gone_hangs_or_is_another_program_is_named() {
     db.close().unwrap();
 }
 
+/// Who closes the connection does not wait for the one who waits for the replica, and ends that wait.
+#[test]
+fn a_close_ends_the_wait() {
+    let dir = Dir::new();
+    let db = database(&dir);
+    let silent = Fake::start(&dir, |_, _| None);
+    let wait = db.replica_wait(Some(Duration::from_secs(600))).unwrap();
+    std::thread::scope(|scope| {
+        let waits = [
+            scope.spawn(|| db.replicated(Some(Duration::from_secs(600)))),
+            scope.spawn(|| wait.run(&|| db.is_closed())),
+        ];
+        while silent.asked().len() < 2 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!db.is_closed());
+        db.close().unwrap();
+        assert!(db.is_closed());
+        for waits in waits {
+            let error = waits.join().unwrap().unwrap_err();
+            assert_eq!((error.code(), error.step()), (codes::NOT_REPLICATED, Some("cancelled")), "{error}");
+        }
+    });
+    // A deadline of the caller's own ends it, too.
+    let again = database(&dir);
+    let limit = litekeel_core::deadline::limit(Duration::from_millis(50));
+    let error = again.replicated(Some(Duration::from_secs(600))).unwrap_err();
+    drop(limit);
+    assert_eq!(error.step(), Some("cancelled"), "{error}");
+    again.close().unwrap();
+}
+
 #[test]
 fn another_database_of_the_same_name_confirms_nothing() {
     let dir = Dir::new();

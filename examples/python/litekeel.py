@@ -50,6 +50,7 @@ for _name, _result, _arguments in [
     ("keel_begin", ctypes.c_int32, [_handle, ctypes.c_int32, _out]),
     ("keel_commit", ctypes.c_int32, [_handle, _out]),
     ("keel_rollback", ctypes.c_int32, [_handle, _out]),
+    ("keel_replicated", ctypes.c_int32, [_handle, ctypes.c_int64, ctypes.POINTER(ctypes.c_uint64), _out]),
     ("keel_report", ctypes.c_int32, [_handle, _out, _out]),
     ("keel_holders", ctypes.c_int32, [_handle, _out, _out]),
     ("keel_rows_data", _handle, [_handle, ctypes.POINTER(_size)]),
@@ -58,6 +59,7 @@ for _name, _result, _arguments in [
     ("keel_error_message", ctypes.c_char_p, [_handle, _handle]),
     ("keel_error_hint", ctypes.c_char_p, [_handle, _handle]),
     ("keel_error_path", ctypes.c_char_p, [_handle, _handle]),
+    ("keel_error_step", ctypes.c_char_p, [_handle]),
     ("keel_error_kind", ctypes.c_char_p, [_handle]),
     ("keel_error_waited", ctypes.c_int64, [_handle]),
     ("keel_error_holders", ctypes.c_int32, [_handle, _out, _out]),
@@ -71,8 +73,8 @@ MODES = {"default": -1, "deferred": 0, "immediate": 1, "exclusive": 2}
 
 
 class Error(Exception):
-    """A failure: `code` and `name` ("SQLITE_BUSY"), `message`, `hint` (what to do), `path`, `kind` and `waited` (ms) of a lock
-    that could not be had, and `holders`, a dictionary for each process or connection that held it."""
+    """A failure: `code` and `name` ("SQLITE_BUSY"), `message`, `hint` (what to do), `path`, `step` (where it failed), `kind` and
+    `waited` (ms) of a lock that could not be had, and `holders`, a dictionary for each process or connection that held it."""
 
     def __init__(self, code, error):
         self.code = code
@@ -80,6 +82,7 @@ class Error(Exception):
         self.message = _keel.keel_error_message(error, None).decode()
         self.hint = _keel.keel_error_hint(error, None).decode()
         self.path = os.fsdecode(_keel.keel_error_path(error, None)) or None
+        self.step = _keel.keel_error_step(error).decode() or None
         self.kind = _keel.keel_error_kind(error).decode() or None
         waited = _keel.keel_error_waited(error)
         self.waited = None if waited < 0 else waited
@@ -173,6 +176,14 @@ class Connection:
             with contextlib.suppress(Error):
                 _call(_keel.keel_rollback, self._db)
             raise
+
+    def replicated(self, timeout=None):
+        """Waits until everything committed before is at Litestream's replica, at most `timeout` seconds (None: the setting
+        replication_timeout), and returns the position. Raises KEEL_NOT_REPLICATED otherwise: the commit stands, and `step`
+        says why."""
+        txid = ctypes.c_uint64()
+        _call(_keel.keel_replicated, self._db, -1 if timeout is None else int(timeout * 1000), ctypes.byref(txid))
+        return f"{txid.value:016x}"
 
     def report(self):
         """What open found and did, a dictionary for each setting."""

@@ -21,7 +21,7 @@ module.exports = ({ native }) => {
 		const promise = promises.get(id);
 		if (promise === undefined) return;
 		settled(id);
-		if (kind === 'rows') promise.resolve(content);
+		if (kind === 'rows' || kind === 'done') promise.resolve(content);
 		else promise.reject(errors[kind](content));
 	}
 

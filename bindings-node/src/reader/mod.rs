@@ -322,7 +322,7 @@ unsafe fn read(call: &Call) -> Option<sys::napi_value> {
     let limit = Arc::new(Limit { cancelled: AtomicBool::new(false), deadline });
     locked(&readers.state).limits.push((id, limit.clone()));
     let job = Job { id, readers, sql, params, limit, safe_integers: call.flag(7), dispatcher: dispatcher.clone() };
-    dispatcher.keep::<Pool>()?.submit(job);
+    dispatcher.keep::<Pool>().submit(job);
     None
 }
 

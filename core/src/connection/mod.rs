@@ -13,7 +13,7 @@ pub(crate) mod hold;
 mod left_behind;
 pub(crate) mod open_streams;
 mod owners;
-mod replicated;
+pub(crate) mod replicated;
 pub(crate) mod statement_cache;
 mod timeout;
 pub(crate) mod transaction;
@@ -220,6 +220,11 @@ impl Connection {
             // SAFETY: `close` clears this pointer under the same lock before it frees the connection.
             unsafe { sqlite::sqlite3_interrupt(raw.0) }
         }
+    }
+
+    /// Whether it has been closed. Any thread; waits for no call that is running.
+    pub fn is_closed(&self) -> bool {
+        self.interruptible.lock().is_ok_and(|raw| raw.0.is_null())
     }
 
     /// Whether all that this connection has read so far is of one state of the database. Locks see to that; only one that

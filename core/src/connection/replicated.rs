@@ -1,14 +1,15 @@
 //! Waiting until what a connection has committed is at the replica.
 
-use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::replication::barrier::{self, Token};
+use crate::lifecycle::shutdown_state;
+use crate::replication::barrier::{self, Barrier, Token};
 use crate::settings::Id;
 use crate::sqlite;
+use crate::waiting::deadline;
 
 impl Connection {
     /// Waits until everything that was committed to the database before this call is at Litestream's replica, and gives the
@@ -30,10 +31,20 @@ impl Connection {
     /// # Errors
     /// `KEEL_NOT_REPLICATED` when that could not be confirmed; the commit stands, and nothing is rolled back. Its
     /// [`step`](Error::step) says why: `timeout`, `daemon_gone` (nobody answers at `replication_socket`), `replica_refuses`
-    /// (no room there, no access…), `stopped` (Litestream has stopped this database), `not_this_database`, `protocol`.
+    /// (no room there, no access…), `stopped` (Litestream has stopped this database), `not_this_database`, `protocol`,
+    /// `cancelled` (the connection was closed meanwhile, or the process is shutting down).
     /// `KEEL_CONFLICT` with `replication=none` and for a database in memory; `SQLITE_MISUSE` inside a transaction, whose
     /// changes are not committed yet; `KEEL_CLOSED`, `KEEL_FORKED`.
     pub fn replicated(&self, timeout: Option<Duration>) -> Result<Token> {
+        self.replica_wait(timeout)?.run(&|| self.is_closed())
+    }
+
+    /// The wait of [`replicated`](Connection::replicated) for a thread of its own: what is committed at this call is waited
+    /// for, and the time runs from here, whatever the connection does until [`run`](ReplicaWait::run).
+    ///
+    /// # Errors
+    /// `KEEL_CONFLICT`, `SQLITE_MISUSE`, `KEEL_CLOSED`, `KEEL_FORKED` as there.
+    pub fn replica_wait(&self, timeout: Option<Duration>) -> Result<ReplicaWait> {
         {
             let guard = self.lock()?;
             // SAFETY: the guard keeps the connection open.
@@ -57,7 +68,38 @@ impl Connection {
         let socket = settings.and_then(|settings| settings.text(Id::ReplicationSocket)).unwrap_or(DEFAULT_SOCKET);
         let most = settings.and_then(|settings| settings.int(Id::ReplicationTimeout)).unwrap_or(10_000);
         let timeout = timeout.unwrap_or(Duration::from_millis(most.max(0) as u64)).min(LONGEST);
-        barrier::replicated(path, self.file_id(), Path::new(socket), timeout)
+        Ok(ReplicaWait(Barrier {
+            path: path.to_owned(),
+            file: self.file_id(),
+            socket: socket.into(),
+            timeout,
+            deadline: Instant::now() + timeout,
+        }))
+    }
+}
+
+/// One wait for the replica: see [`Connection::replica_wait`].
+#[derive(Clone, Debug)]
+pub struct ReplicaWait(Barrier);
+
+impl ReplicaWait {
+    /// When it ends at the latest.
+    pub fn deadline(&self) -> Instant {
+        self.0.deadline
+    }
+
+    /// Waits. It ends early when the process shuts down, and when `cancelled` says so, which is asked many times a second on
+    /// this thread.
+    ///
+    /// # Errors
+    /// `KEEL_NOT_REPLICATED`, as [`Connection::replicated`].
+    pub fn run(&self, cancelled: &dyn Fn() -> bool) -> Result<Token> {
+        barrier::replicated(&self.0, &|| match () {
+            () if shutdown_state::has_begun() => Some("the process is shutting down"),
+            () if cancelled() => Some("the connection was closed meanwhile, or the wait was cancelled"),
+            () if deadline::gives_up() => Some("the time of the call is up, or its thread is ending"),
+            () => None,
+        })
     }
 }
 

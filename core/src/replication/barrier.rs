@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::control::{Answer, ask, has_log_up_to, left, number, quoted, texts};
+use super::control::{Answer, Wait, ask, has_log_up_to, number, quoted, texts};
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::platform::file_id::{FileId, file_id};
@@ -33,12 +33,27 @@ impl fmt::Display for Token {
     }
 }
 
-/// Waits until everything that was committed to the database before the call is at the replica.
+/// Which database is asked about, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Barrier {
+    pub(crate) path: PathBuf,
+    pub(crate) file: Option<FileId>,
+    pub(crate) socket: PathBuf,
+    /// As the caller said it, for the error.
+    pub(crate) timeout: Duration,
+    pub(crate) deadline: Instant,
+}
+
+/// Waits until everything that was committed to the database before the call is at the replica; `ended` is asked many times
+/// a second, and says why nobody waits for it any more.
 ///
 /// # Errors
 /// `KEEL_NOT_REPLICATED`, with the step that says why.
-pub(crate) fn replicated(path: &Path, file: Option<FileId>, socket: &Path, timeout: Duration) -> Result<Token> {
-    let question = Question { path, file, socket, timeout, deadline: Instant::now() + timeout };
+pub(crate) fn replicated(barrier: &Barrier, ended: &dyn Fn() -> Option<&'static str>) -> Result<Token> {
+    let Barrier { path, file, socket, timeout, deadline } = barrier;
+    let wait = Wait { deadline: *deadline, ended };
+    let (file, timeout) = (*file, *timeout);
+    let question = Question { path, file, socket, timeout, wait };
     for name in question.names() {
         if let Some(token) = question.ask_for(&name)? {
             return Ok(token);
@@ -64,7 +79,7 @@ struct Question<'a> {
     file: Option<FileId>,
     socket: &'a Path,
     timeout: Duration,
-    deadline: Instant,
+    wait: Wait<'a>,
 }
 
 impl Question<'_> {
@@ -83,7 +98,7 @@ impl Question<'_> {
         }
         let Some(quoted) = quoted(name) else { return Ok(None) };
         // Whole seconds only: it refuses 0.5. Our own deadline is the exact one.
-        let left = left(self.deadline).map_err(|error| self.io(&error))?;
+        let left = self.wait.left().map_err(|error| self.io(&error))?;
         let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
         let body = format!("{{\"path\":{quoted},\"wait\":true,\"timeout\":{seconds}}}");
         let answer = self.ask("POST", "/sync", &body)?;
@@ -129,13 +144,14 @@ impl Question<'_> {
     }
 
     fn ask(&self, method: &str, target: &str, body: &str) -> Result<Answer> {
-        ask(self.socket, method, target, body, self.deadline).map_err(|error| self.io(&error))
+        ask(self.socket, method, target, body, &self.wait).map_err(|error| self.io(&error))
     }
 
     fn io(&self, error: &io::Error) -> Error {
         let socket = self.socket.display();
         let (step, text, hint) = match error.kind() {
             io::ErrorKind::TimedOut => return self.late(),
+            io::ErrorKind::Interrupted => ("cancelled", error.to_string(), "wait for it again on an open connection"),
             io::ErrorKind::InvalidData => {
                 ("protocol", format!("{socket}: {error}"), "name Litestream's own socket with replication_socket")
             }

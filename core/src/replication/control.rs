@@ -17,28 +17,71 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
-/// Asks and waits for the whole answer, until `deadline`.
+/// How often a wait looks whether it has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long an answer is waited for.
+pub(crate) struct Wait<'a> {
+    pub(crate) deadline: Instant,
+    /// Asked every [`LOOK`]: why nobody waits any more.
+    pub(crate) ended: &'a dyn Fn() -> Option<&'static str>,
+}
+
+impl Wait<'_> {
+    /// What is left.
+    ///
+    /// # Errors
+    /// `TimedOut` at the deadline.
+    pub(super) fn left(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+
+    /// Until the next look; never zero, which would mean without a limit.
+    fn look(&self) -> io::Result<Duration> {
+        if let Some(why) = (self.ended)() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, why));
+        }
+        Ok(self.left()?.clamp(Duration::from_millis(1), LOOK))
+    }
+}
+
+/// Whether the call is to be made again: a look's time is over, or a signal came.
+fn again(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// Asks and waits for the whole answer.
 ///
 /// # Errors
-/// `TimedOut` at the deadline; `InvalidData` for what is not an answer; the system's, such as a socket where nobody listens.
-pub(super) fn ask(socket: &Path, method: &str, target: &str, body: &str, deadline: Instant) -> io::Result<Answer> {
+/// `TimedOut` at the deadline; `Interrupted`, with the reason, when the wait has ended; `InvalidData` for what is not an
+/// answer; the system's, such as a socket where nobody listens.
+pub(super) fn ask(socket: &Path, method: &str, target: &str, body: &str, wait: &Wait<'_>) -> io::Result<Answer> {
     // HTTP/1.0: no chunks, and the end of the connection is the end of the answer.
     let request = format!(
         "{method} {target} HTTP/1.0\r\nHost: litestream\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    let mut stream = connect(socket, deadline)?;
-    stream.set_write_timeout(Some(left(deadline)?))?;
-    stream.write_all(request.as_bytes()).map_err(as_timeout)?;
+    let mut stream = connect(socket, wait)?;
+    let mut unsent = request.as_bytes();
+    while !unsent.is_empty() {
+        stream.set_write_timeout(Some(wait.look()?))?;
+        match stream.write(unsent) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(length) => unsent = &unsent[length..],
+            Err(error) if again(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
     let mut answer = Vec::new();
     let mut part = [0; 4096];
     loop {
-        stream.set_read_timeout(Some(left(deadline)?))?;
+        stream.set_read_timeout(Some(wait.look()?))?;
         match stream.read(&mut part) {
             Ok(0) => break,
             Ok(length) => answer.extend_from_slice(&part[..length]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(as_timeout(error)),
+            Err(error) if again(&error) => {}
+            Err(error) => return Err(error),
         }
         if answer.len() as u64 > LONGEST {
             return Err(not_an_answer());
@@ -58,7 +101,7 @@ fn not_an_answer() -> io::Error {
 }
 
 /// `std` connects without a limit, and a daemon that hangs with a full queue would hold the caller for ever.
-fn connect(socket: &Path, deadline: Instant) -> io::Result<UnixStream> {
+fn connect(socket: &Path, wait: &Wait<'_>) -> io::Result<UnixStream> {
     let name = socket.as_os_str().as_bytes();
     // SAFETY: an address of zeros is a valid one.
     let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
@@ -78,24 +121,18 @@ fn connect(socket: &Path, deadline: Instant) -> io::Result<UnixStream> {
         libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
         UnixStream::from(OwnedFd::from_raw_fd(fd))
     };
-    // Linux keeps to it in connect() as well.
-    stream.set_write_timeout(Some(left(deadline)?))?;
     let length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
-    // SAFETY: the address is one of the length that is given, NUL-terminated; the descriptor is open.
-    let rc = unsafe { libc::connect(stream.as_raw_fd(), (&raw const address).cast(), length) };
-    if rc != 0 { Err(as_timeout(io::Error::last_os_error())) } else { Ok(stream) }
-}
-
-/// What is left; never zero, which would mean without a limit.
-pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left.max(Duration::from_millis(1))) }
-}
-
-fn as_timeout(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => error,
+    loop {
+        // Linux keeps to it in connect() as well, and a connect() of such a socket that was given up can be made again.
+        stream.set_write_timeout(Some(wait.look()?))?;
+        // SAFETY: the address is one of the length that is given, NUL-terminated; the descriptor is open.
+        if unsafe { libc::connect(stream.as_raw_fd(), (&raw const address).cast(), length) } == 0 {
+            return Ok(stream);
+        }
+        let error = io::Error::last_os_error();
+        if !again(&error) {
+            return Err(error);
+        }
     }
 }
 

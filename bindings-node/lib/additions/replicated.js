@@ -1,0 +1,42 @@
+'use strict';
+const { option } = require('../own-properties');
+const { known } = require('./arguments');
+
+/**
+ * `replicated({ timeout, signal })`: a promise that everything committed before the call is at Litestream's replica. A thread
+ * of its own waits; calls that come meanwhile share one question to Litestream.
+ */
+module.exports = ({ core, dispatcher }) => {
+	const { native } = core;
+
+	async function replicated(options) {
+		if (options == null) options = {};
+		if (typeof options !== 'object') throw new TypeError('Expected first argument to be an options object');
+		known(options, ['timeout', 'signal'], 'replicated');
+		const timeout = option(options, 'timeout');
+		const signal = option(options, 'signal');
+		if (timeout !== undefined && (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff)) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
+		if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
+		const state = core.state(this);
+		core.requireOpen(state);
+		signal?.throwIfAborted();
+		let end, stop;
+		const asked = dispatcher.ask(
+			(id) => core.check(native.replicated(state.token, dispatcher.handle, id, timeout ?? -1)),
+			(reject, id) => {
+				end = () => native.cancelReplicated(dispatcher.handle, id);
+				stop = () => { if (reject(signal.reason)) end(); };
+				state.endings.add(end);
+				signal?.addEventListener('abort', stop, { __proto__: null, once: true });
+			},
+		);
+		try {
+			return await asked;
+		} finally {
+			state.endings.delete(end);
+			if (stop !== undefined) signal?.removeEventListener('abort', stop);
+		}
+	}
+
+	return { methods: { replicated } };
+};
