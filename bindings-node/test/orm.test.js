@@ -28,6 +28,8 @@ roundTrip('drizzle 1', { project: ecosystem.next, script: 'drizzle-1/drizzle.mjs
 roundTrip('drizzle-async', { majors: [20, 24] });
 roundTrip('drizzle-async 1', { project: ecosystem.next, script: 'drizzle-1/drizzle-async.mjs' });
 roundTrip('migrate');
+roundTrip('migrate-together');
+roundTrip('migrate-together 1', { project: ecosystem.next, script: 'drizzle-1/migrate-together.mjs' });
 roundTrip('drizzle-kit');
 roundTrip('drizzle-kit 1', { project: ecosystem.next, script: 'orm/drizzle-kit.mjs' });
 roundTrip('kysely');

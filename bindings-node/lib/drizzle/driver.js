@@ -20,6 +20,16 @@ function settled(result) {
 	throw error;
 }
 
+const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
+
+/** Whether every migration has its row in Drizzle's table: then `migrate` only looks, and needs no lock. */
+function applied(client, migrations, config) {
+	const table = (typeof config === 'string' ? undefined : config?.migrationsTable) ?? '__drizzle_migrations';
+	if (!client.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(table)) return false;
+	const rows = client.prepare(`SELECT * FROM ${quoted(table)}`).all();
+	return migrations.every(({ hash, folderMillis, name }) => rows.some((row) => row.hash === hash && Number(row.created_at) === folderMillis && row.name === name));
+}
+
 const TURNS_KEYS_OFF = /\bPRAGMA\s+foreign_keys\s*=\s*(off|0|no|false)\b/i;
 
 module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { readMigrationFiles, migrate: upstream }, next }) => {
@@ -106,19 +116,43 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 	}
 
 	/**
-	 * Applies the migrations that drizzle-kit generated. Where one turns foreign keys off, as every rebuild of a table
+	 * Drizzle looks which migrations are applied and begins its transaction after that: of several processes that start
+	 * together each would find none and apply all. Here the transaction is begun first, and Drizzle's own is left out.
+	 */
+	function alone(db, config) {
+		const client = db.$client;
+		if (client.inTransaction || applied(client, readMigrationFiles(config), config)) return upstream(db, config);
+		client.exec('BEGIN IMMEDIATE');
+		try {
+			let begun = false;
+			const run = (query) => {
+				if (begun || db.dialect.sqlToQuery(query).sql !== 'BEGIN') return db.session.run(query);
+				begun = true;
+			};
+			const outcome = upstream({ dialect: db.dialect, session: Object.create(db.session, { run: { value: run } }) }, config);
+			// Drizzle 1 returns before its transaction where it has nothing but a row to write, or refuses.
+			if (client.inTransaction) client.exec('COMMIT');
+			return outcome;
+		} catch (error) {
+			if (client.inTransaction) client.exec('ROLLBACK');
+			throw error;
+		}
+	}
+
+	/**
+	 * Applies the migrations that drizzle-kit generated, each once, however many processes start together. Where one turns foreign keys off, as every rebuild of a table
 	 * does, they are off: Drizzle runs migrations inside a transaction, where that pragma does nothing, and dropping the
 	 * old table would then delete the rows that refer to it.
 	 */
 	function migrate(db, config) {
 		const client = db.$client;
 		const asked = readMigrationFiles(config).some(({ sql }) => sql.some((text) => TURNS_KEYS_OFF.test(text)));
-		if (!asked || client.inTransaction || client.pragma('foreign_keys', { simple: true }) === 0) return upstream(db, config);
+		if (!asked || client.inTransaction || client.pragma('foreign_keys', { simple: true }) === 0) return alone(db, config);
 		const before = client.prepare('SELECT total_changes()').pluck().get();
 		client.pragma('foreign_keys = OFF');
 		let outcome;
 		try {
-			outcome = upstream(db, config);
+			outcome = alone(db, config);
 		} finally {
 			client.pragma('foreign_keys = ON');
 		}

@@ -37,7 +37,8 @@ export declare function drizzle<TRelations extends AnyRelations = EmptyRelations
 export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(config: DrizzleSQLiteConfig<TRelations> & ({ client: Database.Database } | { connection?: string | (OpenOptions & { url?: string }) })): LitekeelClient<TRelations> & LitekeelDatabase<TRelations>;
 
 /**
- * Applies the migrations that drizzle-kit generated, with foreign keys off where a migration says so: in Drizzle's own
+ * Applies the migrations that drizzle-kit generated, each once, however many processes start together: the write lock is
+ * taken before it looks which are applied. Foreign keys are off where a migration says so: in Drizzle's own
  * `migrate` that pragma does nothing, and the rebuild of a table deletes the rows that refer to it.
  * @throws {Error} with `violations`, when rows refer to nothing afterwards.
  */
