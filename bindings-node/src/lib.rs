@@ -1,4 +1,6 @@
 //! litekeel's N-API binding.
+// `println!` and `eprintln!` panic where nobody reads any more: `core/src/platform/standard_error.rs` does not.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod buffer;
 mod connection;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::platform::fork::ForkMutex;
+use crate::platform::standard_error;
 use crate::platform::threads::this_thread;
 
 /// A value of an event's field.
@@ -115,7 +116,7 @@ impl Subscribers {
                 TELLING.store(true, Ordering::Release);
             }
             if catch_unwind(AssertUnwindSafe(|| subscriber(event))).is_err() {
-                eprintln!("litekeel: a subscriber panicked on the event {}", event.name);
+                standard_error::line(&format!("a subscriber panicked on the event {}", event.name));
             }
             if watched {
                 TELLING.store(false, Ordering::Release);

@@ -52,6 +52,8 @@
 //!
 //! A URL passes through `url` → `settings` → `preflight` → `open` → `connection`, and a room of this crate knows only the
 //! rooms below it.
+// `println!` and `eprintln!` panic where nobody reads any more: `core/src/platform/standard_error.rs` does not.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod backup;
 mod connection;
@@ -91,6 +93,8 @@ pub use open::by_descriptor as descriptor;
 pub use open::rehearsal::rehearse;
 pub use platform::file_id::FileId;
 pub use platform::fork;
+#[doc(hidden)]
+pub use platform::standard_error;
 pub use preflight::path_hazards as hazards;
 pub use query::stream::Stream;
 pub use replication::barrier::Token;

@@ -1,5 +1,7 @@
 //! litekeel's C ABI: what SQLite lacks, and nothing more. Rows, statements and functions are SQLite's own API on the
 //! connection that [`keel_sqlite3`] hands out.
+// `println!` and `eprintln!` panic where nobody reads any more: `core/src/platform/standard_error.rs` does not.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 #![allow(non_camel_case_types)]
 
 mod arguments;

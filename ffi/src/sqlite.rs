@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::{Once, OnceLock};
 
 use litekeel_core::sqlite::{self, sqlite3, sqlite3_api_routines};
-use litekeel_core::{Error, codes};
+use litekeel_core::{Error, codes, standard_error};
 
 use crate::boundary::{connection_of, run, value};
 use crate::types::{keel_db, keel_error};
@@ -21,11 +21,11 @@ pub extern "C" fn keel_sqlite3(db: *mut keel_db) -> *mut sqlite3 {
         if let Some(other) = stands_before_ours() {
             static TOLD: Once = Once::new();
             TOLD.call_once(|| {
-                eprintln!(
-                    "litekeel: this program's sqlite3_ calls go to {other}, which it links or preloads before litekeel; on \
+                standard_error::line(&format!(
+                    "this program's sqlite3_ calls go to {other}, which it links or preloads before litekeel; on \
                      litekeel's handle they would crash, so keel_sqlite3 returns NULL (take -lsqlite3 out, or call through \
                      keel_sqlite3_api)"
-                );
+                ));
             });
             return std::ptr::null_mut();
         }

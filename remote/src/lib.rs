@@ -13,6 +13,8 @@
 //! ```
 //!
 //! From the ground: `base64`, `keyword`, `script`, `url` ← `savepoints`, `wire` ← `transport` ← `answer` ← `connection`.
+// `println!` and `eprintln!` panic where nobody reads any more: `core/src/platform/standard_error.rs` does not.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod answer;
 mod base64;

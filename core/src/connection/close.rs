@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::events::{self, Event};
 use crate::lifecycle::{at_exit, shutdown_state};
 use crate::platform::path_facts::sidecar;
+use crate::platform::standard_error;
 use crate::platform::threads::this_thread;
 use crate::registry::OpenHandle;
 use crate::registry::under_way::UnderWay;
@@ -290,7 +291,7 @@ fn on_drop(connection: &mut Connection) {
     unsafe {
         let mut report = CloseReport::default();
         leave_foreign_files(connection.identity.watch.as_ref(), db, &mut report);
-        report.warnings.iter().for_each(|warning| eprintln!("litekeel: {warning}"));
+        report.warnings.iter().for_each(|warning| standard_error::line(warning));
         let waiting = state.waiting.take();
         if sqlite::sqlite3_close(db) != sqlite::SQLITE_OK {
             // Others' statements, or a backup of theirs, keep the handle alive, and with it the busy handler.
@@ -323,7 +324,7 @@ pub(crate) fn end_undropped(connection: &Connection) {
 
 fn tell_leak(handle: &OpenHandle, strict: bool) {
     let status = if strict { " (profile=test: exit status 1)" } else { "" };
-    eprintln!("litekeel: a connection was dropped without close: {}{status}", handle.describe());
+    standard_error::line(&format!("a connection was dropped without close: {}{status}", handle.describe()));
     let leak = Event::new("leak")
         .text("opened_at", handle.opened_at.as_str())
         .int("age_ms", handle.age.as_millis().try_into().unwrap_or(i64::MAX));

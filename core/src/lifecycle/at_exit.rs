@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::lifecycle::configured;
 use crate::lifecycle::shutdown::{self, AtExit};
+use crate::platform::standard_error;
 use crate::registry;
 use crate::registry::under_way;
 
@@ -76,7 +77,7 @@ fn close_everything(tell: bool) -> bool {
         if tell {
             let outcome = if closed { "closed now" } else { "in use, left as it is" };
             let status = if strict { " (profile=test: exit status 1)" } else { "" };
-            eprintln!("litekeel: a connection was open at exit ({outcome}): {}{status}", handle.describe());
+            standard_error::line(&format!("a connection was open at exit ({outcome}): {}{status}", handle.describe()));
         }
         // Its drop would warn a second time.
         std::mem::forget(connection);

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::events::{self, Event};
 use crate::lifecycle::{configured, initialize, shutdown_state};
 use crate::platform::signals;
+use crate::platform::standard_error;
 use crate::platform::threads::this_thread;
 use crate::registry::{self, Doing, under_way};
 
@@ -151,12 +152,11 @@ fn shut_down(signal: c_int) {
         .int("took_ms", began.elapsed().as_millis() as i64);
     events::tell(&event);
     if rolled_back + left > 0 {
-        eprintln!(
-            "litekeel: {}: {closed} connection(s) closed, {rolled_back} transaction(s) rolled back after {} ms, {left} \
-             still in use",
+        standard_error::line(&format!(
+            "{}: {closed} connection(s) closed, {rolled_back} transaction(s) rolled back after {} ms, {left} still in use",
             name(signal),
             grace.as_millis()
-        );
+        ));
     }
     signals::take_effect(signal);
     shutdown_state::done();
@@ -213,7 +213,7 @@ fn close_everything() -> (i64, i64, i64) {
             rolled_back += i64::from(wrote);
         } else {
             left += 1;
-            eprintln!("litekeel: still in use, left as it is: {}", handle.describe());
+            standard_error::line(&format!("still in use, left as it is: {}", handle.describe()));
         }
     }
     under_way::wait_for_others(OTHERS);

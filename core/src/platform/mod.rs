@@ -15,4 +15,5 @@ pub(crate) mod new_file;
 pub(crate) mod path_facts;
 pub(crate) mod procfs;
 pub(crate) mod signals;
+pub mod standard_error;
 pub(crate) mod threads;

@@ -6,6 +6,8 @@
 //! instead, with the former disposition back in place.
 
 use std::ffi::{c_int, c_void};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::platform::errno;
 use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::strerror;
+use crate::platform::standard_error::above_standard;
 
 /// Signal numbers lie below this on every Unix.
 const SIGNALS: usize = 65;
@@ -92,22 +95,14 @@ pub(crate) fn leave(signal: c_int) {
 }
 
 fn failed(doing: &str) -> Error {
-    let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+    let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
     Error::new(codes::IO, format!("{doing}: {}", strerror(errno))).with_errno(errno)
 }
 
 /// The pipe and the thread, once in a process.
 fn start(act: fn(c_int)) -> Result<()> {
-    let mut ends = [-1; 2];
-    // SAFETY: an array of two.
-    if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
-        return Err(failed("the pipe that a signal is passed on through cannot be made"));
-    }
-    for end in ends {
-        // SAFETY: our own descriptors.
-        unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
-    }
-    let [read, write] = ends;
+    let (reader, writer) = pipe().map_err(|_| failed("the pipe that a signal is passed on through cannot be made"))?;
+    let (read, write) = (reader.as_raw_fd(), writer.as_raw_fd());
     let body = move || {
         let mut byte = 0u8;
         // SAFETY: one byte into a live variable.
@@ -128,17 +123,20 @@ fn start(act: fn(c_int)) -> Result<()> {
         thread
     };
     if thread.is_err() {
-        let error = failed("the thread that closes on a signal cannot be started");
-        for end in ends {
-            // SAFETY: our own descriptors, which nobody has seen.
-            unsafe { libc::close(end) };
-        }
-        return Err(error);
+        return Err(failed("the thread that closes on a signal cannot be started"));
     }
+    // For as long as the process lives.
+    std::mem::forget((reader, writer));
     OWNER.store(std::process::id(), Ordering::Release);
     PIPE[0].store(read, Ordering::Release);
     PIPE[1].store(write, Ordering::Release);
     Ok(())
+}
+
+/// A pipe that no program run by this one inherits.
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((above_standard(reader.into())?, above_standard(writer.into())?))
 }
 
 /// In a forked child: the handlers are inherited and pass every signal on, until [`act_on`] is called here too.
@@ -217,7 +215,7 @@ fn this_thread() -> c_int {
 
 /// Calls only what is allowed in a handler: no lock, no allocation.
 extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+    let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
     // SAFETY: getpid, sigaction and write may be called in a handler.
     unsafe {
         if libc::getpid() as u32 != OWNER.load(Ordering::Acquire) {

@@ -8,6 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::platform::standard_error;
+
 /// An answer that is longer is not one of Litestream's.
 const LONGEST: u64 = 1 << 20;
 
@@ -119,7 +121,7 @@ fn connect(socket: &Path, wait: &Wait<'_>) -> io::Result<UnixStream> {
             return Err(io::Error::last_os_error());
         }
         libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
-        UnixStream::from(OwnedFd::from_raw_fd(fd))
+        UnixStream::from(standard_error::above_standard(OwnedFd::from_raw_fd(fd))?)
     };
     let length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
     loop {

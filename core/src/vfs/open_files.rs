@@ -15,6 +15,7 @@ use crate::platform::errno;
 use crate::platform::file_id::FileId;
 use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
+use crate::platform::standard_error;
 use crate::sqlite;
 use crate::vfs::confinement;
 use crate::vfs::failed_open;
@@ -190,6 +191,7 @@ impl Drop for CreateNothing {
 
 unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
     let _under_way = UnderWay::begin();
+    standard_error::take_the_places();
     let flags = if CREATE_NOTHING.get() { flags & !libc::O_CREAT } else { flags };
     // A pipe in a file's place would keep the call waiting for somebody at its other end, for ever.
     let at_once = flags | libc::O_NONBLOCK;

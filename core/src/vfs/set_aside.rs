@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::platform::path_facts::sidecar;
+use crate::platform::standard_error;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_index::{FRAME_HEADER, LOG_HEADER};
 
@@ -138,7 +139,8 @@ fn database(watch: &FileMonitor, wal: &File, log: &Committed, name: &str, unchan
 fn copy(source: &File, bytes: u64, to: &Path) -> io::Result<()> {
     let meta = source.metadata()?;
     let unfinished = sidecar(to, ".part");
-    let mut target = OpenOptions::new().write(true).create_new(true).mode(meta.mode() & 0o777).open(&unfinished)?;
+    let created = OpenOptions::new().write(true).create_new(true).mode(meta.mode() & 0o777).open(&unfinished)?;
+    let mut target = standard_error::above_standard(created)?;
     let written = (|| {
         // As SQLite does when root creates a side file.
         let _ = std::os::unix::fs::fchown(&target, Some(meta.uid()), Some(meta.gid()));

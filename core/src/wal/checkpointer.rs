@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use crate::error::printable::printable;
 use crate::platform::clock::now_ms;
 use crate::platform::fork;
+use crate::platform::standard_error;
 use crate::platform::threads::locked;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_index::WalIndex;
@@ -118,7 +118,7 @@ fn wake(path: &Path) {
         if let Err(error) = start(keeper) {
             inner.running = false;
             let path = path.display().to_string();
-            eprintln!("litekeel: the checkpoint thread for {} does not start: {error}", printable(&path));
+            standard_error::line(&format!("the checkpoint thread for {path} does not start: {error}"));
             return;
         }
     }
