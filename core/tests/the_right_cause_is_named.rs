@@ -59,6 +59,12 @@ fn an_attached_file_is_named_with_what_attach_does() {
             assert_eq!(error.path(), Some(dir.file(name).as_path()), "{error}");
             assert!(!error.to_string().contains("a.db"), "it exists: {error}");
         }
+        // ATTACH reads no URLs, and says so.
+        let none = dir.file("none.db").display().to_string();
+        for url in [format!("file:{none}?mode=rw"), format!("file://{none}")] {
+            let error = db.exec(&format!("ATTACH '{url}' AS b")).unwrap_err();
+            told(&error.to_string(), &["ATTACH takes a path, and this is a URL", &format!("write ATTACH '{none}'")]);
+        }
         db.close().unwrap();
     }
     // Where ATTACH creates, the file that does not exist is no cause.

@@ -30,7 +30,8 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32, errno: i32) -> Explanation
             "close what is no longer used, or raise the limit (ulimit -n)",
         );
     }
-    directory(path, subject)
+    a_url(path, subject)
+        .or_else(|| directory(path, subject))
         .or_else(|| file(path, subject, rc))
         .or_else(|| companions(path, subject))
         .unwrap_or_else(|| Explanation::new(other(errno), "look at the path named, from its root down"))
@@ -90,6 +91,15 @@ pub(super) unsafe fn access_of_attached(subject: &FailedCall<'_>) -> Access {
 
 fn other(errno: i32) -> String {
     if errno == 0 { "the operating system gave no reason".to_owned() } else { strerror(errno) }
+}
+
+/// `ATTACH 'file:b.db'`: a file of that name is looked for, since a URL of SQL's own could set aside what `open` was told.
+fn a_url(path: &Path, subject: &FailedCall<'_>) -> Option<Explanation> {
+    let text = path.to_str().filter(|_| subject.attached && !path.exists())?;
+    let (_, rest) = text.split_once("/file:")?;
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    let plain = rest.strip_prefix("//").unwrap_or(rest);
+    Some(Explanation::new("ATTACH takes a path, and this is a URL", format!("write ATTACH '{plain}'")))
 }
 
 fn directory(path: &Path, subject: &FailedCall<'_>) -> Option<Explanation> {
