@@ -89,6 +89,7 @@ check:
 
 header:
 	UPDATE_HEADER=1 UPDATE_DOCS=1 $(CARGO) test --test header
+	UPDATE_DOCS=1 $(CARGO) test --test third_party
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-core --test reference
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-node --lib layout
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-cli --test recorded_output
@@ -109,7 +110,7 @@ install: all
 	install -m 644 include/litekeel.h $(DESTDIR)$(INCLUDEDIR)/litekeel.h
 	install -m 644 include/litekeel/packed.h include/litekeel/litekeel.hpp $(DESTDIR)$(INCLUDEDIR)/litekeel/
 	install -m 644 $$(scripts/sqlite-include)/sqlite3.h $$(scripts/sqlite-include)/sqlite3ext.h $(DESTDIR)$(INCLUDEDIR)/litekeel/
-	install -m 644 include/litekeel.symbols packaging/litekeel.supp docs/events.md $(DESTDIR)$(SHAREDIR)/
+	install -m 644 include/litekeel.symbols packaging/litekeel.supp docs/events.md THIRD-PARTY.md $(DESTDIR)$(SHAREDIR)/
 	scripts/package-files $(VERSION) $(prefix) $(LIBDIR) $(INCLUDEDIR) $(RPATH) $(DESTDIR)$(LIBDIR)
 
 uninstall:

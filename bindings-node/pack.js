@@ -14,7 +14,7 @@ node pack.js --into PROJECT
     Puts litekeel and its better-sqlite3 into the project's node_modules, without the library.
 node pack.js --help
 `;
-const LICENSES = ['LICENSE-MIT', 'LICENSE-APACHE'];
+const LICENSES = ['LICENSE-MIT', 'LICENSE-APACHE', 'THIRD-PARTY.md'];
 const ALIAS = '@litekeel/better-sqlite3';
 /** The better-sqlite3 whose behaviour each line has: those who check the version have to find it. */
 const ALIAS_VERSIONS = { 12: '12.6.2', 13: '13.2.0' };
@@ -37,7 +37,7 @@ const TEXTS = ['docs', 'CHANGELOG.md', 'DESIGN.md', 'SECURITY.md'];
 /** The README for the package. A link to what does not come with it (examples, headers) would lead nowhere: its words stay. */
 function packagedReadme() {
 	const text = fs.readFileSync(path.join(__dirname, '..', 'README.md'), 'utf8');
-	return text.replace(/\[([^\]]*)\]\(([^)\s#]+)(#[^)]*)?\)/g, (whole, words, target) => (/^https?:/.test(target) || TEXTS.includes(target.split('/')[0]) ? whole : words));
+	return text.replace(/\[([^\]]*)\]\(([^)\s#]+)(#[^)]*)?\)/g, (whole, words, target) => (/^https?:/.test(target) || [...TEXTS, ...LICENSES].includes(target.split('/')[0]) ? whole : words));
 }
 
 function writeMain(directory) {

@@ -21,11 +21,12 @@ fn the_c_program_of_the_readme_runs() {
 /// The texts for readers: those at the root, the book, the examples.
 fn texts() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found: Vec<PathBuf> = ["README.md", "CHANGELOG.md", "DESIGN.md", "CONTRIBUTING.md", "SECURITY.md"]
-        .iter()
-        .map(|name| root.join(name))
-        .chain(["examples/README.md", "examples/service/README.md"].iter().map(|name| root.join(name)))
-        .collect();
+    let mut found: Vec<PathBuf> =
+        ["README.md", "CHANGELOG.md", "DESIGN.md", "CONTRIBUTING.md", "SECURITY.md", "THIRD-PARTY.md"]
+            .iter()
+            .map(|name| root.join(name))
+            .chain(["examples/README.md", "examples/service/README.md"].iter().map(|name| root.join(name)))
+            .collect();
     for directory in ["docs", "docs/benchmarks"] {
         let entries = std::fs::read_dir(root.join(directory)).unwrap().map(|entry| entry.unwrap().path());
         found.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));

@@ -32,8 +32,10 @@ function run(cwd, args) {
 
 test('the plain program runs and leaves the file alone', (t) => {
 	const directory = project(t);
-	const [code, ...others] = blocks('js');
+	const [code, handler, ...others] = blocks('js');
 	assert.deepStrictEqual(others, []);
+	// book.test.js runs the other one.
+	assert.match(handler, /^\/\/ Express/);
 	fs.writeFileSync(path.join(directory, 'app.js'), code);
 	assert.strictEqual(run(directory, ['app.js']), "[ { who: 'Ada' } ] wal\n");
 	assert.deepStrictEqual(fs.readdirSync(path.join(directory, 'data')), ['app.db']);
