@@ -41,6 +41,8 @@ export interface Settings {
 	applicationId?: number | string | undefined;
 	/** exclusive keeps the locks until close. */
 	lockingMode?: 'normal' | 'exclusive' | undefined;
+	/** kept (Linux): reads that follow each other closely keep the WAL's read lock in between, for half a millisecond of idleness at most, and make no system call for it. Default: released. */
+	readLock?: 'kept' | 'released' | undefined;
 	/** overwrite deleted content with zeros. */
 	secureDelete?: 'off' | 'on' | 'fast' | undefined;
 	/** what the hosts' transaction helpers begin with. Default: immediate. */
@@ -122,6 +124,7 @@ export interface ReportedSettings {
 	readonly auto_vacuum: 'none' | 'full' | 'incremental' | '';
 	readonly application_id: string;
 	readonly locking_mode: 'normal' | 'exclusive' | '';
+	readonly read_lock: 'kept' | 'released' | '';
 	readonly secure_delete: 'off' | 'on' | 'fast' | '';
 	readonly txlock: 'deferred' | 'immediate' | 'exclusive' | '';
 	readonly immutable: 'on' | 'off' | '';

@@ -74,6 +74,7 @@ impl Connection {
             let unknown = Check { name: "database_file", verdict: Verdict::Unknown, note, hint: String::new() };
             return Ok(Health { checks: vec![unknown], latched: None });
         };
+        watch.kept.give_back();
         confirm(watch, true);
         let place = path.display();
         let check = |name, verdict, note: String, code: i32| match verdict {

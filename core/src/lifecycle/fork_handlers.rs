@@ -10,7 +10,7 @@ use crate::lifecycle::{configured, error_log, shutdown_state};
 use crate::platform::fork::{self, ForkMutex, Forkable};
 use crate::platform::signals;
 use crate::registry::under_way;
-use crate::vfs::{attached, databases, descriptor, file_state, open_files};
+use crate::vfs::{attached, databases, descriptor, file_state, open_files, read_lock_keeper};
 use crate::waiting::writer_queue;
 use crate::wal::readers;
 use crate::{events, registry, sqlite};
@@ -55,6 +55,7 @@ const SQLITES: [i32; 12] = [
 /// Under SQLite's: its VFS calls us back while it holds some of them.
 static BELOW: &[&dyn Forkable] = &[
     &error_log::SUBSCRIBERS,
+    &read_lock_keeper::KEEPER,
     &databases::DATABASES,
     &attached::POLICIES,
     &file_state::FILES,
@@ -111,6 +112,8 @@ fn release_watched(locks: &'static Watched) {
 }
 
 unsafe extern "C" fn prepare() {
+    // Before the locks under which SQLite is called, as this does.
+    read_lock_keeper::before_fork();
     hold_watched(&WATCHED);
     OURS.iter().for_each(|lock| lock.hold());
     each_of_sqlites(sqlite::sqlite3_mutex_enter);
@@ -124,6 +127,7 @@ unsafe extern "C" fn parent() {
     each_of_sqlites(sqlite::sqlite3_mutex_leave);
     OURS.iter().rev().for_each(|lock| lock.release());
     release_watched(&WATCHED);
+    read_lock_keeper::after_fork();
 }
 
 unsafe extern "C" fn child() {
@@ -135,6 +139,7 @@ unsafe extern "C" fn child() {
     under_way::in_child();
     registry::in_child();
     open_files::in_child();
+    read_lock_keeper::in_child();
     if configured::is_done() {
         // Its generator is a copy of the parent's: both would draw the same numbers, random() of the user's too.
         // SAFETY: its lock is free again; no buffer asks for a new seed.

@@ -204,6 +204,12 @@ fn assemble(
     {
         checkpointer::join(watch, wish);
     }
+    if let Some(watch) = &watch {
+        let kept = settings.read_lock() == Some(words::ReadLock::Kept)
+            && settings.locking_mode() != Some(words::LockingMode::Exclusive)
+            && !options.inspect;
+        watch.kept.allow(kept);
+    }
     let followers = followers(&resolved, watch.as_ref(), wish);
     attached::enter(handle.opening.raw as usize, followers.policy.clone());
     let access = settings.access();

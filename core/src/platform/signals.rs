@@ -99,6 +99,21 @@ fn failed(doing: &str) -> Error {
     Error::new(codes::IO, format!("{doing}: {}", strerror(errno))).with_errno(errno)
 }
 
+/// Runs `start`, which starts a thread, with every signal blocked: signals are for the program's own threads, and a new one
+/// might get one before it could block it.
+pub(crate) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+    // SAFETY: plain data, and the mask of this thread, put back below.
+    unsafe {
+        let mut every: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut every);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &every, &mut before);
+        let started = start();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        started
+    }
+}
+
 /// The pipe and the thread, once in a process.
 fn start(act: fn(c_int)) -> Result<()> {
     let (reader, writer) = pipe().map_err(|_| failed("the pipe that a signal is passed on through cannot be made"))?;
@@ -111,17 +126,7 @@ fn start(act: fn(c_int)) -> Result<()> {
         }
         act(c_int::from(byte));
     };
-    // Signals are for the program's own threads. Blocked before the thread begins, which otherwise might get one.
-    // SAFETY: plain data, and the mask of this thread, put back below.
-    let thread = unsafe {
-        let mut every: libc::sigset_t = std::mem::zeroed();
-        let mut before: libc::sigset_t = std::mem::zeroed();
-        libc::sigfillset(&mut every);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &every, &mut before);
-        let thread = std::thread::Builder::new().name("litekeel-signal".into()).spawn(body);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-        thread
-    };
+    let thread = without_signals(|| std::thread::Builder::new().name("litekeel-signal".into()).spawn(body));
     if thread.is_err() {
         return Err(failed("the thread that closes on a signal cannot be started"));
     }

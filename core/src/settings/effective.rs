@@ -145,6 +145,7 @@ typed! {
     temp_store: TempStore of TempStore,
     auto_vacuum: AutoVacuum of AutoVacuum,
     locking_mode: LockingMode of LockingMode,
+    read_lock: ReadLock of ReadLock,
     secure_delete: SecureDelete of SecureDelete,
     txlock: Txlock of Txlock,
     cache: Cache of Cache,

@@ -80,6 +80,11 @@ words! {
         Normal "normal",
         Exclusive "exclusive",
     }
+    /// Whether the WAL's read lock outlasts a read.
+    ReadLock {
+        Kept "kept",
+        Released "released",
+    }
     /// What becomes of deleted content.
     SecureDelete {
         Off "off",

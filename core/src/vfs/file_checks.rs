@@ -13,7 +13,8 @@ use crate::platform::path_facts::sidecar;
 use crate::platform::procfs;
 use crate::sqlite;
 use crate::sqlite::lock_bytes;
-use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::file_monitor::{FIRST_READER, FileMonitor};
+use crate::vfs::firm_reads;
 use crate::vfs::open_files;
 
 /// Looks that must agree where one alone could be of two moments.
@@ -111,6 +112,7 @@ pub(crate) fn locks(watch: &FileMonitor) -> Verdict {
     // It lies on the database's file system.
     if let Some(shm) = shm.map(|ino| FileId { ino, ..watch.database }) {
         if let Some((slot, _)) = watch.reading() {
+            take_read_again(watch, slot as i32 + FIRST_READER);
             verdicts.push(held(shm, (lock_bytes::READ as i64 + slot as i64, 1)));
         }
         if watch.is_writing() {
@@ -223,6 +225,14 @@ pub(crate) fn take_again(watch: &FileMonitor) -> Verdict {
         return Verdict::Bad;
     }
     Verdict::Good
+}
+
+/// A read lock that was kept and is firmly held still has been nobody else's: where the process's own was dropped while it
+/// was idle, that is no loss.
+fn take_read_again(watch: &FileMonitor, slot: c_int) {
+    if let Some(shm) = watch.file.shm_descriptor().filter(|_| watch.kept.is_firm_at(slot)) {
+        firm_reads::system::lock_again(shm, slot);
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -19,7 +19,8 @@ use crate::sqlite;
 use crate::sqlite::lock_bytes::READERS;
 use crate::vfs::attached::Attachment;
 use crate::vfs::file_state::{self, FileState};
-use crate::vfs::wal_index::WalIndex;
+use crate::vfs::kept_read_lock::{Enlist, KeptReadLock};
+use crate::vfs::wal_index::{self, WalIndex};
 use crate::vfs::wal_keeper::WalCare;
 use crate::vfs::{open_files, replicated, wal_guard};
 
@@ -46,6 +47,8 @@ pub(crate) struct FileMonitor {
     /// What it shares with the other connections of this process to the file.
     pub file: Arc<FileState>,
     own_subscribers: Arc<Subscribers>,
+    /// The read lock, which may be kept over the end of a read.
+    pub kept: Arc<KeptReadLock>,
     /// What an attached database has beside.
     pub attachment: Attachment,
     /// SQLite's object for the `-wal`; null while it is closed.
@@ -85,11 +88,13 @@ pub(crate) struct FileMonitor {
 
 impl FileMonitor {
     pub(crate) fn new(path: PathBuf, database: FileId, descriptor: Option<c_int>) -> FileMonitor {
+        let file = file_state::opened(database);
         FileMonitor {
             path,
             shown: OnceLock::new(),
             database,
-            file: file_state::opened(database),
+            kept: KeptReadLock::new(database, file.firm_reads.clone()),
+            file,
             own_subscribers: Arc::default(),
             attachment: Attachment::default(),
             wal_object: AtomicPtr::new(std::ptr::null_mut()),
@@ -324,6 +329,22 @@ impl FileMonitor {
         } else if let (Some(care), Some(index)) = (self.care(), index) {
             care.keeper.committed(&care.policy, &index);
         }
+    }
+
+    /// The connection ends its read: whether the WAL's read lock is kept for the next one. Not after a commit, whose mark is
+    /// old, nor in exclusive mode.
+    pub(super) fn keeps_read_lock(&self, file: *mut sqlite::sqlite3_file, slot: i32, enlist: Enlist) -> bool {
+        !self.committed.load(Ordering::Acquire)
+            && self.level() < sqlite::SQLITE_LOCK_EXCLUSIVE
+            && self.log_now().is_some_and(|log| self.kept.end(file, slot, log, enlist))
+    }
+
+    /// The frames of the log and its counter of transactions, as far as they can be read without waiting; for the thread that
+    /// is in a call on the connection.
+    fn log_now(&self) -> Option<(u32, u32)> {
+        let map = self.map.load(Ordering::Acquire);
+        // SAFETY: the mapping lives until `detached`, which only this thread calls.
+        (!map.is_null()).then(|| unsafe { wal_index::progress(map) })
     }
 
     /// Whether the attempt to checkpoint that is being made is SQLite's own, which is left to the background thread.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::platform::file_id::FileId;
 use crate::platform::fork::{self, ForkMutex};
 use crate::vfs::content::Content;
+use crate::vfs::firm_reads::FirmReads;
 use crate::vfs::known_pages::KnownPages;
 use crate::vfs::replicated::Replicated;
 use crate::vfs::set_aside::{Aside, Stamp};
@@ -17,8 +18,7 @@ use crate::vfs::wal_index::WalIndex;
 pub(crate) struct FileState {
     /// The code of what makes every connection to the file unfit to write; 0: nothing.
     latch: AtomicI32,
-    /// SQLite's one descriptor of the `-shm`, and its inode; -1 and 0: unknown.
-    shm_fd: AtomicI32,
+    /// The inode of the `-shm`; 0: unknown.
     shm: AtomicU64,
     /// How many connections use it.
     users: AtomicUsize,
@@ -38,6 +38,8 @@ pub(crate) struct FileState {
     replaced: AtomicBool,
     /// The log when one of the two was found: it belongs to what the database was before.
     old_log: Mutex<Option<WalIndex>>,
+    /// The firm locks of the connections that keep their read lock, and SQLite's one descriptor of the `-shm`.
+    pub(super) firm_reads: Arc<FirmReads>,
     /// Whether Litestream replicates it.
     pub replicated: Replicated,
 }
@@ -60,6 +62,16 @@ pub(crate) fn opened(file: FileId) -> Arc<FileState> {
     state.clone()
 }
 
+/// The state of this file, while a connection of the process has it open.
+pub(crate) fn known(file: FileId) -> Option<Arc<FileState>> {
+    FILES.lock().get(&key(file)).map(|(_, state)| state.clone())
+}
+
+/// Every file that this process has open.
+pub(crate) fn each(mut act: impl FnMut(&FileState)) {
+    FILES.lock().iter().filter(|(key, _)| key.2 == fork::generation()).for_each(|(_, (_, state))| act(state));
+}
+
 /// A connection has closed the file.
 pub(crate) fn closed(file: FileId) {
     let mut files = FILES.lock();
@@ -75,7 +87,6 @@ impl Default for FileState {
     fn default() -> FileState {
         FileState {
             latch: AtomicI32::new(0),
-            shm_fd: AtomicI32::new(-1),
             shm: AtomicU64::new(0),
             users: AtomicUsize::new(0),
             aside: Mutex::default(),
@@ -86,6 +97,7 @@ impl Default for FileState {
             overwritten: AtomicBool::new(false),
             replaced: AtomicBool::new(false),
             old_log: Mutex::default(),
+            firm_reads: Arc::default(),
             replicated: Replicated::default(),
         }
     }
@@ -95,7 +107,7 @@ impl FileState {
     /// SQLite has opened the `-shm`.
     pub(crate) fn opened_shm(&self, fd: c_int, ino: u64) {
         self.shm.store(ino, Ordering::Release);
-        self.shm_fd.store(fd, Ordering::Release);
+        self.firm_reads.opened_shm(fd);
     }
 
     /// A connection has begun to use the `-shm`.
@@ -119,9 +131,8 @@ impl FileState {
     }
 
     /// SQLite's descriptor of the `-shm`, which only means something while a connection uses it.
-    #[cfg(target_os = "linux")]
     pub(crate) fn shm_descriptor(&self) -> Option<c_int> {
-        Some(self.shm_fd.load(Ordering::Acquire)).filter(|fd| *fd >= 0)
+        self.firm_reads.shm()
     }
 
     /// Makes every write to the file from now on fail. The first cause stays.

@@ -91,6 +91,9 @@ unsafe extern "C" fn on_open(
             // Other kinds of locks than POSIX's cannot be taken again.
             let posix = CStr::from_ptr((*vfs).zName) == c"unix" && cfg!(target_os = "linux");
             let watch = Arc::new(FileMonitor::new(path.to_owned(), id, posix.then_some(fd)));
+            if let Some(shm_lock) = (*(*file).pMethods).xShmLock.filter(|_| posix) {
+                watch.kept.is_of(shm_lock);
+            }
             if shim::put_on(file, watch.clone()) {
                 databases::opened(name as usize, watch);
             } else {

@@ -14,7 +14,7 @@ use crate::platform::file_id::file_id;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::file_monitor::{CHECKPOINTER, FIRST_READER, FileMonitor, WRITER};
-use crate::vfs::{attached, databases, file_state, open_files, replicated, wal_file, wal_guard};
+use crate::vfs::{attached, databases, file_state, open_files, read_lock_keeper, replicated, wal_file, wal_guard};
 
 /// The table of a file. SQLite sees its first field; the address leads back to the rest.
 #[repr(C)]
@@ -113,9 +113,17 @@ macro_rules! original {
     };
 }
 
+/// Gives back the WAL's read lock, where the connection has only kept it. In a forked child it is the parent's.
+fn let_go_of_read_lock(watch: &FileMonitor) {
+    if watch.is_ours() {
+        watch.kept.give_back();
+    }
+}
+
 unsafe extern "C" fn close(file: *mut sqlite::sqlite3_file) -> c_int {
     // SAFETY: the file's own table is put back before its VFS closes it; nobody calls the shim any more.
     unsafe {
+        let_go_of_read_lock(&of(file).watch);
         let shim = Box::from_raw((*file).pMethods.cast_mut().cast::<Shim>());
         (*file).pMethods = shim.original;
         shim.watch.detached();
@@ -154,6 +162,9 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
             return rc;
         }
         let before = shim.watch.level();
+        if level > sqlite::SQLITE_LOCK_SHARED {
+            let_go_of_read_lock(&shim.watch);
+        }
         if ends_wal {
             shim.watch.end_care();
             wal_guard::let_go(&shim.watch, true);
@@ -184,6 +195,9 @@ unsafe extern "C" fn unlock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_
     unsafe {
         let shim = of(file);
         let was = shim.watch.level();
+        if level < sqlite::SQLITE_LOCK_SHARED {
+            let_go_of_read_lock(&shim.watch);
+        }
         let rc = original!(shim, xUnlock(file, level));
         shim.watch.file_locked(level);
         if was == sqlite::SQLITE_LOCK_EXCLUSIVE && level == sqlite::SQLITE_LOCK_SHARED && shim.watch.has_wal() {
@@ -302,9 +316,18 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
         let shim = of(file);
         let watch = &shim.watch;
         let exclusive = flags & sqlite::SQLITE_SHM_EXCLUSIVE != 0;
+        let reads = !exclusive && slot >= FIRST_READER && watch.is_ours();
         if flags & sqlite::SQLITE_SHM_LOCK == 0 {
             if exclusive && slot == CHECKPOINTER && slots == 1 {
                 wal_guard::checkpointed(watch);
+            }
+            if reads {
+                // Before it is kept: from then on it is nobody's read.
+                watch.wal_unlocked(slot, slots, exclusive);
+                if watch.keeps_read_lock(file, slot, read_lock_keeper::enlist) {
+                    return sqlite::SQLITE_OK;
+                }
+                watch.kept.loosen();
             }
             let rc = original!(shim, xShmLock(file, slot, slots, flags));
             watch.wal_unlocked(slot, slots, exclusive);
@@ -313,7 +336,13 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
             }
             return rc;
         }
+        if reads && watch.kept.begin(slot) {
+            watch.wal_locked(slot, slots, exclusive);
+            return sqlite::SQLITE_OK;
+        }
         if exclusive && watch.is_ours() {
+            let_go_of_read_lock(watch);
+            read_lock_keeper::take_away(watch.database, slot, slots);
             if slot == WRITER
                 && watch.is_transaction()
                 && let Some(rc) = watch.refuses()
@@ -364,8 +393,10 @@ unsafe extern "C" fn shm_unmap(file: *mut sqlite::sqlite3_file, delete: c_int) -
     // SAFETY: as in `lock`.
     unsafe {
         let shim = of(file);
+        let_go_of_read_lock(&shim.watch);
         let delete = c_int::from(delete != 0 && wal_guard::refuses(&shim.watch).is_none());
         for &(first, count) in wal_guard::retires_log(&shim.watch) {
+            read_lock_keeper::take_away(shim.watch.database, first, count);
             let all = |what| original!(shim, xShmLock(file, first, count, what | sqlite::SQLITE_SHM_EXCLUSIVE));
             // Whoever has one of them will have to find out for itself.
             if all(sqlite::SQLITE_SHM_LOCK) == sqlite::SQLITE_OK {

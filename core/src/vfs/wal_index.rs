@@ -137,6 +137,16 @@ impl WalIndex {
     }
 }
 
+/// The frames of the log and the counter of its transactions, each as it stands, perhaps of two moments.
+///
+/// # Safety
+/// As for [`WalIndex::read`].
+pub(crate) unsafe fn progress(map: *const u8) -> (u32, u32) {
+    // SAFETY: the caller's promise; aligned words that others write.
+    let word = |offset: usize| unsafe { (*map.add(offset).cast::<AtomicU32>()).load(Ordering::Relaxed) };
+    (word(16), word(8))
+}
+
 /// SQLite's mapping of the WAL-index of a connection's main database; null when there is none.
 ///
 /// # Safety

@@ -1,7 +1,7 @@
 //! The write-ahead log: how large it is, how much of it is in the database, and which readers keep it from being
 //! recycled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_int;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use crate::error::Holder;
 use crate::events::Event;
 use crate::locks::{self, holders};
-use crate::platform::file_id::file_id;
+use crate::platform::file_id::{FileId, file_id};
 use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::sidecar;
-use crate::sqlite::lock_bytes::{READ, READERS};
+use crate::platform::procfs::PosixLock;
+use crate::sqlite::lock_bytes::{READ, READ_LAST, READERS};
+use crate::vfs::read_lock_keeper;
 use crate::vfs::wal_index::WalIndex;
 use crate::{registry, sqlite};
 
@@ -69,27 +71,39 @@ pub(crate) fn status(index: &WalIndex, path: &Path) -> WalStatus {
 /// How often the table of locks is read for one report.
 const LOOKS: u32 = 3;
 
+/// Longer than a process keeps a read lock that it does not use.
+const KEPT_BY_OTHERS: Duration = Duration::from_millis(1);
+
 /// Every reader of the WAL at `path`, whose index has been read already.
 pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
     let shm = file_id(&sidecar(path, "-shm"))?;
-    // The table is not read at one moment, and a lock that is held may be missing from it. One that was there is reported.
-    let mut locks = Vec::new();
-    for _ in 0..LOOKS {
-        let seen = locks::seen(&[shm])?;
-        locks.extend(seen.into_iter().filter(|lock| !locks.contains(lock)).collect::<Vec<_>>());
+    // What is only kept is nobody's read.
+    let _nothing_kept = file_id(path).map(read_lock_keeper::look_without);
+    let locks = looked_at(shm)?;
+    let me = std::process::id();
+    // Another process's, too: it is given back in less than this time.
+    let others = locks.iter().any(|lock| lock.pid != me && (READ..=READ_LAST).any(|byte| is_read(lock, byte)));
+    if others {
+        std::thread::sleep(KEPT_BY_OTHERS);
     }
+    let still = if others { looked_at(shm)? } else { locks.clone() };
     let mut found = Vec::new();
     for slot in 0..READERS {
         let byte = READ + slot as u64;
         let Some(mark) = index.marks[slot] else { continue };
         // Slot 0 reads the database file alone. A mark beyond the log is left from before it started over.
         let frame = if slot == 0 { 0 } else { mark.min(index.frames) };
-        for lock in locks.iter().filter(|lock| !lock.exclusive && lock.start <= byte && byte <= lock.end) {
+        // A row of the table may be of several bytes, and of others in the next look.
+        let of = |locks: &[PosixLock]| -> BTreeSet<u32> {
+            locks.iter().filter(|lock| is_read(lock, byte)).map(|lock| lock.pid).collect()
+        };
+        let still = of(&still);
+        for pid in of(&locks).into_iter().filter(|pid| *pid == me || still.contains(pid)) {
             let frames = i64::from(index.frames) - i64::from(frame);
             let pin = |holder, since| Pin { holder, frame: frame.into(), frames, bytes: index.bytes(frames), since };
-            let own = if lock.pid == std::process::id() { own(path, slot) } else { Vec::new() };
+            let own = if pid == me { own(path, slot) } else { Vec::new() };
             if own.is_empty() {
-                found.push(pin(holders::of_process(lock.pid, "reader"), None));
+                found.push(pin(holders::of_process(pid, "reader"), None));
             }
             found.extend(own.into_iter().map(|holder| pin(holder.0, Some(holder.1))));
         }
@@ -97,6 +111,22 @@ pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
     found.sort_by_key(|pin| pin.frame);
     first_seen(shm.ino, &mut found);
     Some(Pins { status: status(index, path), pins: found })
+}
+
+/// The locks on the `-shm`. The table is not read at one moment, and a lock that is held may be missing from it. One that was
+/// there is reported.
+fn looked_at(shm: FileId) -> Option<Vec<PosixLock>> {
+    let mut locks = Vec::new();
+    for _ in 0..LOOKS {
+        let seen = locks::seen(&[shm])?;
+        locks.extend(seen.into_iter().filter(|lock| !locks.contains(lock)).collect::<Vec<_>>());
+    }
+    Some(locks)
+}
+
+/// Whether it is a reader's of this byte's mark.
+fn is_read(lock: &PosixLock, byte: u64) -> bool {
+    !lock.exclusive && lock.start <= byte && byte <= lock.end
 }
 
 /// This process's connections that read at a mark, and for how long. The kernel's table has one row for all of them.

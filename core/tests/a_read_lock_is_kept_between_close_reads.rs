@@ -1,0 +1,237 @@
+//! `read_lock=kept`: reads that follow each other closely make no system call, what is kept goes back soon and before anybody
+//! of this process wants the slot, and a log beside it stays as small as it does beside SQLite's own readers.
+#![cfg(target_os = "linux")]
+
+mod common;
+#[path = "common/lock_calls.rs"]
+mod lock_calls;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Dir, Killed, child, exec, get, is_child, open};
+use litekeel_core::Connection;
+use lock_calls::{calls, filled};
+
+#[test]
+fn close_reads_make_no_call() {
+    let dir = Dir::new();
+    let kept = filled(&dir, "kept.db", "read_lock=kept");
+    // On a machine under load the thread may be held up in any of the rounds, and the lock be given back.
+    let fewest = (0..20).map(|_| calls(&kept, 500, Duration::ZERO)).min().unwrap();
+    assert!(fewest <= 10, "{fewest} calls for 500 reads");
+    // Control: what SQLite does.
+    let released = filled(&dir, "released.db", "read_lock=released");
+    assert_eq!(calls(&released, 500, Duration::ZERO), 1000);
+    // One that pauses keeps nothing.
+    assert_eq!(calls(&kept, 50, Duration::from_millis(1)), 100);
+}
+
+fn threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    tasks
+        .filter(|task| std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "litekeel-lock\n"))
+        .count()
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_thread_ends_when_nothing_is_kept() {
+    // A process of its own: other tests keep locks too.
+    const TEST: &str = "the_thread_ends_when_nothing_is_kept";
+    if !is_child(TEST) {
+        assert!(child(TEST, &[]).status().unwrap().success());
+        return;
+    }
+    let dir = Dir::new();
+    let kept = filled(&dir, "kept.db", "read_lock=kept");
+    // Opening and filling reads, too.
+    until("rest", || threads() == 0);
+    until("a lock that is kept", || {
+        calls(&kept, 500, Duration::ZERO);
+        threads() == 1
+    });
+    until("its end", || threads() == 0);
+    // Its lock is given back: nobody is in the way of another process.
+    assert!(child("truncate", &[("URL", &dir.url("kept.db"))]).status().unwrap().success());
+}
+
+#[test]
+fn truncate() {
+    if is_child("truncate") {
+        let raw = rusqlite::Connection::open(std::env::var("URL").unwrap().strip_prefix("file:").unwrap()).unwrap();
+        let busy: i64 = raw.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+        assert_eq!(busy, 0);
+    }
+}
+
+#[test]
+fn another_connection_takes_it_away() {
+    let dir = Dir::new();
+    let kept = filled(&dir, "kept.db", "read_lock=kept");
+    // A disk that is waited for takes longer than a lock is kept.
+    let other = filled(&dir, "kept.db", "read_lock=released&synchronous=off");
+    assert_eq!(get(&other, "PRAGMA busy_timeout=0"), "0");
+    for n in 0..200 {
+        exec(&other, &format!("INSERT INTO t(a) VALUES({n})"));
+        calls(&kept, 50, Duration::ZERO);
+        // Without patience: what is kept is in nobody's way.
+        assert_eq!(get(&other, "PRAGMA wal_checkpoint(TRUNCATE)"), "0", "round {n}");
+    }
+    // Control: a reader is.
+    exec(&kept, "BEGIN");
+    get(&kept, "SELECT count(*) FROM t");
+    exec(&other, "INSERT INTO t(a) VALUES(0)");
+    assert_eq!(get(&other, "PRAGMA wal_checkpoint(TRUNCATE)"), "1");
+    exec(&kept, "COMMIT");
+}
+
+#[test]
+fn it_is_never_told_as_a_reader() {
+    let dir = Dir::new();
+    let kept = filled(&dir, "kept.db", "read_lock=kept");
+    for _ in 0..100 {
+        calls(&kept, 50, Duration::ZERO);
+        let pins = kept.pins().unwrap();
+        assert!(pins.is_none_or(|pins| pins.pins.is_empty()));
+    }
+    // Control: a reader is.
+    exec(&kept, "BEGIN");
+    get(&kept, "SELECT count(*) FROM t");
+    assert_eq!(kept.pins().unwrap().unwrap().pins.len(), 1);
+    exec(&kept, "COMMIT");
+}
+
+/// A process that reads by single reads, or by bursts of so many, with a pause in between.
+#[test]
+fn reads_until_killed() {
+    if !is_child("reads_until_killed") {
+        return;
+    }
+    let var = |name: &str| std::env::var(name).unwrap();
+    let connection = open(&var("URL")).unwrap();
+    let (pause, burst): (u64, u64) = (var("PAUSE").parse().unwrap(), var("BURST").parse().unwrap());
+    let guard = connection.lock().unwrap();
+    let mut statement = guard.sqlite().prepare("SELECT a FROM t WHERE id = 1").unwrap();
+    println!("reading");
+    loop {
+        for _ in 0..burst {
+            statement.query_row([], |row| row.get::<_, i64>(0)).unwrap();
+        }
+        if pause > 0 {
+            std::thread::sleep(Duration::from_micros(pause));
+        }
+    }
+}
+
+/// A process that commits by SQLite alone, and tells how often, and the largest size of its log.
+#[test]
+fn writes_without_pause() {
+    if !is_child("writes_without_pause") {
+        return;
+    }
+    let path = std::env::var("DATABASE").unwrap();
+    let ms: u64 = std::env::var("MS").unwrap().parse().unwrap();
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute_batch("PRAGMA synchronous=normal").unwrap();
+    let mut update = raw.prepare("UPDATE t SET a = a + 1 WHERE id = 1").unwrap();
+    let (mut commits, mut largest) = (0u64, 0u64);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(ms) {
+        for _ in 0..100 {
+            update.execute([]).unwrap();
+            commits += 1;
+        }
+        largest = largest.max(std::fs::metadata(format!("{path}-wal")).unwrap().len());
+    }
+    println!("\nwrote {commits} {largest}");
+    std::io::stdout().flush().unwrap();
+}
+
+fn readers(url: &str, count: usize, pause: u64, burst: u64) -> Vec<Killed> {
+    let start = |_| -> Child {
+        let (pause, burst) = (pause.to_string(), burst.to_string());
+        let envs = [("URL", url), ("PAUSE", &pause), ("BURST", &burst)];
+        let mut process = child("reads_until_killed", &envs).stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(process.stdout.take().unwrap());
+        assert!(out.lines().map_while(Result::ok).any(|line| line.contains("reading")));
+        process
+    };
+    (0..count).map(start).map(Killed).collect()
+}
+
+fn written(path: &Path, ms: u64) -> (u64, u64) {
+    let envs = [("DATABASE", path.to_str().unwrap()), ("MS", &ms.to_string())];
+    let out = child("writes_without_pause", &envs).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix("wrote ")).unwrap_or_else(|| panic!("{text}"));
+    let (commits, largest) = line.split_once(' ').unwrap();
+    (commits.parse().unwrap(), largest.parse().unwrap())
+}
+
+/// A read of one row by the two settings and by a raw handle, in turns.
+#[test]
+#[ignore = "a measurement: run it by name, in a release build"]
+fn the_price_of_a_read() {
+    let dir = Dir::new();
+    let kept = filled(&dir, "kept.db", "read_lock=kept");
+    let released = filled(&dir, "released.db", "read_lock=released");
+    let memory = open(":memory:").unwrap();
+    exec(&memory, "CREATE TABLE t(id INTEGER PRIMARY KEY, a); INSERT INTO t(a) VALUES(1)");
+    let took = |connection: &Connection| {
+        let guard = connection.lock().unwrap();
+        let mut statement = guard.sqlite().prepare("SELECT a FROM t WHERE id = 1").unwrap();
+        let began = Instant::now();
+        for _ in 0..20_000 {
+            statement.query_row([], |row| row.get::<_, i64>(0)).unwrap();
+        }
+        began.elapsed().as_nanos() / 20_000
+    };
+    let mut rounds: Vec<[u128; 3]> = (0..15).map(|_| [took(&memory), took(&released), took(&kept)]).collect();
+    for at in 0..3 {
+        rounds.sort_by_key(|round| round[at]);
+        println!("{} {} ns", ["memory", "released", "kept"][at], rounds[7][at]);
+    }
+}
+
+/// Prints the whole table; takes minutes.
+#[test]
+#[ignore = "a measurement of minutes: run it by name"]
+fn the_log_beside_readers_of_every_pause() {
+    let ms: u64 = std::env::var("MS").map_or(2000, |ms| ms.parse().unwrap());
+    println!("readers burst pause_us | commits released, kept, ratio | largest wal MB released, kept, ratio");
+    for count in [1, 3] {
+        for burst in [1, 300] {
+            for pause in [0, 50, 200, 1000, 5000, 9000, 50_000] {
+                if std::env::var("ONLY").is_ok_and(|only| only.parse() != Ok(pause)) {
+                    continue;
+                }
+                let mut found = Vec::new();
+                for read_lock in ["released", "kept"] {
+                    let dir = Dir::new();
+                    filled(&dir, "app.db", "read_lock=released").close().unwrap();
+                    let url = dir.url(&format!("app.db?checkpoint=auto&read_lock={read_lock}"));
+                    let _readers = readers(&url, count, pause, burst);
+                    found.push(written(&dir.file("app.db"), ms));
+                }
+                let [(commits, wal), (kept_commits, kept_wal)] = found[..] else { unreachable!() };
+                println!(
+                    "{count} {burst} {pause} | {commits} {kept_commits} {:.2} | {:.1} {:.1} {:.2}",
+                    kept_commits as f64 / commits as f64,
+                    wal as f64 / 1e6,
+                    kept_wal as f64 / 1e6,
+                    kept_wal as f64 / wal as f64
+                );
+            }
+        }
+    }
+}
