@@ -127,6 +127,8 @@ interface DatabaseConstructor {
 	readonly prototype: Database;
 	readonly SqliteError: typeof SqliteErrorClass;
 	readonly KeelError: typeof KeelErrorClass;
+	/** The database of a libSQL server (docs/remote.md). Nothing is sent yet. */
+	open(url: `libsql://${string}` | `https://${string}` | `http://${string}`, options?: Database.RemoteOptions): Database.Remote;
 	/**
 	 * Opens what `url`, the environment's `DATABASE_URL` or the default `file:data/sqlite.db` names: tuned, each setting
 	 * read back, closed on every way out of the process.
@@ -416,6 +418,48 @@ declare namespace Database {
 		table: string | null;
 		database: string | null;
 		type: string | null;
+	}
+
+	/** Times are milliseconds, or a text of a number with `ms` or `s` behind it. */
+	interface RemoteOptions {
+		/** Else `authToken=` of the URL, else the environment's `LIBSQL_AUTH_TOKEN`. */
+		authToken?: string | undefined;
+		/** For `libsql:` without TLS: `false`. */
+		tls?: boolean | undefined;
+		/** `'ro'`: what writes is refused. */
+		mode?: 'ro' | 'rw' | 'rwc' | undefined;
+		/** For a connection to be made (default: 5 s). */
+		connectTimeout?: string | number | undefined;
+		/** For a request and its whole answer, or for each wait of an iterator (default: 30 s). */
+		statementTimeout?: string | number | undefined;
+		bindBooleans?: boolean | undefined;
+		bindDates?: 'text' | 'seconds' | 'milliseconds' | undefined;
+	}
+
+	/** A statement of a batch: SQL alone, or with its parameters behind it. */
+	type BatchStatement = string | readonly [string, ...unknown[]];
+	interface BatchResult extends RunResult { rows: unknown[] }
+
+	/** A statement of a libSQL server, with calls that do not block the event loop. */
+	interface RemoteStatement<Result = unknown> extends StatementOf<unknown[], Result> {
+		runAsync(...params: unknown[]): Promise<RunResult>;
+		getAsync(...params: unknown[]): Promise<Result | undefined>;
+		allAsync(...params: unknown[]): Promise<Result[]>;
+	}
+
+	/**
+	 * The database of a libSQL server. A call of better-sqlite3's blocks the event loop for a round trip, one that ends in
+	 * Async does not. What a server does not have throws `KEEL_REMOTE_UNSUPPORTED` with a hint.
+	 */
+	interface Remote extends Omit<Database, 'prepare' | 'transactionAsync'> {
+		prepare<Result = unknown>(source: string): RemoteStatement<Result>;
+		prepareAsync<Result = unknown>(source: string): Promise<RemoteStatement<Result>>;
+		execAsync(source: string): Promise<this>;
+		/** One request and one transaction: all of them or none. */
+		batch(statements: readonly BatchStatement[]): BatchResult[];
+		batchAsync(statements: readonly BatchStatement[]): Promise<BatchResult[]>;
+		/** `fn` in a transaction on a connection of its own: use `tx` for everything in it. On a `tx` it is a savepoint. */
+		transactionAsync<T>(fn: (tx: Remote) => T | Promise<T>, options?: { signal?: AbortSignal | undefined }): Promise<T>;
 	}
 
 	interface StatementOf<BindParameters extends unknown[], Result = unknown> {

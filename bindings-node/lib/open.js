@@ -7,6 +7,7 @@ const core = require('./state');
 const { openReport } = require('./report');
 const { KeelError, check } = require('./keel-error');
 const { assign, computed, fixed, hidden, option } = require('./own-properties');
+const { wrap: wrapRemote, unsupported } = require('./remote/database');
 const shutdown = require('./shutdown');
 const { native } = core;
 
@@ -100,6 +101,12 @@ module.exports = (Database, describe) => {
 		const rest = { convert: convert({ bindBooleans: option(options, 'bindBooleans', false) ?? false, bindDates: option(options, 'bindDates') }) };
 		const signals = shutdown.signals(shutdownOn);
 		const given = ['opened_at', caller(open), ...texts(url, settingsOf(options))];
+		// A build without the client of libSQL servers tells so in the core's words.
+		const remote = native.openRemote === undefined ? undefined : check(native.openRemote(url ?? null, given));
+		if (remote !== undefined) {
+			if (libraries.length > 0) throw unsupported('The "extensions" option', 'start the server with the extension (sqld: --extensions-path)');
+			return wrapRemote(Database, remote, rest.convert);
+		}
 		const db = load(wrap(check(native.openTuned(url ?? null, given)), rest), libraries);
 		return shutdown.watch(db, shutdownOn === undefined ? shutdown.usual(db.report.profile) : signals);
 	}

@@ -11,6 +11,8 @@ mod js;
 mod monitoring;
 mod open;
 mod reader;
+#[cfg(feature = "remote")]
+mod remote;
 mod replica;
 mod session;
 mod statement;
@@ -39,6 +41,8 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
         dispatcher::register(&environment, exports);
         reader::register(&environment, exports);
         replica::register(&environment, exports);
+        #[cfg(feature = "remote")]
+        remote::register(&environment, exports);
         connection::progress_handler::register(&environment, exports);
         connection::at_exit::register(&environment, exports);
         connection::progress_handler::end_waits_with_thread();

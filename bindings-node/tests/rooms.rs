@@ -9,7 +9,8 @@ const FLOORS: checker::Floors = &[
     &["buffer"],
     &["connection"],
     &["statement", "open", "extension", "session", "hooks", "monitoring", "dispatcher"],
-    &["reader"],
+    &["reader", "replica"],
+    &["remote"],
 ];
 
 #[test]

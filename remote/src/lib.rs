@@ -26,5 +26,5 @@ mod transport;
 mod url;
 mod wire;
 
-pub use connection::{Remote, Statement};
+pub use connection::{Cursor, Description, Remote, Statement};
 pub use url::{Endpoint, Token};

@@ -1,10 +1,13 @@
 //! One request and its answer, each with a deadline; and whether a failure means that nothing was done.
 
+use std::io::{BufRead, BufReader};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use litekeel_core::{Error, Result, codes};
 use serde_json::Value;
-use ureq::Agent;
+use ureq::typestate::WithBody;
+use ureq::{Agent, RequestBuilder};
 
 use crate::url::Endpoint;
 use crate::wire::not_an_answer;
@@ -20,8 +23,13 @@ pub(crate) struct Failure {
 
 pub(crate) struct Transport {
     agent: Agent,
-    endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
+    /// Milliseconds for a request, where that is less than the endpoint's; 0 for no such limit.
+    limit: AtomicU64,
 }
+
+/// An answer that is read while it comes.
+pub(crate) type Lines = Box<dyn BufRead + Send>;
 
 /// The longest answer that is read: four results of the server's limit of 10 MB, as JSON.
 const LONGEST_ANSWER: u64 = 256 << 20;
@@ -37,7 +45,19 @@ impl Transport {
             .proxy(None)
             .build()
             .new_agent();
-        Transport { agent, endpoint }
+        Transport { agent, endpoint, limit: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn set_limit(&self, limit: Duration) {
+        self.limit.store(limit.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How long a request and its answer may take.
+    fn timeout(&self) -> Duration {
+        match self.limit.load(Ordering::Relaxed) {
+            0 => self.endpoint.statement_timeout,
+            limit => self.endpoint.statement_timeout.min(Duration::from_millis(limit)),
+        }
     }
 
     /// Whether the server may send us on to this base: not from TLS to none.
@@ -47,17 +67,7 @@ impl Transport {
 
     /// Sends `body` to `/v3/pipeline` of the base, the server's own unless it has named another.
     pub(crate) fn pipeline(&self, base: Option<&str>, body: &str) -> Result<Value, Failure> {
-        let base = base.unwrap_or(&self.endpoint.base);
-        let mut request = self
-            .agent
-            .post(format!("{}/v3/pipeline", base.trim_end_matches('/')))
-            .config()
-            .timeout_global(Some(self.endpoint.statement_timeout))
-            .build()
-            .header("content-type", "application/json");
-        if let Some(token) = &self.endpoint.token {
-            request = request.header("authorization", format!("Bearer {}", token.secret()));
-        }
+        let request = self.request(base, "/v3/pipeline").config().timeout_global(Some(self.timeout())).build();
         let mut answer = request.send(body).map_err(|error| self.unreached(&error))?;
         let status = answer.status().as_u16();
         let text = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
@@ -70,6 +80,40 @@ impl Transport {
             });
         }
         Err(self.refused(status, &text))
+    }
+
+    fn request(&self, base: Option<&str>, path: &str) -> RequestBuilder<WithBody> {
+        let base = base.unwrap_or(&self.endpoint.base).trim_end_matches('/');
+        let request = self.agent.post(format!("{base}{path}")).header("content-type", "application/json");
+        match &self.endpoint.token {
+            Some(token) => request.header("authorization", format!("Bearer {}", token.secret())),
+            None => request,
+        }
+    }
+
+    /// Sends `body` to `/v3/cursor`, and returns the lines of the answer while they come. The timeout is for each wait.
+    pub(crate) fn lines(&self, body: &str) -> Result<Lines, Failure> {
+        let limit = Some(self.timeout());
+        let request = self
+            .request(None, "/v3/cursor")
+            .config()
+            .timeout_per_read(limit)
+            .timeout_per_write(limit)
+            .timeout_recv_response(limit)
+            .build();
+        let mut answer = request.send(body).map_err(|error| self.unreached(&error))?;
+        let status = answer.status().as_u16();
+        if status != 200 {
+            let text = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
+            return Err(self.refused(status, &text.map_err(|error| self.unreached(&error))?));
+        }
+        let body = answer.into_body().into_with_config().limit(u64::MAX).reader();
+        Ok(Box::new(BufReader::with_capacity(64 << 10, body)))
+    }
+
+    /// For an answer that ended before its end.
+    pub(crate) fn broken(&self, error: std::io::Error) -> Error {
+        self.unreached(&ureq::Error::from(error)).error
     }
 
     fn unreached(&self, error: &ureq::Error) -> Failure {
@@ -86,7 +130,7 @@ impl Transport {
             ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
                 format!("it could not be reached {}", within(endpoint.connect_timeout))
             }
-            ureq::Error::Timeout(_) => format!("it did not answer {}", within(endpoint.statement_timeout)),
+            ureq::Error::Timeout(_) => format!("it did not answer {}", within(self.timeout())),
             other => self.hide(&other.to_string()),
         };
         let hint = if endpoint.is_loopback() && endpoint.tls_by_default && !refused {

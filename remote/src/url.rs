@@ -48,6 +48,8 @@ pub struct Endpoint {
     pub connect_timeout: Duration,
     /// For a whole request and its answer.
     pub statement_timeout: Duration,
+    /// `mode=ro`: nothing is written by way of it.
+    pub read_only: bool,
 }
 
 fn invalid(text: impl Into<String>, hint: &str) -> Error {
@@ -68,6 +70,48 @@ fn decode(text: &str) -> Option<String> {
     percent_encoding::percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
+/// What follows the server's name.
+struct Parameters {
+    tls: Option<bool>,
+    token: Option<String>,
+    connect_timeout: Duration,
+    statement_timeout: Duration,
+    read_only: bool,
+}
+
+impl Parameters {
+    fn set(&mut self, key: &str, value: String) -> Result<()> {
+        match (key, value.as_str()) {
+            ("tls", "0" | "1") => self.tls = Some(value == "1"),
+            ("tls", _) => {
+                return Err(invalid("tls of the database URL is neither 0 nor 1", "write tls=0 or tls=1"));
+            }
+            ("authToken", "") => {
+                return Err(invalid("authToken of the database URL is empty", "write authToken=TOKEN"));
+            }
+            ("authToken", _) => self.token = Some(value),
+            ("connect_timeout", _) => self.connect_timeout = duration("connect_timeout", &value)?,
+            ("statement_timeout", _) => self.statement_timeout = duration("statement_timeout", &value)?,
+            ("mode", "ro" | "rw" | "rwc") => self.read_only = value == "ro",
+            ("mode", _) => {
+                return Err(invalid(
+                    "mode of the database URL is none of ro, rw and rwc",
+                    "write mode=ro to read only",
+                ));
+            }
+            _ if TABLE.iter().any(|row| row.key == key) => {
+                return Err(Error::new(codes::CONFLICT, format!("{key} is not applicable to a remote database"))
+                    .with_hint("remove it: the server has its own settings"));
+            }
+            _ => {
+                return Err(Error::new(codes::UNKNOWN_PARAM, "the database URL has a parameter that is unknown here")
+                    .with_hint("tls, authToken, connect_timeout, statement_timeout and mode are known"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Endpoint {
     /// Takes `libsql://host[:port]?tls=0|1&connect_timeout=2s&statement_timeout=30s&authToken=…` apart; `http:` and `https:`
     /// likewise. `env_token` is what the environment's `LIBSQL_AUTH_TOKEN` has; the URL's comes first.
@@ -75,6 +119,15 @@ impl Endpoint {
     /// # Errors
     /// The configuration codes. No value of the URL is in their texts: it may be the token.
     pub fn parse(url: &str, env_token: Option<String>) -> Result<Endpoint> {
+        Endpoint::with(url, env_token, &[])
+    }
+
+    /// As [`parse`](Endpoint::parse), with options that come before what the URL says: pairs of a parameter's name, or
+    /// `auth_token`, and its value.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with(url: &str, env_token: Option<String>, options: &[(String, String)]) -> Result<Endpoint> {
         let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
         let scheme = scheme.to_ascii_lowercase();
         if !matches!(scheme.as_str(), "libsql" | "http" | "https") || url.len() > 1 << 16 {
@@ -112,8 +165,13 @@ impl Endpoint {
             return Err(Error::new(codes::INVALID_AUTHORITY, "the port in the database URL is not one")
                 .with_hint("a port is a number from 1 to 65535"));
         }
-        let (mut tls, mut token) = (None, env_token.filter(|token| !token.is_empty()));
-        let (mut connect_timeout, mut statement_timeout) = (Duration::from_secs(5), Duration::from_secs(30));
+        let mut parameters = Parameters {
+            tls: None,
+            token: env_token.filter(|token| !token.is_empty()),
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            read_only: false,
+        };
         let mut seen: Vec<String> = Vec::new();
         for piece in query.split('&').filter(|piece| !piece.is_empty()) {
             let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
@@ -123,34 +181,16 @@ impl Endpoint {
                     "a parameter of the database URL is not UTF-8 once decoded",
                 ));
             };
-            match (key.as_str(), value.as_str()) {
-                ("tls", "0" | "1") => tls = Some(value == "1"),
-                ("tls", _) => {
-                    return Err(invalid("tls of the database URL is neither 0 nor 1", "write tls=0 or tls=1"));
-                }
-                ("authToken", "") => {
-                    return Err(invalid("authToken of the database URL is empty", "write authToken=TOKEN"));
-                }
-                ("authToken", _) => token = Some(value),
-                ("connect_timeout", _) => connect_timeout = duration("connect_timeout", &value)?,
-                ("statement_timeout", _) => statement_timeout = duration("statement_timeout", &value)?,
-                _ if TABLE.iter().any(|row| row.key == key) => {
-                    return Err(Error::new(codes::CONFLICT, format!("{key} is not applicable to a remote database"))
-                        .with_hint("remove it: the server has its own settings"));
-                }
-                _ => {
-                    return Err(Error::new(
-                        codes::UNKNOWN_PARAM,
-                        "the database URL has a parameter that is unknown here",
-                    )
-                    .with_hint("tls, authToken, connect_timeout and statement_timeout are known"));
-                }
-            }
+            parameters.set(&key, value)?;
             if seen.contains(&key) {
                 return Err(Error::new(codes::DUPLICATE_PARAM, format!("{key} stands twice in the database URL")));
             }
             seen.push(key);
         }
+        for (key, value) in options {
+            parameters.set(if key == "auth_token" { "authToken" } else { key }, value.clone())?;
+        }
+        let Parameters { tls, token, connect_timeout, statement_timeout, read_only } = parameters;
         if token.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(invalid(
                 "the token has a character that no token has",
@@ -171,6 +211,7 @@ impl Endpoint {
             token: token.map(Token::new),
             connect_timeout,
             statement_timeout,
+            read_only,
         })
     }
 

@@ -65,8 +65,8 @@ pub(crate) fn push_statement(
     index: Option<u64>,
     out: &mut String,
 ) -> Result<()> {
-    out.push_str(r#"{"sql":"#);
-    push_string(sql, out);
+    let text = sql_and_index(sql, index);
+    out.push_str(&text[..text.len() - 1]);
     if let Some((table, row)) = parameters.filter(|(table, _)| table.columns() > 0) {
         out.push_str(if table.is_named() { r#","named_args":["# } else { r#","args":["# });
         for column in 0..table.columns() {
@@ -87,11 +87,19 @@ pub(crate) fn push_statement(
         }
         out.push(']');
     }
+    out.push('}');
+    Ok(())
+}
+
+/// A statement's text, and the state of the database that it wants to see, as an object.
+pub(crate) fn sql_and_index(sql: &str, index: Option<u64>) -> String {
+    let mut out = String::from(r#"{"sql":"#);
+    push_string(sql, &mut out);
     if let Some(index) = index {
         let _ = write!(out, r#","replication_index":"{index}""#);
     }
     out.push('}');
-    Ok(())
+    out
 }
 
 /// An integer that is a string in one place and a number in another.
@@ -118,15 +126,18 @@ pub(crate) fn rows(result: &Value) -> Result<Packed> {
     let names: Vec<&str> = columns.iter().map(|column| column["name"].as_str().unwrap_or("")).collect();
     let mut out = Encoder::new(names.iter().map(|name| name.as_bytes()));
     for (number, row) in list.iter().enumerate() {
-        let row = row.as_array().filter(|row| row.len() == names.len());
-        let row = row.ok_or_else(|| not_an_answer("a row has another number of values than there are columns"))?;
-        for (value, name) in row.iter().zip(&names) {
-            push_cell(value, name, number, &mut out)?;
-        }
+        push_row(row, &names, number, &mut out)?;
     }
     out.changes = integer(&result["affected_row_count"]).unwrap_or(0);
     out.last_rowid = integer(&result["last_insert_rowid"]).unwrap_or(0);
     Ok(out.finish())
+}
+
+/// Appends one row.
+pub(crate) fn push_row<T: AsRef<str>>(row: &Value, names: &[T], number: usize, out: &mut Encoder) -> Result<()> {
+    let row = row.as_array().filter(|row| row.len() == names.len());
+    let row = row.ok_or_else(|| not_an_answer("a row has another number of values than there are columns"))?;
+    row.iter().zip(names).try_for_each(|(value, name)| push_cell(value, name.as_ref(), number, out))
 }
 
 fn push_cell(value: &Value, column: &str, row: usize, out: &mut Encoder) -> Result<()> {

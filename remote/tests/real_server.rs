@@ -352,3 +352,101 @@ fn a_server_that_is_gone_and_comes_back_is_told_and_found_again() {
     run(&db, "INSERT INTO t VALUES(1)");
     assert_eq!(number(&db, "SELECT count(*) FROM t"), 1);
 }
+
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn a_cursor_gives_every_row_and_can_be_left_at_any_time() {
+    let server = Sqld::primary();
+    let db = server.open("");
+    run(&db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT, c BLOB)");
+    run(
+        &db,
+        "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT i, 'é' || i, CAST(i AS BLOB) FROM n",
+    );
+    for (begin, sql) in [
+        (None, "SELECT * FROM t ORDER BY a"),
+        (None, "WITH x AS (SELECT * FROM t) SELECT * FROM x ORDER BY a"),
+        (Some("BEGIN"), "SELECT * FROM t ORDER BY a"),
+    ] {
+        begin.iter().for_each(|sql| drop(run(&db, sql)));
+        let mut cursor = db.cursor(sql, None).unwrap();
+        assert_eq!(cursor.columns(), ["a", "b", "c"]);
+        let mut seen = 0;
+        loop {
+            let rows = cursor.next(7).unwrap();
+            let table = rows.table();
+            assert!(table.rows() <= 7);
+            for row in 0..table.rows() {
+                seen += 1;
+                assert_eq!(table.cell(row, 0), Cell::Int(seen));
+                assert_eq!(table.cell(row, 1), Cell::Text(format!("é{seen}").as_bytes()));
+                assert_eq!(table.cell(row, 2), Cell::Blob(seen.to_string().as_bytes()));
+            }
+            if table.rows() < 7 {
+                break;
+            }
+        }
+        assert_eq!(seen, 10_000);
+        assert_eq!(cursor.next(7).unwrap().table().rows(), 0, "it stays at its end");
+        begin.iter().for_each(|_| drop(run(&db, "COMMIT")));
+    }
+    // The server has 128 places for streams: those that are left take none.
+    for left in 0..300 {
+        let mut cursor = db.cursor("SELECT * FROM t", None).unwrap();
+        assert_eq!(cursor.next(left % 5).unwrap().table().rows(), left % 5);
+    }
+    assert_eq!(number(&db, "SELECT count(*) FROM t"), 10_000);
+    assert_eq!(db.cursor("SELECT * FROM nowhere", None).err().unwrap().code(), sqlite::SQLITE_ERROR);
+    let mut broken =
+        db.cursor("SELECT abs(CASE a WHEN 9000 THEN -9223372036854775808 ELSE a END) FROM t", None).unwrap();
+    let error = (0..10_000).find_map(|_| broken.next(100).err()).expect("an integer overflows");
+    assert!(error.message().contains("overflow"), "{error:?}");
+    // A statement that writes runs to its end, also when nobody takes its rows.
+    let mut written = db.cursor("INSERT INTO t SELECT a + 100000, b, c FROM t RETURNING a", None).unwrap();
+    assert_eq!(written.next(1).unwrap().table().rows(), 1);
+    drop(written);
+    assert_eq!(number(&db, "SELECT count(*) FROM t"), 20_000);
+}
+
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn a_cursor_whose_server_is_killed_says_so() {
+    let mut server = Sqld::primary();
+    let db = server.open("");
+    run(&db, "CREATE TABLE t(a)");
+    run(&db, "INSERT INTO t VALUES(1)");
+    let endless =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, hex(zeroblob(1000)) FROM n";
+    let mut cursor = db.cursor(endless, None).unwrap();
+    assert_eq!(cursor.next(10).unwrap().table().rows(), 10);
+    server.kill();
+    // What the sockets still hold may come first.
+    let error = (0..1_000_000).find_map(|_| cursor.next(100).err()).expect("it ends");
+    assert_eq!(error.code(), codes::REMOTE, "{error:?}");
+}
+
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn a_statement_is_described_inside_a_transaction_too() {
+    let server = Sqld::primary();
+    let (db, reader) = (server.open(""), server.open("&mode=ro"));
+    run(&db, "BEGIN");
+    run(&db, "CREATE TABLE t(a INTEGER, b)");
+    let found = db.describe("INSERT INTO t VALUES(:a, ?) RETURNING a, b").unwrap();
+    assert_eq!(found.parameters, [Some(":a".to_owned()), None]);
+    assert_eq!(found.columns, [("a".to_owned(), Some("INTEGER".to_owned())), ("b".to_owned(), None)]);
+    assert!(!found.readonly && db.in_transaction());
+    assert_eq!(db.describe("SELECT nothing FROM t").unwrap_err().code(), sqlite::SQLITE_ERROR);
+    run(&db, "INSERT INTO t VALUES(1, 2)");
+    run(&db, "COMMIT");
+    assert_eq!(number(&reader, "SELECT a FROM t"), 1);
+    run(&reader, "BEGIN");
+    assert_eq!(number(&reader, "WITH x AS (SELECT a FROM t) SELECT a FROM x"), 1);
+    run(&reader, "ROLLBACK");
+    for sql in ["INSERT INTO t VALUES(2, 2)", "WITH x AS (SELECT 1) DELETE FROM t", "DROP TABLE t", "BEGIN IMMEDIATE"] {
+        assert_eq!(reader.query(sql, None).unwrap_err().code(), sqlite::SQLITE_READONLY, "{sql}");
+        let statements = [Statement { sql, parameters: None }];
+        assert!(reader.batch(&statements).is_err(), "{sql}");
+    }
+    assert_eq!(number(&reader, "SELECT count(*) FROM t"), 1);
+}

@@ -1,20 +1,9 @@
 'use strict';
 const SqliteError = require('../sqlite-error');
-const { checkValue } = require('../bind');
 const { boolean } = require('../extension/options');
 const { assign, option, put } = require('../own-properties');
 const { known } = require('./arguments');
-
-const isPlain = (value) => {
-	if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || Array.isArray(value)) return false;
-	const prototype = Object.getPrototypeOf(value);
-	return prototype === null || Object.getPrototypeOf(prototype) === null;
-};
-
-function checked(values) {
-	values.forEach(checkValue);
-	return values;
-}
+const parameters = require('../parameters');
 
 /** What the connection of a read does not have, in the cases in which that is missed. */
 function explained(error) {
@@ -25,18 +14,6 @@ function explained(error) {
 	].find(([message]) => message.test(error?.message))?.[1];
 	if (hint !== undefined) put(error, 'hint', hint);
 	return error;
-}
-
-/** Every parameter, read once: `[values, names]`. */
-function parameters(given) {
-	if (given === undefined) return [[], null];
-	const values = Array.isArray(given) ? [...given] : [given];
-	const at = values.findIndex(isPlain);
-	if (at === -1) return [checked(values), null];
-	const [named] = values.splice(at, 1);
-	if (values.some(isPlain)) throw new TypeError('You cannot specify named parameters in two different objects');
-	const names = Object.keys(named);
-	return [checked([...values, ...names.map((name) => named[name])]), names];
 }
 
 /**

@@ -2,6 +2,7 @@
 // Drizzle on litekeel without the name better-sqlite3. Drizzle's own session does the work: only the module that
 // constructs it imports that name. `parts` are Drizzle's modules, as CommonJS or as ESM: there must be one copy of them.
 const Database = require('../index');
+const { isRemote, unsupported } = require('../remote/database');
 
 const AsyncFunction = (async () => {}).constructor;
 
@@ -146,6 +147,7 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 	 */
 	function migrate(db, config) {
 		const client = db.$client;
+		if (isRemote(client)) throw unsupported('migrate()', 'use migrateAsync(drizzleAsync(db.$client), config), which sends them in one request');
 		const asked = readMigrationFiles(config).some(({ sql }) => sql.some((text) => TURNS_KEYS_OFF.test(text)));
 		if (!asked || client.inTransaction || client.pragma('foreign_keys', { simple: true }) === 0) return alone(db, config);
 		const before = client.prepare('SELECT total_changes()').pluck().get();

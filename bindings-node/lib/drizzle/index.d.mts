@@ -44,3 +44,18 @@ export declare function drizzle<TSchema extends Schema = Record<string, never>>(
  * @throws {Error} with `violations`, when rows refer to nothing afterwards.
  */
 export declare function migrate<TSchema extends Schema>(db: LitekeelDatabase<TSchema> & { readonly $client: Database.Database }, config: MigrationConfig): void;
+
+/**
+ * Drizzle's asynchronous driver on litekeel, for the database of a libSQL server: its queries do not block the event loop, and
+ * `db.transaction(async (tx) => …)` and `db.batch([…])` are as Drizzle's for libSQL.
+ */
+export declare function drizzleAsync<TSchema extends Schema = Record<string, never>>(client?: Database.Remote | string | null, config?: DrizzleConfig<TSchema>): { readonly $client: Database.Remote } & LibSQLDatabase<TSchema>;
+export declare function drizzleAsync<TSchema extends Schema = Record<string, never>>(config: DrizzleConfig<TSchema> & ({ client: Database.Remote } | { connection?: string | (Database.RemoteOptions & { url?: string }) })): { readonly $client: Database.Remote } & LibSQLDatabase<TSchema>;
+
+/** Applies the migrations that drizzle-kit generated, in one transaction in which foreign keys are not enforced. */
+export declare function migrateAsync<TSchema extends Schema>(db: LibSQLDatabase<TSchema>, config: MigrationConfig): Promise<void>;
+
+/** `drizzle-orm/libsql`'s, whose types ask for @libsql/client. */
+interface LibSQLDatabase<TSchema extends Schema = Record<string, never>> extends BaseSQLiteDatabase<'async', { rows: unknown[]; rowsAffected: number; lastInsertRowid: bigint | undefined }, TSchema> {
+	batch(queries: readonly [unknown, ...unknown[]]): Promise<unknown[]>;
+}

@@ -15,3 +15,8 @@ const made = require('./driver')({
 exports.drizzle = made.drizzle;
 exports.migrate = made.migrate;
 exports.LitekeelDatabase = made.LitekeelDatabase;
+
+// They need parts of Drizzle that a file does not.
+const remote = require('./remote')(() => ({ ...require('drizzle-orm/libsql/driver-core'), ...require('drizzle-orm/libsql/migrator') }));
+exports.drizzleAsync = remote.drizzleAsync;
+exports.migrateAsync = remote.migrateAsync;

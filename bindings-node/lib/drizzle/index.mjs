@@ -3,7 +3,10 @@ import * as core from 'drizzle-orm/sqlite-core';
 import * as session from 'drizzle-orm/better-sqlite3/session';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { migrate as upstream } from 'drizzle-orm/better-sqlite3/migrator';
+import { construct } from 'drizzle-orm/libsql/driver-core';
+import { migrate as migrateRemote } from 'drizzle-orm/libsql/migrator';
 import make from './driver.js';
+import makeRemote from './remote.js';
 
 // Drizzle 1 put its databases elsewhere.
 const next = 'SQLiteSyncDialect' in core ? null : {
@@ -13,3 +16,4 @@ const next = 'SQLiteSyncDialect' in core ? null : {
 };
 
 export const { drizzle, migrate, LitekeelDatabase } = make({ orm, core, session, migrations: { readMigrationFiles, migrate: upstream }, next });
+export const { drizzleAsync, migrateAsync } = makeRemote(() => ({ construct, migrate: migrateRemote }));

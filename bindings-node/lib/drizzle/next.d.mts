@@ -43,3 +43,18 @@ export declare function drizzle<TRelations extends AnyRelations = EmptyRelations
  * @throws {Error} with `violations`, when rows refer to nothing afterwards.
  */
 export declare function migrate<TRelations extends Schema>(db: LitekeelDatabase<TRelations> & { readonly $client: Database.Database }, config: MigrationConfig): void | MigratorInitFailResponse;
+
+/**
+ * Drizzle's asynchronous driver on litekeel, for the database of a libSQL server: its queries do not block the event loop, and
+ * `db.transaction(async (tx) => …)` and `db.batch([…])` are as Drizzle's for libSQL.
+ */
+export declare function drizzleAsync<TRelations extends AnyRelations = EmptyRelations>(client?: Database.Remote | string | null, config?: DrizzleSQLiteConfig<TRelations>): { readonly $client: Database.Remote } & LibSQLDatabase<TRelations>;
+export declare function drizzleAsync<TRelations extends AnyRelations = EmptyRelations>(config: DrizzleSQLiteConfig<TRelations> & ({ client: Database.Remote } | { connection?: string | (Database.RemoteOptions & { url?: string }) })): { readonly $client: Database.Remote } & LibSQLDatabase<TRelations>;
+
+/** Applies the migrations that drizzle-kit generated, in one transaction in which foreign keys are not enforced. */
+export declare function migrateAsync<TRelations extends AnyRelations>(db: LibSQLDatabase<TRelations>, config: MigrationConfig): Promise<void>;
+
+/** `drizzle-orm/libsql`'s, whose types ask for @libsql/client. */
+interface LibSQLDatabase<TRelations extends AnyRelations = EmptyRelations> extends SQLiteAsyncDatabase<'async', { rows: unknown[]; rowsAffected: number; lastInsertRowid: bigint | undefined }, TRelations> {
+	batch(queries: readonly [unknown, ...unknown[]]): Promise<unknown[]>;
+}

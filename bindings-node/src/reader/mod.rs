@@ -1,6 +1,6 @@
 //! Reading beside the event loop: threads of our own, each with a connection that only reads what is committed.
 
-mod params;
+pub(crate) mod params;
 mod pool;
 mod query;
 
@@ -127,7 +127,7 @@ impl Answer {
 }
 
 /// `[names, row, row, …]`, each row an array
-fn rows(env: sys::napi_env, packed: &Packed, safe: bool) -> sys::napi_value {
+pub(crate) fn rows(env: sys::napi_env, packed: &Packed, safe: bool) -> sys::napi_value {
     let table = packed.table();
     let mut out = ptr::null_mut();
     // SAFETY: handles of the open scope; each row has a scope of its own, or a large result would fill this one.
@@ -316,7 +316,7 @@ unsafe fn read(call: &Call) -> Option<sys::napi_value> {
     let (dispatcher, readers) = (dispatcher_of(call, 0)?, readers(call, 1)?);
     let id = number(call, 2);
     let sql = String::from_utf8_lossy(&value::utf8(call.env, call.args[3])?).into_owned();
-    let params = Params::from_js(call, 4, 5)?;
+    let params = Params::from_js(call.env, call.args[4], call.args[5])?;
     let timeout = number(call, 6);
     let deadline = (timeout > 0.0).then(|| Instant::now() + Duration::from_secs_f64(timeout / 1000.0));
     let limit = Arc::new(Limit { cancelled: AtomicBool::new(false), deadline });

@@ -1,0 +1,80 @@
+'use strict';
+// Calls on the database of a libSQL server, at once or by a promise, and what they give back.
+const { AsyncLocalStorage } = require('node:async_hooks');
+const core = require('../state');
+const { KeelError, check } = require('../keel-error');
+const parameters = require('../parameters');
+const { put } = require('../own-properties');
+const { native } = core;
+
+/** The native side's numbers. */
+const DESCRIBE = 0;
+const DESCRIBE_ANEW = 1;
+const QUERY = 2;
+const EXEC = 3;
+const BATCH = 4;
+const MIGRATE = 5;
+
+/** The asynchronous transaction that the running code belongs to. */
+const running = new AsyncLocalStorage();
+let opened = null;
+/** Opened when the first promise is asked for. */
+const dispatcher = () => { opened ??= require('../additions/dispatcher')(core); return opened; };
+
+/** What better-sqlite3 words in its own way: a text that is not exactly one statement. */
+function worded(error) {
+	if (error?.code !== 'KEEL_ARGUMENT') return error;
+	if (error.message.includes('contains no statement')) return new RangeError('The supplied SQL string contains no statements');
+	if (error.message.includes('contains more than one statement')) return new RangeError('The supplied SQL string contains more than one statement');
+	return error;
+}
+
+function requireOpen(state) {
+	if (!state.open) throw new TypeError('The database connection is not open');
+}
+
+/**
+ * A write beside one's own asynchronous transaction would be committed by itself, and would wait for that one until the
+ * server takes it away.
+ */
+function requireInside(state) {
+	for (let scope = running.getStore(); scope; scope = scope.outer) {
+		if (scope.state === state) return;
+		if (scope.open && scope.origin === state) {
+			const error = new KeelError('this would not be part of the transaction that is running: it was called on the database, not on the transaction', 'KEEL_ARGUMENT');
+			put(error, 'hint', 'use the tx that the function of transactionAsync() gets for everything inside it');
+			throw error;
+		}
+	}
+}
+
+function now(state, ...work) {
+	requireOpen(state);
+	try {
+		return check(native.remoteCall(state.handle, ...work));
+	} catch (error) {
+		throw worded(error);
+	}
+}
+
+async function later(state, ...work) {
+	requireOpen(state);
+	const { ask, handle } = dispatcher();
+	try {
+		return await ask((id) => native.remoteAsk(handle, state.handle, id, ...work));
+	} catch (error) {
+		throw worded(error);
+	}
+}
+
+/** `[values, names]` of the arguments of `get` and its like. */
+function given(state, args) {
+	const values = [];
+	for (const arg of state.convert === null ? args : state.convert(args)) {
+		if (Array.isArray(arg)) values.push(...arg);
+		else values.push(arg);
+	}
+	return parameters(values);
+}
+
+module.exports = { DESCRIBE, DESCRIBE_ANEW, QUERY, EXEC, BATCH, MIGRATE, running, now, later, given, requireOpen, requireInside };

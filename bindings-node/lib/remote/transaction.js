@@ -1,0 +1,136 @@
+'use strict';
+// Transactions at a libSQL server: of a function, and of an asynchronous one on a connection of its own.
+const { KeelError } = require('../keel-error');
+const { fixed, own, put } = require('../own-properties');
+const { native } = require('../state');
+const { EXEC, running, now, later, requireOpen, requireInside } = require('./call');
+
+const SAVEPOINT = '`\t_bs3.\t`';
+const KINDS = { default: 'BEGIN IMMEDIATE', deferred: 'BEGIN DEFERRED', immediate: 'BEGIN IMMEDIATE', exclusive: 'BEGIN EXCLUSIVE' };
+
+const inTransaction = (state) => state.open && native.remoteInTransaction(state.handle);
+
+function noPromise() {
+	const error = new TypeError('Transaction function cannot return a promise');
+	put(error, 'hint', 'use transactionAsync(fn), which commits when the promise of fn is fulfilled, or do everything before the function returns');
+	return error;
+}
+
+/** `db.transaction(fn)`: `fn` inside a transaction, or inside a savepoint when one is open already. */
+function transaction(db, state, fn) {
+	if (typeof fn !== 'function') throw new TypeError('Expected first argument to be a function');
+	const exec = (sql) => now(state, EXEC, sql);
+	const wrap = (begin) => function sqliteTransaction(...args) {
+		requireOpen(state);
+		requireInside(state);
+		const nested = inTransaction(state);
+		exec(nested ? `SAVEPOINT ${SAVEPOINT}` : begin);
+		try {
+			const result = Reflect.apply(fn, this, args);
+			if (result && typeof result.then === 'function') throw noPromise();
+			exec(nested ? `RELEASE ${SAVEPOINT}` : 'COMMIT');
+			return result;
+		} catch (error) {
+			// What the server has taken away is told until it is rolled back, here without asking it.
+			if (inTransaction(state)) undo(exec, nested);
+			throw error;
+		}
+	};
+	const readonly = state.readonly;
+	const variants = Object.fromEntries(Object.entries(KINDS).map(([name, begin]) => [name, fixed(wrap(readonly ? 'BEGIN' : begin))]));
+	Object.defineProperty(variants, 'database', own(fixed(db, true)));
+	for (const name of Object.keys(KINDS)) Object.defineProperties(variants[name].value, variants);
+	return variants.default.value;
+}
+
+/** The error that led here says more than one of these. */
+function undo(exec, nested) {
+	try {
+		exec(nested ? `ROLLBACK TO ${SAVEPOINT}` : 'ROLLBACK');
+		if (nested) exec(`RELEASE ${SAVEPOINT}`);
+	} catch {}
+}
+
+/** A transaction, or a savepoint in one, while its function runs. */
+class Scope {
+	open = true;
+	/** The end of the savepoint that began last. */
+	last = Promise.resolve();
+	state;
+	origin;
+	outer;
+
+	constructor(state, origin) {
+		this.state = state;
+		this.origin = origin;
+		this.outer = running.getStore();
+	}
+}
+
+/**
+ * `fn(tx)` in a transaction on a connection of its own, off the event loop; committed when its promise is fulfilled, rolled
+ * back when it is rejected. On a tx it is a savepoint; those run one after the other.
+ */
+async function transactionAsync(db, state, make, fn, signal) {
+	if (typeof fn !== 'function') throw new TypeError('Expected first argument to be a function');
+	requireOpen(state);
+	if (state.scope === null) {
+		requireInside(state);
+		return outermost(state, make, fn, signal);
+	}
+	const before = state.scope.last;
+	const mine = before.then(() => inner(db, state, fn, signal));
+	state.scope.last = mine.catch(() => {});
+	return mine;
+}
+
+async function outermost(state, make, fn, signal) {
+	signal?.throwIfAborted();
+	const handle = native.remoteSibling(state.handle);
+	const tx = make(handle, state);
+	const scope = tx.state.scope = new Scope(tx.state, state);
+	const exec = (sql) => later(tx.state, EXEC, sql);
+	try {
+		await exec(state.readonly ? 'BEGIN' : 'BEGIN IMMEDIATE');
+		let result;
+		try {
+			result = await running.run(scope, fn, tx.db);
+			await scope.last;
+			signal?.throwIfAborted();
+			if (!inTransaction(tx.state)) throw new KeelError('the transaction was ended inside transactionAsync()', 'KEEL_ARGUMENT');
+		} catch (error) {
+			await exec('ROLLBACK').catch(() => {});
+			throw error;
+		}
+		await exec('COMMIT');
+		if (state.open) native.remoteSees(state.handle, handle);
+		return result;
+	} finally {
+		scope.open = false;
+		tx.state.open = false;
+		native.closeRemote(handle);
+	}
+}
+
+async function inner(db, state, fn, signal) {
+	signal?.throwIfAborted();
+	const exec = (sql) => later(state, EXEC, sql);
+	await exec(`SAVEPOINT ${SAVEPOINT}`);
+	const outer = state.scope;
+	const scope = state.scope = new Scope(state, null);
+	try {
+		const result = await running.run(scope, fn, db);
+		await scope.last;
+		signal?.throwIfAborted();
+		await exec(`RELEASE ${SAVEPOINT}`);
+		return result;
+	} catch (error) {
+		await exec(`ROLLBACK TO ${SAVEPOINT}; RELEASE ${SAVEPOINT}`).catch(() => {});
+		throw error;
+	} finally {
+		scope.open = false;
+		state.scope = outer;
+	}
+}
+
+module.exports = { transaction, transactionAsync, inTransaction };

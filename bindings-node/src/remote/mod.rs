@@ -1,0 +1,184 @@
+//! Databases of libSQL servers: the client's calls, on JavaScript's thread or on one of ours.
+
+mod cursor;
+mod pool;
+mod work;
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use litekeel_core::{Error, Result};
+use litekeel_remote::{Endpoint, Remote};
+use napi::sys;
+
+use crate::connection::call::{Call, native_exports};
+use crate::dispatcher::dispatcher_of;
+use crate::js::object;
+use crate::js::value;
+use crate::reader::params::items;
+use pool::Pool;
+use work::{Outcome, Work};
+
+/// Marks externals as databases of servers.
+const REMOTE: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x7265_6d6f_7465_0001 };
+
+native_exports! {
+    c"openRemote" => open,
+    c"remoteSibling" => sibling,
+    c"remoteSees" => sees,
+    c"remoteCall" => call_now,
+    c"remoteAsk" => ask,
+    c"remoteInTransaction" => in_transaction,
+    c"closeRemote" => close,
+    c"openCursor" => cursor::open,
+    c"cursorRows" => cursor::rows,
+    c"closeCursor" => cursor::close,
+}
+
+/// A database, until it is closed, and the threads that ask it.
+struct Handle {
+    remote: Mutex<Option<Arc<Remote>>>,
+    pool: Pool,
+}
+
+impl Handle {
+    fn locked(&self) -> MutexGuard<'_, Option<Arc<Remote>>> {
+        self.remote.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: the count of `external`; finalised once.
+    drop(unsafe { Arc::from_raw(data.cast_const().cast::<Handle>()) });
+}
+
+/// The object of a database; so many threads ask at a time.
+fn external(env: sys::napi_env, remote: Remote, threads: usize) -> Option<sys::napi_value> {
+    let handle = Arc::new(Handle { remote: Mutex::new(Some(Arc::new(remote))), pool: Pool::new(threads) });
+    let mut external = ptr::null_mut();
+    let data: *mut c_void = Arc::into_raw(handle).cast_mut().cast();
+    // SAFETY: the external owns the count.
+    unsafe {
+        if sys::napi_create_external(env, data, Some(free), ptr::null_mut(), &mut external) != sys::Status::napi_ok {
+            drop(Arc::from_raw(data.cast_const().cast::<Handle>()));
+            return None;
+        }
+        sys::napi_type_tag_object(env, external, &REMOTE);
+    }
+    Some(external)
+}
+
+fn handle(call: &Call, at: usize) -> Option<Arc<Handle>> {
+    let data = call.external(at, &REMOTE)?.cast_const().cast::<Handle>();
+    // SAFETY: the tag says that the external is one of ours, which holds a count while it lives.
+    unsafe {
+        Arc::increment_strong_count(data);
+        Some(Arc::from_raw(data))
+    }
+}
+
+/// The open database in an argument; throws a TypeError otherwise.
+fn opened(call: &Call, at: usize) -> Option<Arc<Remote>> {
+    let remote = handle(call, at).and_then(|handle| handle.locked().clone());
+    if remote.is_none() {
+        value::throw_type(call.env, "The database connection is not open");
+    }
+    remote
+}
+
+/// `(url | null, [key, value, …])` → `[[readonly], database, url, name]`, an error as `failure` lists it, or nothing where
+/// the URL, or else the environment's DATABASE_URL, does not name a server
+unsafe fn open(call: &Call) -> Option<sys::napi_value> {
+    let text = |given| value::utf8(call.env, given).map(|text| String::from_utf8_lossy(&text).into_owned());
+    let texts: Vec<_> = items(call.env, call.args[1]).into_iter().filter_map(text).collect();
+    let all = || texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+    let environment = || match all().any(|pair| pair == ("env".to_owned(), "ignore".to_owned())) {
+        true => None,
+        false => std::env::var("DATABASE_URL").ok(),
+    };
+    let url = text(call.args[0]).or_else(environment)?;
+    if !Remote::is_named_by(&url) {
+        return None;
+    }
+    let options: Vec<_> = all().filter(|(key, _)| !matches!(key.as_str(), "opened_at" | "env")).collect();
+    let endpoint = match Endpoint::with(&url, std::env::var("LIBSQL_AUTH_TOKEN").ok(), &options) {
+        Ok(endpoint) => endpoint,
+        Err(error) => return Some(object::failure(call.env, &error)),
+    };
+    let readonly = value::number(call.env, f64::from(u8::from(endpoint.read_only)));
+    let base = value::string(call.env, endpoint.base.as_bytes());
+    let database = external(call.env, Remote::at(endpoint), pool::THREADS)?;
+    Some(call.list(&[call.list(&[readonly]), database, base]))
+}
+
+/// `(database)` → another connection to it, whose asynchronous calls run in the order in which they were made
+unsafe fn sibling(call: &Call) -> Option<sys::napi_value> {
+    external(call.env, opened(call, 0)?.sibling(), 1)
+}
+
+/// `(database, other)`: reads here see what the other connection has written.
+unsafe fn sees(call: &Call) -> Option<sys::napi_value> {
+    let (remote, other) = (opened(call, 0)?, opened(call, 1)?);
+    remote.sees(&other);
+    None
+}
+
+/// `(database, work, …)`, as [`Work::from_js`] takes it → its outcome, or an error as `failure` lists it
+unsafe fn call_now(call: &Call) -> Option<sys::napi_value> {
+    let remote = opened(call, 0)?;
+    let (kind, content) = Work::from_js(call, 1)?.run(&remote).to_js(call.env);
+    match kind {
+        b"type" | b"range" => {
+            let message = String::from_utf8_lossy(&value::utf8(call.env, content)?).into_owned();
+            if kind == b"type" {
+                value::throw_type(call.env, &message);
+            } else {
+                value::throw_range(call.env, &message);
+            }
+            None
+        }
+        _ => Some(content),
+    }
+}
+
+/// `(dispatcher, database, id, work, …)`: the outcome comes by dispatcher.
+unsafe fn ask(call: &Call) -> Option<sys::napi_value> {
+    let (dispatcher, handle) = (dispatcher_of(call, 0)?, handle(call, 1)?);
+    let mut id = 0.0;
+    // SAFETY: anything but a number leaves the local as it is.
+    unsafe { sys::napi_get_value_double(call.env, call.args[2], &mut id) };
+    let work = Work::from_js(call, 3)?;
+    let asked = handle.clone();
+    handle.pool.submit(Box::new(move |started| {
+        let remote = asked.locked().clone();
+        let outcome = match remote {
+            None => Outcome::Closed,
+            Some(_) if !started => Outcome::no_thread(),
+            Some(remote) => work.run(&remote),
+        };
+        dispatcher.send(Box::new(move |env| {
+            let (kind, content) = outcome.to_js(env);
+            [value::string(env, kind), value::number(env, id), content]
+        }));
+    }));
+    None
+}
+
+unsafe fn in_transaction(call: &Call) -> Option<sys::napi_value> {
+    let remote = handle(call, 0)?.locked().clone();
+    Some(object::boolean(call.env, remote.is_some_and(|remote| remote.in_transaction())))
+}
+
+/// `(database)`: a transaction that is open ends. What another thread runs comes to its end.
+unsafe fn close(call: &Call) -> Option<sys::napi_value> {
+    let remote = handle(call, 0)?.locked().take();
+    drop(remote);
+    None
+}
+
+/// Runs what may panic; a panic is an error.
+fn caught<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(body))
+        .unwrap_or_else(|_| Err(Error::new(litekeel_core::codes::PANIC, "internal error (panic) in the libSQL client")))
+}

@@ -1,0 +1,121 @@
+//! A transaction: a stream that is kept, and statements that the server runs only while the transaction is open.
+
+use litekeel_core::packed::Packed;
+use litekeel_core::{Error, Result, codes};
+use serde_json::Value;
+
+use super::{Remote, State, Stream};
+use crate::answer::{Outcome, first, step, unknown};
+use crate::keyword::Effect;
+use crate::transport::Failure;
+use crate::wire;
+
+/// Runs only while the transaction is the stream's.
+const ALIVE: &str = r#"{"type":"not","cond":{"type":"is_autocommit"}}"#;
+
+impl Remote {
+    pub(super) fn begin(&self, state: &mut State, statement: &str) -> Result<Packed> {
+        let body = format!(
+            r#"{{"baton":null,"requests":[{{"type":"execute","stmt":{statement}}},{{"type":"get_autocommit"}}]}}"#
+        );
+        // A transaction that nobody has the baton of ends without having written.
+        let answer = self.transport.pipeline(None, &body).map_err(|failure| failure.error)?;
+        let stream = self.stream_of(&answer);
+        let result = match first(&answer) {
+            Ok(result) => wire::rows(&result["result"])?,
+            Err(error) => {
+                self.close(stream);
+                return Err(self.transport.shown(error));
+            }
+        };
+        if stream.is_none() {
+            return Err(wire::not_an_answer("BEGIN without a baton, or with one for a server that is not secure"));
+        }
+        state.stream = stream;
+        Ok(result)
+    }
+
+    /// A statement of the open transaction.
+    pub(super) fn inside(&self, state: &mut State, stream: Stream, statement: &str, effect: Effect) -> Result<Packed> {
+        let baton = serde_json::to_string(&stream.baton).unwrap_or_default();
+        let body = format!(
+            r#"{{"baton":{baton},"requests":[{{"type":"batch","batch":{{"steps":[{{"condition":{ALIVE},"stmt":{statement}}}]}}}},{{"type":"get_autocommit"}}]}}"#
+        );
+        let answer = match self.transport.pipeline(stream.base.as_deref(), &body) {
+            Ok(answer) => answer,
+            Err(failure) if effect == Effect::RollsBack && failure.error.code() == codes::TRANSACTION_EXPIRED => {
+                return wire::rows(&serde_json::json!({"cols": [], "rows": []}));
+            }
+            Err(failure) if effect == Effect::RollsBack => {
+                // Without its baton nothing can be added to it or commit it: the server rolls it back.
+                return Err(failure.error.with_hint("the server rolls the transaction back by itself"));
+            }
+            Err(failure) if effect == Effect::Commits && !failure.nothing_done => {
+                // Over in either case; what follows must not be committed alone before the caller has heard of it.
+                let error = unknown(failure);
+                state.poison = Some(error.clone());
+                return Err(error);
+            }
+            Err(failure) => return Err(self.poison(state, failure.error)),
+        };
+        let (outcome, index) = match step(&answer) {
+            Ok(step) => step,
+            Err(error) if effect == Effect::Commits => {
+                let error = unknown(Failure { error, nothing_done: false, retryable: false });
+                state.poison = Some(error.clone());
+                return Err(error);
+            }
+            Err(error) => return Err(self.poison(state, error)),
+        };
+        let over = answer["results"][1]["response"]["is_autocommit"].as_bool();
+        let next = self.stream_of(&answer);
+        let ended = matches!(effect, Effect::Commits | Effect::RollsBack) && matches!(outcome, Outcome::Rows(_));
+        match (over, next) {
+            (Some(false), Some(next)) => state.stream = Some(next),
+            (_, next) => {
+                self.close(next);
+                if !ended {
+                    return Err(match outcome {
+                        // As INSERT OR ROLLBACK does: told with its own code, once.
+                        Outcome::Failed(error) if error.code() != codes::TRANSACTION_EXPIRED => {
+                            self.poison(state, error.clone());
+                            self.transport.shown(error)
+                        }
+                        Outcome::Failed(error) => self.poison(state, error),
+                        _ => {
+                            let text = "the server has ended the transaction";
+                            self.poison(state, Error::new(codes::TRANSACTION_EXPIRED, text))
+                        }
+                    });
+                }
+            }
+        }
+        match outcome {
+            Outcome::Rows(rows) => {
+                state.index = state.index.max(index);
+                Ok(rows)
+            }
+            Outcome::Failed(error) => Err(self.transport.shown(error)),
+            Outcome::Skipped => Err(wire::not_an_answer("a statement that was neither run nor refused")),
+        }
+    }
+
+    /// Marks the transaction as lost: until it is rolled back, every call is told so and none reaches the server.
+    pub(super) fn poison(&self, state: &mut State, why: Error) -> Error {
+        let text = format!("the transaction is gone, and nothing of it is committed: {}", why.message());
+        let error = self.transport.shown(Error::new(codes::TRANSACTION_EXPIRED, text));
+        state.stream = None;
+        state.poison = Some(error.clone());
+        error
+    }
+
+    /// The baton and the place that the answer names; none where the token would go there in the clear.
+    pub(super) fn stream_of(&self, answer: &Value) -> Option<Stream> {
+        let baton = answer["baton"].as_str()?.to_owned();
+        let base = answer["base_url"].as_str().map(str::to_owned);
+        if base.as_ref().is_some_and(|base| !self.transport.may_go_to(base)) {
+            return None;
+        }
+        Some(Stream { baton, base })
+    }
+}
