@@ -7,8 +7,8 @@ set=${1:-test}
 # command:Debian's package
 required=(cargo:rustup cc:build-essential make:make pkg-config:pkg-config)
 demo=(python3:python3 node:nodejs npm:npm)
-tests=(valgrind:valgrind strace:strace cmake:cmake tmux:tmux sqlite3:sqlite3 go:golang java:default-jdk-headless mvn:maven systemd-analyze:systemd)
-long=(pip3:python3-pip ruby:ruby php:php-cli perl:perl perl-ffi:libffi-platypus-perl luajit:luajit)
+tests=(valgrind:valgrind strace:strace cmake:cmake tmux:tmux sqlite3:sqlite3 go:golang java:default-jdk-headless mvn:maven systemd-analyze:systemd ruby:ruby php:php-cli)
+long=(pip3:python3-pip perl:perl perl-ffi:libffi-platypus-perl luajit:luajit)
 optional=("${demo[@]}")
 if [ "$set" != demo ]; then optional+=("${tests[@]}"); fi
 if [ "$set" = long ]; then optional+=("${long[@]}"); fi

@@ -171,6 +171,20 @@ fn java() {
 }
 
 #[test]
+fn ruby() {
+    let Some(ruby) = find("ruby", &["ruby".into()], "--version") else { return };
+    let dir = object::scratch("ruby");
+    shows("ruby", &dir, Command::new(ruby).arg(format!("{ROOT}/examples/ruby/open_query_close.rb")));
+}
+
+#[test]
+fn php() {
+    let Some(php) = find("php", &["php".into()], "--version") else { return };
+    let dir = object::scratch("php");
+    shows("php", &dir, Command::new(php).arg(format!("{ROOT}/examples/php/open_query_close.php")));
+}
+
+#[test]
 fn bun() {
     let peers = Path::new(ROOT).join("bindings-node/test");
     let beside = peers.join("node_modules/@oven/bun-linux-x64/bin/bun");
