@@ -51,6 +51,7 @@ test-long:
 	$(CARGO) build --release
 	scripts/test-closing full
 	scripts/test-scale
+	scripts/test-installers
 	scripts/test-platforms
 
 # Beside the real Litestream and the real libSQL server, pinned and installed under target/.
