@@ -46,6 +46,7 @@
 //! | read an error | [`Error`], [`codes`], [`error`] |
 //! | find out who is in the way | [`Connection::holders`], [`Connection::pins`], [`holders`], [`users`] |
 //! | see how the database is | [`Connection::health`], [`Connection::wal_status`], [`hazards`], [`events`] |
+//! | have one file for each tenant | [`Databases`], [`PooledConnection`] |
 //! | copy it | [`Connection::backup`] |
 //! | know that it is at the replica | [`Connection::replicated`] |
 //! | end well | [`Connection::close`], [`shutdown`], [`registry`] |
@@ -57,6 +58,7 @@
 
 mod backup;
 mod connection;
+mod databases;
 pub mod error;
 pub mod events;
 mod explain;
@@ -84,6 +86,7 @@ pub use connection::health::{self, Health};
 pub use connection::hold::TeardownLock;
 pub use connection::replicated::ReplicaWait;
 pub use connection::transaction::Begin;
+pub use databases::{DEFAULT_MAX as DEFAULT_MAX_DATABASES, Databases, PooledConnection};
 pub use error::{Error, Result, codes};
 pub use events::Event;
 pub use lifecycle::fork_handlers::{hold_over_forks, hold_over_forks_inside_sqlite};

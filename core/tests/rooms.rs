@@ -20,7 +20,7 @@ const FLOORS: checker::Floors = &[
     &["preflight", "lifecycle"],
     &["connection"],
     &["open", "query"],
-    &["backup"],
+    &["backup", "databases"],
 ];
 
 #[test]

@@ -17,6 +17,7 @@ use crate::settings::words;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::sqlite;
 use crate::sqlite::handle;
+use crate::url;
 use crate::url::shown_name;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::{shared_memory, shim};
@@ -141,7 +142,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
             query if query.is_empty() => CString::new(path.as_os_str().as_bytes()),
             query => {
                 flags |= sqlite::SQLITE_OPEN_URI;
-                CString::new(format!("file://{}?{query}", percent_encoded(path)))
+                CString::new(format!("file://{}?{query}", url::encode_bytes(path.as_os_str().as_bytes())))
             }
         },
     }
@@ -188,20 +189,9 @@ fn native_parameters(settings: &Settings, look: ReadPath) -> String {
         query.push(format!("psow={}", i32::from(settings.bool(Id::Psow))));
     }
     if let Some(of) = settings.text(Id::Modeof) {
-        query.push(format!("modeof={}", percent_encoded(Path::new(of))));
+        query.push(format!("modeof={}", url::encode(of)));
     }
     query.join("&")
-}
-
-fn percent_encoded(path: &Path) -> String {
-    let mut text = String::new();
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'~' | b'-' => text.push(*byte as char),
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    text
 }
 
 fn registered_vfs(name: &str) -> Result<CString> {

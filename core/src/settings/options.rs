@@ -96,6 +96,11 @@ impl Options {
         Ok(())
     }
 
+    /// What was set of a setting of the table.
+    pub(crate) fn get(&self, id: Id) -> Option<&Value> {
+        self.values.iter().find(|(other, _)| *other == id).map(|(_, value)| value)
+    }
+
     /// Every option's name and one line of help, the URL's keys first.
     pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
         TABLE.iter().map(|row| (row.key, row.help)).chain(CALL_ONLY.iter().copied())

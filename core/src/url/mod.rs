@@ -73,10 +73,15 @@ impl fmt::Display for Url {
 
 /// Percent-encodes everything outside `[A-Za-z0-9/._~-]`.
 pub fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
+    encode_bytes(text.as_bytes())
+}
+
+/// As [`encode`], for what need not be UTF-8: a path.
+pub(crate) fn encode_bytes(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for byte in bytes {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'~' | b'-' => out.push(byte as char),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'~' | b'-' => out.push(*byte as char),
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -1,0 +1,280 @@
+//! Many databases of one directory, one for each tenant: a bounded number of connections open at a time.
+
+mod names;
+mod places;
+mod pooled;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{fmt, fs};
+
+pub use pooled::PooledConnection;
+
+use crate::connection::Connection;
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::platform::file_id::file_id;
+use crate::platform::fork;
+use crate::settings::{Id, Options, Value};
+use crate::url;
+use names::Names;
+use places::{Place, Places};
+
+/// How many connections are open at most, where nothing else is said.
+pub const DEFAULT_MAX: usize = 100;
+
+/// How long [`Databases::get`] waits for a place where the settings name no `busy_timeout`.
+const DEFAULT_WAIT: Duration = Duration::from_secs(10);
+
+/// The databases of one directory: each is a file of its own, opened when it is asked for, and closed again when another
+/// one needs its place, the one first that has not been used for the longest time.
+///
+/// Each use has a connection of its own for as long as it lasts: two users of one database do not meet in a transaction.
+/// Safe to use from any thread.
+///
+/// ```
+/// use litekeel_core::{Databases, Options};
+///
+/// # fn main() -> litekeel_core::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let directory = directory.path();
+/// let tenants = Databases::open(directory, 200, &Options::new())?;
+/// tenants.create("acme")?.exec("CREATE TABLE visit(id INTEGER PRIMARY KEY, at INTEGER NOT NULL)")?;
+///
+/// let db = tenants.get("acme")?;
+/// db.exec("INSERT INTO visit(at) VALUES (unixepoch())")?;
+/// db.give_back()?;
+///
+/// assert_eq!(tenants.get("acne").unwrap_err().name(), "KEEL_NO_DATABASE");
+/// tenants.close()
+/// # }
+/// ```
+pub struct Databases {
+    pool: Arc<Pool>,
+}
+
+/// What the connections that are in use refer to as well.
+struct Pool {
+    directory: PathBuf,
+    names: Names,
+    options: Options,
+    wait: Duration,
+    places: Places,
+    generation: u32,
+}
+
+impl Databases {
+    /// The databases of a directory, which is created where it is missing; files are called NAME`.db`. At most `max`
+    /// connections are open at a time; 0 means [`DEFAULT_MAX`]. `options` hold for each of them; `attach` is `none` unless
+    /// they say otherwise, so that no SQL reaches another tenant's file.
+    ///
+    /// # Errors
+    /// `KEEL_ARGUMENT` for an option that the directory decides (`base_dir`, `allowed_roots`, `nofollow`, `mode`, `inspect`)
+    /// and for `share`; `KEEL_IO` when the directory cannot be made. A setting that is wrong is told by the first open.
+    pub fn open(directory: &Path, max: usize, options: &Options) -> Result<Databases> {
+        Databases::open_with_extension(directory, ".db", max, options)
+    }
+
+    /// As [`open`](Databases::open), for files with another extension: `.sqlite`.
+    ///
+    /// # Errors
+    /// As [`open`](Databases::open); `KEEL_ARGUMENT` for what is not like `.db`.
+    pub fn open_with_extension(directory: &Path, extension: &str, max: usize, options: &Options) -> Result<Databases> {
+        let names = Names::new(extension)?;
+        let mut options = options.clone();
+        refuse_what_the_directory_decides(&options)?;
+        let failed = |error: std::io::Error| {
+            Error::new(codes::IO, format!("{}: {error}", directory.display())).with_path(directory)
+        };
+        fs::create_dir_all(directory).map_err(failed)?;
+        // Once and for all: neither the working directory nor a link that is turned later leads elsewhere.
+        let directory = fs::canonicalize(directory).map_err(failed)?;
+        (options.ignore_env, options.nofollow, options.allowed_roots) = (true, true, vec![directory.clone()]);
+        if options.get(Id::Attach).is_none() {
+            options.set("attach", "none")?;
+        }
+        let wait = match options.get(Id::BusyTimeout) {
+            Some(Value::Int(millis)) => u64::try_from(*millis).map_or(DEFAULT_WAIT, Duration::from_millis),
+            _ => DEFAULT_WAIT,
+        };
+        let places = Places::new(if max == 0 { DEFAULT_MAX } else { max });
+        let generation = fork::generation();
+        Ok(Databases { pool: Arc::new(Pool { directory, names, options, wait, places, generation }) })
+    }
+
+    /// A connection to the database of that name, for the caller alone until it is given back: by
+    /// [`give_back`](PooledConnection::give_back), or when it goes out of scope. One that was used before is used again, as
+    /// its last user left it: what changes a connection (a pragma, a function, a timeout) stays with it.
+    ///
+    /// Where all connections are in use it waits for one, first come, first served, for as long as `busy_timeout`.
+    ///
+    /// # Errors
+    /// `KEEL_NO_DATABASE` where there is no such file: a typing error creates nothing. `KEEL_ARGUMENT` for what cannot be a
+    /// name: letters, digits, `_`, `-` and `.` up to 200, a letter, digit or `_` first. `KEEL_ALL_IN_USE`, `KEEL_CLOSED`,
+    /// `KEEL_FORKED`; those of [`Connection::open`].
+    pub fn get(&self, name: &str) -> Result<PooledConnection> {
+        self.pool.use_one(name, false)
+    }
+
+    /// As [`get`](Databases::get), and creates the database where it does not exist.
+    ///
+    /// # Errors
+    /// As [`get`](Databases::get), but for `KEEL_NO_DATABASE`.
+    pub fn create(&self, name: &str) -> Result<PooledConnection> {
+        self.pool.use_one(name, true)
+    }
+
+    /// Closes the connections to one database now, to move, restore or delete its file. Returns how many there were.
+    ///
+    /// # Errors
+    /// `KEEL_ALL_IN_USE` while one of them is in use; what closing failed with; `KEEL_ARGUMENT`, `KEEL_FORKED`.
+    pub fn evict(&self, name: &str) -> Result<usize> {
+        self.pool.check_process()?;
+        let path = self.pool.path(name)?;
+        let (idle, in_use) = self.pool.places.take_all_of(name);
+        let evicted = idle.len();
+        let closed = self.pool.close_each(idle);
+        if in_use > 0 {
+            let text = format!("the database {name:?} is in use by {in_use}");
+            return Err(Error::new(codes::ALL_IN_USE, text)
+                .with_hint("evict it when they have given it back")
+                .with_path(path));
+        }
+        closed.map(|()| evicted)
+    }
+
+    /// How many connections are open now, those in use included.
+    pub fn open_count(&self) -> usize {
+        self.pool.places.open_count()
+    }
+
+    /// The directory, by its real name.
+    pub fn directory(&self) -> &Path {
+        &self.pool.directory
+    }
+
+    /// Closes all connections that are idle; one that is in use is closed when it is given back. From then on
+    /// [`get`](Databases::get) is refused. Dropping does the same.
+    ///
+    /// # Errors
+    /// What closing the first one failed with that failed. All others are closed none the less.
+    pub fn close(&self) -> Result<()> {
+        if self.pool.check_process().is_err() {
+            return Ok(());
+        }
+        let idle = self.pool.places.close();
+        self.pool.close_each(idle)
+    }
+}
+
+impl Drop for Databases {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+impl fmt::Debug for Databases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Databases").field("directory", &self.pool.directory).finish_non_exhaustive()
+    }
+}
+
+fn refuse_what_the_directory_decides(options: &Options) -> Result<()> {
+    let given = [
+        ("base_dir", options.base_dir.is_some()),
+        ("allowed_roots", !options.allowed_roots.is_empty()),
+        ("nofollow", options.nofollow),
+        ("inspect", options.inspect),
+        ("mode", options.get(Id::Mode).is_some()),
+        ("share", options.get(Id::Share).is_some()),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some(("share", _)) => {
+            Err(Error::new(codes::ARGUMENT, "share has no place here: each use has a connection of its own"))
+        }
+        Some((key, _)) => {
+            Err(Error::new(codes::ARGUMENT, format!("{key} has no place here: the directory decides it")))
+        }
+    }
+}
+
+impl Pool {
+    fn check_process(&self) -> Result<()> {
+        if self.generation == fork::generation() {
+            return Ok(());
+        }
+        Err(Error::new(codes::FORKED, "these databases were opened by the process that forked this one"))
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf> {
+        Ok(self.directory.join(self.names.file_of(name)?))
+    }
+
+    fn use_one(self: &Arc<Self>, name: &str, create: bool) -> Result<PooledConnection> {
+        self.check_process()?;
+        let path = self.path(name)?;
+        let deadline = Instant::now() + self.wait;
+        loop {
+            if !create && fs::symlink_metadata(&path).is_err() {
+                let text = format!("there is no database {name:?}: no file {}", path.display());
+                return Err(Error::new(codes::NO_DATABASE, text).with_path(path));
+            }
+            match self.places.take(name, deadline)? {
+                Place::Idle(connection) if is_usable(&connection, &path) => {
+                    return Ok(PooledConnection::new(self.clone(), name, connection, false));
+                }
+                Place::Idle(connection) => {
+                    let _ = connection.close();
+                    self.places.give_up(name);
+                }
+                Place::Evicted(connection) => {
+                    let _ = connection.close();
+                    return self.open_one(name, &path, create);
+                }
+                Place::Free => return self.open_one(name, &path, create),
+            }
+        }
+    }
+
+    /// Opens a connection in a place that was taken for it.
+    fn open_one(self: &Arc<Self>, name: &str, path: &Path, create: bool) -> Result<PooledConnection> {
+        let open = || {
+            let mut options = self.options.clone();
+            options.set("mode", if create { "rwc" } else { "rw" })?;
+            Connection::open(Some(&url_of(path)?), &options)
+        };
+        match open() {
+            Ok(connection) => Ok(PooledConnection::new(self.clone(), name, connection, true)),
+            Err(error) => {
+                self.places.give_up(name);
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes what was taken out of the idle ones, and gives their places up.
+    fn close_each(&self, idle: Vec<(String, Arc<Connection>)>) -> Result<()> {
+        let mut first = Ok(());
+        for (name, connection) in idle {
+            let closed = connection.close().map(drop);
+            self.places.give_up(&name);
+            first = first.and(closed);
+        }
+        first
+    }
+}
+
+fn url_of(path: &Path) -> Result<String> {
+    let text = path.to_str().ok_or_else(|| {
+        let text = format!("{}: the directory's name is not UTF-8, as a URL is", path.display());
+        Error::new(codes::ARGUMENT, text).with_path(path)
+    })?;
+    Ok(format!("file:{}", url::encode(text).replace('~', "%7E")))
+}
+
+/// Whether a connection that was idle is still one to the file at the path, and open: a shutdown may have closed it.
+fn is_usable(connection: &Connection, path: &Path) -> bool {
+    connection.file_id().is_some() && connection.file_id() == file_id(path) && connection.lock().is_ok()
+}
