@@ -23,6 +23,16 @@ const GROUPS: &[Group] = &[
             "keel_release",
         ],
     ),
+    (
+        "One file for each tenant",
+        &[
+            "keel_databases_open",
+            "keel_databases_use",
+            "keel_databases_evict",
+            "keel_databases_open_count",
+            "keel_databases_close",
+        ],
+    ),
     ("Run SQL", &["keel_exec", "keel_exec_atomic", "keel_query", "keel_begin", "keel_commit", "keel_rollback"]),
     (
         "Read rows (litekeel/packed.h has a cursor for them)",

@@ -246,6 +246,11 @@
 #define KEEL_ABI 1
 
 /**
+ * The databases of one directory, one for each tenant.
+ */
+typedef struct keel_databases keel_databases;
+
+/**
  * A connection, or rather a handle for one: handles are counted, and the last one that ends closes the connection.
  */
 typedef struct keel_db keel_db;
@@ -396,6 +401,71 @@ int32_t keel_close(keel_db *db,
  * of.
  */
 void keel_release(keel_db *db);
+
+/* One file for each tenant
+ * ======================== */
+
+/**
+ * The databases of a directory, one file for each tenant, NAME.db: `out` gets them; end them with keel_databases_close.
+ * The directory is created where it is missing. A database is opened when it is asked for, and closed when another one
+ * needs its place, the one first that has not been used for the longest time.
+ *
+ * `directory`, `len`: UTF-8; `len` in bytes, or KEEL_NUL. `max`: how many connections are open at most; 0 means 100.
+ * `options` hold for each database and may be NULL; they are still the caller's afterwards. `attach` is `none` unless they
+ * say otherwise, so that no SQL reaches another tenant's file.
+ *
+ * KEEL_E_ARGUMENT for an option that the directory decides (base_dir, allowed_roots, nofollow, mode, inspect) and for
+ * share; KEEL_E_IO. A setting that is wrong is told by the first keel_databases_use.
+ */
+int32_t keel_databases_open(const char *directory,
+                            size_t len,
+                            size_t max,
+                            const keel_options *options,
+                            keel_databases **out,
+                            keel_error **err);
+
+/**
+ * A connection to the database of that name, for the caller alone: `out` gets it, and keel_close or keel_release give it
+ * back. It is used again as its last user left it: what changes a connection (a pragma, a function, a timeout) stays with it.
+ * A transaction or rows that are left open are undone at keel_close, with KEEL_E_IN_TRANSACTION.
+ *
+ * `name`, `len`: letters, digits, `_`, `-` and `.`, up to 200, a letter, digit or `_` first. `create`: 1 creates a database
+ * that does not exist; with 0 that is KEEL_E_NO_DATABASE. `opened` may be NULL; it gets 1 where the connection was opened for
+ * this use, else 0: the moment for migrations.
+ *
+ * Where all connections are in use it waits for one, first come, first served, as long as the option busy_timeout says
+ * (10 s by default), then KEEL_E_ALL_IN_USE. KEEL_E_ARGUMENT for what cannot be a name, KEEL_E_CLOSED, KEEL_E_FORKED; the
+ * codes of keel_open.
+ */
+int32_t keel_databases_use(keel_databases *databases,
+                           const char *name,
+                           size_t len,
+                           int32_t create,
+                           int32_t *opened,
+                           keel_db **out,
+                           keel_error **err);
+
+/**
+ * Closes the connections to one database now, to move, restore or delete its file. KEEL_E_ALL_IN_USE while one of them is
+ * in use; KEEL_E_ARGUMENT, KEEL_E_FORKED.
+ */
+int32_t keel_databases_evict(keel_databases *databases,
+                             const char *name,
+                             size_t len,
+                             keel_error **err);
+
+/**
+ * How many connections of these databases are open now, those in use included; 0 for what is not a handle.
+ */
+size_t keel_databases_open_count(keel_databases *databases);
+
+/**
+ * Ends the handle, and closes all connections that are idle; one that is in use stays usable, and is closed when it is given
+ * back. Reports what closing failed with; the handle has ended even then. A second time: KEEL_E_HANDLE. In a forked child it
+ * does nothing.
+ */
+int32_t keel_databases_close(keel_databases *databases,
+                             keel_error **err);
 
 /* Run SQL
  * ======= */

@@ -37,6 +37,13 @@ fn who_holds_it_how_it_is_and_what_happens() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+#[test]
+fn a_file_for_each_tenant() {
+    let dir = object::scratch("databases");
+    run(Command::new(object::compile("databases", &dir)).current_dir(&dir));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 /// The shared object guards whoever uses SQLite's symbols alone, from the moment it is loaded.
 #[test]
 fn a_host_of_sqlites_own_symbols_destroys_nothing_either() {
@@ -121,7 +128,7 @@ fn the_address_sanitizer_finds_nothing_and_nothing_leaks() {
         "{output:?}"
     );
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
-    for name in ["abi", "calls", "care", "arguments", "packed"] {
+    for name in ["abi", "calls", "care", "databases", "arguments", "packed"] {
         let program = sanitized(name, &sources.join(format!("{name}.c")));
         let work = dir.join(format!("in-{name}"));
         std::fs::create_dir(&work).unwrap();
@@ -157,7 +164,8 @@ fn valgrind_finds_nothing() {
     );
     run(valgrind().arg(object::compile("packed", &dir)).current_dir(&dir));
     // The others fork, and what a thread held is lost in a child that does not have the thread.
-    for (program, argument) in [("abi", "2000"), ("calls", ""), ("care", ""), ("arguments", "small")] {
+    for (program, argument) in [("abi", "2000"), ("calls", ""), ("care", ""), ("databases", ""), ("arguments", "small")]
+    {
         let program = object::compile(program, &dir);
         run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(program).arg(argument).current_dir(&dir));
     }

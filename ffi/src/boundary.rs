@@ -50,6 +50,7 @@ pub(crate) fn value<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
 pub(crate) fn connection_of(db: *mut keel_db) -> Result<Arc<Connection>, Error> {
     match get(db.cast()) {
         Some(Object::Db(connection) | Object::Loan(connection)) => connection.check_process().map(|()| connection),
+        Some(Object::Pooled(used)) => used.check_process().map(|()| used.connection().clone()),
         #[cfg(feature = "remote")]
         Some(Object::Remote(_)) => {
             Err(Error::new(codes::REMOTE_UNSUPPORTED, "this call is not applicable to the database of a libSQL server"))

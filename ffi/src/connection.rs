@@ -1,10 +1,11 @@
 //! The connection: open, work, report, close.
 
 use std::ffi::{c_char, c_void};
+use std::sync::Arc;
 use std::time::Duration;
 
 use litekeel_core::packed::Table;
-use litekeel_core::{Begin, Connection, Error, Options, codes};
+use litekeel_core::{Begin, Connection, Error, Options, PooledConnection, codes};
 
 use crate::arguments::{bytes, utf8};
 use crate::boundary::options_of;
@@ -65,7 +66,7 @@ pub unsafe extern "C" fn keel_open_with(
                 let url = if url.is_null() { None } else { Some(utf8(url, len, "url")?) };
                 #[cfg(feature = "remote")]
                 if let Some(remote) = open_remote(url, !options.is_null())? {
-                    return Ok(Object::Remote(std::sync::Arc::new(remote)));
+                    return Ok(Object::Remote(Arc::new(remote)));
                 }
                 let options = if options.is_null() {
                     Options::new()
@@ -127,10 +128,15 @@ fn end(db: *mut keel_db) -> Result<i32, Error> {
     // In a forked child the token stays what it is there: the parent's.
     // In a callback of the connection's it stays usable, since it cannot be closed there.
     connection_of(db)?.check_not_inside()?;
-    match remove(db.cast(), |object| matches!(object, Object::Db(_))) {
+    match remove(db.cast(), |object| matches!(object, Object::Db(_) | Object::Pooled(_))) {
         Some(Object::Db(connection)) => {
             crate::subscriptions::forget(db);
             connection.close().map(|_| 0)
+        }
+        Some(Object::Pooled(used)) => {
+            crate::subscriptions::forget(db);
+            // Else another thread is looking it up at this moment, and gives it back.
+            Arc::into_inner(used).map_or(Ok(()), PooledConnection::give_back).map(|()| 0)
         }
         _ if matches!(get(db.cast()), Some(Object::Loan(_))) => {
             Err(not_a_handle("connection").with_hint("it is borrowed: whoever opened the connection closes it"))
@@ -150,9 +156,14 @@ pub extern "C" fn keel_release(db: *mut keel_db) {
             return end(db);
         }
         connection_of(db)?;
-        if let Some(Object::Db(connection)) = remove(db.cast(), |object| matches!(object, Object::Db(_))) {
-            crate::subscriptions::forget(db);
-            connection.release();
+        match remove(db.cast(), |object| matches!(object, Object::Db(_) | Object::Pooled(_))) {
+            Some(Object::Db(connection)) => {
+                crate::subscriptions::forget(db);
+                connection.release();
+            }
+            // Dropping it gives it back.
+            Some(Object::Pooled(_)) => crate::subscriptions::forget(db),
+            _ => {}
         }
         Ok(0)
     });

@@ -7,6 +7,7 @@
 mod arguments;
 mod boundary;
 mod connection;
+mod databases;
 mod error;
 mod handles;
 mod maintenance;
@@ -27,6 +28,7 @@ pub use arguments::KEEL_NUL;
 #[cfg(feature = "panic-injection")]
 pub use boundary::injected;
 pub use connection::*;
+pub use databases::*;
 pub use error::*;
 pub use maintenance::*;
 pub use monitoring::*;

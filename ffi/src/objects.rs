@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char, c_void};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 
 use litekeel_core::packed::Packed;
-use litekeel_core::{Connection, Error, Options, Stream};
+use litekeel_core::{Connection, Databases, Error, Options, PooledConnection, Stream};
 
 use crate::rows_text;
 
@@ -17,6 +17,9 @@ pub(crate) enum Object {
     /// A database of a libSQL server.
     #[cfg(feature = "remote")]
     Remote(Arc<litekeel_remote::Remote>),
+    Databases(Arc<Databases>),
+    /// A connection of these in use: ending it gives it back.
+    Pooled(Arc<PooledConnection>),
     Options(Arc<Mutex<Options>>),
     Rows(Arc<Rows>),
     Error(Arc<ErrorTexts>),

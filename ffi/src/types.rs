@@ -3,6 +3,9 @@
 /// A connection, or rather a handle for one: handles are counted, and the last one that ends closes the connection.
 pub struct keel_db(());
 
+/// The databases of one directory, one for each tenant.
+pub struct keel_databases(());
+
 /// An error, owned by the caller.
 pub struct keel_error(());
 

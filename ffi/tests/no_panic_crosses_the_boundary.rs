@@ -55,6 +55,11 @@ entries! {
     code keel_open_with(w, err) keel_open_with(c":memory:".as_ptr(), KEEL_NUL, w.options, &mut null_mut(), err);
     code keel_retain(w, err) keel_retain(w.db, &mut null_mut(), err);
     code keel_sibling(w, err) keel_sibling(w.db, &mut null_mut(), err);
+    code keel_databases_open(w, err) keel_databases_open(c"/".as_ptr(), KEEL_NUL, 1, null(), &mut null_mut(), err);
+    code keel_databases_use(w, err) keel_databases_use(null_mut(), SQL, KEEL_NUL, 0, null_mut(), &mut null_mut(), err);
+    code keel_databases_evict(w, err) keel_databases_evict(null_mut(), SQL, KEEL_NUL, err);
+    zero keel_databases_open_count(w, err) keel_databases_open_count(null_mut());
+    code keel_databases_close(w, err) keel_databases_close(null_mut(), err);
     none keel_release(w, err) keel_release(w.db);
     code keel_close(w, err) keel_close(w.db, err);
     null keel_sqlite3(w, err) keel_sqlite3(w.db);

@@ -11,6 +11,7 @@ const FLOORS: checker::Floors = &[
     &["boundary"],
     &[
         "connection",
+        "databases",
         "error",
         "maintenance",
         "monitoring",

@@ -39,6 +39,7 @@ struct deleter {
     void operator()(keel_rows *rows) const noexcept { keel_rows_free(rows); }
     void operator()(keel_error *error) const noexcept { keel_error_free(error); }
     void operator()(keel_options *options) const noexcept { keel_options_free(options); }
+    void operator()(keel_databases *databases) const noexcept { keel_databases_close(databases, nullptr); }
 };
 template <class T> using owned = std::unique_ptr<T, deleter>;
 

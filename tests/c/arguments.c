@@ -105,6 +105,9 @@ static void nulls(void) {
     CHECK(keel_options_new(NULL) == KEEL_E_ARGUMENT && keel_options_set(NULL, "a", 1, "b", 1, NULL) == KEEL_E_HANDLE);
     CHECK(keel_retain(NULL, NULL, NULL) != 0 && keel_retain(db, NULL, NULL) == KEEL_E_ARGUMENT);
     CHECK(keel_sibling(NULL, NULL, NULL) != 0 && keel_sibling(db, NULL, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_databases_open(NULL, 0, 0, NULL, NULL, NULL) == KEEL_E_ARGUMENT);
+    CHECK(keel_databases_use(NULL, NULL, 0, 0, NULL, NULL, NULL) == KEEL_E_ARGUMENT && keel_databases_evict(NULL, "a", 1, NULL) == KEEL_E_HANDLE);
+    CHECK(keel_databases_close(NULL, NULL) == KEEL_E_HANDLE && keel_databases_open_count(NULL) == 0);
     CHECK(keel_close(NULL, NULL) == KEEL_E_HANDLE && keel_exec(NULL, NULL, 0, NULL) == KEEL_E_HANDLE);
     CHECK(keel_exec_atomic(NULL, NULL, 0, NULL) == KEEL_E_HANDLE && keel_query(NULL, NULL, 0, NULL, 0, 0, NULL, NULL) == KEEL_E_ARGUMENT);
     CHECK(keel_query(db, "SELECT 1", 8, NULL, 99, 0, NULL, NULL) == KEEL_E_ARGUMENT);

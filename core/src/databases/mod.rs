@@ -51,16 +51,11 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 /// # }
 /// ```
 pub struct Databases {
-    pool: Arc<Pool>,
-}
-
-/// What the connections that are in use refer to as well.
-struct Pool {
     directory: PathBuf,
     names: Names,
     options: Options,
     wait: Duration,
-    places: Places,
+    places: Arc<Places>,
     generation: u32,
 }
 
@@ -98,9 +93,9 @@ impl Databases {
             Some(Value::Int(millis)) => u64::try_from(*millis).map_or(DEFAULT_WAIT, Duration::from_millis),
             _ => DEFAULT_WAIT,
         };
-        let places = Places::new(if max == 0 { DEFAULT_MAX } else { max });
+        let places = Arc::new(Places::new(if max == 0 { DEFAULT_MAX } else { max }));
         let generation = fork::generation();
-        Ok(Databases { pool: Arc::new(Pool { directory, names, options, wait, places, generation }) })
+        Ok(Databases { directory, names, options, wait, places, generation })
     }
 
     /// A connection to the database of that name, for the caller alone until it is given back: by
@@ -114,7 +109,7 @@ impl Databases {
     /// name: letters, digits, `_`, `-` and `.` up to 200, a letter, digit or `_` first. `KEEL_ALL_IN_USE`, `KEEL_CLOSED`,
     /// `KEEL_FORKED`; those of [`Connection::open`].
     pub fn get(&self, name: &str) -> Result<PooledConnection> {
-        self.pool.use_one(name, false)
+        self.use_one(name, false)
     }
 
     /// As [`get`](Databases::get), and creates the database where it does not exist.
@@ -122,7 +117,7 @@ impl Databases {
     /// # Errors
     /// As [`get`](Databases::get), but for `KEEL_NO_DATABASE`.
     pub fn create(&self, name: &str) -> Result<PooledConnection> {
-        self.pool.use_one(name, true)
+        self.use_one(name, true)
     }
 
     /// Closes the connections to one database now, to move, restore or delete its file. Returns how many there were.
@@ -130,11 +125,11 @@ impl Databases {
     /// # Errors
     /// `KEEL_ALL_IN_USE` while one of them is in use; what closing failed with; `KEEL_ARGUMENT`, `KEEL_FORKED`.
     pub fn evict(&self, name: &str) -> Result<usize> {
-        self.pool.check_process()?;
-        let path = self.pool.path(name)?;
-        let (idle, in_use) = self.pool.places.take_all_of(name);
+        self.check_process()?;
+        let path = self.path(name)?;
+        let (idle, in_use) = self.places.take_all_of(name);
         let evicted = idle.len();
-        let closed = self.pool.close_each(idle);
+        let closed = self.close_each(idle);
         if in_use > 0 {
             let text = format!("the database {name:?} is in use by {in_use}");
             return Err(Error::new(codes::ALL_IN_USE, text)
@@ -146,12 +141,12 @@ impl Databases {
 
     /// How many connections are open now, those in use included.
     pub fn open_count(&self) -> usize {
-        self.pool.places.open_count()
+        self.places.open_count()
     }
 
     /// The directory, by its real name.
     pub fn directory(&self) -> &Path {
-        &self.pool.directory
+        &self.directory
     }
 
     /// Closes all connections that are idle; one that is in use is closed when it is given back. From then on
@@ -160,11 +155,11 @@ impl Databases {
     /// # Errors
     /// What closing the first one failed with that failed. All others are closed none the less.
     pub fn close(&self) -> Result<()> {
-        if self.pool.check_process().is_err() {
+        if self.check_process().is_err() {
             return Ok(());
         }
-        let idle = self.pool.places.close();
-        self.pool.close_each(idle)
+        let idle = self.places.close();
+        self.close_each(idle)
     }
 }
 
@@ -176,7 +171,7 @@ impl Drop for Databases {
 
 impl fmt::Debug for Databases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Databases").field("directory", &self.pool.directory).finish_non_exhaustive()
+        f.debug_struct("Databases").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
@@ -200,7 +195,7 @@ fn refuse_what_the_directory_decides(options: &Options) -> Result<()> {
     }
 }
 
-impl Pool {
+impl Databases {
     fn check_process(&self) -> Result<()> {
         if self.generation == fork::generation() {
             return Ok(());
@@ -212,7 +207,7 @@ impl Pool {
         Ok(self.directory.join(self.names.file_of(name)?))
     }
 
-    fn use_one(self: &Arc<Self>, name: &str, create: bool) -> Result<PooledConnection> {
+    fn use_one(&self, name: &str, create: bool) -> Result<PooledConnection> {
         self.check_process()?;
         let path = self.path(name)?;
         let deadline = Instant::now() + self.wait;
@@ -223,7 +218,7 @@ impl Pool {
             }
             match self.places.take(name, deadline)? {
                 Place::Idle(connection) if is_usable(&connection, &path) => {
-                    return Ok(PooledConnection::new(self.clone(), name, connection, false));
+                    return Ok(PooledConnection::new(self.places.clone(), name, connection, false));
                 }
                 Place::Idle(connection) => {
                     let _ = connection.close();
@@ -239,14 +234,14 @@ impl Pool {
     }
 
     /// Opens a connection in a place that was taken for it.
-    fn open_one(self: &Arc<Self>, name: &str, path: &Path, create: bool) -> Result<PooledConnection> {
+    fn open_one(&self, name: &str, path: &Path, create: bool) -> Result<PooledConnection> {
         let open = || {
             let mut options = self.options.clone();
             options.set("mode", if create { "rwc" } else { "rw" })?;
             Connection::open(Some(&url_of(path)?), &options)
         };
         match open() {
-            Ok(connection) => Ok(PooledConnection::new(self.clone(), name, connection, true)),
+            Ok(connection) => Ok(PooledConnection::new(self.places.clone(), name, connection, true)),
             Err(error) => {
                 self.places.give_up(name);
                 Err(error)

@@ -4,15 +4,16 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Pool;
+use super::places::Places;
 use crate::connection::Connection;
+use crate::connection::guard::Guard;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::sqlite;
 
 /// A connection of [`Databases`](super::Databases) in use. It is its user's alone until it is given back.
 pub struct PooledConnection {
-    pool: Arc<Pool>,
+    places: Arc<Places>,
     name: String,
     connection: Arc<Connection>,
     newly_opened: bool,
@@ -21,13 +22,13 @@ pub struct PooledConnection {
 
 impl PooledConnection {
     pub(super) fn new(
-        pool: Arc<Pool>,
+        places: Arc<Places>,
         name: &str,
         connection: Arc<Connection>,
         newly_opened: bool,
     ) -> PooledConnection {
         let given_back = AtomicBool::new(false);
-        PooledConnection { pool, name: name.to_owned(), connection, newly_opened, given_back }
+        PooledConnection { places, name: name.to_owned(), connection, newly_opened, given_back }
     }
 
     /// Whether the connection was opened for this use: the moment for what each connection needs once.
@@ -60,7 +61,7 @@ impl PooledConnection {
             return Ok(());
         }
         let left = match self.left_behind() {
-            Left::Nothing => match self.pool.places.give_back(&self.name, self.connection.clone()) {
+            Left::Nothing => match self.places.give_back(&self.name, self.connection.clone()) {
                 None => return Ok(()),
                 Some(_) => None,
             },
@@ -68,7 +69,7 @@ impl PooledConnection {
             Left::Changes => None,
         };
         let closed = self.connection.close();
-        self.pool.places.give_up(&self.name);
+        self.places.give_up(&self.name);
         if let Some(what) = left {
             let text = format!("the work on {:?} left {what} open: it was undone", self.name);
             let hint = "commit or roll back, and read rows to their end, before the connection is given back";
@@ -104,7 +105,7 @@ enum Left {
 }
 
 /// Whether a statement on the handle stands on a row.
-fn is_reading(guard: &crate::Guard<'_>) -> bool {
+fn is_reading(guard: &Guard<'_>) -> bool {
     let mut statement = std::ptr::null_mut();
     loop {
         // SAFETY: the guard keeps the connection open; the statement before is still on it, since its lock is held.
@@ -134,7 +135,7 @@ impl Drop for PooledConnection {
             // In a callback it cannot be closed; its owner leaves when the call is over that the callback is part of.
             if !self.given_back.swap(true, Ordering::AcqRel) {
                 self.connection.release();
-                self.pool.places.give_up(&self.name);
+                self.places.give_up(&self.name);
             }
             return;
         }
