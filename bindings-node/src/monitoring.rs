@@ -3,7 +3,7 @@
 use std::ptr;
 use std::time::Duration;
 
-use litekeel_core::{Error, Result, registry, shutdown};
+use litekeel_core::{Error, Result, health, registry, shutdown};
 use napi::sys;
 
 use crate::connection::call::{Call, native_exports};
@@ -64,13 +64,18 @@ unsafe fn health(call: &Call) -> Option<sys::napi_value> {
     )
 }
 
-/// `(token)` → undefined, or the error when what the connection sees is not what is at its database's path
+/// `(token, schema)` → undefined, or the error when what the connection sees of that database is not what is at its path
 unsafe fn require_in_place(call: &Call) -> Option<sys::napi_value> {
-    // What the core has not opened is not looked at.
-    let connection = call.open_token()?.core()?;
-    let found = connection.health().map(|health| health.latched);
-    found.unwrap_or_else(Some).map(|error| object::failure(call.env, &error))
+    let token = call.open_token()?;
+    let schema = call.text(1)?;
+    // SAFETY: an open connection, held during the look.
+    let found = token.with_guard(|_| unsafe { health::strayed(token.db(), &schema) });
+    found.unwrap_or_else(Some).map(|error| object::failure(call.env, &error.with_hint(RESCUE)))
 }
+
+/// What to do when the connection does not see what is at its path.
+pub(crate) const RESCUE: &str = "to copy what is at the path now, close every connection of this process to it and reopen; to save what only \
+                      this connection still sees, copy to a new file with the option { unsafe: true }";
 
 /// `(token)` → `{ frames, checkpointed, pageSize, bytes, pins }`, null without a WAL, or an error
 unsafe fn wal_status(call: &Call) -> Option<sys::napi_value> {

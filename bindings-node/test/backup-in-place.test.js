@@ -14,17 +14,21 @@ const lost = {
 		fs.renameSync(`${file}.other`, file);
 	},
 };
-for (const [what, lose] of Object.entries(lost)) {
-	test(`when ${what}, a copy is made by name alone`, async (t) => {
+const doors = { open: (file) => litekeel.open(`file:${file}?checkpoint=manual`), 'new Database': (file) => new litekeel(file) };
+for (const [what, lose] of Object.entries(lost)) for (const [door, open] of Object.entries(doors)) {
+	test(`${door}: when ${what}, a copy is made by name alone`, async (t) => {
 		const file = path.join(temporary(t), 'a.db');
-		const db = litekeel.open(`file:${file}?checkpoint=manual`);
+		const db = open(file);
+		db.pragma('journal_mode = WAL');
 		db.exec("CREATE TABLE t(a); INSERT INTO t VALUES ('mine')");
 		await db.backup(`${file}.good`);
+		db.exec(`VACUUM INTO '${file}.vacuumed'`);
 		assert.ok(db.serialize().length > 0);
 		lose(file);
 		const refused = { code: /KEEL_(WAL_UNLINKED|DATABASE_MOVED)/ };
 		await assert.rejects(db.backup(`${file}.copy`), refused);
 		assert.ok(!fs.existsSync(`${file}.copy`));
+		assert.throws(() => db.exec(`VACUUM INTO '${file}.copy'`), { code: door === 'open' ? refused.code : 'SQLITE_READONLY_DBMOVED' });
 		assert.throws(() => db.serialize(), refused);
 		await db.backup(`${file}.rescue`, { unsafe: true });
 		for (const copy of [new litekeel(`${file}.rescue`), new litekeel(db.serialize({ unsafe: true }))]) {
@@ -32,6 +36,29 @@ for (const [what, lose] of Object.entries(lost)) {
 			copy.close();
 		}
 		try { db.close(); } catch { /* what is wrong has been told */ }
+	});
+
+	test(`${door}: when ${what} in the middle of a backup, there is no copy`, async (t) => {
+		for (const existed of [false, true]) for (const rate of [1, 100]) {
+			const file = path.join(temporary(t), 'a.db');
+			const db = open(file);
+			db.pragma('journal_mode = WAL');
+			db.exec("CREATE TABLE t(a); INSERT INTO t SELECT zeroblob(4000) FROM (VALUES (1), (2), (3), (4), (5))");
+			if (existed) new litekeel(`${file}.copy`).exec("CREATE TABLE t(a); INSERT INTO t VALUES ('before')").close();
+			let calls = 0;
+			const progress = () => {
+				if (calls++ === 0) lose(file);
+				return rate;
+			};
+			await assert.rejects(db.backup(`${file}.copy`, { progress }), { code: /KEEL_(WAL_UNLINKED|DATABASE_MOVED)/ });
+			assert.strictEqual(fs.existsSync(`${file}.copy`), existed);
+			if (existed) {
+				const copy = new litekeel(`${file}.copy`);
+				assert.strictEqual(copy.prepare('SELECT a FROM t').pluck().get(), 'before');
+				copy.close();
+			}
+			try { db.close(); } catch { /* what is wrong has been told */ }
+		}
 	});
 }
 

@@ -77,3 +77,79 @@ fn an_ordinary_backup_raises_no_alarm() {
     memory.close().unwrap();
     connection.close().unwrap();
 }
+
+#[test]
+fn vacuum_into_is_a_backup_too() {
+    for (what, code) in [
+        (unlink_wal as fn(&Path), "KEEL_WAL_UNLINKED"),
+        (move_away, "KEEL_DATABASE_MOVED"),
+        (move_over, "KEEL_DATABASE_MOVED"),
+    ] {
+        let dir = Dir::new();
+        let connection = database(&dir);
+        let raw = rusqlite::Connection::open(dir.file("a.db")).unwrap();
+        assert_eq!(raw.query_row("SELECT a FROM t", [], |row| row.get::<_, String>(0)).unwrap(), "mine");
+        // The control: a copy of the file at the path.
+        for (number, name) in ["", "main", "\"main\"", "/* a */ [Main]"].into_iter().enumerate() {
+            exec(&connection, &format!("VACUUM {name} INTO '{}'", dir.file(&format!("{number}.db")).display()));
+            raw.execute_batch(&format!("VACUUM {name} INTO '{}'", dir.file(&format!("raw-{number}.db")).display()))
+                .unwrap();
+        }
+        exec(&connection, "ATTACH ':memory:' AS beside; CREATE TABLE beside.t(a); VACUUM");
+        what(dir.path());
+        for name in ["", "main", "\"MAIN\""] {
+            let sql = format!("VACUUM {name} INTO '{}'", dir.file("copy.db").display());
+            let error = connection.exec(&sql).unwrap_err();
+            assert_eq!(error.name(), code, "{error}");
+            assert!(error.hint().contains("unsafe=1"), "{error:?}");
+            // A connection that litekeel has not opened: SQLite's own word for it.
+            let error = raw.execute_batch(&sql).unwrap_err();
+            assert_eq!(error.sqlite_error().unwrap().extended_code, rusqlite::ffi::SQLITE_READONLY_DBMOVED, "{error}");
+            assert_eq!(fs::metadata(dir.file("copy.db")).map_or(0, |meta| meta.len()), 0);
+        }
+        // Another database of the connection is what it was.
+        exec(&connection, &format!("VACUUM beside INTO '{}'", dir.file("beside.db").display()));
+        let _ = connection.close();
+        drop(raw);
+    }
+}
+
+#[test]
+fn what_goes_away_in_the_middle_is_no_copy() {
+    for (what, code) in [(unlink_wal as fn(&Path), "KEEL_WAL_UNLINKED"), (move_over, "KEEL_DATABASE_MOVED")] {
+        for overwrite in [false, true] {
+            for pages in [1, 0, -1] {
+                let dir = Dir::new();
+                let connection = database(&dir);
+                exec(
+                    &connection,
+                    "INSERT INTO t SELECT zeroblob(4000) FROM (VALUES(1), (2), (3), (4), (5), (6), (7), (8))",
+                );
+                let before = open(&dir.url("copy.db")).unwrap();
+                exec(&before, "CREATE TABLE t(a); INSERT INTO t VALUES('before')");
+                before.close().unwrap();
+                if !overwrite {
+                    fs::remove_file(dir.file("copy.db")).unwrap();
+                }
+                let options = || BackupOptions { pages, overwrite, ..BackupOptions::default() };
+                let mut lost = false;
+                let copied = connection.backup_with(&dir.url("copy.db"), options(), |_, _| {
+                    if !lost {
+                        lost = true;
+                        what(dir.path());
+                    }
+                    false
+                });
+                assert_eq!(copied.unwrap_err().name(), code, "{overwrite} {pages}");
+                // What was there is as it was; what was not there is not.
+                assert_eq!(dir.file("copy.db").exists(), overwrite);
+                if overwrite {
+                    let copy = open(&dir.url("copy.db?mode=ro")).unwrap();
+                    assert_eq!(get(&copy, "SELECT a FROM t"), "before");
+                    copy.close().unwrap();
+                }
+                let _ = connection.close();
+            }
+        }
+    }
+}

@@ -35,8 +35,9 @@ module.exports = (core) => async function backup(filename, options) {
 	const state = core.state(this);
 	core.requireNotBusy(state);
 	// Whoever makes a backup believes it to be one of the file at the path.
-	if (option(options, 'unsafe') !== true) core.check(core.native.requireInPlace(state.token));
-	const handle = core.check(core.native.backupStart(state.token, schema, file, isNew));
+	const unsafe = option(options, 'unsafe') === true;
+	if (!unsafe) core.check(core.native.requireInPlace(state.token, schema));
+	const handle = core.check(core.native.backupStart(state.token, schema, file, isNew, unsafe));
 	state.backups.add(handle);
 	try {
 		return await copy(core, state, handle, progress);

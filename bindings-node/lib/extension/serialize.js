@@ -12,6 +12,6 @@ module.exports = (core) => function serialize(options) {
 
 	const state = core.state(this);
 	core.requireIdle(state);
-	if (option(options, 'unsafe') !== true) core.check(core.native.requireInPlace(state.token));
+	if (option(options, 'unsafe') !== true) core.check(core.native.requireInPlace(state.token, schema));
 	return core.check(core.native.serialize(state.token, schema));
 };

@@ -5,12 +5,15 @@ use std::ffi::{CStr, CString, c_void};
 use std::ptr;
 use std::rc::Rc;
 
+use litekeel_core::health;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use crate::connection::call::Call;
 use crate::connection::token::{Attachment, Token};
+use crate::js::object;
 use crate::js::value;
+use crate::monitoring::RESCUE;
 
 /// Marks externals as backups.
 const BACKUP: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x6261_636b_7570_0001 };
@@ -21,6 +24,8 @@ struct Backup {
     path: CString,
     /// The file did not exist before: an aborted backup leaves nothing behind.
     new_file: bool,
+    /// The source's database; `None`: what the connection sees is copied, whatever is at its path.
+    in_place: Option<CString>,
     done: Cell<bool>,
 }
 
@@ -63,7 +68,7 @@ impl Attachment for Backup {
     }
 }
 
-/// `(token, schema, path, newFile)` → backup
+/// `(token, schema, path, newFile, unsafe)` → backup
 pub(super) unsafe fn start(call: &Call) -> Option<sys::napi_value> {
     let source = call.open_token()?;
     let db = source.db();
@@ -92,7 +97,9 @@ pub(super) unsafe fn start(call: &Call) -> Option<sys::napi_value> {
         let file = sqlite::sqlite3_db_filename(destination, c"main".as_ptr());
         let path = if file.is_null() { path } else { CStr::from_ptr(file).to_owned() };
         let new_file = call.flag(3);
-        let backup = Rc::new(Backup { handle: Cell::new(handle), destination, path, new_file, done: Cell::new(false) });
+        let in_place = (!call.flag(4)).then_some(schema);
+        let done = Cell::new(false);
+        let backup = Rc::new(Backup { handle: Cell::new(handle), destination, path, new_file, in_place, done });
         source.attach(backup.clone());
         let held = Box::into_raw(Box::new(Held { backup, source }));
         let mut external = ptr::null_mut();
@@ -128,13 +135,28 @@ pub(super) unsafe fn step(call: &Call) -> Option<sys::napi_value> {
     };
     // SAFETY: a backup that has not ended has an open source, held during the call.
     let answer = source.with_guard(|_| unsafe { copy(call, backup, source.db()) });
-    answer.unwrap_or_else(|error| Some(crate::js::object::failure(call.env, &error)))
+    answer.unwrap_or_else(|error| Some(object::failure(call.env, &error)))
 }
 
 unsafe fn copy(call: &Call, backup: &Backup, db: *mut sqlite::sqlite3) -> Option<sys::napi_value> {
     // SAFETY: the handle is live until `release`.
     unsafe {
-        let rc = sqlite::sqlite3_backup_step(backup.handle.get(), call.int(1)) & 0xff;
+        let handle = backup.handle.get();
+        let (mut pages, left) = (call.int(1), sqlite::sqlite3_backup_remaining(handle));
+        let mut rc = sqlite::SQLITE_OK;
+        if left > 0 && (pages < 0 || pages >= left) {
+            // With the last page the copy has its content: up to there the source has been the file at its path.
+            if left > 1 {
+                rc = sqlite::sqlite3_backup_step(handle, left - 1) & 0xff;
+            }
+            pages = -1;
+            if let Some(error) = backup.in_place.as_deref().and_then(|schema| health::strayed(db, schema)) {
+                return Some(object::failure(call.env, &error.with_hint(RESCUE)));
+            }
+        }
+        if rc == sqlite::SQLITE_OK {
+            rc = sqlite::sqlite3_backup_step(handle, pages) & 0xff;
+        }
         match rc {
             // A busy database is tried again at the next step.
             sqlite::SQLITE_OK | sqlite::SQLITE_DONE | sqlite::SQLITE_BUSY | sqlite::SQLITE_LOCKED => {

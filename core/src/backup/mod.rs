@@ -20,6 +20,7 @@ use crate::settings::Access;
 use crate::settings::{Id, Options, Resolved, TABLE, Target, resolve};
 use crate::sqlite;
 use crate::sqlite::handle;
+use crate::vfs::copies::RESCUE;
 use crate::waiting::deadline;
 use destination::{NewFile, Place};
 
@@ -28,10 +29,6 @@ const PAGES: i32 = 256;
 /// A writer in another connection makes SQLite begin anew; after so many times the rest is copied in one step.
 const RESTARTS: u32 = 10;
 const STEP: &str = "backup";
-/// What to do when the connection does not see what is at its path.
-const RESCUE: &str = "to copy what is at the path now, close every connection of this process to it and reopen; to save what only \
-                      this connection still sees, copy to a new file with unsafe=1: file:rescue.db?unsafe=1";
-
 /// What of a URL has a meaning for a destination; the rest describes a connection.
 pub const DESTINATION_SETTINGS: &[Id] = &[
     Id::Mode,
@@ -141,23 +138,17 @@ impl Connection {
         if let Some(roots) = &resolved.roots {
             roots.check(path)?;
         }
-        // Whoever makes a backup believes it to be one of the file at the path.
-        let strayed = guard.strayed();
-        let strayed = match strayed {
-            Some(error) if !resolved.settings.bool(Id::Unsafe) => {
-                return Err(error.with_hint(RESCUE).with_step(STEP));
-            }
-            strayed => {
-                strayed.map(|error| format!("the copy is of what this connection sees alone: {}", error.message()))
-            }
-        };
+        refuse_strayed(&guard, &resolved)?;
         let mut made = OpenReport::default();
         let done = self.copy_to(&guard, &resolved, path, options, &mut made, &mut progress);
         if done.is_err() {
             made.created_directories.iter().rev().for_each(|dir| drop(fs::remove_dir(dir)));
         }
         let mut report = done.map_err(|error| error.with_step(STEP))?;
-        report.warnings.extend(strayed);
+        let strayed = guard.strayed();
+        report.warnings.extend(
+            strayed.map(|error| format!("the copy is of what this connection sees alone: {}", error.message())),
+        );
         Ok(report)
     }
 
@@ -204,7 +195,7 @@ impl Connection {
             let to = open::destination(&target, &Options::default(), access, &mut report)?;
             readable(&to)?;
             other_encoding(guard, &to)?;
-            let report = copy(guard, &to, pages, progress)?;
+            let report = copy(guard, &to, pages, progress, &|| refuse_strayed(guard, resolved))?;
             drop(to);
             if let Some(check) = &mut options.check {
                 check(&place.real)?;
@@ -224,7 +215,7 @@ impl Connection {
         file.check_opened(&place)?;
         // What fails is about the copy, by its own name.
         to.path = Some(place.real.clone());
-        let mut report = copy(guard, &to, pages, progress)?;
+        let mut report = copy(guard, &to, pages, progress, &|| Ok(()))?;
         if owner {
             report.warnings.extend(destination::adopt(&file, &made.created_directories));
         }
@@ -233,6 +224,7 @@ impl Connection {
         if let Some(check) = &mut options.check {
             check(&file.path)?;
         }
+        refuse_strayed(guard, resolved)?;
         file.place(&place)?;
         Ok(report)
     }
@@ -271,11 +263,21 @@ impl Drop for Backup {
     }
 }
 
+/// Whoever makes a backup believes it to be one of the file at the path.
+fn refuse_strayed(source: &Guard<'_>, resolved: &Resolved) -> Result<()> {
+    if resolved.settings.bool(Id::Unsafe) {
+        return Ok(());
+    }
+    source.strayed().map_or(Ok(()), |error| Err(error.with_hint(RESCUE).with_step(STEP)))
+}
+
+/// `before_end` is asked before the last page is copied: with that one the destination has its new content.
 fn copy(
     source: &Guard<'_>,
     to: &Opening,
     pages: i32,
     progress: &mut dyn FnMut(i64, i64) -> bool,
+    before_end: &dyn Fn() -> Result<()>,
 ) -> Result<BackupReport> {
     // An interrupt meant for an earlier call is forgotten when a statement begins.
     // SAFETY: the guard holds the connection.
@@ -290,8 +292,18 @@ fn copy(
     let patience = to.busy_timeout().map_or(Duration::ZERO, |ms| Duration::from_millis(ms.max(0) as u64));
     let mut moved = Instant::now();
     let (mut report, mut before) = (BackupReport::default(), 0);
+    // Nothing is copied by the first step: it tells how much there is.
+    let mut rest = None;
     loop {
-        let count = if report.restarts < RESTARTS { pages } else { -1 };
+        let wanted = if pages < 0 || report.restarts >= RESTARTS { i32::MAX } else { pages };
+        let count = match rest {
+            None => 0,
+            Some(rest @ 2..) => wanted.min(rest - 1),
+            Some(_) => {
+                before_end()?;
+                -1
+            }
+        };
         // SAFETY: the backup is live, and this thread holds both connections.
         let (rc, total, left) = unsafe {
             let rc = sqlite::sqlite3_backup_step(backup.0, count);
@@ -302,6 +314,7 @@ fn copy(
         match rc & 0xff {
             sqlite::SQLITE_OK => {
                 moved = Instant::now();
+                rest = Some(left);
                 report.restarts += u32::from(copied < before);
                 before = copied;
             }
@@ -312,6 +325,9 @@ fn copy(
             }
             sqlite::SQLITE_READONLY if let Some(error) = other_page_size(source, to, rc) => return Err(error),
             _ => return Err(source.past_deadline(rc).unwrap_or_else(|| to.fail(rc, STEP))),
+        }
+        if count == 0 && left > 1 {
+            continue;
         }
         let stop = progress(copied, total.into());
         if rc == sqlite::SQLITE_DONE {

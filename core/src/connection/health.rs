@@ -4,7 +4,7 @@
 //! descriptor of it that anything in this process closes takes all of the process's locks along. Neither is noticed by
 //! SQLite; here both are, and the connection refuses to write from then on.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
@@ -14,6 +14,7 @@ use crate::replication::protected;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::content::{self, Look};
+use crate::vfs::copies;
 pub use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_checks::{database_file, locks, strangers, wal_file};
 use crate::vfs::file_monitor::FileMonitor;
@@ -122,9 +123,22 @@ impl Connection {
 impl Guard<'_> {
     /// Why what this connection sees is not (all of) what others find at the database's path; `None`: nothing says so.
     pub(crate) fn strayed(&self) -> Option<Error> {
-        let watch = self.connection.identity.watch.as_ref().filter(|watch| watch.is_ours())?;
-        confirm(watch, true);
-        watch.latched().map(|code| error(watch, code))
+        self.connection.identity.watch.as_ref().and_then(|watch| copies::strayed(watch))
+    }
+}
+
+/// Why what a connection sees of its database `schema` is not (all of) what others find at its path; `None`: nothing says so.
+/// For whoever copies from a handle of SQLite's that litekeel has not opened, too.
+///
+/// # Safety
+/// `db` is open and used by this thread alone.
+#[doc(hidden)]
+pub unsafe fn strayed(db: *mut sqlite::sqlite3, schema: &CStr) -> Option<Error> {
+    let schema = schema.to_string_lossy();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut files = handle::files(db).into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(&schema));
+        files.find_map(|(_, file)| shim::watch_of(file)).and_then(|watch| copies::strayed(&watch))
     }
 }
 

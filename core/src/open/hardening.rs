@@ -9,7 +9,6 @@ use crate::settings::words;
 use crate::settings::{Id, Settings};
 use crate::sqlite;
 use crate::sqlite::handle;
-use crate::sqlite::sql_text;
 use crate::vfs::confinement;
 
 const STEP: &str = "db_config";
@@ -82,24 +81,8 @@ pub(super) unsafe extern "C" fn deny_attach(
         return sqlite::SQLITE_OK;
     }
     // VACUUM attaches a temporary database while it runs; nothing else may.
-    let mut statement = std::ptr::null_mut();
-    // SAFETY: the context is the connection that is preparing the statement; listing its statements changes nothing.
-    unsafe {
-        loop {
-            statement = sqlite::sqlite3_next_stmt(context.cast(), statement);
-            if statement.is_null() {
-                return sqlite::SQLITE_DENY;
-            }
-            if sqlite::sqlite3_stmt_busy(statement) != 0 && is_vacuum(sqlite::sqlite3_sql(statement)) {
-                return sqlite::SQLITE_OK;
-            }
-        }
-    }
-}
-
-unsafe fn is_vacuum(sql: *const c_char) -> bool {
-    // SAFETY: SQLite's own NUL-terminated copy of the statement.
-    !sql.is_null() && sql_text::is_vacuum(unsafe { CStr::from_ptr(sql) }.to_bytes())
+    // SAFETY: the context is the connection that is preparing the statement.
+    if unsafe { handle::vacuuming(context.cast()) }.is_some() { sqlite::SQLITE_OK } else { sqlite::SQLITE_DENY }
 }
 
 /// Whether a switch is on, as SQLite says.

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr;
 
 use crate::sqlite;
+use crate::sqlite::sql_text;
 
 unsafe extern "C" {
     /// Closes at once, or when the last statement, blob or backup of the handle ends. The bindings leave it out.
@@ -79,6 +80,30 @@ pub(crate) unsafe fn files(db: *mut sqlite::sqlite3) -> Vec<(String, *mut sqlite
         }
     }
     found
+}
+
+/// The name of the database that a VACUUM of this connection is of, which is running.
+///
+/// # Safety
+/// As for [`query_text`].
+pub(crate) unsafe fn vacuuming(db: *mut sqlite::sqlite3) -> Option<String> {
+    let mut statement = std::ptr::null_mut();
+    // SAFETY: the caller's promise; listing the statements changes nothing, and SQLite owns their texts.
+    unsafe {
+        loop {
+            statement = sqlite::sqlite3_next_stmt(db, statement);
+            if statement.is_null() {
+                return None;
+            }
+            let sql = sqlite::sqlite3_sql(statement);
+            if !sql.is_null()
+                && sqlite::sqlite3_stmt_busy(statement) != 0
+                && let Some(name) = sql_text::vacuumed(CStr::from_ptr(sql).to_bytes())
+            {
+                return Some(name);
+            }
+        }
+    }
 }
 
 /// SQLite's object for the main database's file, whose methods can be called; `None` where there is no file yet.

@@ -6,9 +6,23 @@ pub(crate) fn is_begin(sql: &[u8]) -> bool {
     begins_with(sql, b"BEGIN")
 }
 
-/// Whether the statement is a VACUUM.
-pub(crate) fn is_vacuum(sql: &[u8]) -> bool {
-    begins_with(sql, b"VACUUM")
+/// The name of the database that a VACUUM is of, as it is written but for its quotes; `None` for any other statement.
+pub(crate) fn vacuumed(sql: &[u8]) -> Option<String> {
+    let mut words = Words(sql);
+    if !words.next()?.eq_ignore_ascii_case(b"VACUUM") {
+        return None;
+    }
+    let rest = skip_space(words.0);
+    let quoted = |end: u8| rest[1..].split(|byte| *byte == end).next();
+    let name = match rest.first() {
+        Some(b'[') => quoted(b']')?,
+        Some(quote @ (b'"' | b'`' | b'\'')) => quoted(*quote)?,
+        _ => match words.next() {
+            Some(word) if !word.is_empty() && !word.eq_ignore_ascii_case(b"INTO") => word,
+            _ => b"main",
+        },
+    };
+    Some(String::from_utf8_lossy(name).into_owned())
 }
 
 fn begins_with(sql: &[u8], keyword: &[u8]) -> bool {

@@ -5,11 +5,12 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
 use crate::platform::fork::ForkMutex;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::file_state::FileState;
 
 /// Settings that SQLite keeps for each database and does not carry over to one that is attached.
@@ -86,11 +87,16 @@ impl Policy {
                 Some(admitted)
             }
             Err(error) => {
-                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                self.is_refused.store(true, Ordering::Release);
+                self.refuse(error);
                 None
             }
         }
+    }
+
+    /// What was attached is refused for this.
+    pub(crate) fn refuse(&self, error: Error) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.is_refused.store(true, Ordering::Release);
     }
 
     /// Why the latest ATTACH was refused; told once.
@@ -118,6 +124,8 @@ pub(crate) struct Attachment {
     /// What its connection wants of it, and what the look at it found out.
     policy: OnceLock<Arc<Policy>>,
     admitted: OnceLock<Admitted>,
+    /// The database that VACUUM INTO writes to this file.
+    copied: OnceLock<Weak<FileMonitor>>,
     /// The settings have been carried over, or are about to be.
     follows: AtomicBool,
     /// Settings that were set for this database by itself: their places in [`FOLLOWING`].
@@ -141,6 +149,17 @@ impl Attachment {
     pub(crate) fn attach(&self, policy: Arc<Policy>) {
         // Once for a file.
         let _ = self.policy.set(policy);
+    }
+
+    /// The file gets a copy of that database by VACUUM INTO.
+    pub(crate) fn copy_of(&self, source: &Arc<FileMonitor>) {
+        // Once for a file.
+        let _ = self.copied.set(Arc::downgrade(source));
+    }
+
+    /// The database that VACUUM INTO copies to this file.
+    pub(crate) fn copied(&self) -> Option<Arc<FileMonitor>> {
+        self.copied.get().and_then(Weak::upgrade)
     }
 
     /// Whether the file may be read by the connection that it is attached to; looked at once, before its first lock.

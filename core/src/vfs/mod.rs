@@ -6,6 +6,7 @@
 pub(crate) mod attached;
 pub(crate) mod confinement;
 pub(crate) mod content;
+pub(crate) mod copies;
 pub(crate) mod databases;
 pub mod descriptor;
 pub(crate) mod failed_open;

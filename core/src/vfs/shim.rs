@@ -14,7 +14,9 @@ use crate::platform::file_id::file_id;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::file_monitor::{CHECKPOINTER, FIRST_READER, FileMonitor, WRITER};
-use crate::vfs::{attached, databases, file_state, open_files, read_lock_keeper, replicated, wal_file, wal_guard};
+use crate::vfs::{
+    attached, copies, databases, file_state, open_files, read_lock_keeper, replicated, wal_file, wal_guard,
+};
 
 /// The table of a file. SQLite sees its first field; the address leads back to the rest.
 #[repr(C)]
@@ -146,6 +148,11 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
         {
             return sqlite::SQLITE_CANTOPEN;
         }
+        if level == sqlite::SQLITE_LOCK_SHARED
+            && let Some(rc) = copies::refuses(&shim.watch)
+        {
+            return rc;
+        }
         let ends_wal = level == sqlite::SQLITE_LOCK_EXCLUSIVE && shim.watch.files() != (None, None);
         if !ends_wal
             && writes
@@ -224,6 +231,7 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
                 }
             }
             sqlite::SQLITE_FCNTL_PDB => {
+                copies::note(&shim.watch, *argument.cast::<*mut sqlite::sqlite3>());
                 // SQLite tells every file of a database which connection it is for, before it reads it. The main one comes
                 // before there is anybody to ask.
                 if let Some(policy) = attached::of(*argument.cast::<usize>()) {
