@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use litekeel_core::settings::Id;
 use litekeel_core::settings::words;
+use litekeel_core::users::{self, User};
 use litekeel_core::{BackupOptions, DESTINATION_SETTINGS, Error, Result, codes, sqlite};
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ use crate::interrupt;
 use crate::output::{self, say, tell};
 use crate::progress::{Progress, Waiting};
 use crate::terminal::{Terminal, Tone, bytes, time};
+use crate::who;
 
 #[derive(Args)]
 pub struct Backup {
@@ -99,7 +101,7 @@ impl Restore {
         let opened = if self.how.no_check {
             reading(&source)?
         } else {
-            let opened = source.inspect()?;
+            let opened = if source.lacks_shm() { source.recovering()? } else { source.inspect()? };
             opened
                 .lock()?
                 .sqlite()
@@ -177,6 +179,9 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
     let existed = destination.path.exists();
     let page_size: i64 =
         opened.lock()?.sqlite().pragma_query_value(None, "page_size", |row| row.get(0)).unwrap_or(4096);
+    for text in unlinked_wals(source) {
+        tell!("{} {text}", err.paint(Tone::Warning, "warning:"));
+    }
     let began = Instant::now();
     let mut progress = Progress::new(task.label, err);
     let mut check_copy = |path: &Path| {
@@ -253,6 +258,20 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
     Ok(Exit::Fine)
 }
 
+/// What is not in the copy, since nobody sees it but who has written it.
+fn unlinked_wals(source: &Database) -> Vec<String> {
+    let tell = |(user, size): (User, u64)| {
+        format!(
+            "{} has {} open with a -wal that was deleted: what it commits there ({} so far) is not in the copy. Let it copy its own \
+             state (VACUUM INTO, litekeel's backup with unsafe=1), then start it anew",
+            who::name(user.pid, &user.command),
+            source.path.display(),
+            bytes(size)
+        )
+    };
+    users::unlinked_wals(&source.path).into_iter().map(tell).collect()
+}
+
 fn untouched(path: &Path) -> String {
     if path.exists() {
         format!("{} is as it was before", path.display())
@@ -264,6 +283,9 @@ fn untouched(path: &Path) -> String {
 /// The database to read: as an ordinary connection, which keeps others from changing what is being read; without a trace
 /// in a directory that may not be written, or by a URL that only reads.
 fn reading(database: &Database) -> Result<Opened> {
+    if database.lacks_shm() {
+        return database.recovering();
+    }
     if database.resolved.settings.mode() == Some(words::Mode::Ro) {
         return database.inspect();
     }

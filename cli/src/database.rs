@@ -107,6 +107,19 @@ impl Database {
         self.open_with(options)
     }
 
+    /// Whether a `-wal` with something in it lies there without a `-shm`, as beside a copy that `cp` has made of both.
+    pub fn lacks_shm(&self) -> bool {
+        self.wal_bytes().is_some_and(|size| size > 0) && !self.beside("-shm").exists()
+    }
+
+    /// Opens to read a database that nobody has opened since it came with its `-wal`: SQLite makes the `-shm`, and neither the
+    /// database nor its `-wal` is changed.
+    pub fn recovering(&self) -> Result<Opened> {
+        let mut options = Options::new();
+        options.set("mode", "ro")?;
+        self.open_with(options)
+    }
+
     /// Opens to look only.
     pub fn inspect(&self) -> Result<Opened> {
         let mut options = Options::new();

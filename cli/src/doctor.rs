@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use litekeel_core::hazards::{self, Hazard, Level};
+use litekeel_core::users::{self, User};
 use litekeel_core::{Error, Result, codes};
 use serde::Serialize;
 
@@ -17,7 +18,7 @@ use crate::duration;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::output::{self, say, tell};
-use crate::terminal::{Terminal, Tone, labelled};
+use crate::terminal::{Terminal, Tone, bytes, labelled};
 use crate::wal::Wal;
 use crate::who::{self, Presence};
 
@@ -148,6 +149,7 @@ impl Doctor {
             Err(error) if error.code() == codes::ORPHAN_WAL => {}
             Err(error) => findings.push(failed("open", &error)),
         }
+        findings.extend(unlinked_wals(database));
         findings.extend(refused(database, wal, &findings));
         (findings, lines)
     }
@@ -163,6 +165,20 @@ fn refused(database: &Database, wal: Option<bool>, findings: &[Hazard]) -> Optio
         let text = format!("opening this URL fails ({}): {}", error.name(), error.message());
         Hazard::new("open", Level::Problem, text, error.hint())
     })
+}
+
+/// Who commits to where nobody else sees it.
+fn unlinked_wals(database: &Database) -> impl Iterator<Item = Hazard> {
+    let hazard = |(user, size): (User, u64)| {
+        let text = format!(
+            "{} has it open with a -wal that was deleted: what it commits there ({} so far) is seen by nobody else",
+            who::name(user.pid, &user.command),
+            bytes(size)
+        );
+        let remedy = "let it copy its own state (litekeel's backup with unsafe=1), then start it anew; never delete a -wal in use";
+        Hazard::new("wal", Level::Problem, text, remedy)
+    };
+    users::unlinked_wals(&database.path).into_iter().map(hazard)
 }
 
 /// What nobody has looked at is not fine.

@@ -141,3 +141,64 @@ fn on_a_terminal_a_bar_moves_and_ctrl_c_leaves_nothing() {
     assert!(screen.contains("status=130") && screen.contains("b.db was not created"), "{screen}");
     assert!(!screen.contains('░') && !dir.file("out").exists(), "{screen}");
 }
+
+#[test]
+fn who_writes_to_a_deleted_wal_is_named() {
+    hold_if_child();
+    let dir = Dir::new();
+    dir.database("a.db", 10);
+    let url = format!("file:{}/a.db?checkpoint=manual", dir.path().display());
+    let me = "who_writes_to_a_deleted_wal_is_named";
+    let writer = Holder::start(me, &url, "INSERT INTO t VALUES(1, 2)");
+    // The control: a live writer, and one whose -wal is where it was.
+    let ran = dir.litekeel(&["doctor", "a.db"]);
+    assert!(ran.status == 0 && !ran.out.contains("-wal that was deleted"), "{ran:?}");
+    std::fs::remove_file(dir.file("a.db-wal")).unwrap();
+    std::fs::remove_file(dir.file("a.db-shm")).unwrap();
+    let ran = dir.litekeel(&["backup", "a.db", "copy.db"]);
+    let told = ran.err.replace(char::is_whitespace, "");
+    assert!(ran.status == 0 && told.contains("a-walthatwasdeleted") && told.contains("isnotinthecopy"), "{ran:?}");
+    let ran = dir.litekeel(&["doctor", "a.db"]);
+    let told = ran.out.replace(char::is_whitespace, "");
+    assert!(ran.status == 1 && told.contains("a-walthatwasdeleted"), "{ran:?}");
+    // Another database of that name is not what it has open.
+    std::fs::create_dir(dir.file("other")).unwrap();
+    std::fs::copy(dir.file("copy.db"), dir.file("other/a.db")).unwrap();
+    let ran = dir.litekeel(&["doctor", "other/a.db"]);
+    assert!(ran.status == 0 && !ran.out.contains("-wal that was deleted"), "{ran:?}");
+    drop(writer);
+}
+
+/// What `cp a.db a.db-wal copies/` makes of a database in use.
+#[test]
+fn a_copy_with_its_wal_alone_is_restored_whole() {
+    hold_if_child();
+    let dir = Dir::new();
+    dir.database("a.db", 10);
+    let url = format!("file:{}/a.db?checkpoint=manual", dir.path().display());
+    let writer = Holder::start("a_copy_with_its_wal_alone_is_restored_whole", &url, "INSERT INTO t VALUES(1, 2)");
+    std::fs::create_dir(dir.file("copies")).unwrap();
+    for name in ["a.db", "a.db-wal"] {
+        std::fs::copy(dir.file(name), dir.file("copies").join(name)).unwrap();
+    }
+    drop(writer);
+    let bytes = |name: &str| std::fs::read(dir.file(name)).unwrap();
+    let before = (bytes("copies/a.db"), bytes("copies/a.db-wal"));
+    for (number, more) in [&[][..], &["--no-check"]].into_iter().enumerate() {
+        let to = format!("restored-{number}.db");
+        let ran = dir.litekeel(&[&["restore", "copies/a.db", &to], more].concat());
+        assert_eq!((ran.status, rows(&dir, &to)), (0, 11), "{ran:?}");
+        std::fs::remove_file(dir.file("copies/a.db-shm")).unwrap();
+        let to = format!("copied-{number}.db");
+        let ran = dir.litekeel(&[&["backup", "copies/a.db", &to], more].concat());
+        assert_eq!((ran.status, rows(&dir, &to)), (0, 11), "{ran:?}");
+        assert!((bytes("copies/a.db"), bytes("copies/a.db-wal")) == before, "the copy is as it was");
+        std::fs::remove_file(dir.file("copies/a.db-shm")).unwrap();
+    }
+    // Half of a page is lost from the end of the -wal, as a copy under a writer may be: what was committed before it is there.
+    let wal = std::fs::OpenOptions::new().write(true).open(dir.file("copies/a.db-wal")).unwrap();
+    wal.set_len(wal.metadata().unwrap().len() - 2000).unwrap();
+    drop(wal);
+    let ran = dir.litekeel(&["restore", "copies/a.db", "cut.db"]);
+    assert_eq!((ran.status, rows(&dir, "cut.db")), (0, 10), "{ran:?}");
+}

@@ -1,7 +1,8 @@
 //! SQLite's online backup, driven a few pages at a time from the event loop.
 
 use std::cell::Cell;
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, CString, OsStr, c_void};
+use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::rc::Rc;
 
@@ -73,6 +74,11 @@ pub(super) unsafe fn start(call: &Call) -> Option<sys::napi_value> {
     let source = call.open_token()?;
     let db = source.db();
     let (schema, path) = (call.text(1)?, call.text(2)?);
+    // SQLite would say no more than that it cannot open the file.
+    let file = std::path::absolute(OsStr::from_bytes(path.to_bytes())).unwrap_or_default();
+    if let Some(Err(error)) = source.core().map(|connection| connection.check_allowed(&file)) {
+        return Some(object::failure(call.env, &error));
+    }
     let mut destination = ptr::null_mut();
     // SAFETY: every handle made here is closed on each failure, or owned by the backup's box, which the external owns.
     unsafe {

@@ -248,6 +248,15 @@ impl Connection {
         self.identity.resolved.as_ref().and_then(|resolved| resolved.roots.as_ref())
     }
 
+    /// Whether a file may be opened under its `allowed_roots`, as far as can be told before it is.
+    ///
+    /// # Errors
+    /// `KEEL_PATH_NOT_ALLOWED`.
+    #[doc(hidden)]
+    pub fn check_allowed(&self, path: &Path) -> Result<()> {
+        self.roots().map_or(Ok(()), |roots| roots.check(path))
+    }
+
     /// The absolute path; `None` for a database in memory.
     pub fn path(&self) -> Option<&Path> {
         self.identity.path.as_deref()

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use crate::error::Holder;
 use crate::locks::{self, holders};
+use crate::platform::file_id::file_id;
+use crate::platform::path_facts::sidecar;
+use crate::platform::procfs;
 
 /// A process that has a database open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +27,22 @@ pub fn users(path: &Path) -> Option<Vec<User>> {
     pids.sort_unstable();
     pids.dedup();
     pids.retain(|&pid| pid != std::process::id());
-    let user = |pid| {
-        let Holder { pid, command, state, .. } = holders::of_process(pid, "");
-        User { pid, command, state }
-    };
-    Some(pids.into_iter().map(user).collect())
+    Some(pids.into_iter().map(as_user).collect())
+}
+
+/// The other processes that have a database at `path` open with a `-wal` that was deleted, and the bytes in it: what they commit
+/// there nobody else sees. Of the processes that may be looked into (`/proc`): one's own, or all as root.
+pub fn unlinked_wals(path: &Path) -> Vec<(User, u64)> {
+    let (Some(file), Some(name)) = (file_id(path), path.file_name()) else { return Vec::new() };
+    let wal = sidecar(Path::new(name), "-wal");
+    let own = std::process::id();
+    let pids = procfs::pids().into_iter().filter(|pid| *pid != own);
+    pids.filter_map(|pid| procfs::deleted(pid, &wal, file).map(|bytes| (as_user(pid), bytes))).collect()
+}
+
+fn as_user(pid: u32) -> User {
+    let Holder { pid, command, state, .. } = holders::of_process(pid, "");
+    User { pid, command, state }
 }
 
 /// Whether any process, this one included, has a lock on the database or its `-shm`.

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::platform::file_id::FileId;
 
@@ -165,6 +166,25 @@ pub(crate) fn command(pid: u32) -> String {
     let text = String::from_utf8_lossy(&raw);
     let words = text.split(char::is_control).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// Every process that has a number here.
+pub(crate) fn pids() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The bytes of a deleted file of this name that the process has open beside `file`; `None` when it has none, or may not be
+/// looked into.
+pub(crate) fn deleted(pid: u32, name: &Path, file: FileId) -> Option<u64> {
+    let mut gone = name.as_os_str().to_owned();
+    gone.push(" (deleted)");
+    let open: Vec<_> = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.filter_map(|fd| Some(fd.ok()?.path())).collect();
+    // The directory may have another name in the process's own view of the mounts.
+    let is_it = |fd: &&PathBuf| fs::read_link(fd).is_ok_and(|target| target.file_name() == Some(&gone));
+    let bytes = fs::metadata(open.iter().find(is_it)?).ok()?.len();
+    let beside = |fd: &PathBuf| fs::metadata(fd).is_ok_and(|meta| (meta.dev(), meta.ino()) == (file.dev, file.ino));
+    open.iter().any(beside).then_some(bytes)
 }
 
 /// `running`, `sleeping`, `stopped` or `zombie`; empty when unknown.

@@ -8,7 +8,6 @@ use crate::error::{Error, codes};
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::file_monitor::FileMonitor;
-use crate::vfs::shim;
 use crate::vfs::wal_guard::{confirm, sentence};
 
 /// What to do when a connection does not see what is at its path.
@@ -28,15 +27,20 @@ pub(crate) fn strayed(watch: &FileMonitor) -> Option<Error> {
 }
 
 /// Notes what a file that SQLite has just opened for a connection is a copy of, when a running VACUUM INTO is what opens it.
+/// `watch_of`: what is known of an open file.
 ///
 /// # Safety
 /// `db` is the connection, used by this thread alone.
-pub(super) unsafe fn note(copy: &Arc<FileMonitor>, db: *mut sqlite::sqlite3) {
+pub(super) unsafe fn note(
+    copy: &Arc<FileMonitor>,
+    db: *mut sqlite::sqlite3,
+    watch_of: unsafe fn(*mut sqlite::sqlite3_file) -> Option<Arc<FileMonitor>>,
+) {
     // SAFETY: the caller's promise.
     unsafe {
         let Some(name) = handle::vacuuming(db) else { return };
         let mut files = handle::files(db).into_iter().filter(|(other, _)| other.eq_ignore_ascii_case(&name));
-        let source = files.find_map(|(_, file)| shim::watch_of(file));
+        let source = files.find_map(|(_, file)| watch_of(file));
         if let Some(source) = source.filter(|source| !Arc::ptr_eq(source, copy)) {
             copy.attachment.copy_of(&source);
         }

@@ -231,7 +231,7 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
                 }
             }
             sqlite::SQLITE_FCNTL_PDB => {
-                copies::note(&shim.watch, *argument.cast::<*mut sqlite::sqlite3>());
+                copies::note(&shim.watch, *argument.cast::<*mut sqlite::sqlite3>(), watch_of);
                 // SQLite tells every file of a database which connection it is for, before it reads it. The main one comes
                 // before there is anybody to ask.
                 if let Some(policy) = attached::of(*argument.cast::<usize>()) {
