@@ -85,6 +85,8 @@ export interface Settings {
 	replicationSocket?: string | undefined;
 	/** how long replicated() waits for the replica where the call does not say. Takes a whole number from 0 to 2147483647 ms; ms and s may follow. Default: 10s. */
 	replicationTimeout?: number | string | undefined;
+	/** when a commit has returned: local: it is in the file; replicated: it is at Litestream's replica too, or the call fails with KEEL_NOT_REPLICATED and the commit stands. Of this database, not of attached ones. Default: local. */
+	durability?: 'local' | 'replicated' | undefined;
 	/** one connection of the process for every host that asks. Default: off. */
 	share?: Switch | undefined;
 	/** another copy of SQLite in this process on the same file. Default: refuse. */
@@ -146,6 +148,7 @@ export interface ReportedSettings {
 	readonly wal_alarm: string;
 	readonly replication_socket: string;
 	readonly replication_timeout: string;
+	readonly durability: 'local' | 'replicated' | '';
 	readonly share: 'on' | 'off' | '';
 	readonly foreign_sqlite: 'refuse' | 'warn' | 'off' | '';
 	readonly network_fs: 'refuse' | 'warn' | 'allow' | '';

@@ -79,6 +79,8 @@ const core = module.exports = {
 	STATE,
 	/** Set by the statement cache: drops every compiled statement of a connection. */
 	flush: null,
+	/** Set by `replicated`: waits until what the connections to a file have committed is at the replica. */
+	confirm: null,
 	/** Set by the backups: ends those of a connection that closes. */
 	abortBackups: null,
 

@@ -146,8 +146,8 @@ impl Shared {
     }
 }
 
-/// `(token, dispatcher, id, timeoutMs)` → an error when there is nothing to wait for. A negative timeout is the setting's. The
-/// answer comes by dispatcher.
+/// `(token, dispatcher, id, timeoutMs, beside)` → an error when there is nothing to wait for. A negative timeout is the
+/// setting's; `beside`: for what another connection has committed, whatever this one does. The answer comes by dispatcher.
 unsafe fn replicated(call: &Call) -> Option<sys::napi_value> {
     let connection = call.core()?;
     let dispatcher = dispatcher_of(call, 1)?;
@@ -158,7 +158,8 @@ unsafe fn replicated(call: &Call) -> Option<sys::napi_value> {
         sys::napi_get_value_double(call.env, call.args[3], &mut timeout);
     }
     let timeout = (timeout >= 0.0).then(|| Duration::from_secs_f64(timeout / 1000.0));
-    let wait = match connection.replica_wait(timeout) {
+    let wait = if call.flag(4) { connection.wait_from_here(timeout) } else { connection.replica_wait(timeout) };
+    let wait = match wait {
         Ok(wait) => wait,
         Err(error) => return Some(object::failure(call.env, &error)),
     };

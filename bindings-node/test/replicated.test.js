@@ -197,3 +197,73 @@ async function run(t, major, program) {
 	clearTimeout(timer);
 	return { status, signal, stdout, stderr };
 }
+
+/** A daemon on a thread of its own, for calls that hold up this one; `count()` of the questions. */
+async function besideDaemon(t, directory, txid) {
+	const { Worker } = require('node:worker_threads');
+	const asked = new Int32Array(new SharedArrayBuffer(4));
+	const worker = new Worker(`
+		const { workerData: { socket, answer, asked }, parentPort } = require('node:worker_threads');
+		require('node:http').createServer((request, response) => {
+			request.resume().on('end', () => { Atomics.add(asked, 0, 1); if (answer) response.end(answer); });
+		}).listen(socket, () => parentPort.postMessage(1));`, { eval: true, workerData: { socket: path.join(directory, 's.sock'), answer: txid === null ? null : JSON.stringify(synced(txid)[1]), asked } });
+	await once(worker, 'message');
+	t.after(() => worker.terminate());
+	return () => Atomics.load(asked, 0);
+}
+
+test('with durability: replicated, every way to commit waits, once', async (t) => {
+	const directory = temporary(t);
+	copied(directory, 5);
+	const count = await besideDaemon(t, directory, 5);
+	const db = open(directory, { replication: undefined, durability: 'replicated' });
+	assert.deepStrictEqual([db.report.durability, db.report.replication, db.report.synchronous], ['replicated', 'litestream', 'full']);
+	const asks = async (times, name, call) => {
+		const before = count();
+		await call();
+		assert.strictEqual(count() - before, times, name);
+	};
+	await asks(1, 'exec', () => db.exec('CREATE TABLE t(a)'));
+	const insert = db.prepare('INSERT INTO t VALUES (?)');
+	await asks(1, 'run', () => assert.strictEqual(insert.run(1).changes, 1));
+	await asks(1, 'a transaction', () => db.transaction(() => { insert.run(2); insert.run(3); })());
+	await asks(1, 'nested ones', () => db.transaction(() => db.transaction(() => insert.run(4))())());
+	await asks(0, 'a failed one', () => assert.throws(() => db.transaction(() => { insert.run(5); throw new Error('no'); })(), /no/));
+	await asks(0, 'a read', () => db.prepare('SELECT * FROM t').all());
+	await asks(1, 'get', () => db.prepare('INSERT INTO t VALUES (6) RETURNING a').get());
+	await asks(1, 'all', () => db.prepare('INSERT INTO t VALUES (7) RETURNING a').all());
+	await asks(1, 'iterate', () => { for (const row of db.prepare('INSERT INTO t VALUES (8) RETURNING a').iterate()) assert.strictEqual(row.a, 8); });
+	await asks(1, 'pragma', () => db.pragma('user_version = 5'));
+	await asks(1, 'transactionAsync', () => db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (9)'); await tx.transactionAsync((inner) => inner.exec('INSERT INTO t VALUES (10)')); }));
+	await asks(0, 'a failed transactionAsync', () => assert.rejects(db.transactionAsync((tx) => { tx.exec('INSERT INTO t VALUES (11)'); throw new Error('no'); }), /no/));
+	await asks(0, 'readAsync', () => db.readAsync('SELECT * FROM t'));
+	await asks(0, 'close', () => db.close());
+});
+
+test('a durable commit that is not confirmed stands, and throws', async (t) => {
+	const directory = temporary(t);
+	const db = open(directory, { durability: 'replicated' });
+	assert.throws(() => db.exec('CREATE TABLE t(a)'), fails('daemon_gone'));
+	assert.throws(() => db.prepare('INSERT INTO t VALUES (1)').run(), fails('daemon_gone'));
+	assert.throws(() => db.transaction(() => db.prepare('SELECT 1').all() && db.exec('INSERT INTO t VALUES (2)'))(), fails('daemon_gone'));
+	await assert.rejects(db.transactionAsync((tx) => tx.exec('INSERT INTO t VALUES (3)')), fails('daemon_gone'));
+	assert.deepStrictEqual(db.prepare('SELECT a FROM t').pluck().all(), [1, 2, 3]);
+	assert.strictEqual(db.inTransaction, false);
+	db.close();
+});
+
+for (const major of runtimes.majors) {
+	test(`Node ${major}: a durable commit that waits lets its worker end`, async (t) => {
+		const directory = temporary(t);
+		await daemon(t, directory, () => undefined);
+		const body = `
+			const db = require(${module_}).open('file:' + ${JSON.stringify(path.join(directory, 'a.db'))}, { durability: 'replicated', replicationTimeout: 600000, replicationSocket: ${JSON.stringify(path.join(directory, 's.sock'))} });
+			require('worker_threads').parentPort.postMessage(1);
+			db.exec('CREATE TABLE t(a)');`;
+		const { status, signal, stdout, stderr } = await run(t, major, `
+			const { Worker } = require('worker_threads');
+			const worker = new Worker(${JSON.stringify(body)}, { eval: true });
+			worker.once('message', () => setTimeout(async () => { await worker.terminate(); process.stdout.write('ended'); }, 100));`);
+		assert.deepStrictEqual([status, signal, stdout], [0, null, 'ended'], stderr);
+	});
+}

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Dir, Killed, exec, get, open};
+use litekeel_core::Connection;
 
 fn litestream() -> PathBuf {
     PathBuf::from(std::env::var_os("LITESTREAM").expect("scripts/test-scale names the executable in LITESTREAM"))
@@ -196,11 +197,26 @@ fn every_restore_has_what_was_committed() {
 #[test]
 #[ignore = "needs the real Litestream: scripts/test-scale litestream"]
 fn what_replicated_confirms_is_in_the_restored_copy() {
+    confirmed_rows("replication=litestream", |db, sql| {
+        exec(db, sql);
+        db.replicated(Some(Duration::from_secs(20))).map(drop)
+    });
+}
+
+/// The same for commits that themselves wait, with `durability=replicated`.
+#[test]
+#[ignore = "needs the real Litestream: scripts/test-scale litestream"]
+fn a_durable_commit_is_in_the_restored_copy() {
+    confirmed_rows("durability=replicated&replication_timeout=20s", |db, sql| db.exec(sql));
+}
+
+fn confirmed_rows(parameters: &str, write: impl Fn(&Connection, &str) -> litekeel_core::Result<()>) {
     let dir = Dir::new();
     let socket = dir.file("s.sock");
-    let url = dir.url(&format!("a.db?replication=litestream&replication_socket={}", socket.display()));
+    let url = dir.url(&format!("a.db?{parameters}&replication_socket={}", socket.display()));
     let db = open(&url).unwrap();
-    exec(&db, "CREATE TABLE t(id INTEGER PRIMARY KEY, data BLOB)");
+    // Nobody replicates it yet.
+    let _ = db.exec("CREATE TABLE t(id INTEGER PRIMARY KEY, data BLOB)");
     let mut random = seed() | 1;
     let (mut row, mut confirmed, mut refused, mut slowest) = (0u64, Vec::new(), 0, Duration::ZERO);
     for round in 0..rounds(30).min(30) {
@@ -216,10 +232,9 @@ fn what_replicated_confirms_is_in_the_restored_copy() {
             // At least one each round is asked while it lives, and the last one when it is gone.
             loop {
                 row += 1;
-                exec(&db, &format!("INSERT INTO t VALUES({row}, randomblob(2000))"));
                 let began = Instant::now();
-                match db.replicated(Some(Duration::from_secs(20))) {
-                    Ok(_) => {
+                match write(&db, &format!("INSERT INTO t VALUES({row}, randomblob(2000))")) {
+                    Ok(()) => {
                         slowest = slowest.max(began.elapsed());
                         confirmed.push(row);
                     }

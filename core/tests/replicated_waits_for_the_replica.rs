@@ -295,3 +295,99 @@ fn what_has_no_replica_is_refused_before_anybody_is_asked() {
     db.close().unwrap();
     assert_eq!(db.replicated(None).unwrap_err().code(), codes::CLOSED);
 }
+
+/// As one call of litekeel's.
+fn sql(db: &Connection, text: &str) {
+    db.exec(text).unwrap();
+}
+
+/// With `durability=replicated` each call that has committed asks once, and no other does.
+#[test]
+fn a_durable_commit_has_returned_when_it_is_at_the_replica() {
+    let dir = Dir::new();
+    copied(&dir, "a.db", 9);
+    let path = dir.file("a.db");
+    let fake = Fake::start(&dir, move |_, _| synced(&path, 9, 9));
+    let url = dir.url(&format!("a.db?durability=replicated&replication_socket={}", dir.file("s.sock").display()));
+    let db = open(&url).unwrap();
+    let row = |name: &str| db.report().row(name).unwrap().value.clone();
+    assert_eq!(
+        (row("replication"), row("synchronous"), row("journal_mode")),
+        ("litestream".into(), "2".into(), "wal".into())
+    );
+    let asked = |of: &str, times: usize, call: &dyn Fn()| {
+        let before = fake.asked().len();
+        call();
+        assert_eq!(fake.asked().len() - before, times, "{of}");
+    };
+    asked("a table", 1, &|| sql(&db, "CREATE TABLE t(a UNIQUE)"));
+    asked("a row", 1, &|| sql(&db, "INSERT INTO t VALUES(1)"));
+    asked("a script of two commits", 1, &|| sql(&db, "INSERT INTO t VALUES(2); INSERT INTO t VALUES(3)"));
+    asked("BEGIN and a row", 0, &|| sql(&db, "BEGIN; INSERT INTO t VALUES(4)"));
+    asked("COMMIT", 1, &|| sql(&db, "COMMIT"));
+    asked("a rollback", 0, &|| sql(&db, "BEGIN; INSERT INTO t VALUES(5); ROLLBACK"));
+    asked("a read", 0, &|| drop(db.query("SELECT * FROM t", None).unwrap()));
+    asked("nothing changed", 0, &|| sql(&db, "BEGIN; SELECT * FROM t; COMMIT"));
+    asked("a statement", 1, &|| drop(db.query("INSERT INTO t VALUES(6) RETURNING a", None).unwrap()));
+    asked("all or nothing", 1, &|| db.exec_atomic("INSERT INTO t VALUES(7)").unwrap());
+    asked("nothing", 0, &|| drop(db.exec_atomic("INSERT INTO t VALUES(7)").unwrap_err()));
+    asked("in batches", 1, &|| {
+        let (_, mut rows) = db.stream("INSERT INTO t VALUES(8) RETURNING a", None, 1).unwrap();
+        while rows.next_batch().unwrap().is_some() {}
+    });
+    // What was committed before the next BEGIN is waited for at the end of that one.
+    asked("a commit and a BEGIN", 0, &|| sql(&db, "INSERT INTO t VALUES(9); BEGIN"));
+    asked("the end of it", 1, &|| sql(&db, "ROLLBACK"));
+    // On SQLite's own handle nobody sees the end of the call: the next one waits for it, or replicated() does.
+    asked("SQLite's own handle", 0, &|| {
+        db.lock().unwrap().sqlite().execute_batch("INSERT INTO t VALUES(10)").unwrap();
+    });
+    asked("the next call", 1, &|| drop(db.query("SELECT 1", None).unwrap()));
+    let sibling = db.sibling().unwrap();
+    asked("a sibling", 1, &|| sql(&sibling, "INSERT INTO t VALUES(11)"));
+    asked("the others", 0, &|| drop(db.query("SELECT 1", None).unwrap()));
+    sibling.close().unwrap();
+    asked("the close", 0, &|| drop(db.close().unwrap()));
+}
+
+/// The commit stands when it is not confirmed, and the error says so.
+#[test]
+fn a_durable_commit_that_is_not_confirmed_stands() {
+    let dir = Dir::new();
+    let url = dir.url(&format!("a.db?durability=replicated&replication_socket={}", dir.file("s.sock").display()));
+    let db = open(&url).unwrap();
+    let fails = |error: litekeel_core::Error| {
+        assert_eq!((error.code(), error.step()), (codes::NOT_REPLICATED, Some("daemon_gone")), "{error}");
+        assert!(error.message().starts_with("committed here, but not confirmed"), "{error}");
+        assert!(!error.hint().is_empty());
+    };
+    fails(db.exec("CREATE TABLE t(a)").unwrap_err());
+    sql(&db, "BEGIN; INSERT INTO t VALUES(1)");
+    fails(db.exec("COMMIT").unwrap_err());
+    fails(db.query("INSERT INTO t VALUES(2)", None).unwrap_err());
+    assert_eq!(common::get(&db, "SELECT count(*) FROM t"), "2");
+    db.close().unwrap();
+}
+
+#[test]
+fn a_durable_connection_has_what_it_needs() {
+    let dir = Dir::new();
+    for (parameters, code) in [
+        ("a.db?durability=replicated&replication=none", codes::CONFLICT),
+        ("a.db?durability=replicated&synchronous=normal", codes::CONFLICT),
+        ("a.db?durability=replicated&journal_mode=delete", codes::CONFLICT),
+        ("a.db?durability=replicated&busy_timeout=100", codes::CONFLICT),
+        ("x?mode=memory&durability=replicated", codes::CONFLICT),
+        ("a.db?durability=remote", codes::INVALID_VALUE),
+    ] {
+        let error = open(&dir.url(parameters)).unwrap_err();
+        assert_eq!(error.code(), code, "{parameters}: {error}");
+    }
+    let extra = open(&dir.url("a.db?durability=replicated&synchronous=extra")).unwrap();
+    assert_eq!(extra.report().row("synchronous").unwrap().value, "3");
+    extra.close().unwrap();
+    // A reader commits nothing.
+    let reader = open(&dir.url("a.db?durability=replicated&mode=ro")).unwrap();
+    assert_eq!(common::get(&reader, "SELECT count(*) FROM sqlite_schema"), "0");
+    reader.close().unwrap();
+}

@@ -20,9 +20,14 @@ module.exports = ({ core, dispatcher }) => {
 		const state = core.state(this);
 		core.requireOpen(state);
 		signal?.throwIfAborted();
+		return wait(state, timeout, signal, false);
+	}
+
+	/** `beside`: what another connection has committed is waited for. */
+	async function wait(state, timeout, signal, beside) {
 		let end, stop;
 		const asked = dispatcher.ask(
-			(id) => core.check(native.replicated(state.token, dispatcher.handle, id, timeout ?? -1)),
+			(id) => core.check(native.replicated(state.token, dispatcher.handle, id, timeout ?? -1, beside)),
 			(reject, id) => {
 				end = () => native.cancelReplicated(dispatcher.handle, id);
 				stop = () => { if (reject(signal.reason)) end(); };
@@ -37,6 +42,8 @@ module.exports = ({ core, dispatcher }) => {
 			if (stop !== undefined) signal?.removeEventListener('abort', stop);
 		}
 	}
+
+	core.confirm = (state) => wait(state, undefined, undefined, true);
 
 	return { methods: { replicated } };
 };

@@ -171,11 +171,15 @@ module.exports = ({ core, door }) => {
 		if (!aim.writes) return outermost(this, state, aim, timeout, fn, signal);
 		if (!queues.has(file)) queues.set(file, new Turns());
 		const turns = queues.get(file);
+		let result;
 		try {
-			return await turns.take(timeout, signal, () => outermost(this, state, aim, timeout, fn, signal));
+			result = await turns.take(timeout, signal, () => outermost(this, state, aim, timeout, fn, signal));
 		} finally {
 			if (turns.last === null && queues.get(file) === turns) queues.delete(file);
 		}
+		// The next one has the lock meanwhile.
+		if (this.report.durability === 'replicated') await core.confirm(state);
+		return result;
 	}
 
 	async function outermost(db, state, aim, timeout, fn, signal) {

@@ -197,7 +197,27 @@ impl<'a> Guard<'a> {
     ///
     /// # Errors
     /// `KEEL_SHARED` when a transaction had to be rolled back.
+    #[inline]
     pub fn settle(self) -> Result<()> {
+        if self.connection.identity.replicates_commits {
+            return self.settle_at_replica();
+        }
+        self.settle_here()
+    }
+
+    /// With `durability=replicated`: when nothing is held any more, waits until what the call has committed is at the replica.
+    #[cold]
+    fn settle_at_replica(self) -> Result<()> {
+        let connection = self.connection;
+        // What a script has committed before it began another transaction is waited for when that one ends: Litestream may
+        // need the lock that is held until then.
+        let waits =
+            !self.in_transaction() && connection.identity.watch.as_ref().is_some_and(|watch| watch.take_unconfirmed());
+        self.settle_here()?;
+        if waits { connection.wait_for_commit() } else { Ok(()) }
+    }
+
+    fn settle_here(self) -> Result<()> {
         if !self.roll_back_if_shared() {
             return Ok(());
         }

@@ -89,6 +89,8 @@ pub(crate) struct Identity {
     /// Set when it was opened with `share=1`: by this it is found.
     pub share_key: Option<FileId>,
     pub strict: bool,
+    /// A commit returns when it is at the replica.
+    pub replicates_commits: bool,
     /// What its file does; `None` in memory and on a VFS without shared memory.
     pub watch: Option<Arc<FileMonitor>>,
     /// What follows ATTACH; `None` for an adopted handle.

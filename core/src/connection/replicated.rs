@@ -55,6 +55,14 @@ impl Connection {
                 );
             }
         }
+        self.wait_from_here(timeout)
+    }
+
+    /// As [`replica_wait`](Connection::replica_wait), for one who has seen a commit, whatever the connection does by now.
+    ///
+    /// # Errors
+    /// `KEEL_CONFLICT` as there.
+    pub fn wait_from_here(&self, timeout: Option<Duration>) -> Result<ReplicaWait> {
         let Some(path) = self.path() else {
             return Err(Error::new(codes::CONFLICT, "a database in memory has no replica")
                 .with_hint("open a database in a file"));
@@ -68,6 +76,10 @@ impl Connection {
         let socket = settings.and_then(|settings| settings.text(Id::ReplicationSocket)).unwrap_or(DEFAULT_SOCKET);
         let most = settings.and_then(|settings| settings.int(Id::ReplicationTimeout)).unwrap_or(10_000);
         let timeout = timeout.unwrap_or(Duration::from_millis(most.max(0) as u64)).min(LONGEST);
+        // It covers what the connection has committed, so that no later call waits for that.
+        if let Some(watch) = &self.identity.watch {
+            watch.take_unconfirmed();
+        }
         Ok(ReplicaWait(Barrier {
             path: path.to_owned(),
             file: self.file_id(),
@@ -75,6 +87,13 @@ impl Connection {
             timeout,
             deadline: Instant::now() + timeout,
         }))
+    }
+}
+
+impl Connection {
+    /// The end of a call that has committed, with `durability=replicated`.
+    pub(crate) fn wait_for_commit(&self) -> Result<()> {
+        self.wait_from_here(None)?.run(&|| self.is_closed()).map(drop)
     }
 }
 

@@ -84,6 +84,8 @@ pub(crate) fn assistant(resolved: &Resolved, opened_at: &str, query_only: bool) 
     let settings = &mut resolved.settings;
     settings.set(Id::CloseCheckpoint, Value::Word("none"), Origin::BuiltIn);
     settings.set(Id::Optimize, Value::Word("off"), Origin::BuiltIn);
+    // Whoever it works for waits for the replica, without holding the lock that others wait for.
+    settings.set(Id::Durability, Value::Word("local"), Origin::BuiltIn);
     if query_only {
         settings.set(Id::QueryOnly, Value::Bool(true), Origin::BuiltIn);
     }

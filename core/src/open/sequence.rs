@@ -221,6 +221,7 @@ fn assemble(
         access,
         opened_at: options.opened_at.clone().unwrap_or_default(),
         report,
+        replicates_commits: settings.durability() == Some(words::Durability::Replicated),
         strict: settings.profile() == Some(words::ProfileName::Test),
         resolved: Some(resolved),
         watch,

@@ -57,7 +57,7 @@ impl Connection {
         if done.is_err() {
             guard.undo("ROLLBACK");
         }
-        done
+        done.and(guard.settle())
     }
 
     /// Runs one statement once for each row of parameters, in a savepoint when there are several, and returns all its

@@ -76,6 +76,7 @@ impl Connection {
             statement.bind(table, 0, &places, Lifetime::Binding)?;
         }
         let rows = stream.fill(&guard, statement)?;
+        guard.settle()?;
         Ok((rows, stream))
     }
 }
@@ -96,7 +97,8 @@ impl Stream {
             // Only close empties the list, and a closed connection is not locked.
             let prepared =
                 prepared.ok_or_else(|| Error::new(codes::CLOSED, "the connection of these rows has been closed"))?;
-            self.fill(&guard, Statement::resume(&guard, prepared))
+            let rows = self.fill(&guard, Statement::resume(&guard, prepared))?;
+            guard.settle().map(|()| rows)
         });
         if let Err(error) = &rows {
             self.failure = Some(error.clone());

@@ -156,6 +156,7 @@ typed! {
     optimize: Optimize of Optimize,
     on_orphan_wal: OnOrphanWal of OnOrphanWal,
     replication: Replication of Replication,
+    durability: Durability of Durability,
     foreign_sqlite: ForeignSqlite of ForeignSqlite,
     network_fs: NetworkFs of NetworkFs,
 }

@@ -27,6 +27,7 @@ const EXCLUDED: &[(Id, &[&str], &str)] = &[
 
 /// What the URL and the call say of replication, before anything of the database is known.
 pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
+    durability(settings, memory)?;
     if settings.replication() != Some(words::Replication::Litestream) {
         return Ok(());
     }
@@ -44,6 +45,28 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
     enforce(settings)
 }
 
+/// `durability=replicated` declares Litestream, and a commit that is at the replica must outlast a power cut here as well.
+fn durability(settings: &mut Settings, memory: bool) -> Result<()> {
+    if settings.durability() != Some(words::Durability::Replicated) {
+        return Ok(());
+    }
+    if memory {
+        return Err(conflict(settings, Id::Mode, Id::Durability, "a database in memory has no replica"));
+    }
+    if settings.replication() == Some(words::Replication::None) {
+        return Err(conflict(settings, Id::Replication, Id::Durability, "nobody would replicate what is committed"));
+    }
+    settings.set(Id::Replication, Value::Word("litestream"), Origin::Replication);
+    if !matches!(settings.synchronous(), Some(words::Synchronous::Full | words::Synchronous::Extra)) {
+        if settings.is_explicit(Id::Synchronous) {
+            let why = "after a power cut the replica could have what this database has lost: full or extra";
+            return Err(conflict(settings, Id::Durability, Id::Synchronous, why));
+        }
+        settings.set(Id::Synchronous, Value::Word("full"), Origin::Replication);
+    }
+    Ok(())
+}
+
 /// Whether the connection gives up before Litestream may have given the write lock back.
 pub(crate) fn short_wait(settings: &Settings) -> bool {
     settings.int(Id::BusyTimeout).unwrap_or(0) < LEAST_BUSY_TIMEOUT
@@ -55,7 +78,9 @@ pub(crate) fn short_wait(settings: &Settings) -> bool {
 /// `KEEL_CONFLICT` for a setting that was asked for and would break it.
 pub(crate) fn enforce(settings: &mut Settings) -> Result<()> {
     let reads = settings.mode() == Some(words::Mode::Ro);
-    let declared = settings.is_explicit(Id::Replication) || settings.origin(Id::Replication) == Origin::Profile;
+    let declared = settings.is_explicit(Id::Replication)
+        || settings.origin(Id::Replication) == Origin::Profile
+        || settings.durability() == Some(words::Durability::Replicated);
     for (id, fine, why) in EXCLUDED {
         let value = settings.get(*id).map(Value::to_string);
         if !settings.is_explicit(*id) || value.as_deref().is_none_or(|value| fine.contains(&value)) {

@@ -153,6 +153,7 @@ settings! {
     WalAlarm "wal_alarm" int(0, 1 << 53, Unit::Bytes), "256MiB", Life, "from this size of a replicated database's WAL on the event wal_alarm tells that nobody checkpoints; 0: never";
     ReplicationSocket "replication_socket" Kind::Text, "/var/run/litestream.sock", Life, "where Litestream answers (its setting socket.path); replicated() asks there";
     ReplicationTimeout "replication_timeout" int(0, 2_147_483_647, Unit::Millis), "10s", Life, "how long replicated() waits for the replica where the call does not say";
+    Durability "durability" Kind::Word(words::Durability::WORDS), "local", Life, "when a commit has returned: local: it is in the file; replicated: it is at Litestream's replica too, or the call fails with KEEL_NOT_REPLICATED and the commit stands. Of this database, not of attached ones";
     Share "share" Kind::Bool, "off", Open, "one connection of the process for every host that asks";
     ForeignSqlite "foreign_sqlite" Kind::Word(words::ForeignSqlite::WORDS), "refuse", Open, "another copy of SQLite in this process on the same file";
     NetworkFs "network_fs" Kind::Word(words::NetworkFs::WORDS), "", Target, "a database on NFS or SMB (refused) or 9p, FUSE, virtiofs (warned about)";

@@ -145,6 +145,11 @@ words! {
         Litestream "litestream",
         None "none",
     }
+    /// Where a commit is when its call returns.
+    Durability {
+        Local "local",
+        Replicated "replicated",
+    }
     /// What another copy of SQLite on the file means.
     ForeignSqlite {
         Refuse "refuse",

@@ -79,6 +79,8 @@ pub(crate) struct FileMonitor {
     /// The checkpoint that has begun is refused.
     refuses_checkpoint: AtomicBool,
     committed: AtomicBool,
+    /// The connection has committed since it was last asked whether that is at the replica.
+    unconfirmed: AtomicBool,
     /// The next attempt to checkpoint is SQLite's own at this commit, and the background thread's to make.
     leave_checkpoint: AtomicBool,
     looked_at: AtomicU64,
@@ -113,6 +115,7 @@ impl FileMonitor {
             seen_good: AtomicU64::new(0),
             refuses_checkpoint: AtomicBool::new(false),
             committed: AtomicBool::new(false),
+            unconfirmed: AtomicBool::new(false),
             leave_checkpoint: AtomicBool::new(false),
             looked_at: AtomicU64::new(0),
             refused: AtomicI32::new(0),
@@ -304,6 +307,7 @@ impl FileMonitor {
     pub(crate) unsafe fn commits(&self) {
         if self.file.replicated.is_known() {
             self.committed.store(true, Ordering::Release);
+            self.unconfirmed.store(true, Ordering::Release);
             return;
         }
         let Some(care) = self.care() else { return };
@@ -345,6 +349,11 @@ impl FileMonitor {
         let map = self.map.load(Ordering::Acquire);
         // SAFETY: the mapping lives until `detached`, which only this thread calls.
         (!map.is_null()).then(|| unsafe { wal_index::progress(map) })
+    }
+
+    /// Whether the connection has committed since the last time this was asked.
+    pub(crate) fn take_unconfirmed(&self) -> bool {
+        self.unconfirmed.swap(false, Ordering::AcqRel)
     }
 
     /// Whether the attempt to checkpoint that is being made is SQLite's own, which is left to the background thread.
