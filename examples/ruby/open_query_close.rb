@@ -64,11 +64,16 @@ module Keel
         case value
         when nil then [5, 0, 0].pack('LLq')
         when true, false then [1, 0, value ? 1 : 0].pack('LLq')
-        when Integer then [1, 0, value].pack('LLq')
+        when Integer
+          raise RangeError, "#{value} does not fit into 64 bits" unless (-2**63...2**63).cover?(value)
+
+          [1, 0, value].pack('LLq')
         when Float then [2, 0, value].pack('LLd')
-        when String
-          cell = [value.encoding == Encoding::BINARY ? 4 : 3, value.bytesize, heap_at + heap.bytesize].pack('LLQ')
-          heap << value.b
+        when String # bytes where its encoding is BINARY, else text
+          blob = value.encoding == Encoding::BINARY
+          bytes = blob ? value : value.encode('UTF-8').b
+          cell = [blob ? 4 : 3, bytes.bytesize, heap_at + heap.bytesize].pack('LLQ')
+          heap << bytes
           cell
         else raise ArgumentError, "a parameter is a #{value.class}; pass nil, true, false, an Integer, a Float or a String"
         end
