@@ -146,7 +146,7 @@
 /* The file has several names (hard links); each would get a WAL of its own. What to do: open it by a file with
  * one name, or add hard_links=1. */
 #define KEEL_E_HARD_LINKS (-33)
-/* The file lies on a network file system, where WAL's shared memory does not work. What to do: move the database
+/* The file is on a network file system, where WAL's shared memory does not work. What to do: move the database
  * to a local disk. */
 #define KEEL_E_NETWORK_FS (-34)
 /* A WAL with content whose database is missing or empty. What to do: put the database back beside its -wal, or
@@ -519,7 +519,7 @@ int32_t keel_query(keel_db *db,
 
 /**
  * Begins a transaction. `mode`: KEEL_DEFAULT, KEEL_DEFERRED, KEEL_IMMEDIATE or KEEL_EXCLUSIVE. Only on a connection
- * with one owner, else KEEL_E_SHARED. SQLITE_BUSY when the lock could not be had in time.
+ * with one owner, else KEEL_E_SHARED. SQLITE_BUSY when the lock could not be taken in time.
  */
 int32_t keel_begin(keel_db *db,
                    int32_t mode,
@@ -635,7 +635,7 @@ const char *keel_error_path(const keel_error *error,
 const char *keel_error_step(const keel_error *error);
 
 /**
- * Why a lock could not be had: "timeout", "upgrade", "recovery", "wal_conversion", "close_in_progress" or
+ * Why a lock could not be taken: "timeout", "upgrade", "recovery", "wal_conversion", "close_in_progress" or
  * "own_async_transaction"; "" for an error that is not about a lock. Valid until the error is freed.
  */
 const char *keel_error_kind(const keel_error *error);

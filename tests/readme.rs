@@ -109,6 +109,12 @@ const TURNS: &[&str] = &[
     "answers as ",
     "rubbish",
     "both doors",
+    "stands twice",
+    "lies on ",
+    "lies there",
+    "could not be had",
+    "is not well",
+    "is none to ",
 ];
 /// What contains one of them and is English.
 const ENGLISH: &[&str] = &["there is no ", "there are no ", "is no longer", "are no longer"];
@@ -117,18 +123,10 @@ const ENGLISH: &[&str] = &["there is no ", "there are no ", "is no longer", "are
 fn the_first_texts_that_a_reader_sees_are_plain_english() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // The help of the command is recorded in docs/cli.md.
-    let files = [
-        "README.md",
-        "SECURITY.md",
-        "examples/README.md",
-        "docs/index.md",
-        "docs/cli.md",
-        "docs/settings.md",
-        "include/litekeel.h",
-        "include/litekeel/packed.h",
-        "include/litekeel/litekeel.hpp",
-    ]
-    .map(|name| root.join(name));
+    let headers = ["include/litekeel.h", "include/litekeel/packed.h", "include/litekeel/litekeel.hpp"];
+    let books = ["CHANGELOG.md", "DESIGN.md", "CONTRIBUTING.md", "THIRD-PARTY.md"];
+    let mut files: Vec<PathBuf> = headers.map(|name| root.join(name)).into();
+    files.extend(texts().into_iter().filter(|path| !books.iter().any(|name| path.ends_with(name))));
     let mut found = Vec::new();
     for path in &files {
         let text = std::fs::read_to_string(path).unwrap().replace("\n", " ").to_lowercase();
@@ -139,5 +137,44 @@ fn the_first_texts_that_a_reader_sees_are_plain_english() {
             found.push(format!("{}: …{around}{turn}", path.display()));
         }
     }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The texts between quotation marks in what is compiled, comments and tests left out: among them all messages and hints.
+fn literals(code: &str) -> Vec<&str> {
+    let code = code.split("#[cfg(test)]").next().unwrap();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| line.split('"').skip(1).step_by(2)).collect()
+}
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn messages_and_hints_are_plain_english() {
+    assert_eq!(literals("// \"a\"\nf(\"b\", \"c\");\n#[cfg(test)]\ng(\"d\");"), ["b", "c"]);
+    let mut files = Vec::new();
+    for room in ["core", "ffi", "bindings-node", "cli", "remote"] {
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(room).join("src"), &mut files);
+    }
+    let (mut found, mut count) = (Vec::new(), 0);
+    for path in &files {
+        for text in literals(&std::fs::read_to_string(path).unwrap()) {
+            count += 1;
+            let plain = ENGLISH.iter().fold(text.to_lowercase(), |text, fine| text.replace(fine, ""));
+            if let Some(turn) = TURNS.iter().find(|turn| plain.contains(**turn)) {
+                found.push(format!("{}: {turn:?} in {text:?}", path.display()));
+            }
+        }
+    }
+    assert!(count > 1000, "{count} texts: the sources are not read");
     assert!(found.is_empty(), "{found:#?}");
 }

@@ -239,7 +239,7 @@ declare namespace Database {
 	/** Databases by name. A name has letters, digits, `_`, `-` and `.`; other names are to be encoded. */
 	interface Databases {
 		/**
-		 * Runs `work` on the database, and gives back what it gives, which is no promise. Keep neither the database nor its
+		 * Runs `work` on the database, and gives back what it gives, which must not be a promise. Keep neither the database nor its
 		 * statements: after that it may be closed at any time. A transaction or an iterator that `work` left open is undone.
 		 * @throws {KeelError} KEEL_NO_DATABASE; KEEL_ALL_IN_USE while `max` others are in use; KEEL_IN_TRANSACTION when
 		 * `work` left one open, or asynchronous work on this database has one open; what `open` throws.

@@ -16,7 +16,7 @@ exports.signals = (given) => {
 	if (!Array.isArray(given) || given.some((signal) => typeof signal !== 'string')) throw new TypeError('Expected the "shutdownOn" option to be an array of names of signals');
 	const wrong = given.find((signal) => !SIGNALS.includes(signal));
 	if (wrong !== undefined) throw assign(new KeelError(`shutdownOn: ${JSON.stringify(wrong)} is not a signal to shut down on`, 'KEEL_ARGUMENT'), { hint: `use one or more of ${SIGNALS.join(', ')}`, path: null, step: null });
-	if (!isMainThread && given.length > 0) throw assign(new KeelError('shutdownOn: only the main thread hears signals', 'KEEL_MAIN_THREAD_ONLY'), { hint: 'open it without shutdownOn in a worker: its connections are closed when it ends', path: null, step: null });
+	if (!isMainThread && given.length > 0) throw assign(new KeelError('shutdownOn: only the main thread gets signals', 'KEEL_MAIN_THREAD_ONLY'), { hint: 'open it without shutdownOn in a worker: its connections are closed when it ends', path: null, step: null });
 	return [...new Set(given)];
 };
 

@@ -128,7 +128,7 @@ const SQLITE: &[(&str, &str, &str)] = &[
     ),
     (
         "SQLITE_NOMEM",
-        "Memory could not be had.",
+        "SQLite could not get memory.",
         "look at the process's limit (ulimit, cgroup) and at cache_size, mmap_size and temp_store",
     ),
     (

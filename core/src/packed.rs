@@ -265,7 +265,7 @@ impl<'a> Table<'a> {
         }
         let table = Table { bytes };
         if table.u32(0) != MAGIC || table.u32(4) != VERSION {
-            return Err(bad("the magic number or the format version is another"));
+            return Err(bad("the magic number or the format version does not match"));
         }
         let columns = table.columns() as u64;
         let cells = table.u64(16).checked_mul(columns).ok_or_else(|| bad("rows × columns overflows"))?;

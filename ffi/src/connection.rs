@@ -311,7 +311,7 @@ fn alone(db: *mut keel_db, sql: &str) -> Result<i32, Error> {
 }
 
 /// Begins a transaction. `mode`: KEEL_DEFAULT, KEEL_DEFERRED, KEEL_IMMEDIATE or KEEL_EXCLUSIVE. Only on a connection
-/// with one owner, else KEEL_E_SHARED. SQLITE_BUSY when the lock could not be had in time.
+/// with one owner, else KEEL_E_SHARED. SQLITE_BUSY when the lock could not be taken in time.
 ///
 /// # Safety
 /// `err` is NULL or writable.

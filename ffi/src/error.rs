@@ -107,7 +107,7 @@ pub extern "C" fn keel_error_step(error: *const keel_error) -> *const c_char {
     texts(error).map_or(c"".as_ptr(), |texts| texts.step.as_ptr())
 }
 
-/// Why a lock could not be had: "timeout", "upgrade", "recovery", "wal_conversion", "close_in_progress" or
+/// Why a lock could not be taken: "timeout", "upgrade", "recovery", "wal_conversion", "close_in_progress" or
 /// "own_async_transaction"; "" for an error that is not about a lock. Valid until the error is freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_error_kind(error: *const keel_error) -> *const c_char {

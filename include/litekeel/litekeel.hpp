@@ -54,7 +54,7 @@ public:
     const char *message() const noexcept { return keel_error_message(object_.get(), nullptr); }
     const char *hint() const noexcept { return keel_error_hint(object_.get(), nullptr); }
     const char *path() const noexcept { return keel_error_path(object_.get(), nullptr); }
-    const char *kind() const noexcept { return keel_error_kind(object_.get()); } // of a lock that could not be had
+    const char *kind() const noexcept { return keel_error_kind(object_.get()); } // of a lock that could not be taken
     int64_t waited() const noexcept { return keel_error_waited(object_.get()); } // milliseconds, or -1
     int32_t offset() const noexcept { return keel_error_offset(object_.get()); } // the byte in the SQL or URL, or -1
     const keel_error *get() const noexcept { return object_.get(); }

@@ -183,7 +183,7 @@ impl Endpoint {
             };
             parameters.set(&key, value)?;
             if seen.contains(&key) {
-                return Err(Error::new(codes::DUPLICATE_PARAM, format!("{key} stands twice in the database URL")));
+                return Err(Error::new(codes::DUPLICATE_PARAM, format!("{key} is given twice in the database URL")));
             }
             seen.push(key);
         }

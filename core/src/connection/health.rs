@@ -154,7 +154,7 @@ fn attached(guard: &Guard<'_>) -> (Vec<Check>, Option<Error>) {
         let (note, hint) = match (latched, verdict) {
             (Some(code), _) => (sentence(&watch, code), codes::lookup(code).map_or("", |row| row.hint)),
             (None, Verdict::Bad) => (
-                format!("{} ({name}) is not well: look at it by a connection of its own", watch.place().display()),
+                format!("{} ({name}) is not healthy: look at it with a connection of its own", watch.place().display()),
                 "close whatever else has it open in this process",
             ),
             _ => (String::new(), ""),

@@ -15,7 +15,7 @@ pub enum Class {
     Safety,
     /// The call does not fit the state of the connection.
     State,
-    /// A handle is stale, forged or foreign.
+    /// The handle was closed, or it is not one of litekeel's.
     Handle,
     /// A defect of litekeel.
     Internal,
@@ -60,7 +60,7 @@ impl Class {
             Class::Path => "The file system does not allow what was asked.",
             Class::Safety => "Going on could lose or corrupt data.",
             Class::State => "The call does not fit the state of the connection.",
-            Class::Handle => "A handle is stale, forged or foreign.",
+            Class::Handle => "The handle was closed, or it is not one of litekeel's.",
             Class::Internal => "A defect of litekeel.",
         }
     }

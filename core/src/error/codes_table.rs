@@ -66,7 +66,7 @@ codes! {
     FILE_NOT_WRITABLE = -32, Path, "make it writable for this user, or open it with mode=ro";
     /// The file has several names (hard links); each would get a WAL of its own.
     HARD_LINKS = -33, Safety, "open it by a file with one name, or add hard_links=1";
-    /// The file lies on a network file system, where WAL's shared memory does not work.
+    /// The file is on a network file system, where WAL's shared memory does not work.
     NETWORK_FS = -34, Safety, "move the database to a local disk";
     /// A WAL with content whose database is missing or empty.
     ORPHAN_WAL = -35, Safety, "put the database back beside its -wal, or move the -wal away";

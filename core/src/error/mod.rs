@@ -43,7 +43,7 @@ struct Repr {
     busy: Option<Busy>,
 }
 
-/// Why a lock could not be had, for how long it was waited for, and who holds it.
+/// Why a lock could not be taken, for how long it was waited for, and who holds it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Busy {

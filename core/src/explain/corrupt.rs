@@ -28,7 +28,7 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
             }
         }
         if let Ok(wal) = fs::metadata(sidecar(path, "-wal")) {
-            why.push_str(&format!("; a -wal of {} bytes lies beside it", wal.len()));
+            why.push_str(&format!("; a -wal of {} bytes is beside it", wal.len()));
         }
     }
     Explanation::new(

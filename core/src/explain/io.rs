@@ -39,7 +39,7 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32, errno: i32) -> Explanation
     };
     let reason = if errno == 0 { "no errno given".to_owned() } else { strerror(errno) };
     let hint = match errno {
-        libc::EFBIG => "a file size limit (ulimit -f) stands in the way: raise it",
+        libc::EFBIG => "a file size limit (ulimit -f) is reached: raise it",
         libc::EDQUOT => "this user's disk quota is used up",
         libc::ENOSPC => "free space on the file system",
         libc::ENOLCK => "the file system gives no locks (NFS without a lock daemon?): use a local disk",

@@ -58,7 +58,7 @@ pub fn shutdown_on(signals: &[c_int], grace: Duration) -> Result<()> {
     const ALLOWED: [c_int; 6] =
         [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
     if let Some(signal) = signals.iter().find(|signal| !ALLOWED.contains(signal)) {
-        return Err(Error::new(codes::ARGUMENT, format!("signal {signal} is none to shut down on"))
+        return Err(Error::new(codes::ARGUMENT, format!("signal {signal} cannot be used for shutdown"))
             .with_hint("use SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 or SIGUSR2"));
     }
     signals.iter().try_for_each(|&signal| watch(signal, grace).map(drop))

@@ -189,11 +189,11 @@ pub(super) fn check_file_system(path: &Path, settings: &Settings, report: &mut O
     if reach != Reach::Local {
         let text = match reach {
             Reach::Network => {
-                format!("{} lies on {name}: WAL's shared memory does not work across hosts", path.display())
+                format!("{} is on {name}: WAL's shared memory does not work across hosts", path.display())
             }
             // The same machine is enough for that: what lies below the mount, or in the virtual machine's host.
             _ => format!(
-                "{} lies on {name}: whoever opens it by another path (the directory below the mount, the host, another \
+                "{} is on {name}: whoever opens it by another path (the directory below the mount, the host, another \
                  machine) may not see these locks, and rows get lost",
                 path.display()
             ),

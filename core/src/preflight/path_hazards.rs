@@ -199,7 +199,8 @@ fn file_system(path: &Path, settings: &Settings) -> Hazard {
         }
         (Reach::Doubtful, _) => {
             let remedy = "use a local disk, or make sure that everybody opens it by this mount, on one machine";
-            let text = format!("{name}: whoever opens it otherwise, below the mount too, may not see these locks");
+            let text =
+                format!("{name}: whoever opens it by another path, below the mount too, may not see these locks");
             Hazard::new(check, Level::Warning, text, remedy)
         }
         (_, "tmpfs") => {
@@ -250,13 +251,13 @@ fn links(path: &Path) -> Option<Hazard> {
             "links",
             Level::Problem,
             "the file is mounted alone: whoever opens it by its other path gets another -wal, and they diverge",
-            "mount the directory that it lies in instead (-v /srv/data:/data)",
+            "mount its directory instead (-v /srv/data:/data)",
         ));
     }
     let real = fs::canonicalize(path).ok()?;
     let direct = fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_symlink());
     (!direct).then(|| {
-        let text = format!("a symbolic link to {}; the -wal lies there", real.display());
+        let text = format!("a symbolic link to {}; the -wal is there", real.display());
         Hazard::new("links", Level::Note, text, "")
     })
 }

@@ -98,7 +98,7 @@ pub(super) fn invalid_authority(after: &str) -> Error {
     let host = path.map_or("", host);
     let text = match path {
         Some(path) if !host.is_empty() => format!("file://{path} has {host:?} in the place of a host name"),
-        _ => "the database URL has something else than a host name between // and the next /".to_owned(),
+        _ => "the database URL has something other than a host name between // and the next /".to_owned(),
     };
     let (relative, absolute) = match path {
         Some(path) => (format!("file:{path}"), format!("file:///{path}")),
@@ -124,7 +124,7 @@ pub(super) fn name_without_value() -> Error {
 }
 
 pub(super) fn duplicate(key: &str) -> Error {
-    Error::new(codes::DUPLICATE_PARAM, format!("{} stands twice in the database URL", shown_name(key)))
+    Error::new(codes::DUPLICATE_PARAM, format!("{} is given twice in the database URL", shown_name(key)))
 }
 
 /// `what`: `path` or `parameter`.

@@ -63,7 +63,7 @@ pub(crate) fn is_replicated(watch: &FileMonitor) -> bool {
             known.state.store(REPLICATED, Ordering::Release);
             let event = Event::new("replication_detected")
                 .text("sign", directory.display().to_string())
-                .text("message", format!("{REFUSED} since it was opened: litekeel checkpoints no more"));
+                .text("message", format!("{REFUSED} since it was opened: litekeel no longer checkpoints"));
             watch.subscribers().emit_inside_call(with_database(event, Some(watch.place())));
             true
         }),
