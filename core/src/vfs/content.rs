@@ -6,16 +6,16 @@
 //! first read and after each checkpoint of ours; after one of another process, what the log says was moved has to be there.
 
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 
+use crate::vfs::alone::Found;
+use crate::vfs::beginning::{Written, header, written};
 use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::known_pages::{KnownPages, frame_of};
 use crate::vfs::set_aside::{borrowed, frame_sums};
 use crate::vfs::wal_index::{FRAME_HEADER, LOG_HEADER, WalIndex};
 
-/// What a database file begins with: its size, its change counter, the version of its schema.
-const HEADER: usize = 100;
 /// Where it says by which means it is read and written, and the value for a WAL.
 const VERSIONS: std::ops::Range<usize> = 18..20;
 const WAL: [u8; 2] = [2, 2];
@@ -31,9 +31,6 @@ pub(crate) struct Content {
     header: Vec<u8>,
     pages: KnownPages,
 }
-
-/// The size of a file, and when its bytes and its attributes were changed.
-type Written = (u64, i64, i64, i64, i64);
 
 /// How closely the file is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +48,13 @@ pub(crate) enum Look {
 /// As for [`FileMonitor::index`].
 pub(crate) unsafe fn look(watch: &FileMonitor, how: Look) -> Verdict {
     let Some(file) = watch.descriptor().map(borrowed) else { return Verdict::Good };
+    if watch.alone.is() {
+        return match watch.alone.look(&file, how == Look::Glance) {
+            Found::Same => Verdict::Good,
+            Found::Touched => Verdict::Unknown,
+            Found::Another => Verdict::Bad,
+        };
+    }
     // SAFETY: the caller's promise.
     let index = || unsafe { watch.index() }.map(|index| WalIndex { marks: Default::default(), ..index });
     let Some(before) = index() else { return Verdict::Good };
@@ -286,16 +290,4 @@ fn is_whole(wal: &std::fs::File, size: u64, frame: u64, frames: u64) -> bool {
         before.copy_from_slice(&bytes[16..24]);
         whole
     })
-}
-
-fn written(file: &ManuallyDrop<std::fs::File>) -> Option<Written> {
-    let meta = file.metadata().ok()?;
-    Some((meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()))
-}
-
-fn header(file: &ManuallyDrop<std::fs::File>) -> Option<Vec<u8>> {
-    let mut header = vec![0; HEADER];
-    let read = file.read_at(&mut header, 0).ok()?;
-    header.truncate(read);
-    Some(header)
 }

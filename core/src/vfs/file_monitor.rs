@@ -17,6 +17,7 @@ use crate::platform::fork;
 use crate::platform::path_facts::sidecar;
 use crate::sqlite;
 use crate::sqlite::lock_bytes::READERS;
+use crate::vfs::alone::Alone;
 use crate::vfs::attached::Attachment;
 use crate::vfs::file_state::{self, FileState};
 use crate::vfs::kept_read_lock::{Enlist, KeptReadLock};
@@ -51,6 +52,8 @@ pub(crate) struct FileMonitor {
     pub kept: Arc<KeptReadLock>,
     /// What an attached database has beside.
     pub attachment: Attachment,
+    /// What is known of the file while the connection has it for itself.
+    pub alone: Alone,
     /// SQLite's object for the `-wal`; null while it is closed.
     wal_object: AtomicPtr<sqlite::sqlite3_file>,
     /// SQLite's descriptor of the database, where its locks are POSIX locks that may be asked for and taken again.
@@ -99,6 +102,7 @@ impl FileMonitor {
             file,
             own_subscribers: Arc::default(),
             attachment: Attachment::default(),
+            alone: Alone::default(),
             wal_object: AtomicPtr::new(std::ptr::null_mut()),
             descriptor,
             care: OnceLock::new(),
@@ -228,10 +232,17 @@ impl FileMonitor {
         self.closed_wal.store(0, Ordering::Release);
         self.wal_fd.store(fd, Ordering::Release);
         self.wal.store(ino, Ordering::Release);
+        if self.level() == sqlite::SQLITE_LOCK_EXCLUSIVE {
+            // Without a WAL-index.
+            wal_guard::begins_to_be_alone(self);
+        }
     }
 
     /// SQLite closes the `-wal`.
     pub(crate) fn closed_wal(&self) {
+        if self.is_ours() {
+            self.alone.end();
+        }
         self.wal_fd.store(-1, Ordering::Release);
         self.closed_wal.store(self.wal.swap(0, Ordering::AcqRel), Ordering::Release);
     }

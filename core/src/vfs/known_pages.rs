@@ -12,12 +12,12 @@ use std::os::unix::fs::FileExt;
 use crate::vfs::wal_index::{FRAME_HEADER, LOG_HEADER, WalIndex};
 
 /// So many pages are compared, and each costs a system call.
-const PAGES: usize = 4;
+pub(super) const PAGES: usize = 4;
 /// So many frames are looked into for them: the same page may have been written again and again.
 const FRAMES: u32 = 16;
 
 /// Pages and what was in them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KnownPages {
     page_size: usize,
     /// By the page's number.
@@ -48,11 +48,7 @@ impl KnownPages {
 
     /// Pages all over the file, where nothing tells which ones change. `header` is what it begins with.
     pub(crate) fn spread(file: &File, size: u64, header: &[u8]) -> KnownPages {
-        let page_size = match header.get(16..18).map(|size| u16::from_be_bytes([size[0], size[1]])) {
-            Some(1) => 65536,
-            Some(size @ 512..) => usize::from(size),
-            _ => return KnownPages { page_size: 0, hashes: Vec::new() },
-        };
+        let Some(page_size) = page_size(header) else { return KnownPages::default() };
         let pages = u32::try_from(size / page_size as u64).unwrap_or(u32::MAX);
         let part = (pages / PAGES as u32).max(1);
         KnownPages::read(
@@ -60,6 +56,12 @@ impl KnownPages {
             page_size,
             (0..PAGES as u32).map_while(|at| pages.checked_sub(at * part)).filter(|at| *at > 0),
         )
+    }
+
+    /// The pages of these numbers, of a file that begins with `header`.
+    pub(crate) fn these(file: &File, header: &[u8], numbers: &[u32]) -> KnownPages {
+        let Some(page_size) = page_size(header) else { return KnownPages::default() };
+        KnownPages::read(file, page_size, numbers.iter().copied())
     }
 
     fn read(file: &File, page_size: usize, numbers: impl Iterator<Item = u32>) -> KnownPages {
@@ -101,6 +103,15 @@ pub(crate) fn frame_of(wal: &File, index: &WalIndex, frame: u32) -> Option<(u32,
     let same = bytes[8..12] == index.salts[0].to_ne_bytes() && bytes[12..16] == index.salts[1].to_ne_bytes();
     let number = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     same.then(|| (number, bytes.split_off(FRAME_HEADER)))
+}
+
+/// The size of its pages, as the beginning of the file tells it.
+fn page_size(header: &[u8]) -> Option<usize> {
+    match header.get(16..18).map(|size| u16::from_be_bytes([size[0], size[1]]))? {
+        1 => Some(65536),
+        size @ 512.. => Some(usize::from(size)),
+        _ => None,
+    }
 }
 
 /// `None`: the file ends before it.

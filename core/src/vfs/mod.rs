@@ -3,7 +3,9 @@
 //!
 //! Must not know: connections, the registry, checkpoints, settings.
 
+mod alone;
 pub(crate) mod attached;
+mod beginning;
 pub(crate) mod confinement;
 pub(crate) mod content;
 pub(crate) mod copies;

@@ -37,6 +37,7 @@ pub(super) unsafe fn put_on(file: *mut sqlite::sqlite3_file, watch: Arc<FileMoni
         }
         let mut methods = *original;
         methods.xClose = Some(close);
+        methods.xTruncate = Some(truncate);
         methods.xFileSize = Some(file_size);
         methods.xLock = Some(lock);
         methods.xUnlock = Some(unlock);
@@ -193,6 +194,10 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
             }
             return rc;
         }
+        // A close gives its read lock back first.
+        if ends_wal && before < level && shim.watch.has_wal() && shim.watch.reading().is_some() {
+            wal_guard::begins_to_be_alone(&shim.watch);
+        }
         rc
     }
 }
@@ -204,6 +209,9 @@ unsafe extern "C" fn unlock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_
         let was = shim.watch.level();
         if level < sqlite::SQLITE_LOCK_SHARED {
             let_go_of_read_lock(&shim.watch);
+        }
+        if level < was {
+            wal_guard::ends_to_be_alone(&shim.watch);
         }
         let rc = original!(shim, xUnlock(file, level));
         shim.watch.file_locked(level);
@@ -244,10 +252,15 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
                 let refuses = !shim.watch.is_checkpointing()
                     && (replicated::is_replicated(&shim.watch) || wal_guard::refuses(&shim.watch).is_some());
                 shim.watch.set_refuses_checkpoint(refuses);
+                if !refuses {
+                    wal_guard::begins_to_move(&shim.watch);
+                }
             }
             sqlite::SQLITE_FCNTL_CKPT_DONE => {
+                if !shim.watch.refuses_checkpoint() {
+                    wal_guard::moved(&shim.watch);
+                }
                 shim.watch.set_refuses_checkpoint(false);
-                wal_guard::moved(&shim.watch);
             }
             sqlite::SQLITE_FCNTL_PRAGMA => {
                 let (name, value) =
@@ -269,6 +282,16 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
             _ => {}
         }
         original!(shim, xFileControl(file, op, argument))
+    }
+}
+
+unsafe extern "C" fn truncate(file: *mut sqlite::sqlite3_file, size: sqlite::sqlite3_int64) -> c_int {
+    // SAFETY: as in `lock`.
+    unsafe {
+        let shim = of(file);
+        let rc = original!(shim, xTruncate(file, size));
+        wal_guard::cut(&shim.watch);
+        rc
     }
 }
 

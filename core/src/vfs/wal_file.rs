@@ -71,13 +71,17 @@ unsafe extern "C" fn write(
     unsafe {
         let shim = of(file);
         // At 0 stands the header, with which the WAL begins anew.
-        let begins = at == 0 && count == LOG_HEADER as c_int && shim.watch.latched().is_none();
+        let begins =
+            at == 0 && count == LOG_HEADER as c_int && shim.watch.latched().is_none() && !shim.watch.alone.is();
         if begins {
             content::begins_anew(&shim.watch, &*bytes.cast::<[u8; LOG_HEADER]>(), true);
         }
         let refused = if at == 0 { wal_guard::refuses(&shim.watch) } else { wal_guard::refuses_frame(&shim.watch) };
         if let Some(rc) = refused {
             return rc;
+        }
+        if shim.watch.alone.is() {
+            shim.watch.alone.writes(std::slice::from_raw_parts(bytes.cast(), count as usize));
         }
         let rc = (*shim.original).xWrite.map_or(sqlite::SQLITE_ERROR, |write| write(file, bytes, count, at));
         if rc == sqlite::SQLITE_OK && begins {

@@ -14,7 +14,7 @@ use crate::sqlite;
 use crate::vfs::content::{self, Look};
 use crate::vfs::file_checks::{self, LOOKS, Verdict, database_file, holds_write_lock, locks, take_again, wal_file};
 use crate::vfs::file_monitor::{FileMonitor, WRITER};
-use crate::vfs::set_aside::{self, Stamp};
+use crate::vfs::set_aside::{self, Stamp, borrowed};
 use crate::vfs::wal_index::WalIndex;
 
 /// A finding counts when it is there in each of [`LOOKS`] looks, the first and the last of which lie at least 50 ms apart.
@@ -78,8 +78,8 @@ pub(crate) fn refuses(watch: &FileMonitor) -> Option<i32> {
         return Some(watch.refuse(code));
     }
     // The steps of one checkpoint, or of one close, under a lock that was there at the look: nobody can have closed since. In
-    // exclusive mode, which does without the WAL-index, the lock is an old one.
-    let closing = watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.has_wal();
+    // exclusive mode the lock is an old one.
+    let closing = watch.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.has_wal() && !watch.alone.is();
     let locked = watch.is_checkpointing() || closing;
     if locked && watch.seen_good_within(STEPS) {
         return None;
@@ -129,8 +129,50 @@ pub(crate) fn refuses_to_attach(watch: &FileMonitor, mapped: bool) -> Option<i32
 pub(crate) fn moved(watch: &FileMonitor) {
     if watch.is_ours() && watch.latched().is_none() {
         watch.file.note_good(Stamp::of(watch));
+        if watch.alone.is() {
+            return cut(watch);
+        }
         // SAFETY: this is a call on the connection, which holds the checkpointer's lock.
         unsafe { content::moved(watch) };
+    }
+}
+
+/// The connection has the database for itself from now on: what has just been seen to be right is what is compared with.
+pub(crate) fn begins_to_be_alone(watch: &FileMonitor) {
+    if !watch.is_ours() {
+        return;
+    }
+    watch.alone.begin();
+    if let Some(file) = watch.descriptor().map(borrowed) {
+        watch.alone.moved(&file);
+    }
+}
+
+/// Others may use the database from now on: what it is like is what the WAL-index, where there is one, will be held against.
+pub(crate) fn ends_to_be_alone(watch: &FileMonitor) {
+    if watch.is_ours() && watch.alone.is() {
+        // SAFETY: this is a call on the connection.
+        let look = || unsafe { content::look(watch, Look::Thorough) };
+        if look() == Verdict::Bad {
+            confirm(watch, false);
+        }
+        watch.alone.end();
+        watch.file.forget_content();
+        look();
+    }
+}
+
+/// A checkpoint of this connection begins to move frames into the database.
+pub(crate) fn begins_to_move(watch: &FileMonitor) {
+    if watch.alone.is() {
+        watch.alone.begins_to_move();
+    }
+}
+
+/// A checkpoint of this connection has cut the database to its size.
+pub(crate) fn cut(watch: &FileMonitor) {
+    if let Some(file) = watch.descriptor().map(borrowed).filter(|_| watch.alone.is()) {
+        watch.alone.moved(&file);
     }
 }
 
