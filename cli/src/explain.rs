@@ -209,6 +209,14 @@ fn similar(text: &str) -> Vec<&'static str> {
     names.filter(|name| !wanted.is_empty() && name.contains(wanted)).take(8).collect()
 }
 
+/// What somebody has written for a code: a URL or a password is not repeated.
+fn shown(code: &str) -> &str {
+    let digits = code.trim_start_matches('-');
+    let is_number = digits.len() <= 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    if is_number || is_name { code } else { "what you wrote" }
+}
+
 impl Explain {
     pub fn run(&self, out: Terminal) -> Result<Exit> {
         let Some(found) = find(self.code.trim()) else {
@@ -216,8 +224,11 @@ impl Explain {
                 [] => "write a name (KEEL_ORPHAN_WAL, SQLITE_BUSY) or the number of the error".to_owned(),
                 names => format!("there is {}", names.join(", ")),
             };
-            return Err(Error::new(codes::ARGUMENT, format!("{} is not a code of litekeel or SQLite", self.code))
-                .with_hint(hint));
+            return Err(Error::new(
+                codes::ARGUMENT,
+                format!("{} is not a code of litekeel or SQLite", shown(&self.code)),
+            )
+            .with_hint(hint));
         };
         if self.json {
             output::json(&found);

@@ -5,6 +5,7 @@
 mod backup;
 mod bounds;
 mod checkpoint;
+mod command_line;
 mod completions;
 mod database;
 mod doctor;
@@ -116,7 +117,7 @@ fn main() -> ExitCode {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let command = match Command::try_parse() {
         Ok(command) => command,
-        Err(error) => return end(answer(&error)),
+        Err(error) => return end(answer(command_line::without_secrets(error))),
     };
     interrupt::install();
     end(match run(&command) {
@@ -134,7 +135,7 @@ fn main() -> ExitCode {
 }
 
 /// Help and version are our own text. What is wrong with the command line repeats it, and that may hold anything.
-fn answer(error: &clap::Error) -> Exit {
+fn answer(error: clap::Error) -> Exit {
     let text = error.render();
     if error.use_stderr() {
         text.to_string().trim_end().lines().for_each(output::note);

@@ -140,6 +140,45 @@ fn a_sentence_holds_no_argument_of_another_process() {
     drop((reader, writer));
 }
 
+/// The URL of another database, or a password, that went to the wrong place of the command line.
+#[test]
+fn what_is_wrong_with_the_command_line_is_not_repeated() {
+    let dir = Dir::new();
+    for words in [
+        &["doctor", "a.db", "postgres://user:c4nary@h/x"][..],
+        &["doctor", "--password=c4nary"],
+        &["doctor", "--c4nary"],
+        &["doctor", "-c4nary"],
+        &["doctor", "--color=c4nary"],
+        &["c4nary"],
+        &["libsql://h?authToken=c4nary"],
+        &["backup", "a.db", "b.db", "c4nary"],
+        &["backup", "a.db", "b.db", "--pages", "c4nary"],
+        &["backup", "a.db", "b.db", "--pause=c4nary"],
+        &["watch", "a.db", "--interval", "c4nary"],
+        &["completions", "c4nary"],
+        &["explain", "c4nary"],
+        &["doctor", "libsql://h?authToken=c4nary"],
+        &["doctor", "c4nary://h"],
+        &["url", "file:a.db?c4nary=1"],
+    ] {
+        let ran = dir.litekeel(words);
+        assert!(ran.status == 2 && !ran.err.is_empty(), "{ran:?}");
+        assert!(!format!("{}{}", ran.out, ran.err).contains("c4nary"), "{words:?}: {ran:?}");
+    }
+    // What helps is said.
+    for (words, part) in [
+        (&["docter", "a.db"][..], "'doctor'"),
+        (&["doctor", "--jsn"], "'--json'"),
+        (&["backup", "a", "b", "--pages", "7x"], "'7x'"),
+        (&["backup", "a", "b", "--pause", "5"], "5ms"),
+        (&["explain", "SQLITE_BUSSY"], "SQLITE_BUSSY"),
+    ] {
+        let ran = dir.litekeel(words);
+        assert!(ran.status == 2 && ran.err.contains(part), "{ran:?}");
+    }
+}
+
 #[test]
 fn a_full_disk_is_an_error_and_no_panic() {
     let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else { return eprintln!("SKIPPED: no /dev/full") };
@@ -155,6 +194,12 @@ fn a_full_disk_is_an_error_and_no_panic() {
         &["watch", "a.db", "--interval", "10ms"],
         &["watch", "a.db", "--interval", "10ms", "--json"],
         &["--help"],
+        &["--version"],
+        &["restore", "a.db", "c.db"],
+        &["explain", "SQLITE_BUSY"],
+        &["explain", "--json", "SQLITE_BUSY"],
+        &["completions", "bash"],
+        &["man"],
     ] {
         let mut command = dir.command(words);
         let output =

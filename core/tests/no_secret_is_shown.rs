@@ -198,6 +198,76 @@ fn none_of_the_mistakes_is_repeated_with_its_secret() {
     assert!(shown.is_empty(), "{} of {} inputs:\n{}", shown.len(), INPUTS.len(), shown.join("\n"));
 }
 
+/// Where else a token is put by mistake. In the place of a key, a scheme, a host or a user it is known by its look alone.
+const TOKENS: &[&str] = &[
+    "C://h/x",
+    "C://h?a=b",
+    "C:x",
+    "C:",
+    "file:C@h/a.db",
+    "file:C@h",
+    "sqlite:C@h/a.db",
+    "C@h/a.db",
+    "//C@h/a.db",
+    "file://C/a.db",
+    "file://C",
+    "libsql://C",
+    "libsql://C.turso.io/x",
+    "file:a.db?C=1",
+    "file:a.db?C=1&C=2",
+    "file:a.db?mode=ro&C=1",
+    "sqlite:a.db?C=on#C",
+    "postgres://h/x?C=1",
+    "libsql://h?C=1",
+    "a.db?C=1",
+    "file:a.db?_C=1",
+    "file:a.db?vfs=C",
+    "file:a.db?_vfs=C",
+    "file:a.db?_pragma=C(C)",
+];
+
+/// As services make them: letters and digits without an order.
+fn token(random: &mut impl FnMut(usize) -> usize) -> String {
+    const BASE64: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    const HEX: &[u8] = b"0123456789abcdef";
+    let letters = if random(2) == 0 { BASE64 } else { HEX };
+    let mut text = String::new();
+    // By chance one has hardly a digit in it: a word, as far as anybody can see.
+    while text.as_bytes().windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count() < 4 {
+        text = (0..20 + random(20)).map(|_| char::from(letters[random(letters.len())])).collect();
+    }
+    text
+}
+
+#[test]
+fn no_token_is_shown_wherever_it_stands() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let seed = std::env::var("SEED").map_or(now, |text| text.parse().unwrap());
+    println!("SEED={seed}");
+    let mut state = seed | 1;
+    let mut random = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % bound
+    };
+    let dir = Dir::new();
+    for input in INPUTS.iter().chain(TOKENS) {
+        let (drive, rest) = input.strip_prefix("C:\\").map_or(("", *input), |rest| ("C:\\", rest));
+        let token = token(&mut random);
+        let input = format!("{drive}{}", rest.replace('C', &token));
+        // Half of it is too much as well.
+        let half = &token[..10];
+        let shown = said(&input, &dir).into_iter().find(|text| text.contains(half));
+        assert_eq!(shown, None, "{input:?}");
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(
+            names.into_iter().all(|name| !name.to_string_lossy().contains(half)),
+            "a file is named after {input:?}"
+        );
+    }
+}
+
 /// What helps is still said: the file, the scheme, the host, the key, a value of ours.
 #[test]
 fn what_is_no_secret_is_shown() {
@@ -212,6 +282,10 @@ fn what_is_no_secret_is_shown() {
         ("data/a.db?mode=ro", "file:data/a.db?mode=***"),
         ("file:a.db?password=x&password=y", "password"),
         ("file://data/x.db", "\"data\" in the place of a host name"),
+        ("file://db1/x.db", "\"db1\" in the place of a host name"),
+        ("libsql://db-17.eu1.turso.io", "db-17.eu1.turso.io"),
+        ("postgresql+psycopg2://h/x", "postgresql+psycopg2"),
+        ("file:a.db?synchronuos=full", "synchronuos"),
         ("$HOME/a.db", "$HOME"),
     ] {
         let error = resolve(Some(input), &Options::new()).err().unwrap_or_else(|| panic!("{input} was taken"));
@@ -233,6 +307,9 @@ fn an_honest_path_is_not_taken_for_a_mistake() {
         "x&y.db",
         "x;y=1.db",
         "me@example.com/a.db",
+        "backup-2026-11-27-web1@example.com/a.db",
+        "3f2a9c4d1e8b7a605f4e3d2c1b0a9f8e.db",
+        "tenants/3f2a9c4d1e8b7a605f4e3d2c1b0a9f8e/a.db",
         "d/a:b@c.db",
         "./a:b@c.db",
         "/srv/u@h/x.db",

@@ -5,7 +5,7 @@ use std::fmt;
 use super::table::{Id, Kind, Setting, Unit};
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::url::{HIDDEN, shown_value};
+use crate::url::{HIDDEN, is_token, shown_value};
 
 /// A setting's value: sizes in bytes, durations in milliseconds, `cache_size` in SQLite's own unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ impl Setting {
                 };
                 words.iter().find(|word| **word == text).map(|word| Value::Word(word))
             }
+            // No VFS has such a name; a secret has.
+            Kind::Text if self.id == Id::Vfs && is_token(text) => None,
             Kind::Text => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
             Kind::Int { min, max, unit } => {
                 let value = integer(text, unit)?;

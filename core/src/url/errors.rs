@@ -1,6 +1,6 @@
 //! How what is wrong with a URL is said. A text is shown as [`redact`] leaves it.
 
-use super::likeness::{has_password, host};
+use super::likeness::{has_password, host, is_token};
 use super::redact::{name as shown_name, redact};
 use crate::error::Error;
 use crate::error::codes;
@@ -94,7 +94,8 @@ pub(super) fn empty_path(input: &str) -> Error {
 
 pub(super) fn invalid_authority(after: &str) -> Error {
     // What has a colon or an @ in it may be a user and a password, in whatever order.
-    let path = if after.contains('@') || has_password(after) { None } else { Some(after) };
+    let secret = after.contains('@') || has_password(after) || is_token(host(after));
+    let path = if secret { None } else { Some(after) };
     let host = path.map_or("", host);
     let text = match path {
         Some(path) if !host.is_empty() => format!("file://{path} has {host:?} in the place of a host name"),

@@ -65,10 +65,21 @@ const SECRETS: &[&str] = &["passwd", "pass", "secret", "token", "authtoken", "au
 pub(super) fn has_credentials(path: &str) -> bool {
     let authority = path.strip_prefix("//").unwrap_or(path);
     let colon = authority.split('/').next().and_then(|first| first.find(':'));
-    let user = colon.is_some_and(|colon| authority[colon..].contains('@'));
+    let user = colon.is_some_and(|colon| authority[colon..].contains('@'))
+        || authority.split_once('@').is_some_and(|(user, _)| is_token(user));
     let key = |piece: &str| piece.split_once('=').map(|(key, _)| key.trim().to_ascii_lowercase());
     let secret = |key: String| CONNECTION_STRING.contains(&key.as_str()) || SECRETS.contains(&key.as_str());
     user || path.split([';', '&']).skip(1).filter_map(key).any(secret)
+}
+
+/// Whether a text looks like what a machine has made up: long, letters and digits without an order.
+pub(crate) fn is_token(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let turn = |pair: &&[u8]| {
+        pair[0].is_ascii_alphabetic() && pair[1].is_ascii_digit()
+            || pair[0].is_ascii_digit() && pair[1].is_ascii_alphabetic()
+    };
+    bytes.len() >= 16 && !bytes.contains(&b'/') && bytes.windows(2).filter(turn).count() >= 4
 }
 
 /// The host at the start of an authority, without a port.

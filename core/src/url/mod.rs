@@ -13,6 +13,7 @@ use std::path::Path;
 use crate::error::Result;
 use likeness::{has_credentials, is_connection_string, split_scheme, unexpanded_variable};
 
+pub(crate) use likeness::is_token;
 pub use redact::redact;
 pub(crate) use redact::{HIDDEN, name as shown_name, redact_except, value as shown_value};
 

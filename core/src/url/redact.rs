@@ -5,12 +5,12 @@
 //! but its scheme and host. A password may have any character in it: a little too much is hidden rather than a part of
 //! it shown.
 
-use super::likeness::{has_credentials, has_password, host, is_connection_string, split_scheme};
+use super::likeness::{has_credentials, has_password, host, is_connection_string, is_token, split_scheme};
 
 /// What stands in place of what is hidden.
 pub(crate) const HIDDEN: &str = "***";
 
-/// What a name needs to be a key, a scheme or a host, and not somebody's token.
+/// What is longer is not a key or a scheme, but somebody's token.
 const LONGEST_NAME: usize = 40;
 
 /// The text as it may be shown: without a user and password, without the values of its parameters, without what follows
@@ -38,6 +38,9 @@ pub(crate) fn redact_except(input: &str, shows: &dyn Fn(&str) -> bool) -> String
             let path = match path.strip_prefix("//") {
                 // A password with a `?` or `#` in it ends the text before its `@`.
                 Some(authority) if !authority.contains('@') && has_password(authority) => format!("//{HIDDEN}"),
+                Some(authority) if scheme.eq_ignore_ascii_case("file") && is_token(host(authority)) => {
+                    format!("//{HIDDEN}{}", &authority[host(authority).len()..])
+                }
                 Some(authority) => format!("//{}", without_user(authority)),
                 None if has_credentials(path) => HIDDEN.to_owned(),
                 None => path.to_owned(),
@@ -71,7 +74,7 @@ fn foreign(scheme: &str, rest: &str) -> String {
     match host {
         Some(host) if !rest.contains('@') => {
             let rest = if rest.len() == 2 + host.len() { String::new() } else { format!("/{HIDDEN}") };
-            format!("{}://{}{rest}", name(scheme), name(host))
+            format!("{}://{}{rest}", name(scheme), host_name(host))
         }
         _ => format!("{}:{HIDDEN}", name(scheme)),
     }
@@ -87,11 +90,33 @@ pub(super) fn without_user(authority: &str) -> String {
     }
 }
 
-/// A key, scheme or host as it may be shown: one that does not look like a name may be a value.
+/// A key or scheme as it may be shown. Whoever forgets the key writes the secret in its place: of what has a digit in it, which
+/// few names have, only those are shown that are known.
 pub(crate) fn name(text: &str) -> &str {
+    const WITH_DIGITS: [&str; 12] = [
+        "sqlite3",
+        "sqlite+pysqlite",
+        "postgresql+psycopg2",
+        "postgresql+pg8000",
+        "mysql2",
+        "s3",
+        "h2",
+        "db2",
+        "http2",
+        "http3",
+        "x509",
+        "charset_utf8",
+    ];
+    let is_known = WITH_DIGITS.iter().any(|known| text.eq_ignore_ascii_case(known));
     let is_name = text.len() <= LONGEST_NAME
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'+'));
-    if is_name { text } else { HIDDEN }
+        && text.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.' | b'+'));
+    if is_name || is_known { text } else { HIDDEN }
+}
+
+/// A host as it may be shown: one that looks like a token may be one.
+fn host_name(text: &str) -> &str {
+    let is_name = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    if is_name && !text.split('.').any(is_token) { text } else { HIDDEN }
 }
 
 /// A value that one of our own settings does not take, as it may be shown: what looks like a number or like a word, and
