@@ -125,13 +125,13 @@ fn as_nobody() {
 fn on_a_terminal_a_bar_moves_and_ctrl_c_leaves_nothing() {
     let dir = Dir::new();
     dir.database("a.db", 20_000);
-    let command = format!("{} backup a.db out/b.db --pages 1 --pause 100ms", env!("CARGO_BIN_EXE_litekeel"));
+    let command = format!("{} backup a.db out/b.db --pages 10 --pause 100ms", env!("CARGO_BIN_EXE_litekeel"));
     let Some(tmux) = Tmux::start(&dir, &command) else { return };
     let percent = |screen: &str| -> Option<u32> {
         let line = screen.lines().find(|line| line.starts_with("backup "))?;
         line.split('%').next()?.split_whitespace().last()?.parse().ok()
     };
-    let first = tmux.screen("a bar", |screen| percent(screen).is_some_and(|p| p > 0) && screen.contains("/s"));
+    let first = tmux.screen("a bar", |screen| percent(screen).is_some_and(|p| p >= 5) && screen.contains("/s"));
     assert!(first.contains('█') && first.contains('░') && first.contains(" of "), "{first}");
     let began = percent(&first).unwrap();
     let later = tmux.screen("it moves", |screen| percent(screen).is_some_and(|p| p > began));
