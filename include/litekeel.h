@@ -307,8 +307,8 @@ extern "C" {
  * it with keel_close or keel_release.
  *
  * In a build with the feature `remote`, libsql://host, https://host and http://host:port name the database of a libSQL
- * server: keel_exec, keel_exec_atomic, keel_query, keel_begin, keel_commit, keel_rollback, keel_close and keel_release
- * work on it, with KEEL_E_REMOTE, KEEL_E_TRANSACTION_EXPIRED and KEEL_E_COMMIT_UNKNOWN beside SQLite's codes. The other
+ * server: keel_exec, keel_exec_atomic, keel_query, keel_begin, keel_commit, keel_rollback, keel_set_timeout, keel_close
+ * and keel_release work on it, with KEEL_E_REMOTE, KEEL_E_TRANSACTION_EXPIRED and KEEL_E_COMMIT_UNKNOWN beside SQLite's codes. The other
  * calls on it return KEEL_E_REMOTE_UNSUPPORTED, or what means nothing. There a statement takes one row of parameters
  * while a transaction is open (else KEEL_E_ARGUMENT), and all its rows come in one batch.
  *
@@ -577,7 +577,9 @@ void keel_rows_free(keel_rows *rows);
 /**
  * Gives each later call on the connection at most `ms` milliseconds, including any wait for a lock. Then it fails
  * with SQLITE_INTERRUPT; a write that is cut off so rolls its whole transaction back. 0: no limit. While a limit is
- * set, litekeel uses the connection's progress handler (sqlite3_progress_handler has room for one).
+ * set, litekeel uses the connection's progress handler (sqlite3_progress_handler has room for one). On a libSQL server's
+ * database it limits each request, beside statement_timeout= of the URL, and fails with KEEL_E_REMOTE, or for a write with
+ * KEEL_E_COMMIT_UNKNOWN.
  */
 int32_t keel_set_timeout(keel_db *db,
                          uint32_t ms);

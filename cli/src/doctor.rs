@@ -18,6 +18,7 @@ use crate::duration;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::output::{self, say, tell};
+use crate::server::Server;
 use crate::terminal::{Terminal, Tone, bytes, labelled};
 use crate::wal::Wal;
 use crate::who::{self, Presence};
@@ -56,6 +57,14 @@ struct Diagnosis {
     wal: Option<Wal>,
 }
 
+/// Of a server.
+#[derive(Serialize)]
+struct Judged {
+    url: String,
+    level: &'static str,
+    findings: Vec<Line>,
+}
+
 #[derive(Serialize)]
 struct Line {
     check: &'static str,
@@ -74,6 +83,9 @@ enum Depth {
 
 impl Doctor {
     pub fn run(&self, out: Terminal, err: Terminal) -> Result<Exit> {
+        if let Some(server) = Server::of(self.url.as_deref())? {
+            return Ok(self.judge(&server, out));
+        }
         let database = Database::of(self.url.as_deref())?;
         let (began, first) = (Instant::now(), who::presence(&database).ok());
         let (mut findings, settings) = self.examine(&database, first.as_ref(), err);
@@ -112,8 +124,27 @@ impl Doctor {
         } else {
             print(&database, &findings, presence.as_ref(), out);
         }
+        Ok(self.status(worst))
+    }
+
+    /// What a server's database is asked: nothing of its content.
+    fn judge(&self, server: &Server, out: Terminal) -> Exit {
+        let findings = server.findings();
+        let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Fine);
+        if self.json {
+            let line = |f: Hazard| Line { check: f.check, level: f.level.as_str(), found: f.found, remedy: f.remedy };
+            let findings = findings.into_iter().map(line).collect();
+            output::json(&Judged { url: server.shown(), level: worst.as_str(), findings });
+        } else {
+            print_findings(&server.shown(), &findings, out);
+            summary(&findings, out);
+        }
+        self.status(worst)
+    }
+
+    fn status(&self, worst: Level) -> Exit {
         let bad = worst == Level::Problem || self.strict && worst == Level::Warning;
-        Ok(if bad { Exit::Problem } else { Exit::Fine })
+        if bad { Exit::Problem } else { Exit::Fine }
     }
 
     fn examine(
@@ -197,7 +228,16 @@ fn failed(check: &'static str, error: &Error) -> Hazard {
 }
 
 fn print(database: &Database, findings: &[Hazard], presence: Option<&who::Presence>, out: Terminal) {
-    say!("{}", out.paint(Tone::Heading, database.path.display()));
+    print_findings(&database.path.display().to_string(), findings, out);
+    if let Some(presence) = presence.filter(|presence| !presence.users.is_empty()) {
+        say!();
+        who::table(presence, out).iter().for_each(|line| say!("{line}"));
+    }
+    summary(findings, out);
+}
+
+fn print_findings(heading: &str, findings: &[Hazard], out: Terminal) {
+    say!("{}", out.paint(Tone::Heading, heading));
     for finding in findings {
         let (mark, tone) = match finding.level {
             Level::Fine => ("✓", Tone::Good),
@@ -212,10 +252,9 @@ fn print(database: &Database, findings: &[Hazard], presence: Option<&who::Presen
             labelled(&label, &finding.remedy, out).iter().for_each(|line| say!("{line}"));
         }
     }
-    if let Some(presence) = presence.filter(|presence| !presence.users.is_empty()) {
-        say!();
-        who::table(presence, out).iter().for_each(|line| say!("{line}"));
-    }
+}
+
+fn summary(findings: &[Hazard], out: Terminal) {
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
     let (tone, summary) = match (problems, warnings) {

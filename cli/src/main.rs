@@ -17,6 +17,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod replicated;
+mod server;
 mod terminal;
 mod url;
 mod wal;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::output::{self, say};
+use crate::server::Server;
 use crate::terminal::{Terminal, Tone};
 
 #[derive(Args)]
@@ -72,6 +73,10 @@ fn unit(name: &str) -> &'static str {
 
 impl Url {
     pub fn run(&self, out: Terminal) -> Result<Exit> {
+        if let Some(server) = Server::of(self.url.as_deref())? {
+            server.explain(self.json, out);
+            return Ok(Exit::Fine);
+        }
         let resolved = resolve(self.url.as_deref(), &Options::new())?;
         let path = match &resolved.target {
             Target::File(path) => Some(path.clone()),

@@ -24,8 +24,8 @@ use crate::types::{keel_db, keel_error, keel_options, keel_rows};
 /// it with keel_close or keel_release.
 ///
 /// In a build with the feature `remote`, libsql://host, https://host and http://host:port name the database of a libSQL
-/// server: keel_exec, keel_exec_atomic, keel_query, keel_begin, keel_commit, keel_rollback, keel_close and keel_release
-/// work on it, with KEEL_E_REMOTE, KEEL_E_TRANSACTION_EXPIRED and KEEL_E_COMMIT_UNKNOWN beside SQLite's codes. The other
+/// server: keel_exec, keel_exec_atomic, keel_query, keel_begin, keel_commit, keel_rollback, keel_set_timeout, keel_close
+/// and keel_release work on it, with KEEL_E_REMOTE, KEEL_E_TRANSACTION_EXPIRED and KEEL_E_COMMIT_UNKNOWN beside SQLite's codes. The other
 /// calls on it return KEEL_E_REMOTE_UNSUPPORTED, or what means nothing. There a statement takes one row of parameters
 /// while a transaction is open (else KEEL_E_ARGUMENT), and all its rows come in one batch.
 ///
@@ -357,10 +357,20 @@ pub unsafe extern "C" fn keel_rollback(db: *mut keel_db, err: *mut *mut keel_err
 
 /// Gives each later call on the connection at most `ms` milliseconds, including any wait for a lock. Then it fails
 /// with SQLITE_INTERRUPT; a write that is cut off so rolls its whole transaction back. 0: no limit. While a limit is
-/// set, litekeel uses the connection's progress handler (sqlite3_progress_handler has room for one).
+/// set, litekeel uses the connection's progress handler (sqlite3_progress_handler has room for one). On a libSQL server's
+/// database it limits each request, beside statement_timeout= of the URL, and fails with KEEL_E_REMOTE, or for a write with
+/// KEEL_E_COMMIT_UNKNOWN.
 #[unsafe(no_mangle)]
 pub extern "C" fn keel_set_timeout(db: *mut keel_db, ms: u32) -> i32 {
-    run(std::ptr::null_mut(), || connection_of(db)?.set_timeout(Duration::from_millis(ms.into())).map(|()| 0))
+    run(std::ptr::null_mut(), || {
+        let limit = Duration::from_millis(ms.into());
+        #[cfg(feature = "remote")]
+        if let Some(remote) = remote_of(db) {
+            remote.set_timeout(limit);
+            return Ok(0);
+        }
+        connection_of(db)?.set_timeout(limit).map(|()| 0)
+    })
 }
 
 /// Makes the call that is running on the connection fail with SQLITE_INTERRUPT. From any thread, and from a signal's

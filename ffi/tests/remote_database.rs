@@ -89,6 +89,22 @@ fn close(db: *mut keel_db) -> Gave {
     told(|error| unsafe { keel_close(db, error) })
 }
 
+/// The server says nothing: the shorter limit ends the wait, and without it the URL's does.
+#[test]
+fn a_timeout_of_the_connection_ends_a_wait() {
+    let server = server(vec![Reply::Silent; 3]);
+    let (_, db) = open(&server.url("&statement_timeout=600ms"));
+    assert_eq!(keel_set_timeout(db, 150), 0);
+    let (code, text) = query(db, c"SELECT 1", None).unwrap_err();
+    assert_eq!(code, codes::REMOTE);
+    assert!(text.contains("within 150 ms"), "{text}");
+    assert_eq!(exec(db, c"INSERT INTO t VALUES(1)").0, codes::COMMIT_UNKNOWN);
+    assert_eq!(keel_set_timeout(db, 0), 0);
+    let (_, text) = query(db, c"SELECT 1", None).unwrap_err();
+    assert!(text.contains("within 600 ms"), "{text}");
+    assert_eq!(close(db).0, 0);
+}
+
 #[test]
 fn the_same_calls_reach_a_server_and_no_error_shows_the_token() {
     let refused = format!(r#"{{"error":"Unauthorized: {CANARY} `The JWT has expired`"}}"#);
@@ -136,7 +152,7 @@ fn what_is_about_a_file_is_refused_in_words_and_sends_nothing() {
         assert_eq!(code, codes::REMOTE_UNSUPPORTED);
         assert!(text.contains("libSQL server") && text.contains("where it lies"), "{text}");
     }
-    assert_eq!(keel_set_timeout(db, 5), codes::REMOTE_UNSUPPORTED);
+    assert_eq!(keel_set_timeout(db, 0), 0);
     assert!(keel_sqlite3(db).is_null() && other.is_null() && rows.is_null());
     let mut options = null_mut();
     // SAFETY: a place for the result.

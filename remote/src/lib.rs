@@ -12,13 +12,14 @@
 //! # }
 //! ```
 //!
-//! From the ground: `base64`, `keyword`, `script`, `url` ← `savepoints`, `wire` ← `transport` ← `answer` ← `connection`.
+//! From the ground: `base64`, `keyword`, `script` ← `savepoints`, `url`, `wire` ← `transport` ← `answer` ← `connection` ← `greeting`.
 // `println!` and `eprintln!` panic where nobody reads any more: `core/src/platform/standard_error.rs` does not.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod answer;
 mod base64;
 mod connection;
+mod greeting;
 mod keyword;
 mod savepoints;
 mod script;
@@ -27,4 +28,5 @@ mod url;
 mod wire;
 
 pub use connection::{Cursor, Description, Remote, Statement};
+pub use greeting::Greeting;
 pub use url::{Endpoint, Token};

@@ -111,6 +111,17 @@ impl Transport {
         Ok(Box::new(BufReader::with_capacity(64 << 10, body)))
     }
 
+    /// What `/version` says, and the date of the answer. Hosted servers may have no such page: what they answer has a date.
+    pub(crate) fn version(&self) -> Result<(Option<String>, Option<String>), Failure> {
+        let page = format!("{}/version", self.endpoint.base);
+        let request = self.agent.get(page).config().timeout_global(Some(self.timeout())).build();
+        let mut answer = request.call().map_err(|error| self.unreached(&error))?;
+        let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
+        let is_well = answer.status().as_u16() == 200;
+        let text = answer.body_mut().with_config().limit(4096).read_to_string().ok();
+        Ok((text.filter(|text| is_well && text.starts_with("sqld")), date))
+    }
+
     /// For an answer that ended before its end.
     pub(crate) fn broken(&self, error: std::io::Error) -> Error {
         self.unreached(&ureq::Error::from(error)).error

@@ -104,6 +104,10 @@ impl Remote {
         &self.transport.endpoint
     }
 
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
     /// Limits every later request and its answer to so long, where `statement_timeout=` is longer; zero takes the limit
     /// back.
     pub fn set_timeout(&self, limit: Duration) {

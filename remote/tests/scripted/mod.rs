@@ -13,6 +13,8 @@ pub const CANARY: &str = "ca.na-ry_0123456789";
 pub enum Reply {
     Json(u16, String),
     Text(u16, String),
+    /// The whole answer, as it goes over the wire.
+    Raw(String),
     /// Reads the request, and ends the connection.
     Cut,
     /// Reads the request, and says nothing.
@@ -48,6 +50,10 @@ fn serve(stream: TcpStream, replies: &Mutex<std::vec::IntoIter<Reply>>, seen: &M
         let (status, kind, text) = match replies.lock().unwrap().next() {
             Some(Reply::Json(status, text)) => (status, "application/json", text),
             Some(Reply::Text(status, text)) => (status, "text/plain", text),
+            Some(Reply::Raw(text)) => {
+                let _ = stream.write_all(text.as_bytes());
+                continue;
+            }
             Some(Reply::Cut) => return,
             Some(Reply::Silent) => {
                 let _ = reader.read_line(&mut line);
