@@ -6,6 +6,7 @@ mod backup;
 mod bounds;
 mod checkpoint;
 mod command_line;
+mod compare;
 mod completions;
 mod database;
 mod doctor;
@@ -20,6 +21,7 @@ mod replicated;
 mod server;
 mod terminal;
 mod url;
+mod verify_replica;
 mod wal;
 mod watch;
 mod who;
@@ -75,6 +77,8 @@ enum Verb {
     Restore(backup::Restore),
     /// Wait until everything that is committed is at Litestream's replica.
     Replicated(replicated::Replicated),
+    /// Restore Litestream's replica into a temporary file, and compare it with the database, row by row.
+    VerifyReplica(verify_replica::VerifyReplica),
     /// Show how a URL is understood: the file, and every setting with where it comes from.
     Url(url::Url),
     /// Watch the WAL's size, the checkpoints and the locks as they change.
@@ -105,6 +109,7 @@ fn run(command: &Command) -> Result<Exit> {
         Verb::Backup(backup) => backup.run(out, Terminal::err(command.color)),
         Verb::Restore(restore) => restore.run(out, Terminal::err(command.color)),
         Verb::Replicated(replicated) => replicated.run(out),
+        Verb::VerifyReplica(verify) => verify.run(out),
         Verb::Url(url) => url.run(out),
         Verb::Watch(watch) => watch.run(out),
         Verb::Explain(explain) => explain.run(out),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::duration;
 use crate::exit::Exit;
+use crate::interrupt;
 use crate::output::{self, say};
 use crate::terminal::{Terminal, Tone};
 
@@ -38,7 +39,7 @@ impl Replicated {
         database.must_exist()?;
         let db = database.work(&[("optimize", "off"), ("close_checkpoint", "none")])?;
         let began = Instant::now();
-        let txid = db.replicated(self.timeout)?.to_string();
+        let txid = db.replica_wait(self.timeout)?.run(&interrupt::asked)?.to_string();
         let waited_ms = began.elapsed().as_millis() as u64;
         db.close()?;
         let outcome = Outcome { path: database.path.display().to_string(), txid, waited_ms };
