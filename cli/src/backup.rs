@@ -141,7 +141,14 @@ impl How {
     /// Before the source is opened, where that can be seen; the backup itself decides.
     fn refuse_existing(&self, to: &str) -> Result<()> {
         let path = Database::of(Some(to))?.path;
-        if self.overwrite || std::fs::symlink_metadata(&path).is_err() {
+        let Ok(there) = std::fs::metadata(&path).or_else(|_| std::fs::symlink_metadata(&path)) else { return Ok(()) };
+        if there.is_dir() {
+            // Saying --overwrite would not help.
+            return Err(Error::new(codes::NOT_A_FILE, format!("{} is a directory, not a file", path.display()))
+                .with_hint("name the file in it")
+                .with_path(path));
+        }
+        if self.overwrite {
             return Ok(());
         }
         Err(Error::new(codes::CONFLICT, format!("{} exists already", path.display())).with_hint(EXISTS).with_path(path))

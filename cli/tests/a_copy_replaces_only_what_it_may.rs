@@ -200,6 +200,20 @@ fn a_killed_backup_leaves_nothing_under_the_name() {
 }
 
 #[test]
+fn a_directory_is_not_offered_to_be_replaced() {
+    let dir = Dir::new();
+    dir.database("a.db", 1);
+    std::fs::create_dir(dir.file("out")).unwrap();
+    for more in [&[][..], &["--overwrite"]] {
+        for verb in ["backup", "restore"] {
+            let ran = dir.litekeel(&[&[verb, "a.db", "out"], more].concat());
+            assert!(ran.status != 0 && ran.err.contains("out is a directory"), "{ran:?}");
+            assert!(!ran.err.contains("--overwrite"), "{ran:?}");
+        }
+    }
+}
+
+#[test]
 fn the_copy_has_the_permissions_of_the_original() {
     for mode in [0o444, 0o400, 0o640, 0o660, 0o600] {
         let dir = Dir::new();

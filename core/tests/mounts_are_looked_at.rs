@@ -187,6 +187,10 @@ fn read_only_snapshot() {
         }
         assert!(!error.contains("chown"), "{error}");
     }
+    // No permission is what is missing.
+    let error = open(&dir.url("snapshot/new.db")).unwrap_err().to_string();
+    assert!(error.contains("mounted read-only") && error.contains("remount"), "{error}");
+    assert!(!error.contains("permission"), "{error}");
     // What is said works.
     for name in ["a.db", "a.db-wal"] {
         fs::copy(snapshot.join(name), dir.file(&format!("copy-{name}"))).unwrap();

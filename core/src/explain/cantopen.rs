@@ -196,6 +196,12 @@ pub(super) fn on_read_only(path: &Path) -> Explanation {
 }
 
 fn unwritable(parent: &Path) -> Explanation {
+    if filesystem::read_only(parent) {
+        return Explanation::new(
+            format!("the directory {} is on a file system that is mounted read-only", parent.display()),
+            "SQLite creates the database and its -wal there: remount it writable, or name a file elsewhere",
+        );
+    }
     Explanation::new(
         format!("the directory {} may not be written ({})", parent.display(), owner_and_mode(parent)),
         "SQLite creates the database and its -wal there: give this user write permission on the directory",
