@@ -111,6 +111,32 @@ fn what_others_commit_to_the_copy_stays() {
     }
 }
 
+/// The refused connection stays open, and so the log that does not fit the copy would stay in use.
+#[test]
+fn another_process_s_checkpoint_moves_nothing_of_the_old_log() {
+    for finds in ["health", "write"] {
+        let dir = Dir::new();
+        let connection = database(&dir);
+        exec(&connection, "INSERT INTO t VALUES('pending'); CREATE TABLE more(a)");
+        copy(&dir, "backup.db", "a.db");
+        if finds == "health" {
+            assert!(!connection.health().unwrap().is_good());
+            let _ = connection.exec("SELECT count(*) FROM t");
+        } else {
+            assert!(connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE).is_err());
+            assert!(connection.exec("INSERT INTO t VALUES('late')").is_err());
+        }
+        for sql in ["SELECT 1", "PRAGMA wal_checkpoint(TRUNCATE)", "INSERT INTO t VALUES('theirs')"] {
+            ask(&dir, sql);
+        }
+        assert_eq!(ask(&dir, "SELECT group_concat(a) FROM t"), "[('old,theirs',)]", "{finds}");
+        assert_eq!(ask(&dir, "PRAGMA integrity_check"), "[('ok',)]", "{finds}");
+        let report = connection.close().unwrap();
+        assert!(report.warnings.iter().any(|text| text.contains("a.db-wal.overwritten-")), "{report:?}");
+        assert_eq!(ask(&dir, "SELECT group_concat(a) FROM t"), "[('old,theirs',)]", "{finds}");
+    }
+}
+
 /// It had pages of the old database in its memory.
 #[test]
 fn who_was_there_before_the_copy_works_with_the_copy() {

@@ -211,6 +211,11 @@ impl FileMonitor {
         self.locks.load(Ordering::Acquire) & (1 << (WRITER as u32 + EXCLUSIVE)) != 0
     }
 
+    /// Whether the connection holds any lock of the WAL.
+    pub(crate) fn has_wal_lock(&self) -> bool {
+        self.locks.load(Ordering::Acquire) != 0
+    }
+
     /// Whether the connection uses a WAL in shared memory.
     pub(crate) fn has_wal(&self) -> bool {
         !self.map.load(Ordering::Acquire).is_null()

@@ -364,6 +364,8 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
             watch.wal_unlocked(slot, slots, exclusive);
             if !exclusive && watch.is_ours() {
                 watch.released();
+                // Not only at the end: the checkpoint of another process would move it meanwhile.
+                retire_log(file, wal_guard::retires_log_at_once(watch));
             }
             return rc;
         }
@@ -420,22 +422,34 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
     }
 }
 
+/// Puts the log out of use under the first of these locks that can be had. Whoever has one of them will have to find out for
+/// itself.
+///
+/// # Safety
+/// As in `lock`; the connection has none of them, by SQLite's books.
+unsafe fn retire_log(file: *mut sqlite::sqlite3_file, locks: &[(c_int, c_int)]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let shim = of(file);
+        for &(first, count) in locks {
+            read_lock_keeper::take_away(shim.watch.database, first, count);
+            let all = |what| original!(shim, xShmLock(file, first, count, what | sqlite::SQLITE_SHM_EXCLUSIVE));
+            if all(sqlite::SQLITE_SHM_LOCK) == sqlite::SQLITE_OK {
+                wal_guard::retire_log(&shim.watch, (first, count));
+                all(sqlite::SQLITE_SHM_UNLOCK);
+                return;
+            }
+        }
+    }
+}
+
 unsafe extern "C" fn shm_unmap(file: *mut sqlite::sqlite3_file, delete: c_int) -> c_int {
     // SAFETY: as in `lock`.
     unsafe {
         let shim = of(file);
         let_go_of_read_lock(&shim.watch);
         let delete = c_int::from(delete != 0 && wal_guard::refuses(&shim.watch).is_none());
-        for &(first, count) in wal_guard::retires_log(&shim.watch) {
-            read_lock_keeper::take_away(shim.watch.database, first, count);
-            let all = |what| original!(shim, xShmLock(file, first, count, what | sqlite::SQLITE_SHM_EXCLUSIVE));
-            // Whoever has one of them will have to find out for itself.
-            if all(sqlite::SQLITE_SHM_LOCK) == sqlite::SQLITE_OK {
-                wal_guard::retire_log(&shim.watch, (first, count));
-                all(sqlite::SQLITE_SHM_UNLOCK);
-                break;
-            }
-        }
+        retire_log(file, wal_guard::retires_log(&shim.watch));
         if shim.watch.has_wal() {
             let last = shim.watch.file.leave();
             wal_guard::let_go(&shim.watch, last);

@@ -385,6 +385,12 @@ pub(crate) fn retires_log(watch: &FileMonitor) -> &'static [(i32, i32)] {
     if alone { &[ALL_LOCKS] } else { &[] }
 }
 
+/// Likewise for a connection that stays, after each of its reads and refused writes: none where it has a lock of its own.
+pub(crate) fn retires_log_at_once(watch: &FileMonitor) -> &'static [(i32, i32)] {
+    let idle = watch.file.is_overwritten() && !watch.has_wal_lock() && watch.level() == sqlite::SQLITE_LOCK_SHARED;
+    if idle && has_old_log(watch) { retires_log(watch) } else { &[] }
+}
+
 /// Puts it out of use, where its frames are kept.
 ///
 /// # Safety
