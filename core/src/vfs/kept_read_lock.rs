@@ -131,6 +131,8 @@ pub(crate) struct KeptReadLock {
     /// The reader's own: reads in a row that followed closely, and whether the latest end kept the lock.
     in_a_row: AtomicU32,
     kept: AtomicBool,
+    /// The read became a transaction that writes: its mark is old when it ends, and the next one moves it.
+    wrote: AtomicBool,
     owed: Owed,
     /// The counter of transactions of a long log, and since when it has stood there.
     change: AtomicU32,
@@ -156,6 +158,7 @@ impl KeptReadLock {
             looked: AtomicU64::new(0),
             in_a_row: AtomicU32::new(0),
             kept: AtomicBool::new(false),
+            wrote: AtomicBool::new(false),
             owed: Owed(AtomicU64::new(LONGEST_IDLE)),
             change: AtomicU32::new(0),
             quiet_since: AtomicU64::new(0),
@@ -213,6 +216,11 @@ impl KeptReadLock {
         }
     }
 
+    /// The reader asks for the writer's lock.
+    pub(super) fn writes(&self) {
+        self.wrote.store(true, Ordering::Relaxed);
+    }
+
     /// The reader ends its read: whether the lock of this slot is kept. It is the reader's own to release if not, after
     /// [`loosen`](KeptReadLock::loosen). `log`: its frames, and its counter of transactions. `enlist` makes a thread look after
     /// it.
@@ -229,12 +237,14 @@ impl KeptReadLock {
         let now = now_ns();
         self.ended.store(now, Ordering::Relaxed);
         self.kept.store(false, Ordering::Relaxed);
-        let earned = self.in_a_row.load(Ordering::Relaxed) >= IN_A_ROW
+        let wrote = self.wrote.swap(false, Ordering::Relaxed);
+        let earned = !wrote
+            && self.in_a_row.load(Ordering::Relaxed) >= IN_A_ROW
             && self.owed.get() >= SHORTEST_IDLE
             && now.saturating_sub(self.taken.load(Ordering::Relaxed)) <= LONGEST_HELD
             && !self.is_in_the_way(log, now)
             && !self.is_checkpointed(now);
-        if !(earned || careless(FOR_LONG)) || !(self.is_firm_now(slot) || careless(NOT_FIRM)) {
+        if !(earned || (careless(FOR_LONG) && !wrote)) || !(self.is_firm_now(slot) || careless(NOT_FIRM)) {
             return false;
         }
         self.file.store(file, Ordering::Relaxed);

@@ -376,6 +376,9 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
         if exclusive && watch.is_ours() {
             let_go_of_read_lock(watch);
             read_lock_keeper::take_away(watch.database, slot, slots);
+            if slot == WRITER {
+                watch.kept.writes();
+            }
             if slot == WRITER
                 && watch.is_transaction()
                 && let Some(rc) = watch.refuses()
