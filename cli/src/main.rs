@@ -18,6 +18,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod replicated;
+mod restore_missing;
 mod server;
 mod terminal;
 mod url;
@@ -79,6 +80,8 @@ enum Verb {
     Replicated(replicated::Replicated),
     /// Restore Litestream's replica into a temporary file, and compare it with the database, row by row.
     VerifyReplica(verify_replica::VerifyReplica),
+    /// Restore a database that does not exist from Litestream's replica, once, whole or not at all.
+    RestoreIfMissing(restore_missing::RestoreIfMissing),
     /// Show how a URL is understood: the file, and every setting with where it comes from.
     Url(url::Url),
     /// Watch the WAL's size, the checkpoints and the locks as they change.
@@ -109,6 +112,7 @@ fn run(command: &Command) -> Result<Exit> {
         Verb::Backup(backup) => backup.run(out, Terminal::err(command.color)),
         Verb::Restore(restore) => restore.run(out, Terminal::err(command.color)),
         Verb::Replicated(replicated) => replicated.run(out),
+        Verb::RestoreIfMissing(restore) => restore.run(out),
         Verb::VerifyReplica(verify) => verify.run(out),
         Verb::Url(url) => url.run(out),
         Verb::Watch(watch) => watch.run(out),
