@@ -293,7 +293,7 @@ fn latch(watch: &FileMonitor, code: i32) {
         watch.file.note_overwritten();
     }
     let code = told(code);
-    if code == codes::DATABASE_MOVED && file_checks::is_replaced(watch) && file_checks::is_wal_in_place(watch) {
+    if code == codes::DATABASE_MOVED && file_checks::is_replaced(watch) {
         watch.file.note_replaced();
     }
     if watch.file.is_overwritten() || watch.file.is_replaced() {
@@ -322,8 +322,9 @@ pub(crate) fn keep(watch: &FileMonitor) {
     if why != "unlinked" && !has_old_log(watch) {
         return;
     }
+    // Elsewhere the figure may be of what others have moved to the file that has the name now.
     // SAFETY: the caller is in a call on the connection.
-    let backfilled = unsafe { watch.index() }.filter(|_| why != "unlinked").map(|index| index.backfilled.into());
+    let backfilled = unsafe { watch.index() }.filter(|_| why == "overwritten").map(|index| index.backfilled.into());
     let mut aside = watch.file.aside();
     let Some(kept) = set_aside::keep(watch, backfilled, watch.file.last_good(), aside.as_ref(), why) else { return };
     let event = Event::new("wal_set_aside")
