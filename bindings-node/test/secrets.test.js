@@ -7,7 +7,8 @@ const litekeel = require('../lib');
 
 const CANARY = 'c4nary';
 const URLS = [
-	`libsql://h.turso.io?authToken=${CANARY}`,
+	// Of a server, which has no such setting.
+	`libsql://h.turso.io?authToken=${CANARY}&busy_timeout=1s`,
 	`postgres://user:${CANARY}@h/x`,
 	`postgres://h/x?password=${CANARY}`,
 	`"libsql://h?authToken=${CANARY}"`,

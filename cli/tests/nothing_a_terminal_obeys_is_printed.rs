@@ -158,7 +158,7 @@ fn what_is_wrong_with_the_command_line_is_not_repeated() {
         &["watch", "a.db", "--interval", "c4nary"],
         &["completions", "c4nary"],
         &["explain", "c4nary"],
-        &["doctor", "libsql://h?authToken=c4nary"],
+        &["doctor", "libsql://h?authToken=c4nary&busy_timeout=1s"],
         &["doctor", "c4nary://h"],
         &["url", "file:a.db?c4nary=1"],
     ] {
