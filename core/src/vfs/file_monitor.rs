@@ -352,9 +352,10 @@ impl FileMonitor {
     }
 
     /// The connection ends its read: whether the WAL's read lock is kept for the next one. Not after a commit, whose mark is
-    /// old, nor in exclusive mode.
+    /// old, nor in exclusive mode, nor of a file that is not written to any more: the end of a read may put its log out of use.
     pub(super) fn keeps_read_lock(&self, file: *mut sqlite::sqlite3_file, slot: i32, enlist: Enlist) -> bool {
         !self.committed.load(Ordering::Acquire)
+            && self.latched().is_none()
             && self.level() < sqlite::SQLITE_LOCK_EXCLUSIVE
             && self.log_now().is_some_and(|log| self.kept.end(file, slot, log, enlist))
     }
