@@ -6,6 +6,7 @@ use std::time::Duration;
 use litekeel_core::{Error, Result, health, registry, shutdown};
 use napi::sys;
 
+use crate::connection::RESCUE;
 use crate::connection::call::{Call, native_exports};
 use crate::js::object;
 use crate::js::object::Object;
@@ -72,10 +73,6 @@ unsafe fn require_in_place(call: &Call) -> Option<sys::napi_value> {
     let found = token.with_guard(|_| unsafe { health::strayed(token.db(), &schema) });
     found.unwrap_or_else(Some).map(|error| object::failure(call.env, &error.with_hint(RESCUE)))
 }
-
-/// What to do when the connection does not see what is at its path.
-pub(crate) const RESCUE: &str = "to copy what is at the path now, close every connection of this process to it and reopen; to save what only \
-                      this connection still sees, copy to a new file with the option { unsafe: true }";
 
 /// `(token)` → `{ frames, checkpointed, pageSize, bytes, pins }`, null without a WAL, or an error
 unsafe fn wal_status(call: &Call) -> Option<sys::napi_value> {

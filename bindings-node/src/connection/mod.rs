@@ -9,3 +9,7 @@ pub(crate) mod token;
 
 /// What the connections of one JavaScript thread share.
 pub(crate) type Environment = crate::buffer::environment::Environment<token::Token>;
+
+/// What to do when the connection does not see what is at its path.
+pub(crate) const RESCUE: &str = "to copy what is at the path now, close every connection of this process to it and reopen; to save what only \
+                      this connection still sees, copy to a new file with the option { unsafe: true }";

@@ -10,11 +10,11 @@ use litekeel_core::health;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
+use crate::connection::RESCUE;
 use crate::connection::call::Call;
 use crate::connection::token::{Attachment, Token};
 use crate::js::object;
 use crate::js::value;
-use crate::monitoring::RESCUE;
 
 /// Marks externals as backups.
 const BACKUP: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x6261_636b_7570_0001 };
