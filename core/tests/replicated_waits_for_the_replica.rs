@@ -365,7 +365,31 @@ fn a_durable_commit_that_is_not_confirmed_stands() {
     sql(&db, "BEGIN; INSERT INTO t VALUES(1)");
     fails(db.exec("COMMIT").unwrap_err());
     fails(db.query("INSERT INTO t VALUES(2)", None).unwrap_err());
-    assert_eq!(common::get(&db, "SELECT count(*) FROM t"), "2");
+    // Of rows that are read in batches, whoever drops them would hear nothing.
+    fails(db.stream("INSERT INTO t VALUES(3), (4) RETURNING a", None, 1).map(drop).unwrap_err());
+    assert_eq!(common::get(&db, "SELECT count(*) FROM t"), "4");
+    db.close().unwrap();
+}
+
+/// What is noted of a commit is for the call that made it, whoever else asks for the replica on the same connection.
+#[test]
+fn the_wait_of_another_thread_takes_no_commit_for_its_own() {
+    let dir = Dir::new();
+    let url = dir.url(&format!("a.db?durability=replicated&replication_socket={}", dir.file("s.sock").display()));
+    let db = open(&url).unwrap();
+    let _ = db.exec("CREATE TABLE t(a)");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let acknowledged = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let _ = db.wait_from_here(Some(Duration::from_millis(1)));
+            }
+        });
+        let acknowledged = (0..500).filter(|_| db.exec("INSERT INTO t VALUES(1)").is_ok()).count();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        acknowledged
+    });
+    assert_eq!(acknowledged, 0, "commits were acknowledged, and nobody had confirmed them");
     db.close().unwrap();
 }
 

@@ -76,8 +76,9 @@ impl Connection {
         let socket = settings.and_then(|settings| settings.text(Id::ReplicationSocket)).unwrap_or(DEFAULT_SOCKET);
         let most = settings.and_then(|settings| settings.int(Id::ReplicationTimeout)).unwrap_or(10_000);
         let timeout = timeout.unwrap_or(Duration::from_millis(most.max(0) as u64)).min(LONGEST);
-        // It covers what the connection has committed, so that no later call waits for that.
-        if let Some(watch) = &self.identity.watch {
+        // It covers what the connection has committed, so that no later call waits for that. While another thread is in a call,
+        // what is noted is that call's, which has to wait for it.
+        if let (Some(watch), Ok(_alone)) = (&self.identity.watch, self.state.try_lock()) {
             watch.take_unconfirmed();
         }
         Ok(ReplicaWait(Barrier {

@@ -139,8 +139,11 @@ impl Databases {
         closed.map(|()| evicted)
     }
 
-    /// How many connections are open now, those in use included.
+    /// How many connections are open now, those in use included; none in a forked child.
     pub fn open_count(&self) -> usize {
+        if self.check_process().is_err() {
+            return 0;
+        }
         self.places.open_count()
     }
 

@@ -131,6 +131,9 @@ impl Deref for PooledConnection {
 
 impl Drop for PooledConnection {
     fn drop(&mut self) {
+        if self.connection.is_forked() {
+            return;
+        }
         if self.connection.is_used_by_this_thread() {
             // In a callback it cannot be closed; its owner leaves when the call is over that the callback is part of.
             if !self.given_back.swap(true, Ordering::AcqRel) {

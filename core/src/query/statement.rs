@@ -77,6 +77,12 @@ impl Drop for Statement<'_> {
 }
 
 impl<'a> Statement<'a> {
+    /// Whether it may change a database.
+    pub(crate) fn writes(&self) -> bool {
+        // SAFETY: live, on the guarded connection.
+        unsafe { sqlite::sqlite3_stmt_readonly(self.raw) == 0 }
+    }
+
     /// Compiles the first statement of `text` from byte `at` on, and says where the next one begins. Blanks and comments
     /// compile to none.
     pub(crate) fn prepare(guard: &'a Guard<'a>, text: &CStr, at: usize) -> Result<(Option<Statement<'a>>, usize)> {

@@ -64,7 +64,10 @@ impl Connection {
         let mut statement = Statement::prepare_single(&guard, sql)?.not_kept();
         // SAFETY: the guard keeps the connection open.
         let changes_before = unsafe { sqlite::sqlite3_total_changes64(guard.raw()) };
-        let batch_bytes = usize::try_from(batch_bytes).unwrap_or(usize::MAX);
+        // What writes commits when it is at its end: with durability=replicated that is waited for in this call, not by whoever
+        // comes next to the connection, or by nobody.
+        let at_once = self.identity.replicates_commits && statement.writes();
+        let batch_bytes = if at_once { usize::MAX } else { usize::try_from(batch_bytes).unwrap_or(usize::MAX) };
         let mut stream = Stream { connection: self.clone(), number: None, batch_bytes, changes_before, failure: None };
         let table = parameters.filter(|table| table.columns() > 0);
         let places = statement.parameter_order(table)?;
