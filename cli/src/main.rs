@@ -15,6 +15,7 @@ mod environment;
 mod exit;
 mod explain;
 mod interrupt;
+mod litestream;
 mod output;
 mod progress;
 mod replicated;

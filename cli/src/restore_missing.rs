@@ -1,13 +1,12 @@
 //! `litekeel restore-if-missing`: brings a database back from Litestream's replica before a program starts, once.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -17,6 +16,7 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::litestream::Litestream;
 use crate::output::{self, say};
 use crate::terminal::{Terminal, Tone};
 
@@ -24,15 +24,8 @@ use crate::terminal::{Terminal, Tone};
 pub struct RestoreIfMissing {
     /// The URL or path of the database.
     url: Option<String>,
-    /// Litestream's configuration file; without it /etc/litestream.yml.
-    #[arg(long, value_name = "FILE", conflicts_with = "replica")]
-    config: Option<PathBuf>,
-    /// The replica's URL, instead of a configuration file.
-    #[arg(long, value_name = "URL")]
-    replica: Option<String>,
-    /// Litestream's program.
-    #[arg(long, value_name = "FILE", default_value = "litestream")]
-    litestream: PathBuf,
+    #[command(flatten)]
+    litestream: Litestream,
     /// It is fine if there is nothing to restore: the first start of a new program.
     #[arg(long)]
     if_available: bool,
@@ -120,24 +113,12 @@ impl RestoreIfMissing {
     }
 
     fn restore(&self, database: &Path, copy: &Path) -> Result<()> {
-        let mut restore = Command::new(&self.litestream);
-        restore.args(["restore", "-if-replica-exists", "-integrity-check", "quick", "-o"]).arg(copy);
-        match (&self.replica, &self.config) {
-            (Some(replica), _) => restore.arg(replica),
-            (None, Some(config)) => restore.arg("-config").arg(config).arg(database),
-            (None, None) => restore.arg(database),
-        };
-        let program = self.litestream.display();
-        let ended = restore.stdin(Stdio::null()).output().map_err(|error| {
-            Error::new(codes::IO, format!("{program} cannot be run: {error}"))
-                .with_hint("install Litestream, or name it with --litestream")
-        })?;
+        let options = ["-if-replica-exists", "-integrity-check", "quick", "-o"].map(OsStr::new);
+        let ended = self.litestream.restore(database, &[&options[..], &[copy.as_os_str()]].concat())?;
         if ended.status.success() {
             return Ok(());
         }
-        // Litestream says it on either of the two.
-        let said = [ended.stderr, ended.stdout].concat();
-        let text = format!("{program} restore failed ({}): {}", ended.status, String::from_utf8_lossy(&said).trim());
+        let text = self.litestream.failure(ended, "failed");
         Err(Error::new(codes::IO, text)
             .with_path(database)
             .with_hint("see to the replica and the access to it, then run this again: nothing was created"))

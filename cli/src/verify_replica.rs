@@ -1,8 +1,8 @@
 //! `litekeel verify-replica`: restores the replica beside the database and compares the two, at one moment.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -15,6 +15,7 @@ use crate::database::Database;
 use crate::duration;
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::litestream::Litestream;
 use crate::output::{self, say};
 use crate::terminal::{Terminal, Tone};
 
@@ -22,15 +23,8 @@ use crate::terminal::{Terminal, Tone};
 pub struct VerifyReplica {
     /// The URL or path of the live database.
     url: Option<String>,
-    /// Litestream's configuration file; without it /etc/litestream.yml.
-    #[arg(long, value_name = "FILE", conflicts_with = "replica")]
-    config: Option<PathBuf>,
-    /// The replica's URL, instead of a configuration file.
-    #[arg(long, value_name = "URL")]
-    replica: Option<String>,
-    /// Litestream's program.
-    #[arg(long, value_name = "FILE", default_value = "litestream")]
-    litestream: PathBuf,
+    #[command(flatten)]
+    litestream: Litestream,
     /// Where the copy is restored, and removed again; it needs as much room as the database. Without it TMPDIR.
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
@@ -152,23 +146,11 @@ impl Copy {
                 .with_hint("name one with room for a copy of the database: --dir"));
         }
         template.pop();
-        let copy = Copy(PathBuf::from(std::ffi::OsStr::from_bytes(&template)));
-        let mut restore = Command::new(&command.litestream);
-        restore.arg("restore").arg("-txid").arg(txid).arg("-o").arg(copy.file());
-        match (&command.replica, &command.config) {
-            (Some(replica), _) => restore.arg(replica),
-            (None, Some(config)) => restore.arg("-config").arg(config).arg(database),
-            (None, None) => restore.arg(database),
-        };
-        let program = command.litestream.display();
-        let ended = restore.stdin(Stdio::null()).output().map_err(|error| {
-            io(format!("{program} cannot be run"))(error).with_hint("install Litestream, or name it with --litestream")
-        })?;
-        if !ended.status.success() || !copy.file().exists() {
-            // Litestream says it on either of the two.
-            let said = [ended.stderr, ended.stdout].concat();
-            let said = String::from_utf8_lossy(&said).trim().to_owned();
-            let text = format!("{program} restore could not bring {txid} back ({}): {said}", ended.status);
+        let copy = Copy(PathBuf::from(OsStr::from_bytes(&template)));
+        let (flags, file) = (["-txid", txid, "-o"].map(OsStr::new), copy.file());
+        let ended = command.litestream.restore(database, &[&flags[..], &[file.as_os_str()]].concat())?;
+        if !ended.status.success() || !file.exists() {
+            let text = command.litestream.failure(ended, &format!("could not bring {txid} back"));
             return Err(Error::new(codes::IO, text).with_hint(
                 "name Litestream's configuration with --config, or the replica with --replica; it needs the same access as Litestream",
             ));

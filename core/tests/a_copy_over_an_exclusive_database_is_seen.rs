@@ -4,11 +4,10 @@
 
 mod common;
 
-use std::fs;
 use std::process::Command;
 use std::sync::Arc;
 
-use common::{Dir, exec, get, open, without_the_guard};
+use common::{Dir, copy_backup_over, copy_file, exec, get, open, without_the_guard};
 use litekeel_core::Connection;
 use litekeel_core::sqlite::{SQLITE_CHECKPOINT_PASSIVE, SQLITE_CHECKPOINT_TRUNCATE};
 
@@ -31,22 +30,8 @@ fn database(dir: &Dir, (url, sql): (&str, &str)) -> Arc<Connection> {
     exec(&connection, sql);
     exec(&connection, "UPDATE t SET who = who WHERE id = 1");
     connection.checkpoint(SQLITE_CHECKPOINT_PASSIVE).unwrap();
-    copy(dir, "a.db", "backup.db");
+    copy_file(dir, "a.db", "backup.db");
     connection
-}
-
-fn copy(dir: &Dir, from: &str, to: &str) {
-    assert!(Command::new("cp").arg(dir.file(from)).arg(dir.file(to)).status().unwrap().success());
-}
-
-/// The backup, of which neither the size nor the beginning tells that it is another.
-fn copy_over(dir: &Dir) {
-    let begins = |name: &str| {
-        let output = Command::new("head").args(["-c", "100"]).arg(dir.file(name)).output().unwrap();
-        (output.stdout, fs::metadata(dir.file(name)).unwrap().len())
-    };
-    assert_eq!(begins("a.db"), begins("backup.db"));
-    copy(dir, "backup.db", "a.db");
 }
 
 fn other(dir: &Dir, sql: &str) -> String {
@@ -68,7 +53,7 @@ fn whatever_comes_next() {
                 if pending {
                     exec(&connection, "UPDATE t SET who = who WHERE id = 1900");
                 }
-                copy_over(&dir);
+                copy_backup_over(&dir);
                 let what = format!("{way:?}, pending {pending}, {next}");
                 match next {
                     "health" => assert!(!connection.health().unwrap().is_good(), "{what}"),
@@ -98,7 +83,7 @@ fn without_the_guard_it_destroys_the_database() {
             let connection = database(&dir, way);
             exec(&connection, UPDATE);
             connection.checkpoint(SQLITE_CHECKPOINT_PASSIVE).unwrap();
-            copy_over(&dir);
+            copy_backup_over(&dir);
             let _ = (connection.exec(NEXT), connection.close());
             other(&dir, "PRAGMA integrity_check") != "[('ok',)]"
         })

@@ -4,11 +4,10 @@
 
 mod common;
 
-use std::fs;
 use std::process::Command;
 use std::sync::Arc;
 
-use common::{Dir, child, exec, get, is_child, open, without_the_guard};
+use common::{Dir, child, copy_backup_over, copy_file, exec, get, is_child, open, without_the_guard};
 use litekeel_core::Connection;
 use litekeel_core::sqlite::{SQLITE_CHECKPOINT_PASSIVE, SQLITE_CHECKPOINT_RESTART, SQLITE_CHECKPOINT_TRUNCATE};
 
@@ -24,23 +23,8 @@ fn database(dir: &Dir) -> Arc<Connection> {
     let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t(who)";
     exec(&connection, &format!("{rows} SELECT 's' || hex(randomblob(29)) || 'z' FROM n"));
     connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE).unwrap();
-    copy(dir, "a.db", "backup.db");
+    copy_file(dir, "a.db", "backup.db");
     connection
-}
-
-fn copy(dir: &Dir, from: &str, to: &str) {
-    assert!(Command::new("cp").arg(dir.file(from)).arg(dir.file(to)).status().unwrap().success());
-}
-
-/// The backup, of which neither the size nor the beginning tells that it is another.
-fn copy_over(dir: &Dir) {
-    let begins = |name: &str| {
-        let file = dir.file(name);
-        let output = Command::new("head").args(["-c", "100"]).arg(&file).output().unwrap();
-        (output.stdout, fs::metadata(&file).unwrap().len())
-    };
-    assert_eq!(begins("a.db"), begins("backup.db"));
-    copy(dir, "backup.db", "a.db");
 }
 
 /// SQL in a process of its own, with SQLite itself; the last statement's rows.
@@ -83,7 +67,7 @@ fn after_any_checkpoint_of_ours() {
                 if pending {
                     exec(&connection, OTHERS);
                 }
-                copy_over(&dir);
+                copy_backup_over(&dir);
                 // Where all is in the file, it is the next log's beginning that finds out.
                 is_refused(&dir, &connection, next, &format!("mode {mode}, pending {pending}"));
             }
@@ -98,7 +82,7 @@ fn after_a_checkpoint_of_another_process() {
         let connection = database(&dir);
         exec(&connection, "SELECT * FROM t");
         assert!(other(&dir, &[UPDATE, "PRAGMA wal_checkpoint(PASSIVE)"]).starts_with("[(0,"));
-        copy_over(&dir);
+        copy_backup_over(&dir);
         is_refused(&dir, &connection, next, "another's checkpoint");
     }
 }
@@ -123,7 +107,7 @@ fn while_a_checkpoint_may_be_at_work() {
         let connection = open(&url).unwrap();
         assert_eq!(get(&connection, "SELECT count(*) FROM t WHERE who LIKE '%ww%'"), "2");
         // Pages all over the file are what is known of it.
-        copy_over(&dir);
+        copy_backup_over(&dir);
         // Another state of the last page.
         let script = "import sys\nf = open(sys.argv[1], 'r+b'); f.seek(-8, 2); f.write(b'otherone')";
         assert!(Command::new("python3").args(["-c", script]).arg(dir.file("a.db")).status().unwrap().success());
@@ -145,10 +129,10 @@ fn a_database_that_is_not_in_wal_mode_is_another_one() {
     let connection = database(&dir);
     exec(&connection, "SELECT * FROM t");
     assert!(other(&dir, &[UPDATE, "PRAGMA wal_checkpoint(PASSIVE)"]).starts_with("[(0,"));
-    copy(&dir, "a.db", "backup.db");
+    copy_file(&dir, "a.db", "backup.db");
     let script = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.execute('pragma journal_mode=delete')";
     assert!(Command::new("python3").args(["-c", script]).arg(dir.file("backup.db")).status().unwrap().success());
-    copy(&dir, "backup.db", "a.db");
+    copy_file(&dir, "backup.db", "a.db");
     assert!(!connection.health().unwrap().is_good());
     connection.close().unwrap();
     assert_eq!(other(&dir, &["PRAGMA integrity_check"]), "[('ok',)]");
@@ -161,7 +145,7 @@ fn without_the_guard_it_destroys_the_database() {
         let connection = database(&dir);
         exec(&connection, UPDATE);
         connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE).unwrap();
-        copy_over(&dir);
+        copy_backup_over(&dir);
         // Neighbours of rows that the backup has otherwise.
         let _ = (connection.exec(&OTHERS.replace("700, 1900", "6, 401, 901")), connection.close());
         other(&dir, &["PRAGMA integrity_check"]) != "[('ok',)]"

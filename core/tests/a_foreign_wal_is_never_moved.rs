@@ -7,54 +7,14 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Dir, child, exec, is_child, open};
+use common::random::{Random, runs, seed};
+use common::{Dir, child, exec, is_child, open, other_program};
 use litekeel_core::{CloseReport, Connection, turn_firm_locks_off, turn_wal_guard_off};
-
-/// xorshift: the timing of a run, repeatable by its seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-
-    fn pause(&mut self, limit_ms: u64) {
-        std::thread::sleep(Duration::from_millis(self.below(limit_ms)));
-    }
-}
-
-fn seed() -> u64 {
-    let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| u64::from(std::process::id()) << 20 | 0x9e37);
-    eprintln!("SEED={seed}");
-    seed
-}
-
-fn runs() -> u64 {
-    let wanted = std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok());
-    wanted.unwrap_or(if std::env::var_os("SOAK").is_some() { 200 } else { 20 })
-}
-
-/// Another program's use of the database, a process of its own each time; what it printed, or why it failed.
-fn other(db: &Path, sql: &str) -> Result<String, String> {
-    let python = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=5, isolation_level=None)\n\
-        for row in c.execute(sys.argv[2]): print('|'.join(map(str, row)))\nc.close()";
-    let shell = Command::new("sqlite3").arg("-cmd").arg(".timeout 5000").arg(db).arg(sql).output();
-    let done = match shell {
-        Ok(done) => done,
-        Err(_) => Command::new("python3").args(["-c", python]).arg(db).arg(sql).output().unwrap(),
-    };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if done.status.success() && done.stderr.is_empty() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) }
-}
 
 /// Who acknowledged which rows.
 #[derive(Default)]
@@ -77,7 +37,7 @@ impl Acknowledged {
         let first = self.others.len();
         let all: Vec<String> = (first..first + rows).map(|row| format!("other-{row:06}.")).collect();
         let values: Vec<String> = all.iter().map(|row| format!("('{row}')")).collect();
-        match other(db, &format!("INSERT INTO t(who) VALUES {}", values.join(","))) {
+        match other_program(db, &format!("INSERT INTO t(who) VALUES {}", values.join(","))) {
             Ok(_) => self.others.extend(all),
             Err(why) if why.contains("locked") => {}
             Err(why) => self.damaged = Some(why),
@@ -96,12 +56,12 @@ struct Outcome {
 fn judge(dir: &Dir, done: Acknowledged, report: &CloseReport) -> Outcome {
     let db = dir.file("a.db");
     let mut outcome = Outcome { damaged: done.damaged, ..Outcome::default() };
-    match other(&db, "PRAGMA integrity_check") {
+    match other_program(&db, "PRAGMA integrity_check") {
         Ok(answer) if answer == "ok" => {}
         Ok(answer) | Err(answer) => outcome.damaged = Some(answer),
     }
     let there: BTreeSet<String> =
-        other(&db, "SELECT who FROM t").unwrap_or_default().lines().map(str::to_owned).collect();
+        other_program(&db, "SELECT who FROM t").unwrap_or_default().lines().map(str::to_owned).collect();
     // What was set aside counts where the report names it.
     let aside: Vec<(PathBuf, Vec<u8>)> = fs::read_dir(dir.path())
         .unwrap()
@@ -234,7 +194,7 @@ fn scenario_holds(name: &str, scenario: fn(&mut Random) -> Outcome) {
             turn_firm_locks_off(true);
             turn_wal_guard_off(std::env::var("WITHOUT").unwrap() == "guard");
         }
-        let bad: Vec<_> = outcomes(scenario, seed(), runs())
+        let bad: Vec<_> = outcomes(scenario, seed(), runs(20, 10))
             .into_iter()
             .filter(|(_, outcome)| *outcome != Outcome::default())
             .collect();
@@ -242,7 +202,7 @@ fn scenario_holds(name: &str, scenario: fn(&mut Random) -> Outcome) {
         return;
     }
     let seed = seed();
-    for (run, outcome) in outcomes(scenario, seed, runs()) {
+    for (run, outcome) in outcomes(scenario, seed, runs(20, 10)) {
         assert_eq!(outcome, Outcome::default(), "run {run} of SEED={seed}");
     }
     // A system without locks that belong to open files has the looks alone. They leave a moment: once a `close()` in this

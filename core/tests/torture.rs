@@ -12,30 +12,14 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use common::{Dir, Killed, child, is_child, open};
+use common::random::{Random, runs, seed};
+use common::{Dir, Killed, child, is_child, open, other_program};
 use litekeel_core::{Connection, turn_wal_guard_off};
 
 const SERVER: &str = "a_server_of_the_torture";
-
-/// xorshift: a run is repeated by its seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-
-    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize]
-    }
-}
 
 /// The process under test: does what each line of its standard input says, and answers with one line.
 #[test]
@@ -196,18 +180,6 @@ fn insert(rows: &[String]) -> String {
     format!("INSERT INTO t(who) VALUES {}", values.join(","))
 }
 
-/// Another program, a process of its own each time, with an SQLite of its own.
-fn other(db: &Path, sql: &str) -> Result<String, String> {
-    let python = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=5, isolation_level=None)\n\
-        for row in c.execute(sys.argv[2]): print('|'.join(map(str, row)))\nc.close()";
-    let done = match Command::new("sqlite3").arg("-cmd").arg(".timeout 5000").arg(db).arg(sql).output() {
-        Ok(done) => done,
-        Err(_) => Command::new("python3").args(["-c", python]).arg(db).arg(sql).output().unwrap(),
-    };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if done.status.success() && done.stderr.is_empty() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) }
-}
-
 /// What somebody does to the files from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meddling {
@@ -249,8 +221,9 @@ fn run(random: &mut Random, how: Meddling, guarded: bool) -> Outcome {
     let dir = Dir::new();
     let db = dir.file("a.db");
     let table = "PRAGMA journal_mode=wal; CREATE TABLE t(id INTEGER PRIMARY KEY, who TEXT)";
-    other(&db, table).unwrap();
-    other(&dir.file("other.db"), &format!("{table}; INSERT INTO t(who) VALUES('of the other database')")).unwrap();
+    other_program(&db, table).unwrap();
+    other_program(&dir.file("other.db"), &format!("{table}; INSERT INTO t(who) VALUES('of the other database')"))
+        .unwrap();
     let settings = |random: &mut Random| {
         let (checkpoint, pages) =
             random.one_of(&[("auto", 3), ("auto", 20), ("auto%2Bidle", 1000), ("background", 20), ("manual", 0)]);
@@ -317,7 +290,7 @@ fn run(random: &mut Random, how: Meddling, guarded: bool) -> Outcome {
             }
             _ => {
                 let rows: Vec<String> = (0..1 + random.below(40)).map(|row| format!("other-{step}-{row}.")).collect();
-                match other(&db, &insert(&rows)) {
+                match other_program(&db, &insert(&rows)) {
                     Ok(_) => others.extend(rows),
                     Err(why) if why.contains("locked") => {}
                     Err(why) => damaged = Some(why),
@@ -339,11 +312,11 @@ fn run(random: &mut Random, how: Meddling, guarded: bool) -> Outcome {
 fn judge(dir: &Dir, servers: Vec<Server>, others: Vec<String>, damaged: Option<String>, how: Meddling) -> Outcome {
     let db = dir.file("a.db");
     let mut outcome = Outcome { damaged, ..Outcome::default() };
-    match other(&db, "PRAGMA integrity_check") {
+    match other_program(&db, "PRAGMA integrity_check") {
         Ok(answer) if answer == "ok" => {}
         Ok(answer) | Err(answer) => outcome.damaged = Some(answer),
     }
-    let rows = other(&db, "SELECT who FROM t").unwrap_or_default();
+    let rows = other_program(&db, "SELECT who FROM t").unwrap_or_default();
     let there: BTreeSet<&str> = rows.lines().collect();
     // What was set aside counts where a process has named it. They share the log, and the first one to notice keeps all of it.
     let said: String = servers.iter().map(|server| server.said.as_str()).collect();
@@ -384,18 +357,6 @@ fn judge(dir: &Dir, servers: Vec<Server>, others: Vec<String>, damaged: Option<S
     outcome
 }
 
-fn seed() -> u64 {
-    let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| u64::from(std::process::id()) << 20 | 0x9e37);
-    eprintln!("SEED={seed}");
-    seed
-}
-
-fn runs(few: u64) -> u64 {
-    let wanted = std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok());
-    wanted.unwrap_or(if std::env::var_os("SOAK").is_some() { 40 * few } else { few })
-}
-
 fn of_run(seed: u64, run: u64) -> Random {
     Random(seed.wrapping_add(run.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1)
 }
@@ -403,7 +364,7 @@ fn of_run(seed: u64, run: u64) -> Random {
 #[test]
 fn where_nobody_meddles_nothing_is_lost_and_nobody_is_alarmed() {
     let seed = seed();
-    for number in 0..runs(6) {
+    for number in 0..runs(6, 40) {
         let outcome = run(&mut of_run(seed, number), Meddling::Nothing, true);
         assert_eq!(outcome, Outcome::default(), "run {number} of SEED={seed}");
     }
@@ -412,7 +373,7 @@ fn where_nobody_meddles_nothing_is_lost_and_nobody_is_alarmed() {
 #[test]
 fn whatever_is_done_to_the_files_nothing_is_lost_in_silence() {
     let seed = seed();
-    for number in 0..runs(6) {
+    for number in 0..runs(6, 40) {
         let how = MEDDLING[number as usize % MEDDLING.len()];
         let outcome = run(&mut of_run(seed, number), how, true);
         assert_eq!(outcome, Outcome::default(), "run {number} of SEED={seed}: {how:?}");

@@ -76,6 +76,14 @@ pub(crate) fn options_of(options: *const keel_options) -> Result<Arc<Mutex<Optio
     }
 }
 
+/// What the options of a token say now; NULL says nothing.
+pub(crate) fn options_or_none(options: *const keel_options) -> Result<Options, Error> {
+    if options.is_null() {
+        return Ok(Options::new());
+    }
+    Ok(options_of(options)?.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone())
+}
+
 /// # Safety
 /// `out` is NULL or writable.
 pub(crate) unsafe fn store<T>(out: *mut *mut T, make: impl FnOnce() -> Result<Object, Error>) -> Result<i32, Error> {

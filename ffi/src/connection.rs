@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use litekeel_core::packed::Table;
-use litekeel_core::{Begin, Connection, Error, Options, PooledConnection, codes};
+use litekeel_core::{Begin, Connection, Error, PooledConnection, codes};
 
 use crate::arguments::{bytes, utf8};
-use crate::boundary::options_of;
+use crate::boundary::options_or_none;
 #[cfg(feature = "remote")]
 use crate::boundary::remote_of;
 use crate::boundary::{connection_of, run, store};
@@ -68,11 +68,7 @@ pub unsafe extern "C" fn keel_open_with(
                 if let Some(remote) = open_remote(url, !options.is_null())? {
                     return Ok(Object::Remote(Arc::new(remote)));
                 }
-                let options = if options.is_null() {
-                    Options::new()
-                } else {
-                    options_of(options)?.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
-                };
+                let options = options_or_none(options)?;
                 Ok(Object::Db(Connection::open(url, &options)?))
             })
         }

@@ -4,10 +4,10 @@ use std::ffi::c_char;
 use std::path::Path;
 use std::sync::Arc;
 
-use litekeel_core::{Databases, Error, Options};
+use litekeel_core::{Databases, Error};
 
 use crate::arguments::utf8;
-use crate::boundary::{options_of, run, store, value};
+use crate::boundary::{options_or_none, run, store, value};
 use crate::handles::{get, not_a_handle, remove};
 use crate::objects::Object;
 use crate::types::{keel_databases, keel_db, keel_error, keel_options};
@@ -46,11 +46,7 @@ pub unsafe extern "C" fn keel_databases_open(
         unsafe {
             store(out, || {
                 let directory = utf8(directory, len, "directory")?;
-                let options = if options.is_null() {
-                    Options::new()
-                } else {
-                    options_of(options)?.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
-                };
+                let options = options_or_none(options)?;
                 Ok(Object::Databases(Arc::new(Databases::open(Path::new(directory), max, &options)?)))
             })
         }

@@ -1,6 +1,8 @@
 //! What the tests of open and close share.
 #![allow(dead_code)]
 
+pub mod random;
+
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -155,4 +157,33 @@ impl Drop for SystemSqlite {
             close(self.db);
         }
     }
+}
+
+/// Another program's use of the database, a process of its own each time, with an SQLite of its own; what it printed, or why it
+/// failed.
+pub fn other_program(db: &Path, sql: &str) -> Result<String, String> {
+    use std::process::Command;
+    let python = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=5, isolation_level=None)\n\
+        for row in c.execute(sys.argv[2]): print('|'.join(map(str, row)))\nc.close()";
+    let shell = Command::new("sqlite3").arg("-cmd").arg(".timeout 5000").arg(db).arg(sql).output();
+    let done =
+        shell.unwrap_or_else(|_| Command::new("python3").args(["-c", python]).arg(db).arg(sql).output().unwrap());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if done.status.success() && done.stderr.is_empty() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) }
+}
+
+/// By `cp`, which opens none of the files in this process.
+pub fn copy_file(dir: &Dir, from: &str, to: &str) {
+    let done = std::process::Command::new("cp").arg(dir.file(from)).arg(dir.file(to)).status().unwrap();
+    assert!(done.success());
+}
+
+/// `backup.db` over `a.db`; neither the size nor the beginning tells that it is another.
+pub fn copy_backup_over(dir: &Dir) {
+    let begins = |name: &str| {
+        let output = std::process::Command::new("head").args(["-c", "100"]).arg(dir.file(name)).output().unwrap();
+        (output.stdout, std::fs::metadata(dir.file(name)).unwrap().len())
+    };
+    assert_eq!(begins("a.db"), begins("backup.db"));
+    copy_file(dir, "backup.db", "a.db");
 }
