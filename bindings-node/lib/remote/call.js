@@ -48,8 +48,28 @@ function requireInside(state) {
 	}
 }
 
+/** States whose transaction function runs at this moment. */
+const inFunction = new WeakMap();
+/** How many promises of a state's are not settled. */
+const pending = new WeakMap();
+const BEGINS = /\b(?:BEGIN|SAVEPOINT)\b/i;
+
+function refuse(message, hint) {
+	const error = new KeelError(message, 'KEEL_ARGUMENT');
+	put(error, 'hint', hint);
+	throw error;
+}
+
+/** A call that is under way on a thread of its own would find itself inside of the transaction, and be undone with it. */
+function requireNonePending(state) {
+	if ((pending.get(state) ?? 0) > 0) {
+		refuse('asynchronous calls on this database are under way: they would become part of the transaction', 'await them first, or use transactionAsync(), which has a connection of its own');
+	}
+}
+
 function now(state, ...work) {
 	requireOpen(state);
+	if ((work[0] === EXEC || work[0] === QUERY) && BEGINS.test(work[1])) requireNonePending(state);
 	try {
 		return check(native.remoteCall(state.handle, ...work));
 	} catch (error) {
@@ -59,11 +79,27 @@ function now(state, ...work) {
 
 async function later(state, ...work) {
 	requireOpen(state);
+	if (inFunction.get(state) > 0) {
+		refuse('the function of transaction() cannot wait: an asynchronous call in it would run when the transaction has ended', 'use transactionAsync(), and its tx for everything inside it');
+	}
 	const { ask, handle } = dispatcher();
+	pending.set(state, (pending.get(state) ?? 0) + 1);
 	try {
 		return await ask((id) => native.remoteAsk(handle, state.handle, id, ...work));
 	} catch (error) {
 		throw worded(error);
+	} finally {
+		pending.set(state, pending.get(state) - 1);
+	}
+}
+
+/** Runs the function of a synchronous transaction. */
+function inside(state, run) {
+	inFunction.set(state, (inFunction.get(state) ?? 0) + 1);
+	try {
+		return run();
+	} finally {
+		inFunction.set(state, inFunction.get(state) - 1);
 	}
 }
 
@@ -77,4 +113,4 @@ function given(state, args) {
 	return parameters(values);
 }
 
-module.exports = { DESCRIBE, DESCRIBE_ANEW, QUERY, EXEC, BATCH, MIGRATE, running, now, later, given, requireOpen, requireInside };
+module.exports = { DESCRIBE, DESCRIBE_ANEW, QUERY, EXEC, BATCH, MIGRATE, running, inside, now, later, given, requireOpen, requireInside };

@@ -3,7 +3,7 @@
 const { KeelError } = require('../keel-error');
 const { fixed, own, put } = require('../own-properties');
 const { native } = require('../state');
-const { EXEC, running, now, later, requireOpen, requireInside } = require('./call');
+const { EXEC, running, inside, now, later, requireOpen, requireInside } = require('./call');
 
 const SAVEPOINT = '`\t_bs3.\t`';
 const KINDS = { default: 'BEGIN IMMEDIATE', deferred: 'BEGIN DEFERRED', immediate: 'BEGIN IMMEDIATE', exclusive: 'BEGIN EXCLUSIVE' };
@@ -26,7 +26,7 @@ function transaction(db, state, fn) {
 		const nested = inTransaction(state);
 		exec(nested ? `SAVEPOINT ${SAVEPOINT}` : begin);
 		try {
-			const result = Reflect.apply(fn, this, args);
+			const result = inside(state, () => Reflect.apply(fn, this, args));
 			if (result && typeof result.then === 'function') throw noPromise();
 			exec(nested ? `RELEASE ${SAVEPOINT}` : 'COMMIT');
 			return result;
@@ -78,9 +78,12 @@ async function transactionAsync(db, state, make, fn, signal) {
 		requireInside(state);
 		return outermost(state, make, fn, signal);
 	}
-	const before = state.scope.last;
-	const mine = before.then(() => inner(db, state, fn, signal));
-	state.scope.last = mine.catch(() => {});
+	// The one that this was called in, not one that happens to run beside it.
+	let around = running.getStore();
+	while (around && !(around.open && around.state === state)) around = around.outer;
+	around ??= state.scope;
+	const mine = around.last.then(() => inner(db, state, fn, signal));
+	around.last = mine.catch(() => {});
 	return mine;
 }
 
@@ -116,8 +119,7 @@ async function inner(db, state, fn, signal) {
 	signal?.throwIfAborted();
 	const exec = (sql) => later(state, EXEC, sql);
 	await exec(`SAVEPOINT ${SAVEPOINT}`);
-	const outer = state.scope;
-	const scope = state.scope = new Scope(state, null);
+	const scope = new Scope(state, null);
 	try {
 		const result = await running.run(scope, fn, db);
 		await scope.last;
@@ -129,7 +131,6 @@ async function inner(db, state, fn, signal) {
 		throw error;
 	} finally {
 		scope.open = false;
-		state.scope = outer;
 	}
 }
 

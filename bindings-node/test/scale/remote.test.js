@@ -153,6 +153,47 @@ test('an asynchronous transaction is a connection of its own', async (t) => {
 	assert.strictEqual(count(), 0);
 });
 
+test('a call beside a synchronous transaction does not become part of it', async (t) => {
+	const { url } = await server(t);
+	const db = Database.open(url());
+	t.after(() => db.close());
+	db.exec('CREATE TABLE t(a)');
+	const insert = db.prepare('INSERT INTO t VALUES(?)');
+	const undone = db.transaction(() => { insert.run('undone'); throw new Error('undo'); });
+	const acknowledged = [];
+	for (let round = 0; round < 10; round++) {
+		const calls = [0, 1, 2].map((n) => insert.runAsync(`${round}-${n}`).then(() => acknowledged.push(`${round}-${n}`)));
+		assert.throws(undone, { code: 'KEEL_ARGUMENT', message: /under way/ });
+		assert.throws(() => db.exec('BEGIN'), { code: 'KEEL_ARGUMENT' });
+		await Promise.all(calls);
+		assert.throws(undone, { message: 'undo' });
+	}
+	assert.deepStrictEqual(db.prepare('SELECT a FROM t').pluck().all().sort(), acknowledged.sort());
+	let inside;
+	db.transaction(() => { inside = insert.runAsync('too late'); })();
+	await assert.rejects(inside, { code: 'KEEL_ARGUMENT', message: /cannot wait/ });
+	assert.strictEqual(db.inTransaction, false);
+});
+
+test('savepoints that are asked for side by side run one after the other', async (t) => {
+	const { url } = await server(t);
+	const db = Database.open(url());
+	t.after(() => db.close());
+	db.exec('CREATE TABLE t(a)');
+	await db.transactionAsync(async (tx) => {
+		const insert = await tx.prepareAsync('INSERT INTO t VALUES(?)');
+		const undone = tx.transactionAsync(async () => { await insert.runAsync('a'); await sleep(100); throw new Error('undo'); });
+		undone.catch(() => {});
+		await sleep(30);
+		await tx.transactionAsync(async () => {
+			await insert.runAsync('b');
+			await tx.transactionAsync(async () => { await insert.runAsync('c'); });
+		});
+		await assert.rejects(undone, { message: 'undo' });
+	});
+	assert.deepStrictEqual(db.prepare('SELECT a FROM t').pluck().all(), ['b', 'c']);
+});
+
 test('of a transaction that the server takes away nothing is committed', async (t) => {
 	const { url, raw } = await server(t);
 	const db = Database.open(url());
