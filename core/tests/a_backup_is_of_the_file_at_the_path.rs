@@ -34,13 +34,15 @@ fn move_over(dir: &Path) {
     fs::rename(dir.join("other.db"), dir.join("a.db")).unwrap();
 }
 
+/// How the files go away under the connection, and the code that says so.
+type Way = (fn(&Path), &'static str);
+
+const WAYS: [Way; 3] =
+    [(unlink_wal, "KEEL_WAL_UNLINKED"), (move_away, "KEEL_DATABASE_MOVED"), (move_over, "KEEL_DATABASE_MOVED")];
+
 #[test]
 fn what_only_the_connection_sees_is_copied_by_name_alone() {
-    for (what, code) in [
-        (unlink_wal as fn(&Path), "KEEL_WAL_UNLINKED"),
-        (move_away, "KEEL_DATABASE_MOVED"),
-        (move_over, "KEEL_DATABASE_MOVED"),
-    ] {
+    for (what, code) in WAYS {
         let dir = Dir::new();
         let connection = database(&dir);
         what(dir.path());
@@ -80,11 +82,7 @@ fn an_ordinary_backup_raises_no_alarm() {
 
 #[test]
 fn vacuum_into_is_a_backup_too() {
-    for (what, code) in [
-        (unlink_wal as fn(&Path), "KEEL_WAL_UNLINKED"),
-        (move_away, "KEEL_DATABASE_MOVED"),
-        (move_over, "KEEL_DATABASE_MOVED"),
-    ] {
+    for (what, code) in WAYS {
         let dir = Dir::new();
         let connection = database(&dir);
         let raw = rusqlite::Connection::open(dir.file("a.db")).unwrap();

@@ -4,7 +4,7 @@
 //! What was acknowledged is in the database at the end, or one of the processes has said where it is. What others
 //! wrote is never destroyed. Where nobody meddled with the files, nobody is alarmed either.
 //!
-//! `SEED` repeats a run; `RUNS` or `SOAK=1` make more of them.
+//! `SEED` repeats a run; `RUNS` or `SOAK=1` make more of them; `KEEP=directory` copies the files of one that ends badly.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -346,13 +346,10 @@ fn judge(dir: &Dir, servers: Vec<Server>, others: Vec<String>, damaged: Option<S
         for server in &servers {
             eprintln!("{} said:\n{}", server.name, server.said);
         }
-        eprintln!(
-            "{}",
-            std::env::var("KEEP").map_or(String::new(), |to| {
-                let _ = Command::new("cp").args(["-a", dir.path().to_str().unwrap(), &to]).status();
-                format!("kept in {to}")
-            })
-        );
+        if let Ok(to) = std::env::var("KEEP") {
+            let _ = Command::new("cp").arg("-a").arg(dir.path()).arg(&to).status();
+            eprintln!("kept in {to}");
+        }
     }
     outcome
 }

@@ -18,14 +18,6 @@ static int exists(const char *path) {
     return stat(path, &info) == 0;
 }
 
-static int64_t count(keel_db *db, const char *sql) {
-    keel_rows *rows = NULL;
-    CHECK(keel_query(db, sql, KEEL_NUL, NULL, 0, 0, &rows, NULL) == 0);
-    int64_t value = rows ? cell_int(keel_rows_data(rows, NULL), 0, 0) : -1;
-    keel_rows_free(rows);
-    return value;
-}
-
 static void batches(void) {
     keel_db *db = NULL, *other = NULL;
     keel_rows *rows = NULL;
@@ -285,24 +277,24 @@ static void backups(void) {
     CHECK(keel_backup(db, "file:new/copy.db", KEEL_NUL, 10, watch, &w, &err) == 0 && w.done == w.total);
     if (err) fprintf(stderr, "%s\n", keel_error_message(err, NULL));
     CHECK(stat("new/copy.db", &info) == 0 && (info.st_mode & 0777) == 0600);
-    int64_t rows = count(db, "SELECT count(*) FROM t");
+    int64_t rows = query_int(db, "SELECT count(*) FROM t");
     CHECK(keel_open("file:new/copy.db", KEEL_NUL, &copy, NULL) == 0);
-    CHECK(count(copy, "SELECT count(*) FROM t") > 500 && count(copy, "SELECT count(*) FROM t") <= rows);
-    CHECK(count(copy, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'") == 1);
+    CHECK(query_int(copy, "SELECT count(*) FROM t") > 500 && query_int(copy, "SELECT count(*) FROM t") <= rows);
+    CHECK(query_int(copy, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'") == 1);
     CHECK(keel_exec(copy, "DELETE FROM t", KEEL_NUL, NULL) == 0);
     /* A destination in use is waited for, then left as it is. */
     CHECK(keel_begin(copy, KEEL_IMMEDIATE, NULL) == 0);
     CHECK(keel_backup(db, "file:new/copy.db?busy_timeout=50", KEEL_NUL, 0, NULL, NULL, &err) == 5);
     keel_error_free(err);
-    CHECK(keel_rollback(copy, NULL) == 0 && count(copy, "SELECT count(*) FROM t") == 0);
+    CHECK(keel_rollback(copy, NULL) == 0 && query_int(copy, "SELECT count(*) FROM t") == 0);
     CHECK(keel_close(copy, NULL) == 0);
     /* A stopped one leaves an existing destination as it was; a whole one replaces it. */
     w = (struct watch){db, NULL, 0, 2, 0, 0, 0};
     CHECK(keel_backup(db, "file:new/copy.db", KEEL_NUL, 10, watch, &w, NULL) == 9);
-    CHECK(keel_open("file:new/copy.db", KEEL_NUL, &copy, NULL) == 0 && count(copy, "SELECT count(*) FROM t") == 0);
+    CHECK(keel_open("file:new/copy.db", KEEL_NUL, &copy, NULL) == 0 && query_int(copy, "SELECT count(*) FROM t") == 0);
     CHECK(keel_close(copy, NULL) == 0);
     CHECK(keel_backup(db, "new/copy.db", KEEL_NUL, -1, NULL, NULL, NULL) == 0);
-    CHECK(keel_open("file:new/copy.db", KEEL_NUL, &copy, NULL) == 0 && count(copy, "SELECT count(*) FROM t") == rows);
+    CHECK(keel_open("file:new/copy.db", KEEL_NUL, &copy, NULL) == 0 && query_int(copy, "SELECT count(*) FROM t") == rows);
     CHECK(keel_close(copy, NULL) == 0);
     CHECK(keel_backup(db, "file:source.db", KEEL_NUL, 0, NULL, NULL, NULL) == KEEL_E_ARGUMENT);
     CHECK(keel_backup(db, ":memory:", KEEL_NUL, 0, NULL, NULL, NULL) == KEEL_E_ARGUMENT);

@@ -51,4 +51,13 @@ static inline size_t integers(unsigned char *out, size_t n) {
     return 80 + n * 16;
 }
 
+/* The one number that a query gives; -1 without. */
+static inline int64_t query_int(keel_db *db, const char *sql) {
+    keel_rows *rows = NULL;
+    CHECK(keel_query(db, sql, KEEL_NUL, NULL, 0, 0, &rows, NULL) == 0);
+    int64_t value = rows ? cell_int(keel_rows_data(rows, NULL), 0, 0) : -1;
+    keel_rows_free(rows);
+    return value;
+}
+
 #endif

@@ -8,14 +8,6 @@
 
 enum { TENANTS = 24, MOST = 4, THREADS = 3, ROUNDS = 40 };
 
-static int64_t count(keel_db *db, const char *sql) {
-    keel_rows *rows = NULL;
-    CHECK(keel_query(db, sql, KEEL_NUL, NULL, 0, 0, &rows, NULL) == 0);
-    int64_t value = rows ? cell_int(keel_rows_data(rows, NULL), 0, 0) : -1;
-    keel_rows_free(rows);
-    return value;
-}
-
 static keel_databases *tenants;
 
 static void *work(void *number) {
@@ -43,7 +35,7 @@ static void many(void) {
         char name[32];
         keel_db *db = NULL;
         snprintf(name, sizeof name, "tenant-%d", i);
-        if (keel_databases_use(tenants, name, KEEL_NUL, 0, NULL, &db, NULL) == 0) rows += count(db, "SELECT count(*) FROM visit");
+        if (keel_databases_use(tenants, name, KEEL_NUL, 0, NULL, &db, NULL) == 0) rows += query_int(db, "SELECT count(*) FROM visit");
         keel_release(db);
     }
     CHECK(rows == THREADS * ROUNDS);
@@ -78,17 +70,17 @@ static void rules(void) {
     CHECK(keel_close(db, &err) == KEEL_E_IN_TRANSACTION && strstr(keel_error_message(err, NULL), "undone") != NULL);
     keel_error_free(err);
     CHECK(keel_close(db, NULL) == KEEL_E_HANDLE && keel_exec(db, "SELECT 1", KEEL_NUL, NULL) == KEEL_E_HANDLE);
-    CHECK(keel_databases_use(tenants, "a", 1, 0, NULL, &db, NULL) == 0 && count(db, "SELECT count(*) FROM t") == 1);
+    CHECK(keel_databases_use(tenants, "a", 1, 0, NULL, &db, NULL) == 0 && query_int(db, "SELECT count(*) FROM t") == 1);
     CHECK(keel_query(db, "SELECT x FROM t UNION ALL SELECT 2", KEEL_NUL, NULL, 0, 1, &row, NULL) == 0);
     keel_release(db);
     CHECK(keel_rows_next(row, NULL) != KEEL_ROW);
     keel_rows_free(row);
     /* Another owner keeps the connection, and the next user gets one of its own. */
     CHECK(keel_databases_use(tenants, "a", 1, 0, NULL, &db, NULL) == 0 && keel_retain(db, &other, NULL) == 0);
-    CHECK(keel_close(db, NULL) == 0 && count(other, "SELECT count(*) FROM t") == 1);
+    CHECK(keel_close(db, NULL) == 0 && query_int(other, "SELECT count(*) FROM t") == 1);
     int32_t opened = 0;
     CHECK(keel_databases_use(tenants, "a", 1, 0, &opened, &db, NULL) == 0 && opened == 1);
-    CHECK(keel_close(other, NULL) == 0 && count(db, "SELECT count(*) FROM t") == 1);
+    CHECK(keel_close(other, NULL) == 0 && query_int(db, "SELECT count(*) FROM t") == 1);
     /* In a forked child everything is the parent's. */
     fflush(NULL);
     pid_t child = fork();
@@ -104,7 +96,7 @@ static void rules(void) {
     CHECK(waitpid(child, &status, 0) == child && status == 0);
     CHECK(keel_exec(db, "INSERT INTO t VALUES(4)", KEEL_NUL, NULL) == 0);
     /* What is in use outlives the end of the set. */
-    CHECK(keel_databases_close(tenants, NULL) == 0 && count(db, "SELECT count(*) FROM t") == 2);
+    CHECK(keel_databases_close(tenants, NULL) == 0 && query_int(db, "SELECT count(*) FROM t") == 2);
     CHECK(keel_databases_use(tenants, "a", 1, 0, NULL, &other, NULL) == KEEL_E_HANDLE);
     struct stat info;
     CHECK(keel_close(db, NULL) == 0 && stat("rules/a.db-wal", &info) != 0 && stat("rules/b.db", &info) != 0);
