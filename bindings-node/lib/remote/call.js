@@ -33,6 +33,12 @@ function requireOpen(state) {
 	if (!state.open) throw new TypeError('The database connection is not open');
 }
 
+function refuse(message, hint) {
+	const error = new KeelError(message, 'KEEL_ARGUMENT');
+	put(error, 'hint', hint);
+	throw error;
+}
+
 /**
  * A write beside one's own asynchronous transaction would be committed by itself, and would wait for that one until the
  * server takes it away.
@@ -41,35 +47,20 @@ function requireInside(state) {
 	for (let scope = running.getStore(); scope; scope = scope.outer) {
 		if (scope.state === state) return;
 		if (scope.open && scope.origin === state) {
-			const error = new KeelError('this would not be part of the transaction that is running: it was called on the database, not on the transaction', 'KEEL_ARGUMENT');
-			put(error, 'hint', 'use the tx that the function of transactionAsync() gets for everything inside it');
-			throw error;
+			refuse('this would not be part of the transaction that is running: it was called on the database, not on the transaction', 'use the tx that the function of transactionAsync() gets for everything inside it');
 		}
 	}
 }
 
-/** States whose transaction function runs at this moment. */
-const inFunction = new WeakMap();
-/** How many promises of a state's are not settled. */
-const pending = new WeakMap();
+/** What opens a transaction, or may. */
 const BEGINS = /\b(?:BEGIN|SAVEPOINT)\b/i;
-
-function refuse(message, hint) {
-	const error = new KeelError(message, 'KEEL_ARGUMENT');
-	put(error, 'hint', hint);
-	throw error;
-}
-
-/** A call that is under way on a thread of its own would find itself inside of the transaction, and be undone with it. */
-function requireNonePending(state) {
-	if ((pending.get(state) ?? 0) > 0) {
-		refuse('asynchronous calls on this database are under way: they would become part of the transaction', 'await them first, or use transactionAsync(), which has a connection of its own');
-	}
-}
 
 function now(state, ...work) {
 	requireOpen(state);
-	if ((work[0] === EXEC || work[0] === QUERY) && BEGINS.test(work[1])) requireNonePending(state);
+	// A call that is under way on a thread of its own would find itself inside of the transaction, and be undone with it.
+	if (state.pending > 0 && (work[0] === EXEC || work[0] === QUERY) && BEGINS.test(work[1])) {
+		refuse('asynchronous calls on this database are under way: they would become part of the transaction', 'await them first, or use transactionAsync(), which has a connection of its own');
+	}
 	try {
 		return check(native.remoteCall(state.handle, ...work));
 	} catch (error) {
@@ -79,27 +70,27 @@ function now(state, ...work) {
 
 async function later(state, ...work) {
 	requireOpen(state);
-	if (inFunction.get(state) > 0) {
+	if (state.functions > 0) {
 		refuse('the function of transaction() cannot wait: an asynchronous call in it would run when the transaction has ended', 'use transactionAsync(), and its tx for everything inside it');
 	}
 	const { ask, handle } = dispatcher();
-	pending.set(state, (pending.get(state) ?? 0) + 1);
+	state.pending += 1;
 	try {
 		return await ask((id) => native.remoteAsk(handle, state.handle, id, ...work));
 	} catch (error) {
 		throw worded(error);
 	} finally {
-		pending.set(state, pending.get(state) - 1);
+		state.pending -= 1;
 	}
 }
 
 /** Runs the function of a synchronous transaction. */
 function inside(state, run) {
-	inFunction.set(state, (inFunction.get(state) ?? 0) + 1);
+	state.functions += 1;
 	try {
 		return run();
 	} finally {
-		inFunction.set(state, inFunction.get(state) - 1);
+		state.functions -= 1;
 	}
 }
 

@@ -138,7 +138,8 @@ function prototypeOf(Database) {
 }
 
 function attach(db, handle, { name, readonly, convert, safeIntegers = false }) {
-	const state = { __proto__: null, database: db, handle, open: true, name, readonly, convert, safeIntegers, scope: null };
+	// `pending`: promises that are not settled; `functions`: synchronous transactions whose function runs.
+	const state = { __proto__: null, database: db, handle, open: true, name, readonly, convert, safeIntegers, scope: null, pending: 0, functions: 0 };
 	states.set(db, state);
 	Object.defineProperties(db, {
 		name: computed(() => name, true),
