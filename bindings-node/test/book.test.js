@@ -237,3 +237,25 @@ test('what the command prints is recorded for these pages alone', () => {
 	for (const { at, page } of ours('console')) assert.ok(recorded.includes(path.basename(page)), at);
 	assert.ok(pages.length > 20);
 });
+
+test('every picture is shown, has a title, follows the dark mode, and can be read as XML', (t) => {
+	const texts = [...pages, 'DESIGN.md', 'docs/benchmarks/node.md', 'docs/benchmarks/contention.md'].map((page) => fs.readFileSync(path.join(root, page), 'utf8'));
+	const shown = new Set(texts.flatMap((text) => [...text.matchAll(/!\[([^\]]+)\]\(([^)]+\.svg)\)/g)].map(([, , file]) => path.basename(file))));
+	const pictures = ['images', 'benchmarks'].flatMap((directory) => fs.readdirSync(path.join(root, 'docs', directory)).filter((name) => name.endsWith('.svg')).map((name) => path.join(root, 'docs', directory, name)));
+	assert.ok(pictures.length > 5);
+	for (const file of pictures) {
+		assert.ok(shown.has(path.basename(file)), `no page shows ${file}`);
+		const text = fs.readFileSync(file, 'utf8');
+		assert.match(text, /role=["']img["'][^>]*(aria-label=["'][^"']{20,}["']|>\s*<title[^>]*>[^<]{20,}<\/title>)[^]*prefers-color-scheme: ?dark/, file);
+		if (needed(t, 'python3')) passes(file, 'python3', ['-c', 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])', file]);
+	}
+});
+
+test('the picture of the closing matrix is drawn from its table', () => {
+	const page = fs.readFileSync(path.join(root, 'docs/closing.md'), 'utf8');
+	const { picture } = require('../../tests/closing/picture');
+	assert.strictEqual(fs.readFileSync(path.join(root, 'docs/images/closing.svg'), 'utf8'), picture(page), 'node tests/closing/picture.js draws it');
+	const [closed, left] = ['closed', 'left'].map((state) => picture(page).split(`class="${state}"`).length - 1);
+	assert.ok(closed > 100 && left > 10, `${closed} closed, ${left} left`);
+	assert.notStrictEqual(picture(page.replace('closed, 0', 'left, 0')), picture(page));
+});

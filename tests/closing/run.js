@@ -7,6 +7,7 @@ const path = require('node:path');
 const { hosts } = require('./hosts');
 const { ways } = require('./ways');
 const { page } = require('./page');
+const { picture } = require('./picture');
 
 const [kind = 'short', ...only] = process.argv.slice(2);
 const root = path.join(__dirname, '../..');
@@ -141,8 +142,10 @@ async function main() {
 	const file = path.join(root, 'docs/closing.md');
 	rows.sort((a, b) => chosen.indexOf(a.host) - chosen.indexOf(b.host));
 	const text = page(fs.readFileSync(file, 'utf8'), rows, ways);
-	if (process.env.UPDATE_DOCS) fs.writeFileSync(file, text.whole);
-	else for (const row of text.stale) throw new Error(`docs/closing.md does not say what was measured, UPDATE_DOCS=1 writes it: ${row}`);
+	if (process.env.UPDATE_DOCS) {
+		fs.writeFileSync(file, text.whole);
+		fs.writeFileSync(path.join(root, 'docs/images/closing.svg'), picture(text.whole));
+	} else for (const row of text.stale) throw new Error(`docs/closing.md does not say what was measured, UPDATE_DOCS=1 writes it: ${row}`);
 }
 
 main().catch((error) => {
