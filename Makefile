@@ -23,7 +23,7 @@ PROFILE ?= release
 BUILD = $(if $(SQLITE3_DIR),target/with-sqlite,target)/$(PROFILE)
 OBJECT = $(BUILD)/liblitekeel.so
 
-.PHONY: all packages docs demo test test-long test-scale test-platforms bench bench-contention check header install uninstall clean
+.PHONY: all packages docs demo demo-scale test test-long test-scale test-platforms bench bench-contention check header install uninstall clean
 
 all:
 	$(if $(SQLITE3_DIR),scripts/with-sqlite $(SQLITE3_DIR)) $(CARGO) build --profile $(PROFILE)
@@ -32,6 +32,12 @@ demo:
 	scripts/requirements.sh demo
 	$(MAKE) all
 	demo/run
+
+# Litestream and a libSQL server, pinned and installed under target/, killed while Node and C write through litekeel.
+demo-scale:
+	scripts/requirements.sh scale
+	$(MAKE) all
+	demo/scale/run
 
 test:
 	scripts/requirements.sh test

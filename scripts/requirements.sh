@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees to the system programs that a set needs: `demo`, `test` (the default) or `long`. As root with apt it installs what is
+# Sees to the system programs that a set needs: `demo`, `scale`, `test` (the default) or `long`. As root with apt it installs what is
 # missing; elsewhere it prints the one line that does. Without a compiler nothing works, so that fails; a missing host
 # language or checker fails in CI only, and is named loudly elsewhere.
 set -euo pipefail
@@ -7,10 +7,13 @@ set=${1:-test}
 # command:Debian's package
 required=(cargo:rustup cc:build-essential make:make pkg-config:pkg-config)
 demo=(python3:python3 node:nodejs npm:npm)
+# Litestream comes by pip.
+scale=(pip3:python3-pip)
 tests=(valgrind:valgrind strace:strace cmake:cmake tmux:tmux sqlite3:sqlite3 go:golang java:default-jdk-headless mvn:maven systemd-analyze:systemd ruby:ruby php:php-cli)
 long=(pip3:python3-pip perl:perl perl-ffi:libffi-platypus-perl luajit:luajit)
 optional=("${demo[@]}")
-if [ "$set" != demo ]; then optional+=("${tests[@]}"); fi
+case $set in demo|scale) ;; *) optional+=("${tests[@]}") ;; esac
+if [ "$set" = scale ]; then optional+=("${scale[@]}"); fi
 if [ "$set" = long ]; then optional+=("${long[@]}"); fi
 
 # FFI is a library of Perl's, which no command shows.

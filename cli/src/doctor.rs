@@ -2,6 +2,7 @@
 
 mod content;
 mod locks;
+mod replica;
 mod settings;
 
 use std::time::{Duration, Instant};
@@ -99,9 +100,15 @@ impl Doctor {
         if !findings.iter().any(|finding| finding.check == "holders") {
             findings.extend(first.as_ref().and_then(|first| locks::held_throughout(&database, began, first)));
         }
+        // Not of a path that is no database.
+        if !settings.is_empty() {
+            findings.extend(replica::finding(&database, presence.as_ref()));
+        }
         if let Some(pins) = presence.as_ref().and_then(|presence| locks::pins(presence.wal.as_ref()?)) {
-            // A checkpoint cannot pass the reader.
-            for finding in findings.iter_mut().filter(|f| f.check == "wal" && f.level == Level::Warning) {
+            // A checkpoint cannot pass the reader. Litestream's own read is in nobody's way.
+            let worst = presence.as_ref().and_then(|presence| presence.wal.as_ref()?.worst());
+            let ends = worst.is_some_and(|pin| !pin.is_litestream());
+            for finding in findings.iter_mut().filter(|f| ends && f.check == "wal" && f.level == Level::Warning) {
                 finding.remedy = "end the reader that pins it (below): no checkpoint can pass it".to_owned();
             }
             findings.push(pins);

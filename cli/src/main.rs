@@ -18,6 +18,7 @@ mod interrupt;
 mod litestream;
 mod output;
 mod progress;
+mod replica;
 mod replicated;
 mod restore_missing;
 mod server;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use litekeel_core::Pins;
+use litekeel_core::{Pins, litestream};
 use serde::Serialize;
 
 use crate::database::Opened;
-use crate::terminal::{bytes, command, time};
+use crate::terminal::{bytes, time};
 use crate::who;
 
 /// The WAL at one moment, as data.
@@ -87,6 +87,6 @@ impl Pinned {
     /// Whether it is Litestream, whose long read is how it works: it keeps others from checkpointing what it has not
     /// copied yet.
     pub fn is_litestream(&self) -> bool {
-        command(&self.command).split(' ').next() == Some("litestream")
+        litestream::task(&self.command).is_some()
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use litekeel_core::error::Holder;
 use litekeel_core::holders;
+use litekeel_core::litestream::{Task, task};
 use litekeel_core::users::{self, User};
 use litekeel_core::{Error, Result, codes};
 use serde::Serialize;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::output::{self, say};
+use crate::replica::{self, State};
 use crate::terminal::{self, Terminal, Tone, cut, time};
 use crate::wal::{self, Wal};
 
@@ -30,6 +32,8 @@ pub struct Presence {
     pub users: Vec<Process>,
     /// `null` while no process has it open in WAL mode.
     pub wal: Option<Wal>,
+    /// `null` where no Litestream answers for it.
+    pub replica: Option<State>,
 }
 
 #[derive(Serialize)]
@@ -40,6 +44,8 @@ pub struct Held {
     pub command: String,
     /// For how long, in milliseconds, where it is known.
     pub since_ms: Option<u64>,
+    /// What it does, if it is Litestream: `replicates`, `follows` or `other`.
+    pub litestream: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -47,12 +53,19 @@ pub struct Process {
     pub pid: u32,
     pub state: String,
     pub command: String,
+    /// As of a holder.
+    pub litestream: Option<&'static str>,
+}
+
+fn litestream(command: &str) -> Option<&'static str> {
+    task(command).map(Task::as_str)
 }
 
 impl From<Holder> for Held {
     fn from(holder: Holder) -> Held {
         Held {
             pid: holder.pid,
+            litestream: litestream(&holder.command),
             role: holder.role.to_owned(),
             state: holder.state.to_owned(),
             command: holder.command,
@@ -63,7 +76,8 @@ impl From<Holder> for Held {
 
 impl From<User> for Process {
     fn from(user: User) -> Process {
-        Process { pid: user.pid, state: user.state.to_owned(), command: user.command }
+        let litestream = litestream(&user.command);
+        Process { pid: user.pid, state: user.state.to_owned(), command: user.command, litestream }
     }
 }
 
@@ -85,12 +99,15 @@ pub fn presence(database: &Database) -> Result<Presence> {
         || Error::new(codes::IO, "this system does not tell who holds a lock (no /proc/locks)").with_path(path);
     // Who is outside this PID namespace is seen through SQLite's own descriptors only, and who pins through its -shm.
     let open = database.glance_if_used();
-    Ok(Presence {
+    let mut presence = Presence {
         path: path.display().to_string(),
         holders: holders::holders(path, None).ok_or_else(unknown)?.into_iter().map(Held::from).collect(),
         wal: open.as_ref().and_then(wal::look),
         users: users::users(path).ok_or_else(unknown)?.into_iter().map(Process::from).collect(),
-    })
+        replica: None,
+    };
+    presence.replica = replica::look(database, &presence);
+    Ok(presence)
 }
 
 /// `pid 1338 (python3 cron.py)`, or somebody who has no number here. A sentence gets around: the arguments, which may be
@@ -131,6 +148,10 @@ pub fn table_with_pin(presence: &Presence, out: Terminal) -> Vec<String> {
     let mut lines = table(presence, out);
     if let Some(pin) = presence.wal.as_ref().and_then(Wal::worst) {
         lines.push(out.paint(Tone::Warning, cut(&pin.sentence(), out.width())));
+    }
+    if let Some(replica) = &presence.replica {
+        let tone = if replica.is_well() { Tone::Good } else { Tone::Warning };
+        lines.push(out.paint(tone, cut(&replica.sentence(), out.width())));
     }
     lines
 }

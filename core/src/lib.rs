@@ -96,11 +96,13 @@ pub use open::by_descriptor as descriptor;
 pub use open::rehearsal::rehearse;
 pub use platform::file_id::FileId;
 pub use platform::fork;
+pub use platform::litestream;
 #[doc(hidden)]
 pub use platform::standard_error;
 pub use preflight::path_hazards as hazards;
 pub use query::stream::Stream;
 pub use replication::barrier::Token;
+pub use replication::status as replica;
 pub use report::{CloseReport, OpenReport};
 pub use settings::{Options, Settings};
 pub use sqlite::sql_text::skip_space;

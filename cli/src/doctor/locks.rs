@@ -25,7 +25,9 @@ pub fn stopped(holder: &who::Held) -> Option<Hazard> {
         _ => return None,
     };
     let text = format!("{} holds {what} and has been stopped (SIGSTOP)", who::name(holder.pid, &holder.command));
-    let remedy = format!("resume it (kill -CONT {}) or end it", holder.pid);
+    // Litestream would only have to be started again.
+    let or_end = if holder.litestream.is_some() { "" } else { " or end it" };
+    let remedy = format!("resume it (kill -CONT {}){or_end}", holder.pid);
     Some(Hazard::new("holders", Level::Problem, text, remedy))
 }
 
@@ -50,6 +52,10 @@ pub fn held_throughout(database: &Database, began: Instant, first: &Presence) ->
             let text =
                 format!("{who} has held the write lock through this whole look ({held}); others get SQLITE_BUSY");
             let remedy = match writer.pid {
+                _ if writer.litestream.is_some() => {
+                    "do not end Litestream: see what it says in its log; others wait with a busy_timeout of 5s or more"
+                        .to_owned()
+                }
                 0 => "look for it on the host or in the other containers: its transaction should be short".to_owned(),
                 pid => {
                     format!("its transaction should be short: see what pid {pid} waits for (litekeel watch), or end it")

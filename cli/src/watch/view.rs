@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::sample::{Record, Sample};
 use crate::database::Database;
+use crate::replica::State;
 use crate::terminal::{Terminal, Tone, bytes, cut, time};
 use crate::who::{self, WRITING};
 
@@ -106,7 +107,12 @@ pub fn line(sample: &Sample, record: &Record) -> String {
         sample.count(WRITING),
         sample.count(&["reader", "shared"]),
         record.locked_percent(),
-    )
+    ) + &sample.presence.as_ref().and_then(|presence| presence.replica.as_ref()).map_or_else(String::new, replica)
+}
+
+/// Only where Litestream answers.
+fn replica(state: &State) -> String {
+    if state.stopped { " replica stopped".to_owned() } else { format!(" replica behind {}", state.behind) }
 }
 
 /// One look as one line of JSON.
@@ -122,6 +128,7 @@ pub fn json(sample: &Sample, record: &Record) -> String {
         "locked_percent": record.locked_percent(),
         "longest_hold_ms": record.longest.as_ref().map(|hold| hold.time.as_millis() as u64),
         "holders": sample.presence.as_ref().map(|presence| &presence.holders),
+        "replica": sample.presence.as_ref().map(|presence| &presence.replica),
         "users": sample.presence.as_ref().map(|presence| &presence.users),
     })
     .to_string()

@@ -6,6 +6,7 @@ use super::failed_call::{Explanation, FailedCall};
 use crate::error::{Busy, BusyKind};
 use crate::locks::holders;
 use crate::platform::file_id::file_id;
+use crate::platform::litestream::{Task, task};
 use crate::sqlite::sql_text::PragmaText;
 use crate::{registry, sqlite};
 
@@ -107,8 +108,35 @@ pub(super) fn find(rc: i32, busy: Option<&Busy>) -> Explanation {
         }
         BusyKind::Timeout => Explanation::new(who, "shorten the other's transaction, or raise busy_timeout"),
     };
-    if stopped && !matches!(busy.kind, BusyKind::Upgrade | BusyKind::OwnAsyncTransaction) {
+    if let Some(hint) = litestream(busy) {
+        finding.hint = hint;
+    } else if stopped && !matches!(busy.kind, BusyKind::Upgrade | BusyKind::OwnAsyncTransaction) {
         finding.hint = "resume or kill the stopped process".to_owned();
     }
     finding
+}
+
+/// What to do where nobody but Litestream is in the way: its locks are how it works, and end by themselves.
+fn litestream(busy: &Busy) -> Option<String> {
+    let mut tasks = busy.holders.iter().map(|holder| task(&holder.command));
+    let first = tasks.next().flatten()?;
+    if matches!(busy.kind, BusyKind::Upgrade | BusyKind::OwnAsyncTransaction) || !tasks.all(|next| next == Some(first))
+    {
+        return None;
+    }
+    if let Some(holder) = busy.holders.iter().find(|holder| holder.state == "stopped") {
+        return Some(format!("resume Litestream (kill -CONT {}) instead of ending it", holder.pid));
+    }
+    let hint = match (first, busy.kind) {
+        (Task::Follows, _) => {
+            "do not end Litestream: it writes what was committed elsewhere into this copy, and gives the lock back when the \
+             readers have let it; open the copy with role=follower, and raise busy_timeout"
+        }
+        (_, BusyKind::WalConversion) => {
+            "leave the journal mode as it is: Litestream needs WAL, and has the database in use as long as it replicates; to give \
+             Litestream up, end it in its own way first (litestream stop)"
+        }
+        _ => "do not end Litestream: it has the lock for moments, and gives it back; raise busy_timeout to 5s or more",
+    };
+    Some(hint.to_owned())
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::error::Holder;
 use crate::platform::file_id::file_id;
+use crate::platform::litestream::task;
+use crate::platform::path_facts::litestream_directory;
 use crate::platform::procfs;
 use crate::sqlite::lock_bytes::{self, PENDING, RESERVED, SHARED};
 use crate::{locks, registry};
@@ -75,7 +77,11 @@ fn holders_in(path: &Path, except: Option<u64>, idle: bool) -> Option<Vec<Holder
                 mine.push(role);
                 continue;
             }
-            found.push(of_process(lock.pid, role));
+            let mut holder = of_process(lock.pid, role);
+            if lock.pid == 0 && litestream_directory(path).is_some() {
+                holder.command = format!("{OUTSIDE}, perhaps Litestream: its directory is beside the database");
+            }
+            found.push(holder);
         }
     }
     let own = own(path, except);
@@ -195,7 +201,10 @@ pub(crate) fn describe(holder: &Holder) -> String {
             _ => String::new(),
         };
         if holder.pid == 0 {
-            return format!("{what} by somebody {OUTSIDE}");
+            return format!("{what} by somebody {}", holder.command);
+        }
+        if task(&holder.command).is_some() {
+            return format!("{what} by Litestream, pid {}{state}", holder.pid);
         }
         return format!("{what} by pid {} ({}){state}", holder.pid, shown_command(holder.pid, &holder.command));
     }

@@ -11,6 +11,7 @@ pub(crate) mod filesystem;
 pub mod fork;
 #[cfg(target_vendor = "apple")]
 mod libproc;
+pub mod litestream;
 pub(crate) mod new_file;
 pub(crate) mod path_facts;
 pub(crate) mod procfs;

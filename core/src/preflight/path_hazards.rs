@@ -295,6 +295,17 @@ fn journals(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Hazar
         settings.int(Id::JournalSizeLimit).filter(|limit| *limit > 0).map_or(LARGE_WAL, |limit| 4 * limit as u64);
     match size("-wal") {
         None => found.push(Hazard::new("wal", Level::Fine, "no -wal: the last process closed", "")),
+        // Nobody else may move it.
+        Some(size) if litestream_directory(path).is_some() && settings.replication() != Some(words::Replication::None) => {
+            let alarm = settings.int(Id::WalAlarm).filter(|alarm| *alarm > 0).map_or(u64::MAX, |alarm| alarm as u64);
+            let text = format!("the -wal has {}", size_text(size));
+            found.push(if size > alarm {
+                let text = format!("{text}, more than wal_alarm: Litestream does not checkpoint, and every read searches it");
+                Hazard::new("wal", Level::Warning, text, "start Litestream, or see what it says in its log; what a reader pins (litekeel who) stays until that one ends")
+            } else {
+                Hazard::new("wal", Level::Fine, format!("{text}; Litestream checkpoints it"), "")
+            });
+        }
         Some(size) if size > limit => found.push(Hazard::new(
             "wal",
             Level::Warning,
@@ -318,6 +329,11 @@ fn journals(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Hazar
         ));
     }
     found
+}
+
+/// Whether Litestream keeps its state in a directory beside the database: it replicates it, or did once.
+pub fn litestream_is_beside(path: &Path) -> bool {
+    litestream_directory(path).is_some()
 }
 
 /// Litestream keeps its state in a directory beside the database, and wants to checkpoint alone.

@@ -6,3 +6,4 @@ pub(crate) mod barrier;
 mod control;
 pub(crate) mod protected;
 pub(crate) mod signs;
+pub mod status;

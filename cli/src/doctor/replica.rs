@@ -1,0 +1,66 @@
+//! Whether Litestream copies what is committed, and how far it is.
+
+use std::time::{Duration, Instant};
+
+use litekeel_core::codes;
+use litekeel_core::hazards::{Hazard, Level};
+use litekeel_core::replica;
+
+use crate::database::Database;
+use crate::interrupt;
+use crate::replica::{self as litestream, Sign};
+use crate::terminal::time;
+use crate::who::Presence;
+
+/// Litestream looks once a second, and its replica may be across a network.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// `None` for a database that shows no sign of Litestream.
+pub fn finding(database: &Database, presence: Option<&Presence>) -> Option<Hazard> {
+    let sign = litestream::sign(database, presence)?;
+    let socket = litestream::socket(database);
+    let finding = |level, text: String, remedy: &str| Some(Hazard::new("replica", level, text, remedy));
+    let began = Instant::now();
+    let error = match replica::wait(&database.path, &socket, PATIENCE, &|| interrupt::asked().then_some("interrupted"))
+    {
+        Ok(token) => {
+            let who = replica::look(&database.path, &socket, PATIENCE).ok().flatten();
+            let who = who.map_or("Litestream".to_owned(), |it| format!("Litestream {} (pid {})", it.version, it.pid));
+            let text = format!(
+                "everything that is committed is at the replica (position {token}); {who} confirmed it in {}",
+                time(began.elapsed())
+            );
+            return finding(Level::Fine, text, "");
+        }
+        Err(error) => error,
+    };
+    debug_assert_eq!(error.code(), codes::NOT_REPLICATED);
+    let why =
+        error.message().strip_prefix("committed here, but not confirmed at the replica: ").unwrap_or(error.message());
+    // Nobody to ask: is it there at all?
+    if matches!(error.step(), Some("daemon_gone" | "protocol" | "not_this_database")) {
+        return match sign {
+            Sign::Process(pid) => finding(
+                Level::Note,
+                format!("Litestream has it open (pid {pid}); how far its replica is cannot be asked: {why}"),
+                "let it listen (socket: {enabled: true, path: …}), and name the socket with replication_socket",
+            ),
+            Sign::Unseen => finding(
+                Level::Note,
+                format!(
+                    "somebody outside this PID namespace has it open, perhaps Litestream; how far its replica is cannot be asked: {why}"
+                ),
+                "share its socket with this container, and name it with replication_socket",
+            ),
+            Sign::Directory | Sign::Settings => finding(
+                Level::Warning,
+                format!(
+                    "no Litestream replicates this database now, as far as this user may see: what is committed stays on this disk alone ({why})"
+                ),
+                "start Litestream; if it is not used any more, remove its directory beside the database, and replication=litestream from the URL",
+            ),
+        };
+    }
+    let level = if error.step() == Some("timeout") { Level::Warning } else { Level::Problem };
+    finding(level, format!("what is committed is not all at the replica: {why}"), error.hint())
+}
