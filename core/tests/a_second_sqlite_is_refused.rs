@@ -93,6 +93,70 @@ fn where_no_other_is_loaded_descriptors_are_not_looked_at() {
     assert!(alone.status.success(), "{alone:?}");
 }
 
+/// ATTACH as open: the other copy may have the file open, idle or not, ours may have it open as well, or not.
+#[test]
+fn a_file_that_it_has_open_is_not_attached() {
+    let dir = Dir::new();
+    let Some(other) = SystemSqlite::open(&dir.file("b.db")) else {
+        return common::skip("there is no libsqlite3.so.0 on this system");
+    };
+    assert_eq!(other.exec(c"CREATE TABLE t(a); INSERT INTO t VALUES(1)"), 0);
+    let attach = format!("ATTACH '{}' AS b", dir.file("b.db").display());
+    let refused = |db: &litekeel_core::Connection, what: &str| {
+        let error = db.exec(&format!("{attach}; SELECT * FROM b.t")).unwrap_err();
+        assert_eq!((error.code(), error.step()), (codes::SECOND_SQLITE, Some("attach")), "{what}: {error}");
+        assert!(error.path().is_some_and(|path| path.ends_with("b.db")), "{what}: {error:?}");
+    };
+    let db = open(&dir.url("a.db")).unwrap();
+    refused(&db, "idle");
+    assert_eq!(other.exec(c"PRAGMA journal_mode=wal; SELECT * FROM t"), 0);
+    refused(&db, "in WAL mode");
+    assert_eq!(other.exec(c"BEGIN IMMEDIATE"), 0);
+    refused(&db, "writing");
+    assert_eq!(other.exec(c"COMMIT"), 0);
+    // The control: unguarded both write at once.
+    let unguarded = open(&dir.url("c.db?foreign_sqlite=off")).unwrap();
+    exec(&unguarded, &format!("{attach}; INSERT INTO b.t VALUES(2)"));
+    refused(&db, "beside one of ours");
+    unguarded.close().unwrap();
+    let warned = open(&dir.url("d.db?foreign_sqlite=warn")).unwrap();
+    exec(&warned, &attach);
+    let warnings = warned.attached().unwrap()[0].warnings.clone();
+    assert!(warnings.iter().any(|warning| warning.contains("another copy of SQLite")), "{warnings:?}");
+    warned.close().unwrap();
+    drop(other);
+    exec(&db, &format!("{attach}; INSERT INTO b.t VALUES(3)"));
+    // And one that comes later is told of, by name.
+    let later = SystemSqlite::open(&dir.file("b.db")).unwrap();
+    assert_eq!(later.exec(c"SELECT * FROM t"), 0);
+    let health = db.health().unwrap();
+    let bad: Vec<_> = health.checks.iter().filter(|check| check.verdict.as_str() == "bad").collect();
+    assert!(bad.len() == 1 && bad[0].name == "attached" && bad[0].note.contains("b.db"), "{health:?}");
+    assert!(bad[0].hint.contains("other library"), "{health:?}");
+    drop(later);
+    db.close().unwrap();
+}
+
+/// A file that a program has made and keeps open gets a copy, and another copy's own files are left alone.
+#[test]
+fn vacuum_into_a_file_that_its_program_has_open_raises_no_alarm() {
+    let dir = Dir::new();
+    let Some(other) = SystemSqlite::open(&dir.file("other.db")) else {
+        return common::skip("there is no libsqlite3.so.0 on this system");
+    };
+    let db = open(&dir.url("a.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    let made = std::fs::File::create(dir.file("copy.db")).unwrap();
+    let into = |name: &str| db.exec(&format!("VACUUM INTO '{}'", dir.file(name).display()));
+    into("copy.db").unwrap();
+    drop(made);
+    // One that the other copy is about to fill.
+    assert_eq!(other.exec(c"BEGIN EXCLUSIVE"), 0);
+    assert_eq!(into("other.db").unwrap_err().code(), codes::SECOND_SQLITE);
+    assert_eq!(other.exec(c"CREATE TABLE t(a); COMMIT"), 0);
+    db.close().unwrap();
+}
+
 #[test]
 fn many_connections_threads_and_attach_of_our_own_raise_no_alarm() {
     let dir = Dir::new();

@@ -72,6 +72,16 @@ fn mounted_alone() {
     assert!(found.iter().any(|finding| finding.check == "links" && finding.level == hazards::Level::Problem));
     open(&dir.url("data/a.db?hard_links=1")).unwrap().close().unwrap();
 
+    // Mounted while it is open: whoever has it open by its own name can be told.
+    let db = open(&dir.url("srv/a.db")).unwrap();
+    let health = db.health().unwrap();
+    let check = health.checks.iter().find(|check| check.name == "names").unwrap();
+    assert!(check.note.contains("mounted a second time") && check.note.contains("data/a.db"), "{health:?}");
+    let settings = resolve(Some(&dir.url("srv/a.db")), &Options::new()).unwrap().settings;
+    let found = hazards::hazards(&dir.file("srv/a.db"), &settings);
+    assert!(found.iter().any(|finding| finding.check == "links" && finding.level == hazards::Level::Problem));
+    db.close().unwrap();
+
     // The control, which is why: each side has its own -wal, and what one acknowledges the other does not see.
     let db = open(&dir.url("srv/a.db")).unwrap();
     exec(&db, "INSERT INTO t VALUES(2)");
@@ -87,6 +97,7 @@ fn mounted_alone() {
     for name in ["srv/b.db", "whole/b.db"] {
         let db = open(&dir.url(name)).unwrap();
         assert!(db.report().warnings.is_empty(), "{:?}", db.report().warnings);
+        assert!(db.health().unwrap().is_good(), "{:?}", db.health());
         db.close().unwrap();
     }
     println!("DONE");

@@ -37,7 +37,7 @@ pub unsafe extern "C" fn keel_holders(db: *mut keel_db, out: *mut *mut keel_rows
 }
 
 /// How the connection and its database are: `out` gets packed rows of name, value and hint; the hint says what it
-/// means and what to do. First the checks `database_file`, `wal_file`, `locks` and `second_sqlite`, each "good",
+/// means and what to do. First the checks `database_file`, `wal_file`, `locks`, `second_sqlite` and `names`, each "good",
 /// "bad" or "unknown", and `attached` for each attached database; `latched` with the code for which the connection refuses to write, if it does; `wal_frames`,
 /// `wal_checkpointed`, `wal_bytes` and `page_size` as numbers; `attached_settings` of each attached database; a `pin` for each reader that keeps the WAL from being
 /// reused; then what is hazardous about the path.

@@ -18,6 +18,7 @@ use crate::vfs::copies;
 pub use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_checks::{database_file, locks, strangers, wal_file};
 use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::names;
 use crate::vfs::replicated;
 use crate::vfs::shim;
 use crate::vfs::wal_guard::{confirm, sentence};
@@ -26,7 +27,7 @@ use crate::vfs::wal_guard::{confirm, sentence};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Check {
-    /// `database_file`, `wal_file`, `locks`, `second_sqlite`; `attached`, one for each attached database.
+    /// `database_file`, `wal_file`, `locks`, `second_sqlite`, `names`; `attached`, one for each attached database.
     pub name: &'static str,
     /// What was found.
     pub verdict: Verdict,
@@ -69,51 +70,18 @@ impl Connection {
     /// `KEEL_CLOSED`, `KEEL_FORKED`.
     pub fn health(&self) -> Result<Health> {
         let guard = self.lock()?;
-        let Some(path) = self.path() else { return Ok(Health::default()) };
+        if self.path().is_none() {
+            return Ok(Health::default());
+        }
         let Some(watch) = &self.identity.watch else {
             let note = "the VFS does not let its files be looked at".to_owned();
             let unknown = Check { name: "database_file", verdict: Verdict::Unknown, note, hint: String::new() };
             return Ok(Health { checks: vec![unknown], latched: None });
         };
-        watch.kept.give_back();
-        confirm(watch, true);
-        let place = path.display();
-        let check = |name, verdict, note: String, code: i32| match verdict {
-            Verdict::Good => Check { name, verdict, note: String::new(), hint: String::new() },
-            Verdict::Unknown => Check { name, verdict, note, hint: String::new() },
-            Verdict::Bad => {
-                Check { name, verdict, note, hint: codes::lookup(code).map_or("", |row| row.hint).to_owned() }
-            }
-        };
         // SAFETY: the guard keeps the connection open and to this thread.
-        let (file, content) = (database_file(watch), unsafe { content::look(watch, Look::Thorough) });
-        let (file, file_note) = match (file, content) {
-            (Verdict::Good, Verdict::Unknown) => (
-                Verdict::Unknown,
-                format!("{place} was touched, or written to by something else than SQLite, while it was open"),
-            ),
-            (Verdict::Good, Verdict::Bad) => (Verdict::Bad, sentence(watch, codes::DATABASE_MOVED)),
-            (file, _) => (file, sentence(watch, codes::DATABASE_MOVED)),
-        };
-        let held = locks(watch);
-        let held_note = match held {
-            Verdict::Unknown => "the system does not tell which locks this process holds".to_owned(),
-            _ => sentence(watch, codes::LOCKS_LOST),
-        };
-        let checks = vec![
-            check("database_file", file, file_note, codes::DATABASE_MOVED),
-            check("wal_file", wal_file(watch), sentence(watch, codes::WAL_UNLINKED), codes::WAL_UNLINKED),
-            check("locks", held, held_note, codes::LOCKS_LOST),
-            check(
-                "second_sqlite",
-                strangers(watch),
-                format!(
-                    "something else in this process has {place} open: another copy of SQLite, or a program that reads it as a \
-                     plain file; when it closes it, every lock of this process is gone"
-                ),
-                codes::SECOND_SQLITE,
-            ),
-        ];
+        let checks = unsafe { looks(watch) };
+        // SAFETY: as above.
+        unsafe { shim::retire_logs(guard.raw()) };
         let (attached, bad) = attached(&guard);
         let latched = watch.latched().map(|code| error(watch, code)).or(bad);
         Ok(Health { checks: checks.into_iter().chain(attached).collect(), latched })
@@ -142,24 +110,70 @@ pub unsafe fn strayed(db: *mut sqlite::sqlite3, schema: &CStr) -> Option<Error> 
     }
 }
 
-/// One check for each attached database, and what makes one of them unfit to write.
+/// Every look at a database of a connection.
+///
+/// # Safety
+/// The connection is used by this thread alone.
+unsafe fn looks(watch: &FileMonitor) -> Vec<Check> {
+    watch.kept.give_back();
+    confirm(watch, true);
+    let place = watch.place().display();
+    // SAFETY: the caller's promise.
+    let (file, content) = (database_file(watch), unsafe { content::look(watch, Look::Thorough) });
+    let (file, file_note) = match (file, content) {
+        (Verdict::Good, Verdict::Unknown) => (
+            Verdict::Unknown,
+            format!("{place} was touched, or written to by something else than SQLite, while it was open"),
+        ),
+        (Verdict::Good, Verdict::Bad) => (Verdict::Bad, sentence(watch, codes::DATABASE_MOVED)),
+        (file, _) => (file, sentence(watch, codes::DATABASE_MOVED)),
+    };
+    let held = locks(watch);
+    let held_note = match held {
+        Verdict::Unknown => "the system does not tell which locks this process holds".to_owned(),
+        _ => sentence(watch, codes::LOCKS_LOST),
+    };
+    let other = watch.minds_names().then(|| names::other(&watch.path, watch.place(), watch.database)).flatten();
+    let several = if other.is_some() { Verdict::Bad } else { Verdict::Good };
+    vec![
+        check("database_file", file, file_note, codes::DATABASE_MOVED),
+        check("wal_file", wal_file(watch), sentence(watch, codes::WAL_UNLINKED), codes::WAL_UNLINKED),
+        check("locks", held, held_note, codes::LOCKS_LOST),
+        check(
+            "second_sqlite",
+            strangers(watch),
+            format!(
+                "something else in this process has {place} open: another copy of SQLite, or a program that reads it as a \
+                 plain file; when it closes it, every lock of this process is gone"
+            ),
+            codes::SECOND_SQLITE,
+        ),
+        check("names", several, other.unwrap_or_default(), codes::HARD_LINKS),
+    ]
+}
+
+fn check(name: &'static str, verdict: Verdict, note: String, code: i32) -> Check {
+    match verdict {
+        Verdict::Good => Check { name, verdict, note: String::new(), hint: String::new() },
+        Verdict::Unknown => Check { name, verdict, note, hint: String::new() },
+        Verdict::Bad => Check { name, verdict, note, hint: codes::lookup(code).map_or("", |row| row.hint).to_owned() },
+    }
+}
+
+/// One check for each attached database, which is the worst of its own, and what makes one of them unfit to write.
 fn attached(guard: &Guard<'_>) -> (Vec<Check>, Option<Error>) {
     let (mut checks, mut bad) = (Vec::new(), None);
     // SAFETY: the guard keeps the connection open and to this thread.
-    for (name, watch) in unsafe { shim::attached_to(guard.raw()) } {
-        confirm(&watch, true);
+    for (_, watch) in unsafe { shim::attached_to(guard.raw()) } {
+        // SAFETY: as above.
+        let looks = unsafe { looks(&watch) };
         let latched = watch.latched();
-        let looks = [database_file(&watch), wal_file(&watch), locks(&watch), strangers(&watch)];
-        let verdict = if latched.is_some() || looks.contains(&Verdict::Bad) { Verdict::Bad } else { Verdict::Good };
-        let (note, hint) = match (latched, verdict) {
-            (Some(code), _) => (sentence(&watch, code), codes::lookup(code).map_or("", |row| row.hint)),
-            (None, Verdict::Bad) => (
-                format!("{} ({name}) is not healthy: look at it with a connection of its own", watch.place().display()),
-                "close whatever else has it open in this process",
-            ),
-            _ => (String::new(), ""),
-        };
-        checks.push(Check { name: "attached", verdict, note, hint: hint.to_owned() });
+        let worst = looks.into_iter().find(|look| look.verdict == Verdict::Bad);
+        checks.push(match (latched, worst) {
+            (Some(code), _) => check("attached", Verdict::Bad, sentence(&watch, code), code),
+            (None, Some(worst)) => Check { name: "attached", ..worst },
+            (None, None) => check("attached", Verdict::Good, String::new(), 0),
+        });
         bad = bad.or_else(|| latched.map(|code| error(&watch, code)));
     }
     (checks, bad)
@@ -189,6 +203,8 @@ pub(crate) unsafe fn refusal(connection: &Connection, db: *mut sqlite::sqlite3, 
         }
         sqlite::SQLITE_BUSY | sqlite::SQLITE_IOERR => {
             confirm(watch, true);
+            // SAFETY: the caller's promise.
+            unsafe { shim::retire_logs(db) };
             None
         }
         _ => None,

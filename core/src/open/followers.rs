@@ -22,7 +22,8 @@ pub(super) fn followers(resolved: &Resolved, watch: Option<&Arc<FileMonitor>>, w
     let subscribers = watch.map(|watch| watch.subscribers().clone()).unwrap_or_default();
     let looks = settings.replication() != Some(words::Replication::None);
     let replication = looks.then(|| settings.int(Id::WalAlarm).unwrap_or(0));
-    let check = move |path: &Path| target::check_attached(path, &settings);
-    let policy = Policy::new(subscribers, durable, replication, check);
+    let may_be_linked = settings.bool(Id::HardLinks);
+    let check = move |path: &Path, purpose| target::check_attached(path, purpose, &settings);
+    let policy = Policy::new(subscribers, durable, replication, may_be_linked, check);
     Followers { policy: Arc::new(policy), pragmas, wish, persist_wal }
 }

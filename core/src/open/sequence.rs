@@ -209,6 +209,9 @@ fn assemble(
             && settings.locking_mode() != Some(words::LockingMode::Exclusive)
             && !options.inspect;
         watch.kept.allow(kept);
+        if !settings.bool(Id::HardLinks) && settings.access() != Access::Read {
+            watch.mind_names();
+        }
     }
     let followers = followers(&resolved, watch.as_ref(), wish);
     attached::enter(handle.opening.raw as usize, followers.policy.clone());

@@ -14,14 +14,14 @@ use crate::platform::new_file;
 use crate::platform::path_facts::{
     Obstacle, can_access, kind_if_not_file, owner_and_mode, path_obstacle, sidecar, strerror,
 };
-use crate::preflight::orphan_wal;
+use crate::preflight::{orphan_wal, second_sqlite};
 use crate::report::OpenReport;
 use crate::settings::Access;
 use crate::settings::words;
 use crate::settings::words::NetworkFs;
 use crate::settings::{Id, Options, Resolved, Settings, Target};
 use crate::sqlite;
-use crate::vfs::attached::Admitted;
+use crate::vfs::attached::{Admitted, Purpose};
 use crate::vfs::open_files;
 
 /// What the look at the path found out.
@@ -86,11 +86,13 @@ impl Prepared {
 /// The looks that a database has before it is opened, for one that SQLite has opened by ATTACH and not read yet.
 ///
 /// # Errors
-/// As for one that is opened: `KEEL_ORPHAN_WAL`, `KEEL_HARD_LINKS`, `KEEL_NETWORK_FS`, `KEEL_NOT_A_FILE` and the like.
-pub(super) fn check_attached(path: &Path, settings: &Settings) -> Result<Admitted> {
+/// As for one that is opened: `KEEL_ORPHAN_WAL`, `KEEL_HARD_LINKS`, `KEEL_NETWORK_FS`, `KEEL_NOT_A_FILE`, `KEEL_SECOND_SQLITE`
+/// and the like.
+pub(super) fn check_attached(path: &Path, purpose: Purpose, settings: &Settings) -> Result<Admitted> {
     // One that may only be read is attached as such, in silence.
     let access = if can_access(path, libc::W_OK) { settings.access() } else { Access::Read };
     let mut report = OpenReport::default();
+    report.warnings.extend(second_sqlite::check_attached(path, purpose, settings.foreign_sqlite())?);
     let side_files = side_files(path)?;
     let reach = check_file_system(path, settings, &mut report)?;
     let set_aside = settings.on_orphan_wal() == Some(words::OnOrphanWal::SetAside) && access != Access::Read;

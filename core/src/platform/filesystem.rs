@@ -1,8 +1,18 @@
 //! The file system under a path, by `statfs`: does WAL's shared memory work on it, is it writable, is there room?
 
 use std::ffi::CString;
+#[cfg(target_os = "linux")]
+use std::ffi::OsString;
+#[cfg(target_os = "linux")]
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use crate::platform::file_id::FileId;
+#[cfg(target_os = "linux")]
+use crate::platform::file_id::file_id;
 
 /// How far a file system can be trusted with locks and shared memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +88,43 @@ pub(crate) fn is_mounted_alone(path: &Path) -> bool {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn is_mounted_alone(_: &Path) -> bool {
     false
+}
+
+/// Where this file is mounted once more, alone: a bind mount of it that this process sees. That of a container has a view of
+/// the mounts of its own.
+#[cfg(target_os = "linux")]
+pub(crate) fn mounted_elsewhere(path: &Path, file: FileId) -> Option<PathBuf> {
+    // A thread may have mounts of its own.
+    let table = fs::read_to_string("/proc/thread-self/mountinfo").ok()?;
+    // The fourth word is the directory, or file, that is mounted; the fifth where. Only mounts of a file of that name are
+    // looked at: a server that does not answer would keep the look waiting.
+    let mounts = table.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(3).map(unescaped);
+        Some((words.next()?, words.next()?))
+    });
+    let mut others = mounts.filter(|(root, at)| root.file_name() == path.file_name() && at != path);
+    others.find(|(_, at)| file_id(at) == Some(file)).map(|(_, at)| at)
+}
+
+/// Blanks and their kin stand in octal: `\040`.
+#[cfg(target_os = "linux")]
+fn unescaped(word: &str) -> PathBuf {
+    let mut bytes = Vec::new();
+    let mut rest = word.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = after.get(..3).filter(|_| first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => (bytes.push(byte), rest = &after[3..]).1,
+            None => (bytes.push(first), rest = after).1,
+        }
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+/// Elsewhere files are not mounted.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn mounted_elsewhere(_: &Path, _: FileId) -> Option<PathBuf> {
+    None
 }
 
 /// Whether the file system is mounted read-only.

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::error::printable::printable;
 use crate::explain::on_disk;
 use crate::locks::processes;
+use crate::platform::file_id::file_id;
 use crate::platform::filesystem;
 use crate::platform::filesystem::Reach;
 use crate::platform::path_facts::{
@@ -253,6 +254,12 @@ fn links(path: &Path) -> Option<Hazard> {
             "the file is mounted alone: whoever opens it by its other path gets another -wal, and they diverge",
             "mount its directory instead (-v /srv/data:/data)",
         ));
+    }
+    if let Some(other) =
+        file_id(path).and_then(|file| filesystem::mounted_elsewhere(&fs::canonicalize(path).ok()?, file))
+    {
+        let text = format!("the file is mounted as {} too: whoever opens that gets another -wal", other.display());
+        return Some(Hazard::new("links", Level::Problem, text, "mount its directory instead (-v /srv/data:/data)"));
     }
     let real = fs::canonicalize(path).ok()?;
     let direct = fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_symlink());

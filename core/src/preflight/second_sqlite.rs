@@ -13,8 +13,9 @@ use crate::platform::procfs;
 use crate::preflight::loaded_sqlite;
 use crate::settings::words::ForeignSqlite;
 use crate::sqlite::lock_bytes;
+use crate::vfs::attached::Purpose;
 use crate::vfs::file_checks::{self, Verdict};
-use crate::vfs::{descriptor, open_files};
+use crate::vfs::{descriptor, file_state, open_files};
 
 /// What a look before opening can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,30 @@ pub(crate) fn check(path: &Path, action: Option<ForeignSqlite>) -> Result<Option
     if action == Some(ForeignSqlite::Off) {
         return Ok(None);
     }
-    match look(path) {
+    judge(path, look(path), action)
+}
+
+/// As [`check`], for a file that this copy of SQLite has just opened beside a connection's main database, and not locked yet.
+/// What is to become a copy is empty, and nobody reads it: its program may have it open for writing.
+///
+/// # Errors
+/// `KEEL_SECOND_SQLITE`.
+pub(crate) fn check_attached(path: &Path, purpose: Purpose, action: Option<ForeignSqlite>) -> Result<Option<String>> {
+    if action == Some(ForeignSqlite::Off) {
+        return Ok(None);
+    }
+    let found = match (file_id(path), purpose) {
+        (None, _) => Presence::None,
+        (Some(file), Purpose::Copy) => locks_before_ours(file),
+        (Some(file), Purpose::Attach) => by_descriptors(path, file, || locks_before_ours(file)),
+    };
+    judge(path, found, action)
+}
+
+/// The warning, or the refusal, for what was found.
+fn judge(path: &Path, found: Presence, action: Option<ForeignSqlite>) -> Result<Option<String>> {
+    let place = path.display();
+    match found {
         Presence::None => Ok(None),
         Presence::Reader => Ok(Some(format!(
             "{place}: something else in this process reads it, another copy of SQLite or a program that reads it as a plain \
@@ -72,23 +96,32 @@ pub(crate) fn check(path: &Path, action: Option<ForeignSqlite>) -> Result<Option
 
 fn look(path: &Path) -> Presence {
     let Some(file) = file_id(path) else { return Presence::None };
+    by_descriptors(path, file, || locks(file, &with_shm(path, file)))
+}
+
+fn with_shm(path: &Path, file: FileId) -> Vec<FileId> {
+    [Some(file), file_id(&sidecar(path, "-shm"))].into_iter().flatten().collect()
+}
+
+/// `locks`: what the locks on the file tell, where the descriptors do not.
+fn by_descriptors(path: &Path, file: FileId, locks: impl Fn() -> Presence) -> Presence {
     if !open_files::is_hooked() {
         return Presence::Unknown;
     }
-    let files: Vec<FileId> = [Some(file), file_id(&sidecar(path, "-shm"))].into_iter().flatten().collect();
+    let files = with_shm(path, file);
     // Whoever opened a database by its descriptor has one of its own. In a program that none is loaded into, one may still be
     // linked together with ours, and a short table of locks is quicker to read than a list of descriptors.
     if !loaded_sqlite::may_be() || files.iter().any(|file| descriptor::is_open(*file)) {
-        return locks(file, &files);
+        return locks();
     }
     // A lock needs a descriptor: where there is none of a stranger's, the system's table of locks need not be read, which
     // takes milliseconds in a process with hundreds of databases open. The one without a lock is between two transactions in
     // rollback mode; or its locks cannot be told from ours, since we have the file open too.
     match file_checks::strange_descriptors(&files) {
         (Verdict::Good, _) => Presence::None,
-        (Verdict::Unknown, _) => locks(file, &files),
+        (Verdict::Unknown, _) => locks(),
         (Verdict::Bad, true) => Presence::Foreign,
-        (Verdict::Bad, false) => match locks(file, &files) {
+        (Verdict::Bad, false) => match locks() {
             Presence::Foreign => Presence::Foreign,
             _ => Presence::Reader,
         },
@@ -125,4 +158,19 @@ fn locks(file: FileId, files: &[FileId]) -> Presence {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     Presence::None
+}
+
+/// For a file that one connection of ours has open, and has no lock on: whoever in this process has one is another copy.
+fn locks_before_ours(file: FileId) -> Presence {
+    for _ in 0..LOOKS {
+        match file_checks::has_sqlite_lock(file) {
+            Verdict::Good => {}
+            Verdict::Bad | Verdict::Unknown => return Presence::None,
+        }
+        // Another one of ours may have come meanwhile, and locked it.
+        if file_state::connections(file) > 1 || descriptor::is_open(file) {
+            return Presence::None;
+        }
+    }
+    Presence::Foreign
 }

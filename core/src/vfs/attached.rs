@@ -26,7 +26,16 @@ pub(crate) struct Admitted {
     pub no_mmap: bool,
 }
 
-type Check = dyn Fn(&Path) -> Result<Admitted> + Send + Sync;
+/// What SQLite opens a file for, beside the main database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// ATTACH: somebody may use it already.
+    Attach,
+    /// It is to become a copy, by VACUUM INTO.
+    Copy,
+}
+
+type Check = dyn Fn(&Path, Purpose) -> Result<Admitted> + Send + Sync;
 
 /// What one connection wants.
 pub(crate) struct Policy {
@@ -35,6 +44,8 @@ pub(crate) struct Policy {
     pub durable: bool,
     /// Litestream is looked for; the bytes of a WAL from which on the event `wal_alarm` comes.
     pub replication: Option<i64>,
+    /// The file may have several names (`hard_links=1`).
+    pub may_be_linked: bool,
     check: Box<Check>,
     /// A database has been attached since the settings were last carried over.
     pending: AtomicBool,
@@ -66,12 +77,14 @@ impl Policy {
         subscribers: Arc<Subscribers>,
         durable: bool,
         replication: Option<i64>,
-        check: impl Fn(&Path) -> Result<Admitted> + Send + Sync + 'static,
+        may_be_linked: bool,
+        check: impl Fn(&Path, Purpose) -> Result<Admitted> + Send + Sync + 'static,
     ) -> Policy {
         Policy {
             subscribers,
             durable,
             replication,
+            may_be_linked,
             check: Box::new(check),
             pending: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
@@ -80,8 +93,8 @@ impl Policy {
     }
 
     /// Looks at a file that is about to be read for the first time; `None` when it is refused.
-    pub(crate) fn admit(&self, path: &Path) -> Option<Admitted> {
-        match (self.check)(path) {
+    pub(crate) fn admit(&self, path: &Path, purpose: Purpose) -> Option<Admitted> {
+        match (self.check)(path, purpose) {
             Ok(admitted) => {
                 self.pending.store(true, Ordering::Release);
                 Some(admitted)
@@ -168,7 +181,8 @@ impl Attachment {
         if self.admitted.get().is_some() {
             return true;
         }
-        let Some(admitted) = policy.admit(path) else { return false };
+        let purpose = if self.copied.get().is_some() { Purpose::Copy } else { Purpose::Attach };
+        let Some(admitted) = policy.admit(path, purpose) else { return false };
         if let Some(alarm) = policy.replication {
             file.replicated.look_out(alarm);
         }

@@ -16,6 +16,7 @@ use crate::sqlite::lock_bytes;
 use crate::vfs::file_monitor::{FIRST_READER, FileMonitor};
 use crate::vfs::firm_reads;
 use crate::vfs::open_files;
+use crate::vfs::set_aside::borrowed;
 
 /// Looks that must agree where one alone could be of two moments.
 pub(crate) const LOOKS: u32 = 5;
@@ -185,6 +186,12 @@ fn held(file: FileId, (start, length): (i64, i64)) -> Verdict {
     }
 }
 
+/// Whether this process holds any of SQLite's locks on a database.
+pub(crate) fn has_sqlite_lock(file: FileId) -> Verdict {
+    let first = lock_bytes::PENDING as i64;
+    held(file, (first, lock_bytes::SHARED_LAST as i64 + 1 - first))
+}
+
 #[cfg(not(target_os = "linux"))]
 fn held(_file: FileId, _bytes: (i64, i64)) -> Verdict {
     Verdict::Unknown
@@ -337,6 +344,30 @@ pub(crate) fn is_wal_in_place(watch: &FileMonitor) -> bool {
 pub(crate) fn is_replaced(watch: &FileMonitor) -> bool {
     file_id(&watch.path).is_some_and(|found| found != watch.database)
 }
+
+/// Whether the file that is open has no name any more, so that nobody can open it.
+pub(crate) fn is_nameless(watch: &FileMonitor) -> bool {
+    watch.descriptor().is_some_and(|fd| borrowed(fd).metadata().is_ok_and(|meta| meta.nlink() == 0))
+}
+
+/// Runs `act` while no other process has a lock on the database, and none gets one; not at all where one has.
+#[cfg(target_os = "linux")]
+pub(crate) fn undisturbed(watch: &FileMonitor, act: impl FnOnce()) {
+    const PENDING: (i64, i64) = (lock_bytes::PENDING as i64, 1);
+    let Some(fd) = watch.descriptor() else { return };
+    // Who wants to read it takes this byte first.
+    if set_lock(fd, libc::F_OFD_SETLK, libc::F_WRLCK, PENDING).is_err() {
+        return;
+    }
+    let alone = in_the_way(fd, libc::F_GETLK, ASKED).is_some_and(|lock| lock.l_type == libc::F_UNLCK as i16);
+    if alone {
+        act();
+    }
+    let _ = set_lock(fd, libc::F_OFD_SETLK, libc::F_UNLCK, PENDING);
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn undisturbed(_: &FileMonitor, _: impl FnOnce()) {}
 
 /// Whether another process uses the `-shm`, as whoever uses the WAL does; also where that cannot be found out.
 pub(crate) fn is_wal_used(watch: &FileMonitor) -> bool {

@@ -52,6 +52,8 @@ pub(crate) struct FileMonitor {
     pub kept: Arc<KeptReadLock>,
     /// What an attached database has beside.
     pub attachment: Attachment,
+    /// The main database may not have several names.
+    minds_names: AtomicBool,
     /// What is known of the file while the connection has it for itself.
     pub alone: Alone,
     /// SQLite's object for the `-wal`; null while it is closed.
@@ -102,6 +104,7 @@ impl FileMonitor {
             file,
             own_subscribers: Arc::default(),
             attachment: Attachment::default(),
+            minds_names: AtomicBool::new(false),
             alone: Alone::default(),
             wal_object: AtomicPtr::new(std::ptr::null_mut()),
             descriptor,
@@ -139,6 +142,16 @@ impl FileMonitor {
     pub(crate) fn leave(&self) {
         self.left.store(true, Ordering::Release);
         self.asks_for_checkpoint();
+    }
+
+    /// The file may have one name: without `hard_links=1`.
+    pub(crate) fn mind_names(&self) {
+        self.minds_names.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the file may not have several names; of an attached one its connection decides.
+    pub(crate) fn minds_names(&self) -> bool {
+        self.minds_names.load(Ordering::Relaxed) || self.attachment.policy().is_some_and(|policy| !policy.may_be_linked)
     }
 
     /// Whoever hears of what happens to the file: for an attached one, the subscribers of its connection.

@@ -36,6 +36,8 @@ pub(crate) struct FileState {
     overwritten: AtomicBool,
     /// Another file has its name, beside this one's `-wal`.
     replaced: AtomicBool,
+    /// It has been told that the file has got another name.
+    told_names: AtomicBool,
     /// The log when one of the two was found: it belongs to what the database was before.
     old_log: Mutex<Option<WalIndex>>,
     /// The firm locks of the connections that keep their read lock, and SQLite's one descriptor of the `-shm`.
@@ -67,6 +69,11 @@ pub(crate) fn known(file: FileId) -> Option<Arc<FileState>> {
     FILES.lock().get(&key(file)).map(|(_, state)| state.clone())
 }
 
+/// How many connections of this process have the file open.
+pub(crate) fn connections(file: FileId) -> usize {
+    FILES.lock().get(&key(file)).map_or(0, |(users, _)| *users)
+}
+
 /// Every file that this process has open.
 pub(crate) fn each(mut act: impl FnMut(&FileState)) {
     FILES.lock().iter().filter(|(key, _)| key.2 == fork::generation()).for_each(|(_, (_, state))| act(state));
@@ -96,6 +103,7 @@ impl Default for FileState {
             read: AtomicBool::new(false),
             overwritten: AtomicBool::new(false),
             replaced: AtomicBool::new(false),
+            told_names: AtomicBool::new(false),
             old_log: Mutex::default(),
             firm_reads: Arc::default(),
             replicated: Replicated::default(),
@@ -188,6 +196,11 @@ impl FileState {
 
     pub(crate) fn note_replaced(&self) {
         self.replaced.store(true, Ordering::Release);
+    }
+
+    /// The file has another name, or none any more; whether that is new, and to be told.
+    pub(crate) fn note_names(&self, several: bool) -> bool {
+        !self.told_names.swap(several, Ordering::AcqRel) && several
     }
 
     /// The log as it was when something else was found in the database's place.

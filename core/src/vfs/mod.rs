@@ -19,6 +19,7 @@ mod firm_reads;
 pub(crate) mod hooks;
 pub(crate) mod kept_read_lock;
 mod known_pages;
+pub(crate) mod names;
 pub(crate) mod open_files;
 pub(crate) mod read_lock_keeper;
 pub(crate) mod replicated;

@@ -68,6 +68,13 @@ impl Stamp {
     }
 }
 
+impl Stamp {
+    /// What changes when something is written.
+    pub(crate) fn content(&self) -> (u64, i64, i64) {
+        (self.0, self.1, self.2)
+    }
+}
+
 /// SQLite's own descriptor, which must never be closed here.
 pub(crate) fn borrowed(fd: c_int) -> ManuallyDrop<File> {
     // SAFETY: SQLite keeps it open as long as its file; it is not closed by this.
@@ -165,6 +172,22 @@ fn copy(source: &File, bytes: u64, to: &Path) -> io::Result<()> {
     written
 }
 
+/// Moves the committed frames of the connection's `-wal` into the database that it has open, and waits for the disk.
+pub(crate) fn move_log(watch: &FileMonitor) -> io::Result<()> {
+    let (Some(wal), Some(database)) = (watch.wal_descriptor(), watch.descriptor()) else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let (wal, database) = (borrowed(wal), borrowed(database));
+    let Some(log) = Committed::read(&wal) else { return Ok(()) };
+    let mut page = vec![0; log.page as usize];
+    for (number, at) in log.last_frames(&wal)? {
+        wal.read_exact_at(&mut page, at)?;
+        database.write_all_at(&page, u64::from(number.max(1) - 1) * log.page)?;
+    }
+    database.set_len(u64::from(log.pages) * log.page)?;
+    database.sync_all()
+}
+
 /// Empties the connection's `-wal`, whose frames are kept elsewhere.
 pub(crate) fn empty_wal(watch: &FileMonitor) {
     if let Some(wal) = watch.wal_descriptor() {
@@ -176,6 +199,8 @@ pub(crate) fn empty_wal(watch: &FileMonitor) {
 struct Committed {
     frames: u64,
     page: u64,
+    /// The pages of the database as of the last of them.
+    pages: u32,
     salts: (u32, u32),
 }
 
@@ -184,16 +209,21 @@ impl Committed {
         LOG_HEADER as u64 + self.frames * (self.page + FRAME_HEADER as u64)
     }
 
-    /// How many pages the database has otherwise than the log's last frame of each.
-    fn missing_in(&self, wal: &File, database: &File) -> u64 {
-        let mut last = BTreeMap::new();
+    /// By the number of the page: where in the file its last frame has it.
+    fn last_frames(&self, wal: &File) -> io::Result<BTreeMap<u32, u64>> {
         let mut number = [0; 4];
         let size = self.page + FRAME_HEADER as u64;
-        for at in (0..self.frames).map(|frame| LOG_HEADER as u64 + frame * size) {
-            if wal.read_exact_at(&mut number, at).is_ok() {
-                last.insert(u32::from_be_bytes(number), at + FRAME_HEADER as u64);
-            }
-        }
+        let all = (0..self.frames).map(|frame| LOG_HEADER as u64 + frame * size);
+        all.map(|at| {
+            wal.read_exact_at(&mut number, at)?;
+            Ok((u32::from_be_bytes(number), at + FRAME_HEADER as u64))
+        })
+        .collect()
+    }
+
+    /// How many pages the database has otherwise than the log's last frame of each.
+    fn missing_in(&self, wal: &File, database: &File) -> u64 {
+        let Ok(last) = self.last_frames(wal) else { return self.frames };
         let (mut ours, mut theirs) = (vec![0; self.page as usize], vec![0; self.page as usize]);
         let differs = |(page, at): (u32, u64)| {
             let read = wal.read_exact_at(&mut ours, at).is_ok()
@@ -221,7 +251,7 @@ impl Committed {
         if sum != (be(&header, 24), be(&header, 28)) {
             return None;
         }
-        let mut log = Committed { frames: 0, page, salts: (be(&header, 16), be(&header, 20)) };
+        let mut log = Committed { frames: 0, page, pages: 0, salts: (be(&header, 16), be(&header, 20)) };
         let mut frame = vec![0; FRAME_HEADER + page as usize];
         for number in 1.. {
             let at = LOG_HEADER as u64 + (number - 1) * frame.len() as u64;
@@ -234,7 +264,7 @@ impl Committed {
                 break;
             }
             if be(&frame, 4) != 0 {
-                log.frames = number;
+                (log.frames, log.pages) = (number, be(&frame, 4));
             }
         }
         (log.frames > 0).then_some(log)

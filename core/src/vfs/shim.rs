@@ -74,6 +74,25 @@ pub(crate) unsafe fn attached_to(db: *mut sqlite::sqlite3) -> Vec<(String, Arc<F
     known.filter(|(_, watch)| watch.attachment.policy().is_some()).collect()
 }
 
+/// Puts the logs out of use that do not fit what is at their databases' paths any more, where nothing on the connection is
+/// under way: after a look that was no part of a statement.
+///
+/// # Safety
+/// `db` is open and used by this thread alone.
+pub(crate) unsafe fn retire_logs(db: *mut sqlite::sqlite3) {
+    // SAFETY: the caller's promise; a host may use the raw handle on another thread, which SQLite's own mutex keeps away.
+    unsafe {
+        let mutex = sqlite::sqlite3_db_mutex(db);
+        sqlite::sqlite3_mutex_enter(mutex);
+        for (_, file) in handle::files(db) {
+            if let Some(watch) = watch_of(file) {
+                retire_log(file, wal_guard::retires_log_at_once(&watch), true);
+            }
+        }
+        sqlite::sqlite3_mutex_leave(mutex);
+    }
+}
+
 /// What is known of the main database file of a connection. Under a VFS of somebody else's the shim is put on that VFS's file.
 /// `None` for a VFS whose files have no shared memory.
 ///
@@ -365,7 +384,7 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
             if !exclusive && watch.is_ours() {
                 watch.released();
                 // Not only at the end: the checkpoint of another process would move it meanwhile.
-                retire_log(file, wal_guard::retires_log_at_once(watch));
+                retire_log(file, wal_guard::retires_log_at_once(watch), true);
             }
             return rc;
         }
@@ -401,12 +420,21 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
                 watch.forget_good();
             }
             if let Some(rc) = wal_guard::refuses(watch) {
+                // Nothing else may come on this connection for a long time.
+                retire_log(file, wal_guard::retires_log_at_once(watch), true);
                 return rc;
             }
         }
         let rc = original!(shim, xShmLock(file, slot, slots, flags));
         if rc != sqlite::SQLITE_OK {
             return rc;
+        }
+        if !exclusive
+            && slot >= FIRST_READER
+            && let Some(refused) = wal_guard::refuses_read(watch)
+        {
+            original!(shim, xShmLock(file, slot, slots, sqlite::SQLITE_SHM_UNLOCK | sqlite::SQLITE_SHM_SHARED));
+            return refused;
         }
         watch.wal_locked(slot, slots, exclusive);
         if !exclusive && slot >= FIRST_READER {
@@ -428,9 +456,11 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
 /// Puts the log out of use under the first of these locks that can be had. Whoever has one of them will have to find out for
 /// itself.
 ///
+/// `stays`: the connection is not being closed.
+///
 /// # Safety
 /// As in `lock`; the connection has none of them, by SQLite's books.
-unsafe fn retire_log(file: *mut sqlite::sqlite3_file, locks: &[(c_int, c_int)]) {
+unsafe fn retire_log(file: *mut sqlite::sqlite3_file, locks: &[(c_int, c_int)], stays: bool) {
     // SAFETY: the caller's promise.
     unsafe {
         let shim = of(file);
@@ -438,7 +468,7 @@ unsafe fn retire_log(file: *mut sqlite::sqlite3_file, locks: &[(c_int, c_int)]) 
             read_lock_keeper::take_away(shim.watch.database, first, count);
             let all = |what| original!(shim, xShmLock(file, first, count, what | sqlite::SQLITE_SHM_EXCLUSIVE));
             if all(sqlite::SQLITE_SHM_LOCK) == sqlite::SQLITE_OK {
-                wal_guard::retire_log(&shim.watch, (first, count));
+                wal_guard::retire_log(&shim.watch, (first, count), stays);
                 all(sqlite::SQLITE_SHM_UNLOCK);
                 return;
             }
@@ -452,7 +482,7 @@ unsafe extern "C" fn shm_unmap(file: *mut sqlite::sqlite3_file, delete: c_int) -
         let shim = of(file);
         let_go_of_read_lock(&shim.watch);
         let delete = c_int::from(delete != 0 && wal_guard::refuses(&shim.watch).is_none());
-        retire_log(file, wal_guard::retires_log(&shim.watch));
+        retire_log(file, wal_guard::retires_log(&shim.watch), false);
         if shim.watch.has_wal() {
             let last = shim.watch.file.leave();
             wal_guard::let_go(&shim.watch, last);

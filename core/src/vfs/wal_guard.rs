@@ -14,6 +14,7 @@ use crate::sqlite;
 use crate::vfs::content::{self, Look};
 use crate::vfs::file_checks::{self, LOOKS, Verdict, database_file, holds_write_lock, locks, take_again, wal_file};
 use crate::vfs::file_monitor::{FileMonitor, WRITER};
+use crate::vfs::names;
 use crate::vfs::set_aside::{self, Stamp, borrowed};
 use crate::vfs::wal_index::WalIndex;
 
@@ -232,8 +233,24 @@ pub(crate) fn glance(watch: &FileMonitor) {
     }
     if look(watch, false, Look::Glance) == 0 {
         good(watch);
+        tell_names(watch);
     } else {
         confirm(watch, false);
+    }
+}
+
+/// Tells, once, that the file has got another name. That harms nothing yet, and nothing is refused.
+fn tell_names(watch: &FileMonitor) {
+    if !watch.minds_names() {
+        return;
+    }
+    let linked = names::linked(&watch.path, watch.place(), watch.database);
+    if watch.file.note_names(linked.is_some())
+        && let Some(linked) = linked
+    {
+        let name = codes::lookup(codes::HARD_LINKS).map_or("", |row| row.name);
+        let event = Event::new("unhealthy").text("code", name).text("message", linked);
+        watch.subscribers().emit_inside_call(events::with_database(event, Some(watch.place())));
     }
 }
 
@@ -388,20 +405,42 @@ pub(crate) fn retires_log(watch: &FileMonitor) -> &'static [(i32, i32)] {
 
 /// Likewise for a connection that stays, after each of its reads and refused writes: none where it has a lock of its own.
 pub(crate) fn retires_log_at_once(watch: &FileMonitor) -> &'static [(i32, i32)] {
-    let idle = watch.file.is_overwritten() && !watch.has_wal_lock() && watch.level() == sqlite::SQLITE_LOCK_SHARED;
-    if idle && has_old_log(watch) { retires_log(watch) } else { &[] }
+    let to_retire = watch.file.is_overwritten() || watch.file.is_replaced();
+    let idle = to_retire && !watch.has_wal_lock() && watch.level() == sqlite::SQLITE_LOCK_SHARED;
+    if !idle || !has_old_log(watch) || !watch.is_ours() || !watch.has_wal() || OFF.load(Ordering::Acquire) {
+        &[]
+    } else if watch.file.is_overwritten() {
+        retires_log(watch)
+    } else if file_checks::is_wal_in_place(watch) {
+        &[ALL_LOCKS]
+    } else {
+        &[]
+    }
 }
 
-/// Puts it out of use, where its frames are kept.
+/// Whether the log is another's by now, of the file that has got the database's name: what this connection would read is one
+/// half of each.
+pub(crate) fn refuses_read(watch: &FileMonitor) -> Option<i32> {
+    let replaced = watch.is_ours() && watch.file.is_replaced() && !OFF.load(Ordering::Acquire);
+    // SAFETY: the caller is in a call on the connection.
+    let others = || unsafe { watch.index() }.is_some_and(|index| index.frames > 0) && !has_old_log(watch);
+    (replaced && others()).then(|| watch.refuse(codes::DATABASE_MOVED))
+}
+
+/// Puts it out of use, where its frames are kept. `stays`: the connection is not being closed.
 ///
 /// # Safety
 /// This is a call on the connection, which holds these locks.
-pub(crate) unsafe fn retire_log(watch: &FileMonitor, locks: (i32, i32)) {
+pub(crate) unsafe fn retire_log(watch: &FileMonitor, locks: (i32, i32), stays: bool) {
     let replaced = !watch.file.is_overwritten();
     if replaced {
-        // As the process's last connection. Whoever begins to use the log from now on waits for the locks.
+        // Whoever begins to use the log from now on waits for the locks.
         let_go(watch, true);
-        if file_checks::is_wal_used(watch) {
+        let used = file_checks::is_wal_used(watch);
+        if stays {
+            hold_firmly(watch);
+        }
+        if used {
             return;
         }
     }
@@ -413,7 +452,9 @@ pub(crate) unsafe fn retire_log(watch: &FileMonitor, locks: (i32, i32)) {
     keep(watch);
     let frames = u64::from(index.frames);
     let kept = watch.file.aside().as_ref().is_some_and(|aside| aside.wal.is_ok() && aside.frames >= frames);
-    if kept || index.backfilled == index.frames {
+    let done = kept || index.backfilled == index.frames;
+    // Those who stay go on reading the file that they have, which has to have all of it.
+    if done && (!replaced || !stays || moves_log(watch)) {
         // SAFETY: the caller's promise; SQLite could take the locks, so that its mapping may be written to.
         unsafe { if locks == ALL_LOCKS { WalIndex::make_void(watch.map()) } else { index.retire(watch.map()) } };
         // In this order: with an index that is right, a log that is cut would be a damaged one.
@@ -421,6 +462,26 @@ pub(crate) unsafe fn retire_log(watch: &FileMonitor, locks: (i32, i32)) {
             set_aside::empty_wal(watch);
         }
     }
+}
+
+/// Moves all of the log of a database whose name another file has into the file that the connection has open, as the last
+/// checkpoint of a close would; whether it is there. Only where nobody can have written to that file since it was last seen to
+/// be the right one: it has no name any more, or is as it was. No other process uses the log.
+///
+/// The connection holds all locks of the WAL.
+fn moves_log(watch: &FileMonitor) -> bool {
+    // A file that is renamed gets another time of change.
+    let is_as_it_was = || {
+        let (now, good) = (Stamp::of(watch), watch.file.last_good());
+        now.zip(good).is_some_and(|(now, good)| now.content() == good.content())
+            // SAFETY: the caller is in a call on the connection.
+            && unsafe { content::look(watch, Look::Thorough) } != Verdict::Bad
+    };
+    let mut moved = false;
+    file_checks::undisturbed(watch, || {
+        moved = (file_checks::is_nameless(watch) || is_as_it_was()) && set_aside::move_log(watch).is_ok();
+    });
+    moved
 }
 
 /// What is wrong, and what was kept, as a sentence.
