@@ -173,6 +173,7 @@ impl Doctor {
         let mut lines = Vec::new();
         // A path that names no database has been explained already.
         if findings[0].check == "file" && findings[0].level == Level::Problem {
+            findings.extend(users_of_another_file(database));
             return (findings, lines);
         }
         let mut wal = None;
@@ -188,6 +189,7 @@ impl Doctor {
             Err(error) => findings.push(failed("open", &error)),
         }
         findings.extend(unlinked_wals(database));
+        findings.extend(users_of_another_file(database));
         findings.extend(refused(database, wal, &findings));
         (findings, lines)
     }
@@ -217,6 +219,20 @@ fn unlinked_wals(database: &Database) -> impl Iterator<Item = Hazard> {
         Hazard::new("wal", Level::Problem, text, remedy)
     };
     users::unlinked_wals(&database.path).into_iter().map(hazard)
+}
+
+fn users_of_another_file(database: &Database) -> impl Iterator<Item = Hazard> {
+    let hazard = |user: User| {
+        let text = format!(
+            "{} still has the file open that had this name before it was deleted, renamed or replaced: what that process writes \
+             is found here by nobody",
+            who::name(user.pid, &user.command)
+        );
+        let remedy = "start it anew; if something of its own is missing here, let it save that first (litekeel's backup with \
+                      unsafe=1). Replace a database with litekeel restore --overwrite, or while nobody has it open";
+        Hazard::new("users", Level::Problem, text, remedy)
+    };
+    users::of_another_file(&database.path).into_iter().map(hazard)
 }
 
 /// What nobody has looked at is not fine.

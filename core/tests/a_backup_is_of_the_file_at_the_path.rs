@@ -112,6 +112,75 @@ fn vacuum_into_is_a_backup_too() {
     }
 }
 
+/// A backup that has read a part of a source finds it much smaller at its next step, which is so the last one.
+#[test]
+fn a_source_that_gets_small_in_the_middle_is_looked_at_before_its_end() {
+    for (empties, code) in [(false, "KEEL_WAL_UNLINKED"), (true, "SQLITE_NOTADB")] {
+        for overwrite in [false, true] {
+            let dir = Dir::new();
+            let journal = if empties { "&journal_mode=delete" } else { "" };
+            let connection = open(&dir.url(&format!("a.db?checkpoint=manual{journal}"))).unwrap();
+            exec(&connection, "CREATE TABLE t(a); INSERT INTO t VALUES(zeroblob(800000))");
+            if overwrite {
+                let before = open(&dir.url("copy.db")).unwrap();
+                exec(&before, "CREATE TABLE t(a); INSERT INTO t VALUES('before')");
+                before.close().unwrap();
+            }
+            let options = BackupOptions { pages: 50, overwrite, ..BackupOptions::default() };
+            let mut steps = 0;
+            let copied = connection.backup_with(&dir.url("copy.db"), options, |_, _| {
+                steps += 1;
+                if steps == 1 && empties {
+                    // By another process: a close in this one would drop the locks.
+                    let mut shell = std::process::Command::new("sh");
+                    assert!(shell.args(["-c", ": > a.db"]).current_dir(dir.path()).status().unwrap().success());
+                } else if steps == 1 {
+                    let other = open(&dir.url("a.db?checkpoint=manual")).unwrap();
+                    exec(&other, "DELETE FROM t; VACUUM");
+                    unlink_wal(dir.path());
+                    let _ = other.close();
+                }
+                false
+            });
+            let error = copied.unwrap_err();
+            assert_eq!((error.name(), error.step()), (code, Some("backup")), "{overwrite}: {error}");
+            assert_eq!(dir.file("copy.db").exists(), overwrite);
+            if overwrite {
+                let copy = open(&dir.url("copy.db?mode=ro")).unwrap();
+                assert_eq!(get(&copy, "SELECT a FROM t"), "before");
+                copy.close().unwrap();
+            }
+            let _ = connection.close();
+        }
+    }
+}
+
+/// The same without anything amiss: the source gets small, and the copy is of that.
+#[test]
+fn a_source_that_gets_small_in_the_middle_is_copied() {
+    for pages in [1, 50, 0] {
+        let dir = Dir::new();
+        let connection = open(&dir.url("a.db")).unwrap();
+        exec(&connection, "CREATE TABLE t(a); INSERT INTO t VALUES(zeroblob(800000))");
+        let options = BackupOptions { pages, ..BackupOptions::default() };
+        let mut steps = 0;
+        let report = connection.backup_with(&dir.url("copy.db"), options, |_, _| {
+            steps += 1;
+            if steps == 1 {
+                let other = open(&dir.url("a.db?busy_timeout=5s")).unwrap();
+                exec(&other, "DELETE FROM t; INSERT INTO t VALUES('small'); VACUUM");
+                other.close().unwrap();
+            }
+            false
+        });
+        let report = report.unwrap();
+        assert_eq!(report.pages, 2, "{report:?}");
+        // Nothing of the backup is left on its source.
+        exec(&connection, "INSERT INTO t VALUES('later')");
+        assert!(connection.close().unwrap().wal_removed);
+    }
+}
+
 #[test]
 fn what_goes_away_in_the_middle_is_no_copy() {
     for (what, code) in [(unlink_wal as fn(&Path), "KEEL_WAL_UNLINKED"), (move_over, "KEEL_DATABASE_MOVED")] {

@@ -225,3 +225,43 @@ fn a_readers_files_that_lock_the_owner_out() {
     let text = as_owner(&dir.url("a.db?mode=ro"));
     assert!(text.contains("OPENED") && !text.contains("warning"), "{text}");
 }
+
+/// SQLite keeps the errno of the last failure of the system; of one that SQLite decides itself it says nothing.
+#[test]
+fn the_errno_of_an_earlier_failure_is_not_told_again() {
+    let dir = Dir::new();
+    let writer = open(&dir.url("a.db")).unwrap();
+    exec(&writer, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    let fails = |db: &Connection| {
+        let attach = format!("ATTACH '{}/none/b.db' AS b", dir.path().display());
+        let error = db.exec(&attach).unwrap_err();
+        assert_eq!(error.errno(), libc::ENOENT, "{error:?}");
+    };
+    let reader = open(&dir.url("a.db?mode=ro")).unwrap();
+    fails(&reader);
+    let refused = reader.exec("INSERT INTO t VALUES(1)").unwrap_err();
+    assert_eq!((refused.code() & 0xff, refused.errno()), (sqlite::SQLITE_READONLY, 0), "{refused:?}");
+    fails(&writer);
+    exec(&writer, "PRAGMA max_page_count=3");
+    let full = writer.exec("INSERT INTO t VALUES(zeroblob(100000))").unwrap_err();
+    assert_eq!((full.code() & 0xff, full.errno()), (sqlite::SQLITE_FULL, 0), "{full:?}");
+    reader.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_checkpoint_of_a_reader_is_no_fault_of_the_disk() {
+    let dir = Dir::new();
+    let writer = open(&dir.url("a.db?checkpoint=manual")).unwrap();
+    exec(&writer, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    let reader = open(&dir.url("a.db?mode=ro")).unwrap();
+    let by_call = reader.checkpoint(sqlite::SQLITE_CHECKPOINT_TRUNCATE).unwrap_err();
+    let by_pragma = reader.exec("PRAGMA wal_checkpoint(TRUNCATE)").unwrap_err();
+    for error in [by_call, by_pragma] {
+        assert!(error.message().contains("opened with mode=ro"), "{error}");
+        assert!(error.hint().contains("a connection that may write"), "{error}");
+    }
+    assert!(reader.health().unwrap().is_good());
+    reader.close().unwrap();
+    assert!(writer.close().unwrap().wal_removed);
+}

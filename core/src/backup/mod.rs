@@ -195,7 +195,8 @@ impl Connection {
             let to = open::destination(&target, &Options::default(), access, &mut report)?;
             readable(&to)?;
             other_encoding(guard, &to)?;
-            let report = copy(guard, &to, pages, progress, &|| refuse_strayed(guard, resolved))?;
+            let look = || self.refuse_nothing(guard).and_then(|()| refuse_strayed(guard, resolved));
+            let report = copy(guard, &to, pages, progress, &look)?;
             drop(to);
             if let Some(check) = &mut options.check {
                 check(&place.real)?;
@@ -215,7 +216,7 @@ impl Connection {
         file.check_opened(&place)?;
         // What fails is about the copy, by its own name.
         to.path = Some(place.real.clone());
-        let mut report = copy(guard, &to, pages, progress, &|| Ok(()))?;
+        let mut report = copy(guard, &to, pages, progress, &|| self.refuse_nothing(guard))?;
         if owner {
             report.warnings.extend(destination::adopt(&file, &made.created_directories));
         }
@@ -263,6 +264,25 @@ impl Drop for Backup {
     }
 }
 
+/// A read transaction of the source, unless its host has one: what a look finds is what the next step copies.
+struct Seen(*mut sqlite::sqlite3);
+
+impl Seen {
+    fn of(source: &Guard<'_>) -> Option<Seen> {
+        // An authorizer of the host's may refuse it.
+        // SAFETY: the guard holds the connection.
+        let begun = !source.in_transaction() && unsafe { handle::query_text(source.raw(), c"BEGIN") }.is_ok();
+        begun.then(|| Seen(source.raw()))
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        // SAFETY: it lives within the call that holds the connection.
+        let _ = unsafe { handle::query_text(self.0, c"COMMIT") };
+    }
+}
+
 /// Whoever makes a backup believes it to be one of the file at the path.
 fn refuse_strayed(source: &Guard<'_>, resolved: &Resolved) -> Result<()> {
     if resolved.settings.bool(Id::Unsafe) {
@@ -271,13 +291,14 @@ fn refuse_strayed(source: &Guard<'_>, resolved: &Resolved) -> Result<()> {
     source.strayed().map_or(Ok(()), |error| Err(error.with_hint(RESCUE).with_step(STEP)))
 }
 
-/// `before_end` is asked before the last page is copied: with that one the destination has its new content.
+/// `look` is asked before every step: whichever copies the last page gives the destination its new content, and that may be
+/// any where somebody makes the source smaller meanwhile.
 fn copy(
     source: &Guard<'_>,
     to: &Opening,
     pages: i32,
     progress: &mut dyn FnMut(i64, i64) -> bool,
-    before_end: &dyn Fn() -> Result<()>,
+    look: &dyn Fn() -> Result<()>,
 ) -> Result<BackupReport> {
     // An interrupt meant for an earlier call is forgotten when a statement begins.
     // SAFETY: the guard holds the connection.
@@ -299,16 +320,16 @@ fn copy(
         let count = match rest {
             None => 0,
             Some(rest @ 2..) => wanted.min(rest - 1),
-            Some(_) => {
-                before_end()?;
-                -1
-            }
+            Some(_) => -1,
         };
+        let seen = Seen::of(source);
+        look()?;
         // SAFETY: the backup is live, and this thread holds both connections.
         let (rc, total, left) = unsafe {
             let rc = sqlite::sqlite3_backup_step(backup.0, count);
             (rc, sqlite::sqlite3_backup_pagecount(backup.0), sqlite::sqlite3_backup_remaining(backup.0))
         };
+        drop(seen);
         let copied = i64::from(total) - i64::from(left);
         report.pages = total.into();
         match rc & 0xff {

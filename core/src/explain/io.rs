@@ -4,13 +4,11 @@ use super::failed_call::{Explanation, FailedCall};
 use crate::error::sqlite_name;
 use crate::platform::filesystem;
 use crate::platform::path_facts::strerror;
+use crate::settings::Access;
 use crate::sqlite;
 
 /// No room.
-pub(super) fn full(subject: &FailedCall<'_>, errno: i32) -> Explanation {
-    if errno == libc::EDQUOT {
-        return Explanation::new("this user's disk quota is used up", "free space, or have the quota raised");
-    }
+pub(super) fn full(subject: &FailedCall<'_>) -> Explanation {
     let Some(path) = subject.path else {
         return Explanation::new(
             "the database has reached its largest size",
@@ -32,6 +30,12 @@ pub(super) fn full(subject: &FailedCall<'_>, errno: i32) -> Explanation {
 
 /// An operation of the file system failed.
 pub(super) fn find(subject: &FailedCall<'_>, rc: i32, errno: i32) -> Explanation {
+    if subject.access == Access::Read && errno == libc::EBADF {
+        return Explanation::new(
+            "a checkpoint writes to the database, and this connection was opened with mode=ro",
+            "checkpoint through a connection that may write, or leave it to the process that writes",
+        );
+    }
     let name = sqlite_name(rc).unwrap_or("SQLITE_IOERR");
     let operation = match name.strip_prefix("SQLITE_IOERR_") {
         None => "an operation".to_owned(),

@@ -48,6 +48,7 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
     let subject = attached.as_ref().unwrap_or(subject);
     // SAFETY: the subject's handle is null or open, and the caller holds its lock.
     let (message, errno) = unsafe { handle::last_failure(subject.raw, rc) };
+    let errno = if notes_errno(rc) { errno } else { 0 };
     let busy = (rc & 0xff == sqlite::SQLITE_BUSY).then(|| busy::data(subject, rc));
     let finding = match rc & 0xff {
         sqlite::SQLITE_CANTOPEN => Some(cantopen::find(subject, rc, errno)),
@@ -55,7 +56,7 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
         sqlite::SQLITE_PERM | sqlite::SQLITE_AUTH => None,
         sqlite::SQLITE_NOTADB => Some(notadb::find(subject)),
         sqlite::SQLITE_CORRUPT => Some(corrupt::find(subject, rc)),
-        sqlite::SQLITE_FULL => Some(io::full(subject, errno)),
+        sqlite::SQLITE_FULL => Some(io::full(subject)),
         sqlite::SQLITE_IOERR => Some(io::find(subject, rc, errno)),
         sqlite::SQLITE_BUSY | sqlite::SQLITE_PROTOCOL => Some(busy::find(rc, busy.as_ref())),
         _ => None,
@@ -85,12 +86,14 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
     if let Some(path) = subject.path {
         error = error.with_path(path);
     }
-    // SQLite keeps the errno of an earlier failure; it only says something about a failure of the file.
-    let about_file = matches!(
-        rc & 0xff,
-        sqlite::SQLITE_CANTOPEN | sqlite::SQLITE_IOERR | sqlite::SQLITE_FULL | sqlite::SQLITE_READONLY
-    );
-    if about_file { error.with_errno(errno) } else { error }.with_offset(offset)
+    if errno == 0 { error } else { error.with_errno(errno) }.with_offset(offset)
+}
+
+/// Whether SQLite notes the system's errno with a failure. With every other one the errno of an earlier failure is still there.
+fn notes_errno(rc: i32) -> bool {
+    let system = matches!(rc & 0xff, sqlite::SQLITE_CANTOPEN | sqlite::SQLITE_IOERR);
+    // No memory, and a file that is too short: no call of the system's has failed.
+    system && !matches!(rc, sqlite::SQLITE_IOERR_NOMEM | sqlite::SQLITE_IOERR_SHORT_READ)
 }
 
 /// What helps with a failure that is about SQL: where litekeel's own settings are the cause, or SQLite does not say what is missing.

@@ -40,6 +40,18 @@ pub fn unlinked_wals(path: &Path) -> Vec<(User, u64)> {
     pids.filter_map(|pid| procfs::deleted(pid, &wal, file).map(|bytes| (as_user(pid), bytes))).collect()
 }
 
+/// The other processes that work with another file than the one that `path` names now: with one of that name that was deleted, or
+/// was renamed, as by `mv restored.db app.db` or `rm`. What they write is not in the database. Of the processes that may be looked into.
+pub fn of_another_file(path: &Path) -> Vec<User> {
+    let in_place = || Some(std::fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?));
+    let Some(path) = std::fs::canonicalize(path).ok().or_else(in_place) else { return Vec::new() };
+    let file = file_id(&path);
+    let side = ["-wal", "-shm"].map(|suffix| file_id(&sidecar(&path, suffix)));
+    let own = std::process::id();
+    let pids = procfs::pids().into_iter().filter(|pid| *pid != own);
+    pids.filter(|pid| procfs::has_another(*pid, &path, file, side)).map(as_user).collect()
+}
+
 fn as_user(pid: u32) -> User {
     let Holder { pid, command, state, .. } = holders::of_process(pid, "");
     User { pid, command, state }

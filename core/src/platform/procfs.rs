@@ -187,6 +187,21 @@ pub(crate) fn deleted(pid: u32, name: &Path, file: FileId) -> Option<u64> {
     open.iter().any(beside).then_some(bytes)
 }
 
+/// Whether the process has no descriptor of the file that `path` names, and one of a file of this name that was deleted, or those
+/// of both files beside it: who copies files has one of them at a time.
+pub(crate) fn has_another(pid: u32, path: &Path, file: Option<FileId>, side: [Option<FileId>; 2]) -> bool {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    let open: Vec<_> = entries.flatten().map(|fd| fd.path()).collect();
+    let ids: Vec<_> = open.iter().filter_map(|fd| Some(FileId::of(&fs::metadata(fd).ok()?))).collect();
+    if file.is_some_and(|file| ids.contains(&file)) {
+        return false;
+    }
+    let mut gone = path.as_os_str().to_owned();
+    gone.push(" (deleted)");
+    open.iter().any(|fd| fs::read_link(fd).is_ok_and(|target| target.as_os_str() == gone))
+        || side.iter().all(|file| file.is_some_and(|file| ids.contains(&file)))
+}
+
 /// `running`, `sleeping`, `stopped` or `zombie`; empty when unknown.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) fn state(pid: u32) -> &'static str {
