@@ -210,6 +210,9 @@
 #define KEEL_E_NO_DATABASE (-58)
 /* As many databases as may be open are in use. What to do: let more be open, or wait until one is free. */
 #define KEEL_E_ALL_IN_USE (-59)
+/* The database does not exist, and could not be restored from Litestream's replica. What to do: see to the
+ * replica and the access to it, then try again: nothing was created. */
+#define KEEL_E_NOT_RESTORED (-63)
 
 
 

@@ -87,6 +87,10 @@ export interface Settings {
 	replicationTimeout?: number | string | undefined;
 	/** when a commit has returned: local: it is in the file; replicated: it is at Litestream's replica too, or the call fails with KEEL_NOT_REPLICATED and the commit stands. Of this database, not of attached ones. Default: local. */
 	durability?: 'local' | 'replicated' | undefined;
+	/** what happens at open where the database does not exist: required: it is restored from Litestream's replica, and without a backup opening fails; if_available: without a backup it begins empty. Default: never. */
+	restore?: 'never' | 'if_available' | 'required' | undefined;
+	/** the replica's URL, or the path of Litestream's configuration; otherwise that is /etc/litestream.yml. The program is litestream, or what LITEKEEL_LITESTREAM names in the environment. */
+	restoreFrom?: string | undefined;
 	/** one connection of the process for every host that asks. Default: off. */
 	share?: Switch | undefined;
 	/** another copy of SQLite in this process on the same file. Default: refuse. */
@@ -149,6 +153,8 @@ export interface ReportedSettings {
 	readonly replication_socket: string;
 	readonly replication_timeout: string;
 	readonly durability: 'local' | 'replicated' | '';
+	readonly restore: 'never' | 'if_available' | 'required' | '';
+	readonly restore_from: string;
 	readonly share: 'on' | 'off' | '';
 	readonly foreign_sqlite: 'refuse' | 'warn' | 'off' | '';
 	readonly network_fs: 'refuse' | 'warn' | 'allow' | '';

@@ -1,11 +1,9 @@
 //! Litestream's program, as the commands that restore from a replica run it.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
 
 use clap::Args;
-use litekeel_core::{Error, Result, codes};
+use litekeel_core::restore::Source;
 
 /// Where the replica is, and by which program it is read.
 #[derive(Args)]
@@ -22,28 +20,7 @@ pub struct Litestream {
 }
 
 impl Litestream {
-    /// Restores the replica of `database` with these further arguments, and waits for the end.
-    ///
-    /// # Errors
-    /// When the program cannot be run. What it made of it is in its output.
-    pub fn restore(&self, database: &Path, arguments: &[&OsStr]) -> Result<Output> {
-        let mut restore = Command::new(&self.program);
-        restore.arg("restore").args(arguments);
-        match (&self.replica, &self.config) {
-            (Some(replica), _) => restore.arg(replica),
-            (None, Some(config)) => restore.arg("-config").arg(config).arg(database),
-            (None, None) => restore.arg(database),
-        };
-        restore.stdin(Stdio::null()).output().map_err(|error| {
-            Error::new(codes::IO, format!("{} cannot be run: {error}", self.program.display()))
-                .with_hint("install Litestream, or name it with --litestream")
-        })
-    }
-
-    /// What failed, in Litestream's own words, which it says on either of its two outputs.
-    pub fn failure(&self, ended: Output, what: &str) -> String {
-        let said = [ended.stderr, ended.stdout].concat();
-        let said = String::from_utf8_lossy(&said).trim().to_owned();
-        format!("{} restore {what} ({}): {said}", self.program.display(), ended.status)
+    pub fn source(&self) -> Source {
+        Source { program: self.program.clone(), replica: self.replica.clone(), config: self.config.clone() }
     }
 }

@@ -59,6 +59,9 @@ impl VerifyReplica {
         let (writer, reader) = (database.work(&quiet)?, database.work(&quiet)?);
         let (txid, locked) = self.at_one_moment(&writer, &reader)?;
         let copy = Copy::restore(self, &database.path, &txid)?;
+        if interrupt::asked() {
+            return Ok(Exit::Interrupted);
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let restored = rusqlite::Connection::open_with_flags(copy.file(), flags).map_err(|error| sql(&error))?;
         // What cannot be read at all is damaged, and there is nothing to compare.
@@ -148,9 +151,11 @@ impl Copy {
         template.pop();
         let copy = Copy(PathBuf::from(OsStr::from_bytes(&template)));
         let (flags, file) = (["-txid", txid, "-o"].map(OsStr::new), copy.file());
-        let ended = command.litestream.restore(database, &[&flags[..], &[file.as_os_str()]].concat())?;
-        if !ended.status.success() || !file.exists() {
-            let text = command.litestream.failure(ended, &format!("could not bring {txid} back"));
+        let source = command.litestream.source();
+        let ended = source.run(database, &[&flags[..], &[file.as_os_str()]].concat(), &interrupt::asked)?;
+        let Some(ended) = ended else { return Ok(copy) };
+        if !ended.success || !file.exists() {
+            let text = format!("{} restore could not bring {txid} back {}", source.program.display(), ended.said);
             return Err(Error::new(codes::IO, text).with_hint(
                 "name Litestream's configuration with --config, or the replica with --replica; it needs the same access as Litestream",
             ));

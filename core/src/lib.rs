@@ -102,6 +102,7 @@ pub use platform::standard_error;
 pub use preflight::path_hazards as hazards;
 pub use query::stream::Stream;
 pub use replication::barrier::Token;
+pub use replication::restore;
 pub use replication::status as replica;
 pub use report::{CloseReport, OpenReport};
 pub use settings::{Options, Settings};

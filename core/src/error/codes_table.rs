@@ -118,4 +118,6 @@ codes! {
     NO_DATABASE = -58, Path, "create it first";
     /// As many databases as may be open are in use.
     ALL_IN_USE = -59, State, "let more be open, or wait until one is free";
+    /// The database does not exist, and could not be restored from Litestream's replica.
+    NOT_RESTORED = -63, Path, "see to the replica and the access to it, then try again: nothing was created";
 }

@@ -130,7 +130,7 @@ fn litestream(busy: &Busy) -> Option<String> {
     let hint = match (first, busy.kind) {
         (Task::Follows, _) => {
             "do not end Litestream: it writes what was committed elsewhere into this copy, and gives the lock back when the \
-             readers have let it; open the copy with role=follower, and raise busy_timeout"
+             readers have let it; keep reads short, and raise busy_timeout"
         }
         (_, BusyKind::WalConversion) => {
             "leave the journal mode as it is: Litestream needs WAL, and has the database in use as long as it replicates; to give \

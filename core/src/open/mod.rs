@@ -13,6 +13,7 @@ mod pragmas;
 mod probe;
 pub mod rehearsal;
 mod replicated;
+mod restored;
 mod sequence;
 mod share;
 mod sibling;
@@ -52,6 +53,7 @@ pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Conn
         let Target::File(path) = resolved.target.clone() else { return open_new(resolved, options, Owners::One) };
         return inspect::patiently(&path, || open_new(resolved.clone(), options, Owners::One));
     }
+    restored::if_missing(&resolved, options)?;
     if !resolved.settings.bool(Id::Share) {
         return open_new(resolved, options, Owners::One);
     }

@@ -87,6 +87,7 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
     }
     checkpoints(settings, read_only, memory)?;
     replicated::settle(settings, memory)?;
+    restored(settings, memory)?;
     if !settings.bool(Id::Unsafe) {
         let journal =
             matches!(settings.journal_mode(), Some(words::JournalMode::Memory | words::JournalMode::Off)) && !memory;
@@ -100,6 +101,34 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
             let value = settings.get(id).map(Value::to_string).unwrap_or_default();
             return Err(Error::new(codes::NEEDS_UNSAFE, format!("{}={value} can lose or damage data", id.key())));
         }
+    }
+    Ok(())
+}
+
+/// What is to be restored, and from where.
+fn restored(settings: &Settings, memory: bool) -> Result<()> {
+    let from = settings.text(Id::RestoreFrom).unwrap_or_default();
+    if settings.restore() == Some(words::Restore::Never) {
+        if from.is_empty() {
+            return Ok(());
+        }
+        return Err(Error::new(codes::CONFLICT, "restore_from says from where, and restore that it is never done")
+            .with_hint("add restore=required or restore=if_available, or remove restore_from"));
+    }
+    if memory {
+        return Err(conflict(settings, Id::Mode, Id::Restore, "a database in memory has no replica"));
+    }
+    // A report shows every setting.
+    let user =
+        from.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@')).map(|(user, _)| user);
+    if user.is_some_and(|user| user.contains(':')) {
+        return Err(Error::new(codes::INVALID_VALUE, "restore_from has a password in it").with_hint(
+            "write the replica into Litestream's configuration file, and name that: restore_from=/etc/litestream.yml",
+        ));
+    }
+    if from.starts_with('-') {
+        return Err(Error::new(codes::INVALID_VALUE, "restore_from is neither a URL nor the path of a file")
+            .with_hint("as in s3://bucket/app, or /etc/litestream.yml"));
     }
     Ok(())
 }

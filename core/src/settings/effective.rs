@@ -157,6 +157,7 @@ typed! {
     on_orphan_wal: OnOrphanWal of OnOrphanWal,
     replication: Replication of Replication,
     durability: Durability of Durability,
+    restore: Restore of Restore,
     foreign_sqlite: ForeignSqlite of ForeignSqlite,
     network_fs: NetworkFs of NetworkFs,
 }

@@ -154,6 +154,8 @@ settings! {
     ReplicationSocket "replication_socket" Kind::Text, "/var/run/litestream.sock", Life, "where Litestream answers (its setting socket.path); replicated() asks there";
     ReplicationTimeout "replication_timeout" int(0, 2_147_483_647, Unit::Millis), "10s", Life, "how long replicated() waits for the replica where the call does not say";
     Durability "durability" Kind::Word(words::Durability::WORDS), "local", Life, "when a commit has returned: local: it is in the file; replicated: it is at Litestream's replica too, or the call fails with KEEL_NOT_REPLICATED and the commit stands. Of this database, not of attached ones";
+    Restore "restore" Kind::Word(words::Restore::WORDS), "never", Target, "what happens at open where the database does not exist: required: it is restored from Litestream's replica, and without a backup opening fails; if_available: without a backup it begins empty";
+    RestoreFrom "restore_from" Kind::Text, "", Target, "the replica's URL, or the path of Litestream's configuration; otherwise that is /etc/litestream.yml. The program is litestream, or what LITEKEEL_LITESTREAM names in the environment";
     Share "share" Kind::Bool, "off", Open, "one connection of the process for every host that asks";
     ForeignSqlite "foreign_sqlite" Kind::Word(words::ForeignSqlite::WORDS), "refuse", Open, "another copy of SQLite in this process on the same file";
     NetworkFs "network_fs" Kind::Word(words::NetworkFs::WORDS), "", Target, "a database on NFS or SMB (refused) or 9p, FUSE, virtiofs (warned about)";

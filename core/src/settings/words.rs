@@ -150,6 +150,12 @@ words! {
         Local "local",
         Replicated "replicated",
     }
+    /// What is done where the database does not exist.
+    Restore {
+        Never "never",
+        IfAvailable "if_available",
+        Required "required",
+    }
     /// What another copy of SQLite on the file means.
     ForeignSqlite {
         Refuse "refuse",

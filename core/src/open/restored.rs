@@ -1,0 +1,67 @@
+//! A database that does not exist is brought back from its replica before it is opened.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::target;
+use crate::error::codes;
+use crate::error::{Error, Result};
+use crate::events::{self, Event};
+use crate::lifecycle::shutdown_state;
+use crate::replication::restore::{self, Outcome, Source};
+use crate::report::OpenReport;
+use crate::settings::{Id, Options, Resolved, Target, words};
+
+/// Names Litestream's program. In the environment, not in the URL: that may come from elsewhere, and must not run programs.
+const PROGRAM: &str = "LITEKEEL_LITESTREAM";
+
+/// Restores it where `restore` says so.
+///
+/// # Errors
+/// `KEEL_NOT_RESTORED`, `KEEL_ORPHAN_WAL`; `KEEL_SHUTTING_DOWN` when that begins meanwhile.
+pub(super) fn if_missing(resolved: &Resolved, options: &Options) -> Result<()> {
+    let settings = &resolved.settings;
+    let required = match settings.restore() {
+        Some(words::Restore::Required) => true,
+        Some(words::Restore::IfAvailable) => false,
+        _ => return Ok(()),
+    };
+    let Target::File(path) = &resolved.target else { return Ok(()) };
+    if resolved.roots.is_some() {
+        let text = "restore runs Litestream's program, which allowed_roots cannot confine";
+        return Err(Error::new(codes::CONFLICT, text)
+            .with_hint("restore before: litekeel restore-if-missing")
+            .with_step("restore"));
+    }
+    shutdown_state::refuse_if_begun()?;
+    // One that has to be restored did exist here, and so did its directory.
+    target::make_directories_for(resolved, settings.access(), &mut OpenReport::default())?;
+    let began = Instant::now();
+    let ends = || shutdown_state::refuse_if_begun().is_err();
+    match restore::if_missing(path, &source(settings.text(Id::RestoreFrom)), options.file_mode, &ends)? {
+        None => shutdown_state::refuse_if_begun(),
+        Some(Outcome::There) => Ok(()),
+        Some(Outcome::NoBackup) if required => Err(restore::no_backup(path, "restore=if_available")),
+        Some(Outcome::NoBackup) => Ok(()),
+        Some(Outcome::Restored) => {
+            tell(path, began);
+            Ok(())
+        }
+    }
+}
+
+fn source(from: Option<&str>) -> Source {
+    let program = std::env::var_os(PROGRAM).filter(|name| !name.is_empty());
+    let program = program.map_or_else(|| PathBuf::from("litestream"), PathBuf::from);
+    let from = from.filter(|from| !from.is_empty());
+    let is_url = |from: &&str| from.contains("://");
+    let config = from.filter(|from| !is_url(from));
+    Source { program, replica: from.filter(is_url).map(str::to_owned), config: config.map(PathBuf::from) }
+}
+
+fn tell(path: &Path, began: Instant) {
+    let ms = began.elapsed().as_millis() as i64;
+    let text = format!("{} did not exist, and was restored from its replica in {ms} ms", path.display());
+    let event = Event::new("restored").int("ms", ms).text("message", text);
+    events::tell_users(&[], event, path);
+}

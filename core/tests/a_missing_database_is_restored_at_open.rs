@@ -1,0 +1,257 @@
+//! `restore=`: a database that does not exist is brought back from its replica by whoever opens it first; once, whole, and
+//! over nothing. With a restoring program of the test's own, and with the real Litestream.
+
+mod common;
+#[path = "common/litestream.rs"]
+mod litestream;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use common::{Dir, child, exec, get, is_child, open};
+use litekeel_core::codes;
+
+/// In the place of Litestream's program: writes `replica.db` in two halves with a pause, and notes each call.
+fn program(dir: &Dir) -> String {
+    let path = dir.file("litestream.sh");
+    let place = dir.path().display();
+    let text = format!(
+        "#!/bin/sh\necho \"$@\" >> {place}/called\n[ -e {place}/broken ] && {{ echo 'access denied' >&2; exit 1; }}\n\
+         [ -e {place}/replica.db ] || exit 0\nhead -c 5000 {place}/replica.db > \"$6\"\nsleep 0.3\ncp {place}/replica.db \"$6\"\n"
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+fn calls(dir: &Dir) -> String {
+    fs::read_to_string(dir.file("called")).unwrap_or_default()
+}
+
+fn names(dir: &Dir) -> Vec<String> {
+    let entries =
+        fs::read_dir(dir.file("data")).map(|all| all.map(|one| one.unwrap().file_name().into_string().unwrap()));
+    let mut names: Vec<_> = entries.map(Iterator::collect).unwrap_or_default();
+    // Those that close at the same moment leave the WAL to each other.
+    names.retain(|name| !name.ends_with("-wal") && !name.ends_with("-shm"));
+    names.sort();
+    names
+}
+
+/// Opens in several threads at once, and prints what each found: its rows, or its error.
+#[test]
+fn opens() {
+    if !is_child("opens") {
+        return;
+    }
+    let url = std::env::var("URL").unwrap();
+    if std::env::var_os("NO_CHILDREN").is_some() {
+        // SAFETY: a plain call; the process has no children yet.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    }
+    let events = Arc::new(Mutex::new(0));
+    let heard = events.clone();
+    let _subscription = litekeel_core::events::subscribe(Arc::new(move |event: &litekeel_core::Event| {
+        *heard.lock().unwrap() += usize::from(event.name == "restored");
+    }));
+    std::thread::scope(|scope| {
+        let open_one = || match open(&url) {
+            Ok(db) => {
+                println!("\nfound {}", get(&db, "SELECT count(*) FROM sqlite_schema"));
+                db.close().unwrap();
+            }
+            Err(error) => {
+                println!("\nfailed {} {} {error} -> {}", error.name(), error.step().unwrap_or("?"), error.hint())
+            }
+        };
+        for _ in 0..std::env::var("THREADS").map_or(1, |text| text.parse().unwrap()) {
+            scope.spawn(open_one);
+        }
+    });
+    println!("\nevents {}", events.lock().unwrap());
+}
+
+fn opening(dir: &Dir, parameters: &str, program: &str) -> Command {
+    let mut command =
+        child("opens", &[("URL", &dir.url(&format!("data/a.db?{parameters}"))), ("LITEKEEL_LITESTREAM", program)]);
+    command.stdout(Stdio::piped());
+    command
+}
+
+fn said(output: &std::process::Output, word: &str) -> Vec<String> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().filter_map(|line| line.strip_prefix(word)).map(|rest| rest.trim().to_owned()).collect()
+}
+
+/// What one process says that opens it.
+fn opened(dir: &Dir, parameters: &str, program: &str) -> String {
+    let output = opening(dir, parameters, program).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let found: Vec<_> = ["found ", "failed "].iter().flat_map(|word| said(&output, word)).collect();
+    assert_eq!(found.len(), 1, "{output:?}");
+    found[0].clone()
+}
+
+fn replica(dir: &Dir) {
+    let db = open(&dir.url("replica.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a); INSERT INTO t SELECT randomblob(20000)");
+    db.close().unwrap();
+}
+
+#[test]
+fn eight_processes_with_two_threads_restore_once() {
+    let dir = Dir::new();
+    replica(&dir);
+    let program = program(&dir);
+    let parameters = "restore=required&restore_from=file:///r";
+    let children: Vec<_> =
+        (0..8).map(|_| opening(&dir, parameters, &program).env("THREADS", "2").spawn().unwrap()).collect();
+    let mut events = 0;
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(said(&output, "found "), ["1", "1"], "{output:?}");
+        events += said(&output, "events ")[0].parse::<usize>().unwrap();
+    }
+    let calls = calls(&dir);
+    assert_eq!(calls.lines().count(), 1, "{calls}");
+    assert!(
+        calls.starts_with("restore -if-replica-exists -integrity-check quick -o ") && calls.ends_with(" file:///r\n"),
+        "{calls}"
+    );
+    assert_eq!(names(&dir), ["a.db", "a.db.restore-lock"]);
+    assert_eq!(events, 1, "the one that restored tells");
+}
+
+#[test]
+fn it_is_restored_only_where_that_was_asked_for_and_nothing_is_there() {
+    let dir = Dir::new();
+    replica(&dir);
+    let program = program(&dir);
+    // The control: without the setting it is created empty.
+    assert_eq!(opened(&dir, "", &program), "0");
+    assert_eq!(opened(&dir, "restore=never", &program), "0");
+    assert_eq!(opened(&dir, "restore=required", &program), "0", "what is there stays");
+    assert_eq!(calls(&dir), "");
+    fs::remove_dir_all(dir.file("data")).unwrap();
+    // The configuration is named by its path.
+    assert_eq!(opened(&dir, "restore=if_available&restore_from=/etc/l.yml", &program), "1");
+    assert!(
+        calls(&dir).ends_with(&format!(" -config /etc/l.yml {}\n", dir.file("data/a.db").display())),
+        "{}",
+        calls(&dir)
+    );
+    // Where the program lets the system reap its children, too.
+    fs::remove_dir_all(dir.file("data")).unwrap();
+    let output = opening(&dir, "restore=required", &program).env("NO_CHILDREN", "1").output().unwrap();
+    assert_eq!(said(&output, "found "), ["1"], "{output:?}");
+    // Looking restores nothing.
+    fs::remove_dir_all(dir.file("data")).unwrap();
+    let mut options = litekeel_core::Options::new();
+    options.inspect = true;
+    let url = dir.url("data/a.db?restore=required");
+    assert!(litekeel_core::Connection::open(Some(&url), &options).is_err());
+    assert!(!dir.file("data").exists());
+}
+
+#[test]
+fn what_hinders_it_is_said_and_nothing_is_created() {
+    let dir = Dir::new();
+    let program = program(&dir);
+    let says = |parameters: &str, program: &str, words: &[&str]| {
+        let text = opened(&dir, parameters, program);
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        assert!(!dir.file("data/a.db").exists(), "{text}");
+    };
+    says(
+        "restore=required",
+        &program,
+        &["KEEL_NOT_RESTORED restore", "there is no backup of it", "restore=if_available"],
+    );
+    says(
+        "restore=required",
+        "/no/such/program",
+        &["KEEL_NOT_RESTORED", "/no/such/program cannot be run", "LITEKEEL_LITESTREAM"],
+    );
+    says("restore=if_available", "/no/such/program", &["KEEL_NOT_RESTORED", "install Litestream"]);
+    fs::write(dir.file("broken"), "").unwrap();
+    for restore in ["restore=required", "restore=if_available"] {
+        says(restore, &program, &["KEEL_NOT_RESTORED", "access denied", "exit status: 1"]);
+    }
+    fs::remove_file(dir.file("broken")).unwrap();
+    replica(&dir);
+    fs::write(dir.file("data/a.db-wal"), "frames").unwrap();
+    says("restore=required", &program, &["KEEL_ORPHAN_WAL", "a.db-wal"]);
+    fs::remove_file(dir.file("data/a.db-wal")).unwrap();
+    // Only the lock is left, and it is in nobody's way.
+    assert_eq!(names(&dir), ["a.db.restore-lock"]);
+    assert_eq!(opened(&dir, "restore=required", &program), "1");
+    // A new program.
+    fs::remove_file(dir.file("replica.db")).unwrap();
+    fs::remove_dir_all(dir.file("data")).unwrap();
+    assert_eq!(opened(&dir, "restore=if_available", &program), "0");
+    assert!(dir.file("data/a.db").exists());
+}
+
+#[test]
+fn a_url_cannot_ask_for_what_it_may_not() {
+    let dir = Dir::new();
+    let fails = |url: &str, code: i32| {
+        let error = open(url).unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+        error.to_string() + error.hint()
+    };
+    fails(&dir.url("a.db?restore_from=s3://b/a"), codes::CONFLICT);
+    fails("file::memory:?restore=required", codes::CONFLICT);
+    let text = fails(&dir.url("a.db?restore=required&restore_from=sftp://ada:canary@host/a"), codes::INVALID_VALUE);
+    assert!(!text.contains("canary") && text.contains("configuration file"), "{text}");
+    fails(&dir.url("a.db?restore=required&restore_from=-config"), codes::INVALID_VALUE);
+    let mut options = litekeel_core::Options::new();
+    options.allowed_roots = vec![dir.path().to_owned()];
+    let error = litekeel_core::Connection::open(Some(&dir.url("a.db?restore=required")), &options).unwrap_err();
+    assert_eq!((error.code(), error.step()), (codes::CONFLICT, Some("restore")), "{error}");
+    assert!(!dir.file("a.db").exists() && !dir.file("a.db.restore-lock").exists());
+}
+
+/// A machine that has lost its disk.
+#[test]
+#[ignore = "needs the real Litestream: scripts/test-scale litestream"]
+fn the_real_litestream_restores_what_it_has() {
+    let dir = Dir::new();
+    let parameters = format!("replication=litestream&replication_socket={}", dir.file("s.sock").display());
+    let db = open(&dir.url(&format!("a.db?{parameters}"))).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    let daemon = litestream::Daemon::start(&dir);
+    for n in 0..50 {
+        exec(&db, &format!("INSERT INTO t VALUES({n})"));
+    }
+    db.replicated(None).unwrap();
+    drop(daemon);
+    db.close().unwrap();
+    for name in ["a.db", "a.db-wal", "a.db-shm"] {
+        let _ = fs::remove_file(dir.file(name));
+    }
+    fs::remove_dir_all(dir.file(".a.db-litestream")).unwrap();
+    let program = litestream::litestream().display().to_string();
+    let config = dir.file("litestream.yml").display().to_string();
+    let restore = format!("{parameters}&restore=required&restore_from={config}");
+    let children: Vec<_> = (0..8)
+        .map(|_| {
+            let url = dir.url(&format!("a.db?{restore}"));
+            let mut command = child("opens", &[("URL", &url), ("LITEKEEL_LITESTREAM", &program)]);
+            command.stdout(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(said(&output, "failed "), [""; 0], "{output:?}");
+    }
+    let db = open(&dir.url(&format!("a.db?{parameters}"))).unwrap();
+    assert_eq!(get(&db, "SELECT count(*) || ' ' || sum(a) FROM t"), "50 1225");
+    // It goes on from there.
+    let _daemon = litestream::Daemon::start(&dir);
+    exec(&db, "INSERT INTO t VALUES(50)");
+    db.replicated(None).unwrap();
+    db.close().unwrap();
+}
