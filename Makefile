@@ -43,6 +43,7 @@ test:
 	scripts/requirements.sh test
 	$(MAKE) check
 	$(CARGO) test --workspace
+	scripts/test-read-lock short
 	$(CARGO) test -p litekeel-ffi --features panic-injection
 	$(CARGO) test -p litekeel-ffi --features remote --test remote_database
 	$(CARGO) build --release
@@ -54,6 +55,7 @@ test:
 # What `make test` leaves out for its length: more hosts, more platforms, larger counts. SOAK=1 adds the soak counts.
 test-long:
 	scripts/requirements.sh long
+	scripts/test-read-lock full
 	$(CARGO) build --release
 	scripts/test-closing full
 	scripts/test-scale

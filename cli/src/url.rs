@@ -39,7 +39,7 @@ struct Line {
     name: &'static str,
     /// `null` when it is left as SQLite or the file has it.
     value: Option<String>,
-    /// `built-in`, `profile`, `url` or `option`.
+    /// `built-in`, `profile`, `environment`, `url` or `option`.
     source: &'static str,
     /// What it replaced, or why it does not apply.
     note: String,

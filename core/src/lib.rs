@@ -109,6 +109,7 @@ pub use settings::{Options, Settings};
 pub use sqlite::sql_text::skip_space;
 #[doc(hidden)]
 pub use vfs::kept_read_lock::keep_read_locks_carelessly;
+pub use vfs::untuned::keep_read_lock;
 #[doc(hidden)]
 pub use vfs::wal_guard::{turn_firm_locks_off, turn_off as turn_wal_guard_off};
 pub use waiting::deadline;

@@ -13,7 +13,7 @@ pub struct Row {
     pub value: String,
     /// What was asked for; empty for a fact.
     pub wanted: String,
-    /// Who asked: `built-in`, `profile`, `url`, `option`; `file` or `system` for a fact.
+    /// Who asked: `built-in`, `profile`, `environment`, `url`, `option`; `file` or `system` for a fact.
     pub source: &'static str,
     /// What else a reader should know.
     pub note: String,

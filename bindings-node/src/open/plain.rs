@@ -1,6 +1,6 @@
 //! Connections as better-sqlite3 opens them: untuned.
 
-use std::ffi::{CStr, OsStr, c_int};
+use std::ffi::{CStr, CString, OsStr, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr;
@@ -37,6 +37,13 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     // A database belongs to one JavaScript thread: SQLite's own mutex would only cost. As in better-sqlite3, URIs
     // are names of files unless the environment asks for them.
     let uri = if std::env::var_os("SQLITE_USE_URI").is_some_and(|on| on == "1") { sqlite::SQLITE_OPEN_URI } else { 0 };
+    let keeps_read_lock = match litekeel_core::settings::keeps_read_locks_by_default() {
+        Ok(keeps) => keeps,
+        Err(error) => {
+            let why = CString::new(format!("{}: {}", error.message(), error.hint())).unwrap_or_default();
+            return Some(call.failure(sqlite::SQLITE_MISUSE, &why));
+        }
+    };
     let mut db = ptr::null_mut();
     // SAFETY: `db` is closed on failure and handed to the token otherwise.
     unsafe {
@@ -56,6 +63,7 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
         sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_LENGTH, MAX_LENGTH);
         sqlite::sqlite3_limit(db, sqlite::SQLITE_LIMIT_SQL_LENGTH, MAX_LENGTH);
         defensive(db, true);
+        litekeel_core::keep_read_lock(db, keeps_read_lock);
         let announced = announce(call, db, 4);
         connection_token(&call.environment(), db, None, Some(announced))
     }

@@ -53,7 +53,25 @@ fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<&'static str> {
 /// because it stands in nobody's way, unless somebody waits for exactly that with a PENDING lock. `except` is the id of
 /// the connection that asks.
 pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
-    holders_in(path, except, false)
+    let mut found = holders_in(path, except, false)?;
+    leave_out_who_only_keeps_a_lock(path, &mut found);
+    Some(found)
+}
+
+/// Leaves out other processes' readers that are not there any more when a lock that is only kept has gone back.
+fn leave_out_who_only_keeps_a_lock(path: &Path, found: &mut Vec<Holder>) {
+    let me = std::process::id();
+    let reads = |holder: &Holder| holder.role == "reader" && holder.pid != me;
+    if !found.iter().any(reads) {
+        return;
+    }
+    std::thread::sleep(locks::KEPT_BY_OTHERS);
+    let Some([database, shm]) = locks::locked_files(path).and_then(|files| <[_; 2]>::try_from(files).ok()) else {
+        return;
+    };
+    let Some(still) = locks::seen(&[shm]) else { return };
+    let is_there = |pid: u32| still.iter().any(|lock| lock.pid == pid && ranks(lock, database.ino).contains(&"reader"));
+    found.retain(|holder| !reads(holder) || is_there(holder.pid));
 }
 
 /// The same; with `idle` every SHARED lock counts: they stand in the way of who wants the whole file for itself.
@@ -117,9 +135,11 @@ fn blocks(role: &str) -> bool {
 
 /// Those of the holders that are in a writer's way: readers are not while there is a writer.
 pub(crate) fn blocking(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
-    let mut found = holders(path, except)?;
+    let mut found = holders_in(path, except, false)?;
     if found.iter().any(|holder| blocks(holder.role)) {
         found.retain(|holder| blocks(holder.role));
+    } else {
+        leave_out_who_only_keeps_a_lock(path, &mut found);
     }
     Some(found)
 }

@@ -7,10 +7,14 @@ mod probe;
 pub mod processes;
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::path_facts::sidecar;
 use crate::platform::procfs::{self, PosixLock};
+
+/// Longer than a process keeps a read lock that it does not use: who still has it then, reads.
+pub(crate) const KEPT_BY_OTHERS: Duration = Duration::from_millis(1);
 
 /// The two files of a database that SQLite locks: itself, and its `-shm` where there is one. `None` without a database.
 pub(crate) fn locked_files(path: &Path) -> Option<Vec<FileId>> {

@@ -11,6 +11,8 @@ pub enum Origin {
     BuiltIn,
     /// The profile.
     Profile,
+    /// The environment.
+    Environment,
     /// Litestream replicates the database, which leaves no choice.
     Replication,
     /// The URL's query.
@@ -25,6 +27,7 @@ impl Origin {
         match self {
             Origin::BuiltIn => "built-in",
             Origin::Profile => "profile",
+            Origin::Environment => "environment",
             Origin::Replication => "replication",
             Origin::Url => "url",
             Origin::Option => "option",

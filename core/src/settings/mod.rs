@@ -7,6 +7,7 @@ pub(crate) mod access;
 mod conflicts;
 mod dialects;
 mod effective;
+mod environment;
 mod errors;
 mod options;
 mod profiles;
@@ -19,6 +20,7 @@ pub mod words;
 
 pub(crate) use access::Access;
 pub use effective::{Origin, Override, Settings, Skipped};
+pub use environment::keeps_read_locks_by_default;
 pub use options::Options;
 pub use profiles::{PROFILES, Profile};
 pub use reference::reference_page;

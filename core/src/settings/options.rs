@@ -24,7 +24,7 @@ pub struct Options {
     pub(crate) values: Vec<(Id, Value)>,
     /// Relative paths start here; the working directory when unset.
     pub base_dir: Option<PathBuf>,
-    /// Do not look at the environment's `DATABASE_URL`.
+    /// Do not look at the environment's `DATABASE_URL` and `LITEKEEL_READ_LOCK`.
     pub ignore_env: bool,
     /// The file must lie under one of these directories; so must what ATTACH, VACUUM INTO and a backup open.
     pub allowed_roots: Vec<PathBuf>,
@@ -40,7 +40,7 @@ pub struct Options {
 
 pub(super) const CALL_ONLY: &[(&str, &str)] = &[
     ("base_dir", "the directory that relative paths start from; default: the working directory"),
-    ("env", "ignore: do not look at the environment's DATABASE_URL"),
+    ("env", "ignore: do not look at the environment's DATABASE_URL and LITEKEEL_READ_LOCK"),
     (
         "allowed_roots",
         "directories, separated by the system's path separator, under which the file must lie, and what is attached and backed up to",

@@ -11,7 +11,8 @@ pub fn reference_page() -> String {
     let mut page = String::from(
         "# Settings\n\nEach is a parameter of the URL (`file:data/app.db?busy_timeout=10s`) and an option of the call, which wins.\n\
          The defaults are those of the profile `production`; where there is none, SQLite or the file decides. A boolean is one of \
-         `1 0 true false on off yes no`. In Node the options are in camel case (`busyTimeout`). Generated from the library's own table.\n\n\
+         `1 0 true false on off yes no`. In Node the options are in camel case (`busyTimeout`). The environment's `LITEKEEL_READ_LOCK` \
+         is above the profile and below the URL, and holds for `new Database` too. Generated from the library's own table.\n\n\
          | setting | takes | default | what it does |\n|---|---|---|---|\n",
     );
     for row in TABLE {

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use super::profiles::{PROFILES, Profile};
 use super::table::{Id, TABLE};
 use super::words;
-use super::{Options, Origin, Settings, Value, conflicts, dialects};
+use super::{Options, Origin, Settings, Value, conflicts, dialects, environment};
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::platform::allowed_roots::Roots;
@@ -89,7 +89,7 @@ fn of_profile(index: usize) -> Result<Settings> {
 }
 
 /// Resolves the source of the URL, its grammar, its parameters and their precedence:
-/// built-in < profile < URL < options of the call. Touches no file but to look for a bare path with a `?`.
+/// built-in < profile < environment < URL < options of the call. Touches no file but to look for a bare path with a `?`.
 ///
 /// ```
 /// use litekeel_core::settings::{Id, Origin, Target, resolve};
@@ -120,6 +120,9 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
     let profile = PROFILES.iter().position(|p| Some(p.name) == name.as_deref()).unwrap_or(0);
     let mut settings = of_profile(profile)?;
     let profile = &PROFILES[profile];
+    for (id, value) in environment::values(options)? {
+        settings.set(id, value, Origin::Environment);
+    }
     for (id, value) in from_url {
         settings.set(id, value, Origin::Url);
     }

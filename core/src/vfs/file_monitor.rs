@@ -315,7 +315,7 @@ impl FileMonitor {
 
     pub(crate) fn wal_locked(&self, slot: i32, slots: i32, exclusive: bool) {
         let mask = ((1 << slots) - 1) << (slot as u32 + if exclusive { EXCLUSIVE } else { 0 });
-        self.locks.fetch_or(mask, Ordering::AcqRel);
+        self.set_locks(|locks| locks | mask);
         if exclusive && slot == WRITER {
             self.write_lock_seen.store(now_ms(), Ordering::Relaxed);
         }
@@ -326,7 +326,18 @@ impl FileMonitor {
 
     pub(crate) fn wal_unlocked(&self, slot: i32, slots: i32, exclusive: bool) {
         let mask: u32 = ((1 << slots) - 1) << (slot as u32 + if exclusive { EXCLUSIVE } else { 0 });
-        self.locks.fetch_and(!mask, Ordering::AcqRel);
+        self.set_locks(|locks| locks & !mask);
+    }
+
+    /// Only the thread that is in a call on the connection changes them: no other can come in between.
+    fn set_locks(&self, change: impl FnOnce(u32) -> u32) {
+        self.locks.store(change(self.locks.load(Ordering::Relaxed)), Ordering::Release);
+    }
+
+    /// A read has begun, at this time of `now_ns`, with the lock of this slot that was kept.
+    pub(super) fn reads_on(&self, slot: i32, began: u64) {
+        self.set_locks(|locks| locks | 1 << slot);
+        self.reading_since.store(began / 1_000_000, Ordering::Relaxed);
     }
 
     /// A transaction of this connection has been committed; its locks are still to be given back.

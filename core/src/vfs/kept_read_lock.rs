@@ -47,10 +47,13 @@ const KEPT: u32 = 0x100;
 /// Another thread is giving it back.
 const LEAVING: u32 = 0x200;
 
-/// A read that begins so soon after the one before follows it closely, in nanoseconds.
-const CLOSE: u64 = 30_000;
-/// So many in a row have to.
+/// A read that begins so soon after the one before has begun follows it closely, in nanoseconds. The time that a call of the
+/// system's for a lock takes does not count.
+const CLOSE: u64 = 50_000;
+/// So many in a row have to,
 const IN_A_ROW: u32 = 2;
+/// and so many where the thread does not look after the lock yet: waking or making it costs as much as a few reads save.
+const FIRST_IN_A_ROW: u32 = 8;
 /// An idle lock is given back after this time at the latest.
 const LONGEST_IDLE: u64 = 500_000;
 /// A lock is really given back after this time, however busy it is: something in this process that closes a descriptor of
@@ -71,11 +74,14 @@ const NOT_FIRM: u32 = 1;
 pub(super) const FIRM_OVER_FORKS: u32 = 2;
 const FOR_LONG: u32 = 4;
 const BESIDE_CHECKPOINTS: u32 = 8;
+const NEVER_TAKEN_AWAY: u32 = 16;
+const AFTER_EVERY_READ: u32 = 32;
 static CARELESS: AtomicU32 = AtomicU32::new(0);
 
 /// Leaves out a part of what makes keeping a read lock safe, so that a test can show what happens without it: the sum of
 /// 1 (no firm lock beside it), 2 (the firm lock stays one over a fork), 4 (it is kept for 10 ms, whatever the reads
-/// before it and the log are like), and 8 (beside another process's checkpoint, too).
+/// before it and the log are like), 8 (beside another process's checkpoint, too), 16 (nobody but its reader gives it back), and 32 (it is kept after every read,
+/// for as long as at most).
 ///
 /// # Safety
 /// Reads may go wrong.
@@ -119,14 +125,15 @@ pub(crate) struct KeptReadLock {
     pub(super) enlisted: AtomicBool,
     file: AtomicPtr<sqlite::sqlite3_file>,
     original: AtomicUsize,
-    /// When the latest read ended, began, and when its lock was really taken; by [`now_ns`].
-    ended: AtomicU64,
+    /// When the latest read began, or its lock was taken or given back by a call of the system's, whichever is later; by
+    /// [`now_ns`], which is asked once for a read that finds its lock kept.
     began: AtomicU64,
+    /// When its lock was really taken.
     taken: AtomicU64,
     /// When the reader last looked for a checkpoint, and whether there was one.
     asked: AtomicU64,
     checkpoint: AtomicBool,
-    /// `ended` when the thread last looked.
+    /// `began` when the thread last looked.
     looked: AtomicU64,
     /// The reader's own: reads in a row that followed closely, and whether the latest end kept the lock.
     in_a_row: AtomicU32,
@@ -150,7 +157,6 @@ impl KeptReadLock {
             enlisted: AtomicBool::new(false),
             file: AtomicPtr::new(std::ptr::null_mut()),
             original: AtomicUsize::new(0),
-            ended: AtomicU64::new(0),
             began: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             asked: AtomicU64::new(0),
@@ -174,7 +180,7 @@ impl KeptReadLock {
             sqlite::sqlite3_threadsafe() != 0
                 && sqlite::sqlite3_compileoption_used(c"ENABLE_SETLK_TIMEOUT".as_ptr()) == 0
         };
-        let sound = sound && cfg!(target_os = "linux") && self.original.load(Ordering::Acquire) != 0;
+        let sound = sound && cfg!(target_os = "linux") && self.is_of_sqlites_own();
         self.allowed.store(on && sound, Ordering::Release);
         if !on {
             self.give_back();
@@ -186,6 +192,11 @@ impl KeptReadLock {
         self.original.store(original as usize, Ordering::Release);
     }
 
+    /// Whether the file is of SQLite's own VFS.
+    pub(super) fn is_of_sqlites_own(&self) -> bool {
+        self.original.load(Ordering::Acquire) != 0
+    }
+
     /// The reader asks for the shared lock of a reader's slot: whether it has kept that one. Another that it has kept is given
     /// back.
     pub(super) fn begin(&self, slot: c_int) -> bool {
@@ -193,10 +204,10 @@ impl KeptReadLock {
             return false;
         }
         let now = now_ns();
-        let gap = now.saturating_sub(self.ended.load(Ordering::Relaxed));
+        let gap = now.saturating_sub(self.began.load(Ordering::Relaxed));
         if gap <= CLOSE {
             self.in_a_row.store(self.in_a_row.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
-            self.owed.earn(now.saturating_sub(self.began.load(Ordering::Relaxed)));
+            self.owed.earn(gap);
         } else {
             self.in_a_row.store(0, Ordering::Relaxed);
             if self.kept.load(Ordering::Relaxed) {
@@ -214,6 +225,18 @@ impl KeptReadLock {
                 false
             }
         }
+    }
+
+    /// The reader has taken its lock, or given it back, by a call of the system's.
+    pub(super) fn called(&self) {
+        if self.allowed.load(Ordering::Relaxed) {
+            self.began.store(now_ns(), Ordering::Relaxed);
+        }
+    }
+
+    /// When the read began that found its lock kept, in nanoseconds of [`now_ns`].
+    pub(super) fn began(&self) -> u64 {
+        self.began.load(Ordering::Relaxed)
     }
 
     /// The reader asks for the writer's lock.
@@ -234,17 +257,22 @@ impl KeptReadLock {
         if !self.allowed.load(Ordering::Relaxed) {
             return false;
         }
-        let now = now_ns();
-        self.ended.store(now, Ordering::Relaxed);
+        // What a read itself takes makes it less of a close one.
+        let now = self.began.load(Ordering::Relaxed);
         self.kept.store(false, Ordering::Relaxed);
-        let wrote = self.wrote.swap(false, Ordering::Relaxed);
+        let wrote = self.wrote.load(Ordering::Relaxed);
+        if wrote {
+            self.wrote.store(false, Ordering::Relaxed);
+        }
         let earned = !wrote
-            && self.in_a_row.load(Ordering::Relaxed) >= IN_A_ROW
+            && self.in_a_row.load(Ordering::Relaxed) >= self.has_to_follow()
             && self.owed.get() >= SHORTEST_IDLE
             && now.saturating_sub(self.taken.load(Ordering::Relaxed)) <= LONGEST_HELD
             && !self.is_in_the_way(log, now)
             && !self.is_checkpointed(now);
-        if !(earned || (careless(FOR_LONG) && !wrote)) || !(self.is_firm_now(slot) || careless(NOT_FIRM)) {
+        if !(earned || (careless(FOR_LONG | AFTER_EVERY_READ) && !wrote))
+            || !(self.is_firm_now(slot) || careless(NOT_FIRM))
+        {
             return false;
         }
         self.file.store(file, Ordering::Relaxed);
@@ -257,6 +285,10 @@ impl KeptReadLock {
         }
         self.kept.store(true, Ordering::Relaxed);
         true
+    }
+
+    fn has_to_follow(&self) -> u32 {
+        if self.enlisted.load(Ordering::Relaxed) { IN_A_ROW } else { FIRST_IN_A_ROW }
     }
 
     /// Whether the slot's byte is firmly locked, after an attempt to.
@@ -326,7 +358,7 @@ impl KeptReadLock {
                 LEAVING => std::thread::yield_now(),
                 kept => {
                     let slot = (kept & !KEPT) as c_int;
-                    if !which(slot) {
+                    if !which(slot) || careless(NEVER_TAKEN_AWAY) {
                         return;
                     }
                     if self.state.compare_exchange(kept, LEAVING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
@@ -353,10 +385,14 @@ impl KeptReadLock {
 
     /// For the thread, with the list locked: when to look again, in nanoseconds; `None` when there is nothing to look after.
     pub(super) fn look(&self, now: u64) -> Option<u64> {
-        let ended = self.ended.load(Ordering::Relaxed);
-        let idle = now.saturating_sub(ended);
-        let patience = if careless(FOR_LONG) { 10_000_000 } else { LONGEST_IDLE.min(self.owed.get()) };
-        let unused = self.looked.swap(ended, Ordering::Relaxed) == ended;
+        let began = self.began.load(Ordering::Relaxed);
+        let idle = now.saturating_sub(began);
+        let patience = match () {
+            () if careless(FOR_LONG) => 10_000_000,
+            () if careless(AFTER_EVERY_READ) => LONGEST_IDLE,
+            () => LONGEST_IDLE.min(self.owed.get()),
+        };
+        let unused = self.looked.swap(began, Ordering::Relaxed) == began;
         if idle < patience {
             return Some(patience - idle);
         }
@@ -373,3 +409,6 @@ impl KeptReadLock {
         None
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

@@ -26,6 +26,7 @@ pub(crate) mod replicated;
 pub(crate) mod set_aside;
 pub(crate) mod shared_memory;
 pub(crate) mod shim;
+pub(crate) mod untuned;
 mod wal_file;
 pub(crate) mod wal_guard;
 pub(crate) mod wal_index;

@@ -9,6 +9,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use crate::platform::file_id::file_id;
 use crate::sqlite;
@@ -45,6 +46,9 @@ pub(super) unsafe fn put_on(file: *mut sqlite::sqlite3_file, watch: Arc<FileMoni
         methods.xShmMap = Some(shm_map);
         methods.xShmLock = Some(shm_lock);
         methods.xShmUnmap = Some(shm_unmap);
+        if watch.kept.is_of_sqlites_own() {
+            methods.xShmBarrier = Some(shm_barrier);
+        }
         (*file).pMethods = Box::into_raw(Box::new(Shim { methods, original, watch })).cast();
         true
     }
@@ -380,7 +384,11 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
                 watch.kept.loosen();
             }
             let rc = original!(shim, xShmLock(file, slot, slots, flags));
-            watch.wal_unlocked(slot, slots, exclusive);
+            if reads {
+                watch.kept.called();
+            } else {
+                watch.wal_unlocked(slot, slots, exclusive);
+            }
             if !exclusive && watch.is_ours() {
                 watch.released();
                 // Not only at the end: the checkpoint of another process would move it meanwhile.
@@ -389,7 +397,7 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
             return rc;
         }
         if reads && watch.kept.begin(slot) {
-            watch.wal_locked(slot, slots, exclusive);
+            watch.reads_on(slot, watch.kept.began());
             return sqlite::SQLITE_OK;
         }
         if exclusive && watch.is_ours() {
@@ -437,6 +445,9 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
             return refused;
         }
         watch.wal_locked(slot, slots, exclusive);
+        if reads {
+            watch.kept.called();
+        }
         if !exclusive && slot >= FIRST_READER {
             wal_guard::first_read(watch);
         }
@@ -451,6 +462,11 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slot
         }
         rc
     }
+}
+
+/// The unix VFS's own takes a mutex of the whole process beside, "for redundancy", twice for each read.
+unsafe extern "C" fn shm_barrier(_: *mut sqlite::sqlite3_file) {
+    fence(Ordering::SeqCst);
 }
 
 /// Puts the log out of use under the first of these locks that can be had. Whoever has one of them will have to find out for

@@ -71,9 +71,6 @@ pub(crate) fn status(index: &WalIndex, path: &Path) -> WalStatus {
 /// How often the table of locks is read for one report.
 const LOOKS: u32 = 3;
 
-/// Longer than a process keeps a read lock that it does not use.
-const KEPT_BY_OTHERS: Duration = Duration::from_millis(1);
-
 /// Every reader of the WAL at `path`, whose index has been read already.
 pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
     let shm = file_id(&sidecar(path, "-shm"))?;
@@ -84,7 +81,7 @@ pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
     // Another process's, too: it is given back in less than this time.
     let others = locks.iter().any(|lock| lock.pid != me && (READ..=READ_LAST).any(|byte| is_read(lock, byte)));
     if others {
-        std::thread::sleep(KEPT_BY_OTHERS);
+        std::thread::sleep(locks::KEPT_BY_OTHERS);
     }
     let still = if others { looked_at(shm)? } else { locks.clone() };
     let mut found = Vec::new();

@@ -31,6 +31,11 @@ impl Dir {
 }
 
 pub fn open(url: &str) -> Result<Arc<Connection>, Error> {
+    if std::env::var_os("KEEP_EAGERLY").is_some() {
+        // Where read locks are kept, after every read: else few suites read often enough.
+        // SAFETY: the log may grow, and is a test's.
+        unsafe { litekeel_core::keep_read_locks_carelessly(32) };
+    }
     Connection::open(Some(url), &Options::new())
 }
 

@@ -1,0 +1,105 @@
+//! One owner of the lock at a time, whoever takes it away: by a VFS that keeps books of its calls.
+
+use std::sync::atomic::AtomicI64;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const SLOT: c_int = 3;
+
+/// What the VFS knows of one connection.
+#[derive(Default)]
+struct Books {
+    held: AtomicI64,
+    at_work: AtomicBool,
+    wrong: AtomicU64,
+}
+
+impl Books {
+    fn expect(&self, right: bool) {
+        self.wrong.fetch_add(u64::from(!right), Ordering::SeqCst);
+    }
+
+    fn call(&self, change: i64) {
+        self.expect(!self.at_work.swap(true, Ordering::SeqCst));
+        let before = self.held.fetch_add(change, Ordering::SeqCst);
+        self.expect(before == i64::from(change < 0));
+        std::hint::spin_loop();
+        self.at_work.store(false, Ordering::SeqCst);
+    }
+}
+
+unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, _: c_int, _: c_int, flags: c_int) -> c_int {
+    // SAFETY: the tests below give it their books as the file.
+    let books = unsafe { &*file.cast::<Books>() };
+    books.call(if flags & sqlite::SQLITE_SHM_LOCK != 0 { 1 } else { -1 });
+    sqlite::SQLITE_OK
+}
+
+/// What a thread does that wants the lock away from its reader.
+type Takes = fn(&Arc<KeptReadLock>);
+
+/// Reads, and others that take the lock away, until so many were taken or something was wrong: both numbers.
+fn taken_away(times: u64, takes: &[Takes]) -> (u64, u64) {
+    // SAFETY: no file is concerned.
+    unsafe { keep_read_locks_carelessly(NOT_FIRM | FOR_LONG) };
+    let id = FileId { dev: u64::MAX, ino: u64::MAX };
+    let lock = KeptReadLock::new(id, Arc::default());
+    lock.is_of(shm_lock);
+    lock.allow(true);
+    let (books, over, taken) = (Books::default(), AtomicBool::new(false), AtomicU64::new(0));
+    let file = (&raw const books).cast_mut().cast::<sqlite::sqlite3_file>();
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for take in takes {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    take(&lock);
+                }
+            });
+        }
+        let mut kept = false;
+        while taken.load(Ordering::Relaxed) < times && books.wrong.load(Ordering::SeqCst) == 0 {
+            if began.elapsed() > Duration::from_secs(60) {
+                break;
+            }
+            if !lock.begin(SLOT) {
+                taken.fetch_add(u64::from(kept), Ordering::Relaxed);
+                books.call(1);
+            }
+            // The read: nobody else's call, and the lock is there.
+            for _ in 0..3 {
+                books.expect(books.held.load(Ordering::SeqCst) == 1);
+            }
+            kept = lock.end(file, SLOT, (0, 0), |_| true);
+            if !kept {
+                books.call(-1);
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    lock.give_back();
+    books.expect(books.held.load(Ordering::SeqCst) == 0);
+    (taken.into_inner(), books.wrong.into_inner())
+}
+
+#[test]
+fn it_has_one_owner_at_a_time() {
+    let away: [Takes; 3] = [
+        |lock| lock.give_back(),
+        |lock| lock.leave(|slot| slot == SLOT),
+        |lock| {
+            lock.look(now_ns() + 1_000_000_000);
+        },
+    ];
+    assert_eq!(taken_away(500, &away), (500, 0));
+    // Control: who looks first and then acts.
+    let hasty: Takes = |lock| {
+        if lock.state.load(Ordering::SeqCst) == KEPT | SLOT as u32 {
+            lock.release(SLOT);
+            lock.state.store(FREE, Ordering::SeqCst);
+        }
+    };
+    let (taken, wrong) = taken_away(u64::MAX, &[hasty, hasty]);
+    assert!(wrong > 0, "{taken}");
+}
