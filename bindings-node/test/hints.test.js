@@ -44,6 +44,11 @@ test('what a connection does not have is told with how it would get it', async (
 	const db = opened(t).exec('CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p); CREATE TEMP TABLE here(a)');
 	db.function('ours', () => 1);
 	assert.throws(() => db.prepare('SELECT nobodys(1)'), { message: 'no such function: nobodys', hint: /register it on this one, or load the extension/ });
+	assert.throws(() => db.prepare("SELECT 'a' COLLATE nobodys = 'b'"), { message: 'no such collation sequence: nobodys', hint: /the program that wrote the file has it/ });
+	// What the sqlite3 shell's .dump writes for a table of FTS5.
+	const dump = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES ('table', 'f', 'f', 0, 'CREATE VIRTUAL TABLE f USING fts5(a)')";
+	assert.throws(() => db.exec(dump), { message: 'table sqlite_master may not be modified', hint: /\.dump .* defensive=off/ });
+	litekeel.open(':memory:?defensive=off').exec(`${dump}; PRAGMA writable_schema = OFF`).close();
 	assert.throws(() => db.exec('CREATE VIRTUAL TABLE v USING nobodys'), { message: 'no such module: nobodys', hint: /extension/ });
 	assert.throws(() => db.prepare('INSERT INTO c VALUES (7)').run(), { message: 'FOREIGN KEY constraint failed', hint: /foreign_key_check/ });
 	await assert.rejects(db.readAsync('SELECT ours()'), { message: 'no such function: ours', hint: /a connection of its own, which has the extensions of this one but not its functions/ });

@@ -14,6 +14,7 @@ use crate::bounds::{self, Bounds};
 use crate::database::{Database, Opened};
 use crate::duration;
 use crate::exit::Exit;
+use crate::integrity::{self, Check, Checked};
 use crate::interrupt;
 use crate::output::{self, say, tell};
 use crate::progress::{Progress, Waiting};
@@ -76,6 +77,8 @@ struct Outcome {
     elapsed_ms: u64,
     /// `quick_check` said ok; `null` when it was not asked.
     checked: Option<bool>,
+    /// What that check left out, since only the program that wrote the file has what it needs; `null` for nothing.
+    left_out: Option<String>,
 }
 
 impl Backup {
@@ -191,6 +194,7 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
     }
     let began = Instant::now();
     let mut progress = Progress::new(task.label, err);
+    let mut left_out = None;
     let mut check_copy = |path: &Path| {
         // Written during the very last step.
         if !opened.saw_one_state() {
@@ -204,7 +208,7 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
         let mut bounds = Bounds::of(path, how.check_timeout);
         // A database that existed has the new content, whatever becomes of this process.
         bounds.unfinished = (path != destination.path && !existed).then_some(path);
-        check(&db, &destination.path, &bounds, err)?;
+        left_out = check(&db, &destination.path, &bounds, err)?;
         db.close().map(drop)
     };
     let options = BackupOptions {
@@ -244,6 +248,7 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
         restarts: report.restarts,
         elapsed_ms: began.elapsed().as_millis() as u64,
         checked: (!how.no_check).then_some(true),
+        left_out,
     };
     if how.json {
         output::json(&outcome);
@@ -308,11 +313,11 @@ fn changed(path: &Path) -> Error {
         .with_path(path)
 }
 
-/// Reads every page. `path` is the name to tell.
-fn check(db: &Opened, path: &Path, bounds: &Bounds<'_>, err: Terminal) -> Result<()> {
-    let said = bounds.run(db, path, Waiting::new("checking the copy", err), || -> Result<String> {
+/// Reads every page. `path` is the name to tell. What could not be checked is told, and returned.
+fn check(db: &Opened, path: &Path, bounds: &Bounds<'_>, err: Terminal) -> Result<Option<String>> {
+    let said = bounds.run(db, path, Waiting::new("checking the copy", err), || -> Result<Checked> {
         let guard = db.lock()?;
-        let asked = guard.sqlite().pragma_query_value(None, "quick_check", |row| row.get(0));
+        let asked = integrity::check(guard.sqlite(), Check::Quick, 1);
         // By the name that the copy is to get.
         asked.map_err(|error| {
             let code = error.sqlite_error().map_or(sqlite::SQLITE_ERROR, |cause| cause.extended_code);
@@ -327,10 +332,14 @@ fn check(db: &Opened, path: &Path, bounds: &Bounds<'_>, err: Terminal) -> Result
     if !db.saw_one_state() {
         return Err(changed(path));
     }
-    match said? {
-        said if said == "ok" => Ok(()),
-        said => Err(Error::new(sqlite::SQLITE_CORRUPT, format!("{}: quick_check: {said}", path.display()))
+    let checked = said?;
+    if let Some(said) = checked.complaints.first() {
+        return Err(Error::new(sqlite::SQLITE_CORRUPT, format!("{}: quick_check: {said}", path.display()))
             .with_hint("litekeel doctor says more; use another copy")
-            .with_path(path)),
+            .with_path(path));
     }
+    if let Some(left_out) = &checked.left_out {
+        tell!("{} {}: {left_out}", err.paint(Tone::Warning, "warning:"), path.display());
+    }
+    Ok(checked.left_out)
 }

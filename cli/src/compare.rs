@@ -24,13 +24,6 @@ impl Table {
     }
 }
 
-/// "ok", or what is wrong.
-pub fn integrity(db: &Connection) -> Result<Vec<String>> {
-    let mut check = db.prepare("PRAGMA integrity_check(20)")?;
-    let rows = check.query_map([], |row| row.get(0))?;
-    rows.collect()
-}
-
 /// What exists, by type and name, with its SQL; without what Litestream changes for itself.
 const SCHEMA: &str = "SELECT type, name, coalesce(sql, '') FROM sqlite_schema \
     WHERE name NOT LIKE '\\_litestream\\_%' ESCAPE '\\' AND tbl_name NOT LIKE '\\_litestream\\_%' ESCAPE '\\' ORDER BY 1, 2, 3";

@@ -14,6 +14,7 @@ mod duration;
 mod environment;
 mod exit;
 mod explain;
+mod integrity;
 mod interrupt;
 mod litestream;
 mod output;

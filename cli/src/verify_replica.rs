@@ -14,6 +14,7 @@ use crate::compare::{self, Table};
 use crate::database::Database;
 use crate::duration;
 use crate::exit::Exit;
+use crate::integrity;
 use crate::interrupt;
 use crate::litestream::Litestream;
 use crate::output::{self, say};
@@ -44,6 +45,8 @@ struct Outcome {
     good: bool,
     /// What `PRAGMA integrity_check` says of the restored copy: "ok", or its findings.
     integrity: Vec<String>,
+    /// What that check left out, since only the program that writes the database has what it needs; `null` for nothing.
+    left_out: Option<String>,
     tables: Vec<Table>,
     /// For how long nobody else could write.
     locked_ms: u64,
@@ -65,9 +68,14 @@ impl VerifyReplica {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let restored = rusqlite::Connection::open_with_flags(copy.file(), flags).map_err(|error| sql(&error))?;
         // What cannot be read at all is damaged, and there is nothing to compare.
-        let integrity = compare::integrity(&restored).unwrap_or_else(|error| vec![error.to_string()]);
+        let (integrity, left_out) = match integrity::check(&restored, integrity::Check::Full, 20) {
+            Ok(checked) if checked.complaints.is_empty() => (vec!["ok".to_owned()], checked.left_out),
+            Ok(checked) => (checked.complaints, checked.left_out),
+            Err(error) => (vec![error.to_string()], None),
+        };
         let tables = if integrity == ["ok"] {
             let live = reader.lock()?;
+            integrity::stand_in_for_collations(live.sqlite()).map_err(|error| sql(&error))?;
             compare::tables(live.sqlite(), &restored, &interrupt::asked).map_err(|error| failed(&error))?
         } else {
             Vec::new()
@@ -83,6 +91,7 @@ impl VerifyReplica {
             txid,
             good,
             integrity,
+            left_out,
             tables,
             locked_ms: locked.as_millis() as u64,
             took_ms: began.elapsed().as_millis() as u64,
@@ -110,6 +119,9 @@ impl VerifyReplica {
         }
         for finding in outcome.integrity.iter().filter(|finding| *finding != "ok") {
             say!("{} the restored copy is damaged: {finding}", out.paint(Tone::Bad, "integrity"));
+        }
+        if let Some(left_out) = &outcome.left_out {
+            say!("{} {left_out}", out.paint(Tone::Warning, "note:"));
         }
         for table in outcome.tables.iter().filter(|table| !table.is_same()) {
             say!("{} {}: {}", out.paint(Tone::Bad, "differs"), table.name, table.says());

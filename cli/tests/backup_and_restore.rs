@@ -41,6 +41,47 @@ fn a_live_database_there_and_back() {
     assert_eq!(rows(&dir, "new/c.db"), 1001);
 }
 
+/// What a program compares and computes with may be its own: Anki's collections have a collation, GeoPackages functions.
+#[test]
+fn a_file_whose_program_has_its_own_collation_and_functions_is_copied_and_examined() {
+    let dir = Dir::new();
+    let own = rusqlite::Connection::open(dir.file("a.db")).unwrap();
+    own.create_collation("own", |one, other| other.cmp(one)).unwrap();
+    own.create_scalar_function("f", 1, rusqlite::functions::FunctionFlags::SQLITE_DETERMINISTIC, |of| of.get::<i64>(0))
+        .unwrap();
+    own.execute_batch(
+        "PRAGMA journal_mode = WAL; CREATE TABLE t(a COLLATE own PRIMARY KEY, b CHECK (f(b) > 0)); CREATE INDEX i ON t(f(b)); \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) INSERT INTO t SELECT 'row ' || i, i FROM n",
+    )
+    .unwrap();
+    let says = |ran: &common::Ran| {
+        let text = format!("{}{}", ran.out, ran.err);
+        text.contains("collation own") && text.contains("which only the program that wrote the file has")
+    };
+    for words in [
+        &["backup", "a.db", "b.db"][..],
+        &["restore", "b.db", "c.db"],
+        &["doctor", "c.db"],
+        &["doctor", "--full", "c.db"],
+    ] {
+        let ran = dir.litekeel(words);
+        assert!(ran.status == 0 && says(&ran), "{words:?}: {ran:?}");
+    }
+    assert_eq!(rows(&dir, "c.db"), 2000);
+    // What is damaged is found as in any file.
+    let mut bytes = std::fs::read(dir.file("b.db")).unwrap();
+    bytes[4096 * 20..4096 * 21].fill(0x55);
+    std::fs::write(dir.file("damaged.db"), bytes).unwrap();
+    for (words, status, says) in
+        [(&["restore", "damaged.db", "d.db"][..], 3, "quick_check"), (&["doctor", "damaged.db"], 1, "✗ content")]
+    {
+        let ran = dir.litekeel(words);
+        assert!(ran.status == status && format!("{}{}", ran.out, ran.err).contains(says), "{words:?}: {ran:?}");
+    }
+    let json = dir.litekeel(&["backup", "a.db", "j.db", "--json"]).json();
+    assert!(json["left_out"].as_str().unwrap().contains("collation own"), "{json}");
+}
+
 #[test]
 fn nothing_that_exists_is_replaced_unasked() {
     hold_if_child();

@@ -9,6 +9,7 @@ use rusqlite::Connection as Sqlite;
 use super::{Depth, settings};
 use crate::bounds::{self, Bounds};
 use crate::database::Database;
+use crate::integrity::{self, Check, Checked};
 use crate::interrupt;
 use crate::progress::Waiting;
 use crate::terminal::{Terminal, bytes};
@@ -74,8 +75,11 @@ fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Hazard
         other => Ok(other.unwrap_or_else(|error| super::failed(check, &error))),
     };
     if depth != Depth::Header {
-        let pragma = if depth == Depth::Full { "integrity_check" } else { "quick_check" };
-        found.push(or_failed("content", integrity(sqlite, pragma))?);
+        let asked = if depth == Depth::Full { Check::Full } else { Check::Quick };
+        let checked = integrity::check(sqlite, asked, COMPLAINTS);
+        let without = checked.as_ref().ok().and_then(|checked| checked.left_out.as_deref().map(left_out));
+        found.push(or_failed("content", checked.map(|checked| content(&checked)))?);
+        found.extend(without);
     }
     if depth == Depth::Full {
         found.push(or_failed("foreign_keys", foreign_keys(sqlite))?);
@@ -118,18 +122,26 @@ fn header(db: &Sqlite, wanted: &Settings) -> rusqlite::Result<Vec<Hazard>> {
     Ok(found)
 }
 
-fn integrity(db: &Sqlite, pragma: &'static str) -> rusqlite::Result<Hazard> {
-    let mut statement = db.prepare(&format!("PRAGMA {pragma}({COMPLAINTS})"))?;
-    let complaints: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    if complaints == ["ok"] {
-        return Ok(Hazard::new("content", Level::Fine, format!("{pragma}: ok"), ""));
+fn content(checked: &Checked) -> Hazard {
+    let pragma = checked.check.pragma();
+    if checked.complaints.is_empty() {
+        return Hazard::new("content", Level::Fine, format!("{pragma}: ok"), "");
     }
-    Ok(Hazard::new(
+    Hazard::new(
         "content",
         Level::Problem,
-        format!("{pragma}: {}", complaints.join("; ")),
+        format!("{pragma}: {}", checked.complaints.join("; ")),
         "keep a copy of the database and its -wal, then restore a backup, or rebuild it with sqlite3's .recover",
-    ))
+    )
+}
+
+fn left_out(what: &str) -> Hazard {
+    Hazard::new(
+        "content",
+        Level::Note,
+        what,
+        "to check that as well, run PRAGMA integrity_check in the program that writes the file",
+    )
 }
 
 fn foreign_keys(db: &Sqlite) -> rusqlite::Result<Hazard> {

@@ -103,9 +103,19 @@ fn statement_hint(rc: i32, message: &str) -> &'static str {
          wrote the schema"
     } else if rc & 0xff == sqlite::SQLITE_ERROR && message.contains("no such column: \"") {
         "text goes in single quotes: 'text'; double quotes name a column (dqs=off)"
-    } else if rc & 0xff == sqlite::SQLITE_ERROR && message.starts_with("no such function: ") {
+    } else if rc & 0xff == sqlite::SQLITE_ERROR
+        && (message.starts_with("no such function: ") || message.starts_with("unknown function: "))
+    {
         "a function belongs to the connection that it was registered on: register it on this one, or load the extension \
          that has it"
+    } else if rc & 0xff == sqlite::SQLITE_ERROR && message.starts_with("no such collation sequence: ") {
+        "a collation belongs to the connection that it was registered on; the program that wrote the file has it"
+    } else if rc & 0xff == sqlite::SQLITE_ERROR
+        && message.starts_with("table sqlite_")
+        && message.ends_with(" may not be modified")
+    {
+        "defensive is on. What .dump wrote of a database with virtual tables (FTS5, R-Tree) writes there: let the sqlite3 \
+         shell run it, or, if you trust the text, a connection that was opened with defensive=off"
     } else if rc & 0xff == sqlite::SQLITE_ERROR && message.starts_with("no such module: ") {
         "a virtual table's module comes with an extension: load that on this connection"
     } else if rc == sqlite::SQLITE_CONSTRAINT_FOREIGNKEY {
