@@ -543,3 +543,48 @@ fn a_refusal_is_not_blamed_for_a_later_failure() {
     assert_eq!(error.name(), "SQLITE_FULL", "{error}");
     connection.close().unwrap();
 }
+
+/// The system gives the inode of a deleted file to the next one as soon as the last descriptor is closed: what was found of the
+/// one must not be believed of the other.
+#[test]
+fn a_new_file_in_the_inode_of_a_lost_one_is_well() {
+    let dir = Dir::new();
+    let lost = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let losers: Vec<_> = (0..3)
+            .map(|thread| {
+                let dir = &dir;
+                scope.spawn(move || {
+                    for number in 0..30 {
+                        let name = format!("lost-{thread}-{number}.db");
+                        let connection = database(dir, &name);
+                        exec(&connection, "INSERT INTO t VALUES(zeroblob(500000))");
+                        connection.checkpoint(litekeel_core::sqlite::SQLITE_CHECKPOINT_TRUNCATE).unwrap();
+                        std::fs::remove_file(dir.file(&name)).unwrap();
+                        assert!(!connection.health().unwrap().is_good());
+                        connection.close().unwrap();
+                    }
+                })
+            })
+            .collect();
+        for thread in 0..3 {
+            let (dir, lost) = (&dir, &lost);
+            scope.spawn(move || {
+                for number in 0.. {
+                    if lost.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let name = format!("new-{thread}-{number}.db");
+                    let connection = open(&dir.url(&name)).unwrap();
+                    exec(&connection, "CREATE TABLE t(a)");
+                    assert!(connection.health().unwrap().is_good(), "{:?}", connection.health());
+                    connection.close().unwrap();
+                    std::fs::remove_file(dir.file(&name)).unwrap();
+                }
+            });
+        }
+        let results: Vec<_> = losers.into_iter().map(|thread| thread.join()).collect();
+        lost.store(true, Ordering::Relaxed);
+        results.into_iter().for_each(|result| result.unwrap());
+    });
+}

@@ -154,11 +154,11 @@ unsafe extern "C" fn close(file: *mut sqlite::sqlite3_file) -> c_int {
         (*file).pMethods = shim.original;
         shim.watch.detached();
         databases::closed(&shim.watch);
-        let rc = original!(shim, xClose(file));
+        // Before the descriptor is free: with the last one of a deleted file goes its number, and another thread's new file has it.
         if shim.watch.is_ours() {
             file_state::closed(shim.watch.database);
         }
-        rc
+        original!(shim, xClose(file))
     }
 }
 
