@@ -56,7 +56,7 @@ fn a_file_whose_program_has_its_own_collation_and_functions_is_copied_and_examin
     .unwrap();
     let says = |ran: &common::Ran| {
         let text = format!("{}{}", ran.out, ran.err);
-        text.contains("collation own") && text.contains("which only the program that wrote the file has")
+        text.contains("collation own") && text.contains("since only the program that wrote the file has")
     };
     for words in [
         &["backup", "a.db", "b.db"][..],
