@@ -3,13 +3,14 @@
 // test/scale/remote.test.js.
 const { test } = require('node:test');
 const assert = require('node:assert');
-const { spawnSync } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const net = require('node:net');
 const path = require('node:path');
 const { Worker } = require('node:worker_threads');
 const Database = require('../lib');
 const library = require('./library');
+const { scripted, described, begun, cursor, cursorEnd } = require('./scripted-server');
 const temporary = require('./temporary');
 
 const LIB = path.join(__dirname, '..', 'lib');
@@ -94,4 +95,85 @@ test('a process and a worker end while an answer is awaited', async (t) => {
 	await once(worker, 'message');
 	await worker.terminate();
 	assert.ok(performance.now() - began < 50_000);
+});
+
+test('who leaves an iteration waits for no server, and who closes for a second', async (t) => {
+	const { url } = await scripted(t, [described(true, 'a'), ...Array(4).fill(cursor(1, 2, 3))]);
+	const db = Database.open(url('&statement_timeout=6s'));
+	const read = db.prepare('SELECT a FROM t');
+	const began = performance.now();
+	for (let times = 0; times < 4; ++times) {
+		for (const { a } of read.iterate()) {
+			assert.strictEqual(a, 1);
+			break;
+		}
+	}
+	db.close();
+	assert.ok(performance.now() - began < 5000, `${performance.now() - began} ms`);
+});
+
+test('what nobody closes is ended at the server without its thread waiting', async (t) => {
+	const { url, hears } = await scripted(t, [begun, described(true, 'a'), cursor(1)]);
+	// The answer to its end never comes.
+	const script = `
+		const { open } = require(${JSON.stringify(LIB)});
+		(() => { open(${JSON.stringify(url('&statement_timeout=30s'))}).exec('BEGIN'); })();
+		(() => { open(${JSON.stringify(url('&statement_timeout=30s'))}).prepare('SELECT a FROM t').iterate().next(); })();
+		const began = performance.now();
+		let most = 0;
+		let last = began;
+		const timer = setInterval(() => {
+			const now = performance.now();
+			most = Math.max(most, now - last);
+			last = now;
+			globalThis.gc();
+			if (now - began > 1500) { clearInterval(timer); console.log(JSON.stringify({ most })); process.exit(0); }
+		}, 5);`;
+	const child = spawn(process.execPath, ['--expose-gc', '-e', script], { env: { ...process.env, LITEKEEL_LIBRARY: library }, stdio: ['ignore', 'pipe', 'inherit'] });
+	child.stdout.setEncoding('utf8');
+	let said = '';
+	child.stdout.on('data', (text) => { said += text; });
+	await once(child, 'close');
+	assert.ok(await hears('{"baton":"b1","requests":[{"type":"close"}]}'));
+	assert.ok(await hears('{"baton":"c1","requests":[{"type":"close"}]}'));
+	assert.ok(JSON.parse(said).most < 20_000, said);
+});
+
+test('whether a transaction is open is known while a call runs', async (t) => {
+	const { url } = await scripted(t, [begun]);
+	const db = Database.open(url('&statement_timeout=8s'));
+	db.exec('BEGIN');
+	const writing = assert.rejects(db.execAsync('INSERT INTO t VALUES(1)'), { code: 'KEEL_TRANSACTION_EXPIRED' });
+	await new Promise((resolve) => { setTimeout(resolve, 300); });
+	const began = performance.now();
+	assert.strictEqual(db.inTransaction, true);
+	assert.ok(performance.now() - began < 5000, `${performance.now() - began} ms`);
+	await writing;
+	db.close();
+});
+
+test('a database is not closed while its rows are iterated', async (t) => {
+	const { url } = await scripted(t, [described(true, 'a'), [cursor(1, 2), cursorEnd], [cursor(1, 2), cursorEnd]]);
+	const remote = Database.open(url());
+	const file = new Database(':memory:');
+	for (const [db, sql] of [[file, 'SELECT 1 AS a UNION SELECT 2'], [remote, 'SELECT a FROM t']]) {
+		const read = db.prepare(sql);
+		for (const { a } of read.iterate()) assert.throws(() => db.close(), { name: 'TypeError', message: 'This database connection is busy executing a query' }, `${a}`);
+		assert.ok(db.open && !read.busy);
+	}
+	file.close();
+	// One that was left, by a break or by hand, is in nobody's way.
+	for (const { a } of remote.prepare('SELECT a FROM t').iterate()) if (a === 1) break;
+	remote.close();
+});
+
+test('an option that transactionAsync does not have is refused, as on a file', async (t) => {
+	const file = Database.open(`file:${path.join(temporary(t), 'a.db')}`);
+	const remote = Database.open('libsql://db.example.org');
+	for (const db of [file, remote]) {
+		for (const options of [{ signall: 1 }, { signal: 'now' }, { signal: null }, 5]) await assert.rejects(db.transactionAsync(() => {}, options), { name: 'TypeError' }, JSON.stringify(options));
+		await assert.rejects(db.transactionAsync(5), { name: 'TypeError', message: 'Expected first argument to be a function' });
+		await assert.rejects(db.transactionAsync(() => {}, { signal: AbortSignal.abort() }), { name: 'AbortError' });
+		db.close();
+	}
 });

@@ -12,7 +12,7 @@
 //! # }
 //! ```
 //!
-//! From the ground: `base64`, `keyword`, `script` ← `savepoints`, `url`, `wire` ← `transport` ← `answer` ← `connection` ← `greeting`.
+//! From the ground: `base64`, `keyword`, `script` ← `savepoints`, `token`, `wire` ← `url` ← `transport` ← `streams` ← `answer` ← `connection` ← `greeting`.
 // `println!` and `eprintln!` panic where nobody reads any more: `core/src/platform/standard_error.rs` does not.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
@@ -23,10 +23,13 @@ mod greeting;
 mod keyword;
 mod savepoints;
 mod script;
+mod streams;
+mod token;
 mod transport;
 mod url;
 mod wire;
 
 pub use connection::{Cursor, Description, Remote, Statement};
 pub use greeting::Greeting;
-pub use url::{Endpoint, Token};
+pub use token::Token;
+pub use url::Endpoint;

@@ -1,13 +1,13 @@
 //! One request and its answer, each with a deadline; and whether a failure means that nothing was done.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use litekeel_core::{Error, Result, codes};
 use serde_json::Value;
 use ureq::typestate::WithBody;
-use ureq::{Agent, RequestBuilder};
+use ureq::{Agent, BodyReader, RequestBuilder};
 
 use crate::url::Endpoint;
 use crate::wire::not_an_answer;
@@ -28,11 +28,50 @@ pub(crate) struct Transport {
     limit: AtomicU64,
 }
 
-/// An answer that is read while it comes.
-pub(crate) type Lines = Box<dyn BufRead + Send>;
-
 /// The longest answer that is read: four results of the server's limit of 10 MB, as JSON.
 const LONGEST_ANSWER: u64 = 256 << 20;
+/// The longest line of an answer that is read by lines: a row.
+const LONGEST_LINE: usize = 64 << 20;
+
+/// So much of what a server says instead of an answer is looked at.
+const MOST_SAID: usize = 64 << 10;
+
+/// An answer that is read while it comes, line by line.
+pub(crate) struct Lines {
+    body: BufReader<Patient>,
+    line: Vec<u8>,
+}
+
+/// An answer's body, until a deadline that may be set anew: the client's own limits are for the whole of it, or for each
+/// read, and a server that sends a byte now and then would never reach one of those.
+struct Patient {
+    body: BodyReader<'static>,
+    deadline: Instant,
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() >= self.deadline {
+            return Err(ureq::Error::Timeout(ureq::Timeout::PerRead).into_io());
+        }
+        self.body.read(buffer)
+    }
+}
+
+impl Lines {
+    /// The next line with its end, which an answer that breaks off does not have; nothing after the last one.
+    pub(crate) fn next(&mut self, deadline: Instant) -> io::Result<&[u8]> {
+        self.body.get_mut().deadline = deadline;
+        self.line.clear();
+        // One more than it may have.
+        (&mut self.body).take(LONGEST_LINE as u64 + 1).read_until(b'\n', &mut self.line)?;
+        if self.line.len() > LONGEST_LINE {
+            let text = format!("a row of the answer is longer than {} MiB", LONGEST_LINE >> 20);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
+        Ok(&self.line)
+    }
+}
 
 impl Transport {
     pub(crate) fn new(endpoint: Endpoint) -> Transport {
@@ -52,7 +91,12 @@ impl Transport {
         self.limit.store(limit.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// How long a request and its answer may take.
+    /// When a call that begins now has to be over.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout()
+    }
+
+    /// How long a call may take.
     fn timeout(&self) -> Duration {
         match self.limit.load(Ordering::Relaxed) {
             0 => self.endpoint.statement_timeout,
@@ -65,9 +109,20 @@ impl Transport {
         base.starts_with("https://") || (base.starts_with("http://") && self.endpoint.base.starts_with("http://"))
     }
 
+    /// What is left until a deadline.
+    fn left(&self, deadline: Instant) -> Result<Duration, Failure> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let failure = self.unreached(&ureq::Error::Timeout(ureq::Timeout::Global));
+            return Err(Failure { nothing_done: true, ..failure });
+        }
+        Ok(left)
+    }
+
     /// Sends `body` to `/v3/pipeline` of the base, the server's own unless it has named another.
-    pub(crate) fn pipeline(&self, base: Option<&str>, body: &str) -> Result<Value, Failure> {
-        let request = self.request(base, "/v3/pipeline").config().timeout_global(Some(self.timeout())).build();
+    pub(crate) fn pipeline(&self, base: Option<&str>, body: &str, deadline: Instant) -> Result<Value, Failure> {
+        let left = Some(self.left(deadline)?);
+        let request = self.request(base, "/v3/pipeline").config().timeout_global(left).build();
         let mut answer = request.send(body).map_err(|error| self.unreached(&error))?;
         let status = answer.status().as_u16();
         let text = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
@@ -91,24 +146,42 @@ impl Transport {
         }
     }
 
-    /// Sends `body` to `/v3/cursor`, and returns the lines of the answer while they come. The timeout is for each wait.
-    pub(crate) fn lines(&self, body: &str) -> Result<Lines, Failure> {
-        let limit = Some(self.timeout());
+    /// As a read is sent: once more where that may help and time is left.
+    pub(crate) fn again<T>(
+        &self,
+        deadline: Instant,
+        send: impl Fn(Instant) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match send(deadline) {
+            Err(failure) if failure.retryable && Instant::now() < deadline => send(deadline),
+            answer => answer,
+        }
+    }
+
+    /// Sends `body` to `/v3/cursor`, and returns the lines of the answer while they come. The deadline is for the first of
+    /// them.
+    pub(crate) fn lines(&self, body: &str, deadline: Instant) -> Result<Lines, Failure> {
+        let left = Some(self.left(deadline)?);
         let request = self
             .request(None, "/v3/cursor")
             .config()
-            .timeout_per_read(limit)
-            .timeout_per_write(limit)
-            .timeout_recv_response(limit)
+            .timeout_send_request(left)
+            .timeout_send_body(left)
+            .timeout_recv_response(left)
+            // No read waits longer for a byte; `Patient` looks at the clock between them.
+            .timeout_per_read(Some(self.timeout()))
             .build();
-        let mut answer = request.send(body).map_err(|error| self.unreached(&error))?;
+        let answer = request.send(body).map_err(|error| self.unreached(&error))?;
         let status = answer.status().as_u16();
-        if status != 200 {
-            let text = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
-            return Err(self.refused(status, &text.map_err(|error| self.unreached(&error))?));
-        }
         let body = answer.into_body().into_with_config().limit(u64::MAX).reader();
-        Ok(Box::new(BufReader::with_capacity(64 << 10, body)))
+        let mut body = Patient { body, deadline };
+        if status != 200 {
+            let mut said = Vec::new();
+            let read = (&mut body).take(LONGEST_ANSWER).read_to_end(&mut said);
+            read.map_err(|error| self.unreached(&ureq::Error::from(error)))?;
+            return Err(self.refused(status, &String::from_utf8_lossy(&said)));
+        }
+        Ok(Lines { body: BufReader::with_capacity(64 << 10, body), line: Vec::new() })
     }
 
     /// What `/version` says, and the date of the answer. Hosted servers may have no such page: what they answer has a date.
@@ -162,7 +235,8 @@ impl Transport {
     fn refused(&self, status: u16, text: &str) -> Failure {
         let json: Value = serde_json::from_str(text).unwrap_or(Value::Null);
         let said = json["message"].as_str().or(json["error"].as_str());
-        let said: String = self.hide(said.unwrap_or(text).trim()).chars().take(500).collect();
+        let said: String = said.unwrap_or(text).trim().chars().take(MOST_SAID).collect();
+        let said: String = self.hide(&said).chars().take(500).collect();
         let has_token = self.endpoint.token.is_some();
         let expired = json["code"].as_str() == Some("STREAM_EXPIRED") || (status == 400 && said.contains("baton"));
         let (code, hint) = match status {

@@ -1,57 +1,12 @@
 //! A server's URL → where it is, who asks, and for how long.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::time::Duration;
 
 use litekeel_core::settings::{TABLE, milliseconds};
 use litekeel_core::{Error, Result, codes};
 
-/// A secret. It is shown nowhere, `Debug` included.
-#[derive(Clone)]
-pub struct Token(String);
-
-impl Token {
-    /// A token, for a header.
-    pub fn new(text: impl Into<String>) -> Token {
-        Token(text.into())
-    }
-
-    /// When it ends to be valid, in seconds since 1970, where it is a JSON Web Token that says so. It is not verified: only the
-    /// server can do that.
-    pub fn expires(&self) -> Option<i64> {
-        let payload = self.0.split('.').nth(1)?;
-        let text: String = payload
-            .chars()
-            .map(|c| {
-                if c == '-' {
-                    '+'
-                } else if c == '_' {
-                    '/'
-                } else {
-                    c
-                }
-            })
-            .collect();
-        let claims: serde_json::Value = serde_json::from_slice(&crate::base64::decode(&text)?).ok()?;
-        claims["exp"].as_i64().or_else(|| claims["exp"].as_f64().map(|at| at as i64))
-    }
-
-    pub(crate) fn secret(&self) -> &str {
-        &self.0
-    }
-
-    /// The text without the token, wherever a server may have repeated it.
-    pub(crate) fn hide(&self, text: &str) -> String {
-        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "***") }
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
+use crate::token::Token;
 
 /// Where a server is, and for how long it is waited for.
 #[derive(Clone, Debug)]
@@ -262,15 +217,6 @@ mod tests {
             ("http://[::1]:8080", true, false)
         );
         assert!(!Endpoint::parse("http://127.example.org", None).unwrap().is_loopback());
-    }
-
-    #[test]
-    fn a_token_may_say_when_it_ends() {
-        // {"exp":1700000000}
-        assert_eq!(Token::new("e30.eyJleHAiOjE3MDAwMDAwMDB9.x").expires(), Some(1_700_000_000));
-        for text in ["", CANARY, "e30.e30.x", "a.b"] {
-            assert_eq!(Token::new(text).expires(), None, "{text}");
-        }
     }
 
     #[test]

@@ -156,19 +156,19 @@ fn a_transaction_that_was_taken_away_is_poisoned_until_it_is_rolled_back() {
         Reply::Cut,
         Reply::Text(400, "Received an invalid baton".into()),
     ] {
-        let server = server(vec![begun(), lost, Reply::Json(200, "{}".into()), ok(EMPTY)]);
+        let server = server(vec![begun(), lost, ok(EMPTY)]);
         let db = open(&server, "");
         db.query("BEGIN IMMEDIATE", None).unwrap();
         assert_eq!(db.query("INSERT INTO t VALUES(1)", None).unwrap_err().code(), codes::TRANSACTION_EXPIRED);
-        let sent = server.requests().len();
+        let sent = server.asked().len();
         for sql in ["INSERT INTO t VALUES(2)", "SELECT 1", "ROLLBACK TO a", "COMMIT", "BEGIN"] {
             assert_eq!(db.query(sql, None).unwrap_err().code(), codes::TRANSACTION_EXPIRED, "{sql}");
         }
         assert!(db.in_transaction());
         db.query("ROLLBACK", None).unwrap();
-        assert_eq!(server.requests().len(), sent, "nothing reaches the server");
+        assert_eq!(server.asked().len(), sent, "nothing reaches the server");
         assert!(!db.in_transaction());
-        assert!(server.requests()[1].contains(r#""condition":{"type":"not","cond":{"type":"is_autocommit"}}"#));
+        assert!(server.asked()[1].contains(r#""condition":{"type":"not","cond":{"type":"is_autocommit"}}"#));
     }
 }
 
@@ -182,7 +182,7 @@ fn a_commit_whose_answer_is_lost_is_unknown_and_one_that_was_not_sent_is_not() {
     assert_eq!(db.query("INSERT INTO t VALUES(2)", None).unwrap_err().code(), codes::COMMIT_UNKNOWN);
     assert_eq!(lost.requests().len(), 3);
 
-    let good = server(vec![begun(), step(EMPTY, "null", true), Reply::Json(200, "{}".into())]);
+    let good = server(vec![begun(), step(EMPTY, "null", true)]);
     let db = open(&good, "");
     db.query("BEGIN", None).unwrap();
     db.query("COMMIT", None).unwrap();
@@ -197,7 +197,7 @@ fn a_commit_whose_answer_is_lost_is_unknown_and_one_that_was_not_sent_is_not() {
 
 #[test]
 fn a_transaction_that_is_left_open_is_closed_at_the_server() {
-    let server = server(vec![begun(), Reply::Json(200, "{}".into())]);
+    let server = server(vec![begun()]);
     let db = open(&server, "");
     db.query("BEGIN", None).unwrap();
     drop(db);

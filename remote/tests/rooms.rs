@@ -6,8 +6,10 @@ mod checker;
 /// From the ground up.
 const FLOORS: checker::Floors = &[
     &["base64", "keyword", "script"],
-    &["savepoints", "url", "wire"],
+    &["savepoints", "token", "wire"],
+    &["url"],
     &["transport"],
+    &["streams"],
     &["answer"],
     &["connection"],
     &["greeting"],

@@ -14,3 +14,13 @@ exports.known = (options, names, method) => {
 	const unknown = Object.keys(options).find((name) => !names.includes(name));
 	if (unknown !== undefined) throw new TypeError(`${method}() has no option ${JSON.stringify(unknown)}: there are ${names.join(', ')}`);
 };
+
+/** The `signal` of options that have no other. */
+exports.signal = (options, method) => {
+	if (options == null) return undefined;
+	if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
+	exports.known(options, ['signal'], method);
+	const signal = option(options, 'signal');
+	if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
+	return signal;
+};

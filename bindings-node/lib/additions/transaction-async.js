@@ -1,11 +1,11 @@
 'use strict';
 const { AsyncLocalStorage } = require('node:async_hooks');
-const { known } = require('./arguments');
+const { signal: signalOf } = require('./arguments');
 const { now, sleep, wait } = require('../clock');
 const fileIdentity = require('../file-identity');
 const { check, KeelError } = require('../keel-error');
 const SqliteError = require('../sqlite-error');
-const { assign, option, put } = require('../own-properties');
+const { assign, put } = require('../own-properties');
 
 /** Between two attempts to get the write lock that another process or thread has. */
 const PAUSE_MS = 2;
@@ -148,11 +148,7 @@ module.exports = ({ core, door }) => {
 
 	async function transactionAsync(fn, options) {
 		if (typeof fn !== 'function') throw new TypeError('Expected first argument to be a function');
-		if (options == null) options = {};
-		if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
-		known(options, ['signal'], 'transactionAsync');
-		const signal = option(options, 'signal');
-		if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
+		const signal = signalOf(options, 'transactionAsync');
 		const state = core.state(this);
 		core.requireOpen(state);
 		if (this.memory || this.report === undefined) {

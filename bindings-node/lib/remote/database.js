@@ -1,7 +1,8 @@
 'use strict';
 // The Database of a libSQL server. It inherits from better-sqlite3's class, and has what a server can do in its place.
 const { on } = require('../extension/options');
-const { assign, computed, fixed, hidden, option, own } = require('../own-properties');
+const { signal: signalOf } = require('../additions/arguments');
+const { assign, computed, fixed, hidden, own } = require('../own-properties');
 const { native } = require('../state');
 const { make, record, effect } = require('./statement');
 const { transaction, transactionAsync, inTransaction } = require('./transaction');
@@ -61,6 +62,7 @@ const methods = {
 		const state = stateOf(this);
 		if (!state.open) return this;
 		if (state.scope !== null) throw new TypeError('The connection of a running transactionAsync() is closed by that');
+		if (state.iterators > 0) throw new TypeError('This database connection is busy executing a query');
 		state.open = false;
 		native.closeRemote(state.handle);
 		return this;
@@ -102,7 +104,10 @@ const additions = {
 	},
 
 	async transactionAsync(fn, options) {
-		return transactionAsync(this, stateOf(this), (handle, state) => sibling(this, handle, state), fn, options == null ? undefined : option(options, 'signal'));
+		const state = stateOf(this);
+		if (typeof fn !== 'function') throw new TypeError('Expected first argument to be a function');
+		const signal = signalOf(options, 'transactionAsync');
+		return transactionAsync(this, state, (handle, of) => sibling(this, handle, of), fn, signal);
 	},
 };
 
@@ -138,8 +143,9 @@ function prototypeOf(Database) {
 }
 
 function attach(db, handle, { name, readonly, convert, safeIntegers = false }) {
-	// `pending`: promises that are not settled; `functions`: synchronous transactions whose function runs.
-	const state = { __proto__: null, database: db, handle, open: true, name, readonly, convert, safeIntegers, scope: null, pending: 0, functions: 0 };
+	// `pending`: promises that are not settled; `functions`: synchronous transactions whose function runs; `iterators`: those
+	// that are not at their end.
+	const state = { __proto__: null, database: db, handle, open: true, name, readonly, convert, safeIntegers, scope: null, pending: 0, functions: 0, iterators: 0 };
 	states.set(db, state);
 	Object.defineProperties(db, {
 		name: computed(() => name, true),

@@ -74,7 +74,12 @@ class Statement {
 		requireOpen(state);
 		const cursor = check(native.openCursor(state.handle, sql, values, names));
 		this.busy = true;
-		return rowsOf(this, cursor, this.#safe, (rows) => this.#made(rows), () => { this.busy = false; });
+		state.iterators += 1;
+		const release = () => {
+			this.busy = false;
+			state.iterators -= 1;
+		};
+		return rowsOf(this, cursor, this.#safe, (rows) => this.#made(rows), release);
 	}
 
 	bind(...args) {
@@ -183,6 +188,7 @@ function rowsOf(statement, cursor, safe, made, release) {
 		},
 		[Symbol.iterator]() { return iterator; },
 	};
+	if (typeof Symbol.dispose === 'symbol') Object.defineProperty(iterator, Symbol.dispose, hidden(end));
 	return Object.defineProperty(iterator, 'statement', fixed(statement, true));
 }
 

@@ -72,7 +72,6 @@ class Scope {
  * back when it is rejected. On a tx it is a savepoint; those run one after the other.
  */
 async function transactionAsync(db, state, make, fn, signal) {
-	if (typeof fn !== 'function') throw new TypeError('Expected first argument to be a function');
 	requireOpen(state);
 	if (state.scope === null) {
 		requireInside(state);

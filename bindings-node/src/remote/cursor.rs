@@ -64,7 +64,7 @@ fn slot(call: &Call) -> Option<&Slot> {
     Some(unsafe { &*data })
 }
 
-/// `(cursor, limit, safe integers)` → `[names, row, …]`, or an error as `failure` lists it. Fewer than the limit are the last.
+/// `(cursor, limit, safe integers)` → `[names, row, …]`, or an error as `failure` lists it. None are left when there is none.
 pub(super) unsafe fn rows(call: &Call) -> Option<sys::napi_value> {
     let mut slot = slot(call)?.lock().unwrap_or_else(PoisonError::into_inner);
     let cursor = slot.as_mut()?;
@@ -75,7 +75,7 @@ pub(super) unsafe fn rows(call: &Call) -> Option<sys::napi_value> {
     })
 }
 
-/// `(cursor)`: it is ended at the server.
+/// `(cursor)`: it is ended at the server, and nobody waits for that.
 pub(super) unsafe fn close(call: &Call) -> Option<sys::napi_value> {
     let cursor = slot(call)?.lock().unwrap_or_else(PoisonError::into_inner).take();
     drop(cursor);

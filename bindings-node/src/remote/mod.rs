@@ -48,9 +48,15 @@ impl Handle {
     }
 }
 
+/// Whoever forgot to close it, the thread of JavaScript waits for no server.
 unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
     // SAFETY: the count of `external`; finalised once.
-    drop(unsafe { Arc::from_raw(data.cast_const().cast::<Handle>()) });
+    let handle = unsafe { Arc::from_raw(data.cast_const().cast::<Handle>()) };
+    // Where a call still runs, its thread ends it.
+    let remote = Arc::into_inner(handle).and_then(|handle| handle.locked().take());
+    if let Some(remote) = remote.and_then(Arc::into_inner) {
+        remote.abandon();
+    }
 }
 
 /// The object of a database; so many threads ask at a time.
@@ -170,7 +176,7 @@ unsafe fn in_transaction(call: &Call) -> Option<sys::napi_value> {
     Some(object::boolean(call.env, remote.is_some_and(|remote| remote.in_transaction())))
 }
 
-/// `(database)`: a transaction that is open ends. What another thread runs comes to its end.
+/// `(database)`: a transaction that is open ends; the server is waited for, up to a second. What another thread runs comes to its end.
 unsafe fn close(call: &Call) -> Option<sys::napi_value> {
     let remote = handle(call, 0)?.locked().take();
     drop(remote);

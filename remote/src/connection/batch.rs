@@ -1,11 +1,9 @@
 //! Several statements in one request: a transaction that the server commits or rolls back by itself.
 
-use std::sync::MutexGuard;
-
 use litekeel_core::packed::{Packed, Table};
 use litekeel_core::{Error, Result, codes};
 
-use super::{CLOSE, Remote, State, Statement};
+use super::{CLOSE, Locked, Remote, Statement};
 use crate::answer::{committed, first, joined, uncommitted, unknown, unread};
 use crate::keyword::{Effect, effect};
 use crate::wire;
@@ -52,13 +50,7 @@ impl Remote {
     }
 
     /// One statement for each row of its parameters.
-    pub(super) fn each_row(
-        &self,
-        state: MutexGuard<'_, State>,
-        sql: &str,
-        table: Table<'_>,
-        effect: Effect,
-    ) -> Result<Packed> {
+    pub(super) fn each_row(&self, state: Locked<'_>, sql: &str, table: Table<'_>, effect: Effect) -> Result<Packed> {
         if state.stream.is_some() {
             return Err(Error::new(
                 codes::ARGUMENT,
@@ -72,14 +64,14 @@ impl Remote {
     }
 
     /// The steps between what opens the transaction and a COMMIT, each on the condition that the one before it succeeded.
-    fn together(&self, state: MutexGuard<'_, State>, opening: &[&str], steps: &[Step<'_>]) -> Result<Vec<Packed>> {
+    fn together(&self, state: Locked<'_>, opening: &[&str], steps: &[Step<'_>]) -> Result<Vec<Packed>> {
         if let Some((ending, _)) = steps.iter().find(|(sql, _)| {
             matches!(effect(sql), Effect::Begins | Effect::Commits | Effect::Releases | Effect::RollsBack)
         }) {
             return Err(Error::new(codes::ARGUMENT, "a batch has no BEGIN, COMMIT or ROLLBACK of its own")
                 .with_hint(format!("leave {:?} out", ending.chars().take(40).collect::<String>())));
         }
-        let index = state.index;
+        let index = self.replication_index();
         drop(state);
         for (sql, _) in steps {
             self.permit(sql, effect(sql))?;
@@ -102,13 +94,13 @@ impl Remote {
         body.push_str(&format!(
             r#",{{"condition":{{"type":"ok","step":{last}}},"stmt":{{"sql":"COMMIT"}}}},{{"condition":{{"type":"not","cond":{{"type":"ok","step":{commit}}}}},"stmt":{{"sql":"ROLLBACK"}}}}]}}}},{CLOSE}]}}"#
         ));
-        let answer = self.transport.pipeline(None, &body).map_err(unknown)?;
-        let result = first(&answer).map_err(|error| self.transport.shown(unread(error)))?;
+        let answer = self.transport().pipeline(None, &body, self.transport().deadline()).map_err(unknown)?;
+        let result = first(&answer).map_err(|error| self.transport().shown(unread(error)))?;
         let result = &result["result"];
         self.wrote(wire::index(&result["replication_index"]));
         for number in 0..=commit {
             if !result["step_errors"][number].is_null() {
-                return Err(self.transport.shown(uncommitted(wire::statement_error(&result["step_errors"][number]))));
+                return Err(self.transport().shown(uncommitted(wire::statement_error(&result["step_errors"][number]))));
             }
         }
         if result["step_results"][commit].is_null() {

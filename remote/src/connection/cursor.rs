@@ -1,18 +1,25 @@
 //! The rows of a statement as the server finds them, a line each: none of them is kept here.
 
-use std::io::BufRead;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use litekeel_core::packed::{Encoder, Packed, Table};
 use litekeel_core::{Error, Result, codes};
 use serde_json::Value;
 
-use super::{Remote, Stream};
+use super::Remote;
 use crate::keyword::{Effect, effect};
-use crate::transport::{Lines, Transport};
+use crate::streams::{Stream, Streams};
+use crate::transport::Lines;
 use crate::wire;
 
-/// The rows of one statement, to be taken little by little. A cursor that is let go before its end is ended at the server.
+/// Rows that are slower than this are not collected: the caller gets those that came.
+const COLLECTED: Duration = Duration::from_millis(50);
+/// Nor are they when they have so many bytes, as the server writes them.
+const MOST_BYTES: usize = 4 << 20;
+
+/// The rows of one statement, to be taken little by little. A cursor that is let go before its end is ended at the server,
+/// by a thread: nobody waits for that.
 pub struct Cursor {
     source: Source,
     columns: Vec<String>,
@@ -22,9 +29,9 @@ pub struct Cursor {
 enum Source {
     /// From the server.
     Open {
-        lines: Lines,
+        lines: Box<Lines>,
         stream: Option<Stream>,
-        transport: Arc<Transport>,
+        streams: Arc<Streams>,
     },
     /// All of them are here.
     Whole(Packed),
@@ -34,7 +41,7 @@ enum Source {
 impl Remote {
     /// Runs one statement, and returns its rows little by little: [`Cursor::next`]. A statement that surely only reads
     /// streams them, outside a transaction, in bounded memory, on a connection of its own, and `statement_timeout=` limits
-    /// each wait for more of them; any other one is run to its end at once.
+    /// the wait for each of them, not the caller's pauses; any other one is run to its end at once.
     ///
     /// # Errors
     /// As [`query`](Remote::query).
@@ -56,19 +63,21 @@ impl Remote {
         let mut body = String::from(r#"{"baton":null,"batch":{"steps":[{"stmt":"#);
         wire::push_statement(sql, parameters, self.replication_index(), &mut body)?;
         body.push_str("}]}}");
-        let mut lines = self.transport.lines(&body);
-        if lines.as_ref().is_err_and(|failure| failure.retryable) {
-            lines = self.transport.lines(&body);
-        }
+        let transport = self.transport();
+        let deadline = transport.deadline();
+        let lines = transport.again(deadline, |deadline| transport.lines(&body, deadline));
         let mut lines = lines.map_err(|failure| failure.error)?;
-        let transport = self.transport.clone();
-        let head = line(&transport, &mut lines)?;
+        let (head, _) = line(&self.streams, &mut lines, deadline)?;
         let mut cursor = Cursor {
-            source: Source::Open { lines, stream: self.stream_of(&head), transport },
+            source: Source::Open {
+                lines: Box::new(lines),
+                stream: self.streams.of(&head),
+                streams: self.streams.clone(),
+            },
             columns: Vec::new(),
             rows: 0,
         };
-        let begin = cursor.line()?;
+        let (begin, _) = cursor.line(deadline)?;
         match begin["type"].as_str() {
             Some("step_begin") => {}
             Some("step_error" | "error") => return Err(cursor.failed(&begin["error"])),
@@ -80,15 +89,17 @@ impl Remote {
     }
 }
 
-/// The next line. An answer that breaks off has none.
-fn line(transport: &Transport, lines: &mut Lines) -> Result<Value> {
-    let mut text = Vec::new();
-    lines.read_until(b'\n', &mut text).map_err(|error| transport.broken(error))?;
+/// The next line, and how long it is. An answer that breaks off has none.
+fn line(streams: &Streams, lines: &mut Lines, deadline: Instant) -> Result<(Value, usize)> {
+    // In a forked child it would be the parent's.
+    streams.check_process()?;
+    let text = lines.next(deadline).map_err(|error| streams.transport.broken(error))?;
     if text.last() != Some(&b'\n') {
         return Err(Error::new(codes::REMOTE, "the server's rows broke off before their end")
             .with_hint("what came so far is not all of it: run the statement again"));
     }
-    serde_json::from_slice(&text).map_err(|error| wire::not_an_answer(&error.to_string()))
+    let value = serde_json::from_slice(text).map_err(|error| wire::not_an_answer(&error.to_string()))?;
+    Ok((value, text.len()))
 }
 
 impl Cursor {
@@ -97,10 +108,12 @@ impl Cursor {
         &self.columns
     }
 
-    /// At most so many of the rows that come next; none are left when it has fewer.
+    /// At most so many of the rows that come next, and at least one; none are left when it has none. It does not wait for
+    /// more where they come slowly, or are large.
     ///
     /// # Errors
-    /// As [`Remote::query`]; `KEEL_REMOTE` when the server's answer breaks off, which ends the cursor.
+    /// As [`Remote::query`]; `KEEL_REMOTE` when the server's answer breaks off, when a row takes longer than
+    /// `statement_timeout=`, and when one has more than 64 MiB as the server writes it. Each of them ends the cursor.
     pub fn next(&mut self, limit: usize) -> Result<Packed> {
         let mut out = Encoder::new(self.columns.iter().map(|name| name.as_bytes()));
         if let Source::Whole(packed) = &self.source {
@@ -112,14 +125,21 @@ impl Cursor {
             self.rows = end;
             return Ok(out.finish());
         }
-        let mut taken = 0;
+        let began = Instant::now();
+        let (mut taken, mut bytes, mut deadline) = (0, 0, None);
         while taken < limit && !matches!(self.source, Source::Ended) {
-            let line = self.line()?;
+            if taken > 0 && (bytes >= MOST_BYTES || began.elapsed() >= COLLECTED) {
+                break;
+            }
+            // Of the next row, whatever else comes before it.
+            let until = *deadline.get_or_insert_with(|| self.deadline());
+            let (line, length) = self.line(until)?;
             match line["type"].as_str() {
                 Some("row") => {
                     let pushed = wire::push_row(&line["row"], &self.columns, self.rows, &mut out);
                     pushed.inspect_err(|_| self.end())?;
                     (taken, self.rows) = (taken + 1, self.rows + 1);
+                    (bytes, deadline) = (bytes + length, None);
                 }
                 Some("step_end") => {}
                 Some("step_error" | "error") => return Err(self.failed(&line["error"])),
@@ -133,17 +153,25 @@ impl Cursor {
         Ok(out.finish())
     }
 
-    fn line(&mut self) -> Result<Value> {
-        let Source::Open { lines, transport, .. } = &mut self.source else {
+    /// When the next row has to be here.
+    fn deadline(&self) -> Instant {
+        match &self.source {
+            Source::Open { streams, .. } => streams.transport.deadline(),
+            _ => Instant::now(),
+        }
+    }
+
+    fn line(&mut self, deadline: Instant) -> Result<(Value, usize)> {
+        let Source::Open { lines, streams, .. } = &mut self.source else {
             return Err(wire::not_an_answer("a cursor that has ended"));
         };
-        line(transport, lines).inspect_err(|_| self.end())
+        line(streams, lines, deadline).inspect_err(|_| self.end())
     }
 
     fn failed(&mut self, error: &Value) -> Error {
         let error = wire::statement_error(error);
         let shown = match &self.source {
-            Source::Open { transport, .. } => transport.shown(error),
+            Source::Open { streams, .. } => streams.transport.shown(error),
             _ => error,
         };
         self.end();
@@ -151,12 +179,10 @@ impl Cursor {
     }
 
     fn end(&mut self) {
-        if let Source::Open { lines, stream, transport } = std::mem::replace(&mut self.source, Source::Ended) {
+        if let Source::Open { lines, stream, streams } = std::mem::replace(&mut self.source, Source::Ended) {
             // First the answer, or the server would still be sending it.
             drop(lines);
-            if let Some(stream) = stream {
-                stream.close(&transport);
-            }
+            streams.end_later(stream);
         }
     }
 }

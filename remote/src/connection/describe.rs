@@ -76,18 +76,19 @@ impl Remote {
             return Err(error.clone());
         }
         let mut request = String::from(r#"{"type":"describe",""#);
-        request.push_str(&wire::sql_and_index(sql, state.index)[2..]);
+        request.push_str(&wire::sql_and_index(sql, self.replication_index())[2..]);
+        let (transport, deadline) = (self.transport(), self.transport().deadline());
         let answer = if let Some(stream) = state.stream.take() {
             let baton = serde_json::to_string(&stream.baton).unwrap_or_default();
             let body = format!(r#"{{"baton":{baton},"requests":[{request},{{"type":"get_autocommit"}}]}}"#);
-            let answer = match self.transport.pipeline(stream.base.as_deref(), &body) {
+            let answer = match transport.pipeline(stream.base.as_deref(), &body, deadline) {
                 Ok(answer) => answer,
                 Err(failure) => return Err(self.poison(&mut state, failure.error)),
             };
-            match (answer["results"][1]["response"]["is_autocommit"].as_bool(), self.stream_of(&answer)) {
+            match (answer["results"][1]["response"]["is_autocommit"].as_bool(), self.streams.of(&answer)) {
                 (Some(false), Some(next)) => state.stream = Some(next),
                 (_, next) => {
-                    self.close(next);
+                    self.streams.end_later(next);
                     let text = "the server has ended the transaction";
                     let why = Error::new(codes::TRANSACTION_EXPIRED, text);
                     return Err(self.poison(&mut state, why));
@@ -97,13 +98,10 @@ impl Remote {
         } else {
             drop(state);
             let body = format!(r#"{{"baton":null,"requests":[{request},{CLOSE}]}}"#);
-            let mut answer = self.transport.pipeline(None, &body);
-            if answer.as_ref().is_err_and(|failure| failure.retryable) {
-                answer = self.transport.pipeline(None, &body);
-            }
-            answer.map_err(|failure| failure.error)?
+            let send = |deadline| transport.pipeline(None, &body, deadline);
+            transport.again(deadline, send).map_err(|failure| failure.error)?
         };
-        let response = first(&answer).map_err(|error| self.transport.shown(error))?;
+        let response = first(&answer).map_err(|error| transport.shown(error))?;
         let description = Arc::new(read(&response["result"])?);
         self.descriptions.keep(sql, &description);
         Ok(description)

@@ -10,6 +10,8 @@ mod cursor;
 mod describe;
 mod transaction;
 
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use crate::answer::{committed, first, uncommitted, unknown, unread};
 use crate::keyword::{Effect, effect};
 use crate::savepoints::Savepoints;
 use crate::script;
+use crate::streams::{CLOSE, Stream, Streams};
 use crate::transport::Transport;
 use crate::url::Endpoint;
 use crate::wire;
@@ -30,11 +33,13 @@ use crate::wire;
 /// A database on a libSQL server, safe to use from any thread. Calls of a transaction take turns; outside of one they run
 /// beside each other.
 pub struct Remote {
-    transport: Arc<Transport>,
+    streams: Arc<Streams>,
     state: Mutex<State>,
+    /// Beside the state, which is locked while a statement of a transaction runs.
+    in_transaction: AtomicBool,
+    /// One more than the number of the latest write, which later reads must see, on a replica too; 0 for none.
+    latest: AtomicU64,
     descriptions: Arc<describe::Kept>,
-    /// A forked child has copies of the sockets: what it sends on them would mix with what the parent sends.
-    process: u32,
 }
 
 /// One statement of a batch.
@@ -49,20 +54,43 @@ pub struct Statement<'a> {
 #[derive(Default)]
 struct State {
     stream: Option<Stream>,
-    /// The latest write, which later reads must see, on a replica too.
-    index: Option<u64>,
     /// Why the open transaction can no longer be used; until it is rolled back.
     poison: Option<Error>,
     savepoints: Savepoints,
 }
 
-#[derive(Clone)]
-struct Stream {
-    baton: String,
-    base: Option<String>,
+/// The state, and what can be asked of it meanwhile.
+struct Locked<'a> {
+    state: MutexGuard<'a, State>,
+    in_transaction: &'a AtomicBool,
 }
 
-const CLOSE: &str = r#"{"type":"close"}"#;
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let is_gone = self.state.stream.is_none() && self.state.poison.is_none();
+        if is_gone && std::thread::panicking() && self.in_transaction.load(Ordering::Acquire) {
+            // What follows must not be committed alone.
+            let text = "the transaction is gone, and nothing of it is committed: an internal error (panic) in the libSQL client";
+            self.state.poison = Some(Error::new(codes::TRANSACTION_EXPIRED, text));
+        }
+        let is_open = self.state.stream.is_some() || self.state.poison.is_some();
+        self.in_transaction.store(is_open, Ordering::Release);
+    }
+}
 
 impl Remote {
     /// The database of a URL; the token is taken from `authToken=` or the environment's `LIBSQL_AUTH_TOKEN`. Nothing is
@@ -76,21 +104,23 @@ impl Remote {
 
     /// The database at an endpoint.
     pub fn at(endpoint: Endpoint) -> Remote {
-        Remote {
-            transport: Arc::new(Transport::new(endpoint)),
-            state: Mutex::default(),
-            descriptions: Arc::default(),
-            process: std::process::id(),
-        }
+        Remote::over(Arc::new(Streams::new(Transport::new(endpoint))), Arc::default())
     }
 
     /// Another connection to the same database, which sees what this one has written; its transactions are its own.
     pub fn sibling(&self) -> Remote {
+        let sibling = Remote::over(self.streams.clone(), self.descriptions.clone());
+        sibling.sees(self);
+        sibling
+    }
+
+    fn over(streams: Arc<Streams>, descriptions: Arc<describe::Kept>) -> Remote {
         Remote {
-            transport: self.transport.clone(),
-            state: Mutex::new(State { index: self.replication_index(), ..State::default() }),
-            descriptions: self.descriptions.clone(),
-            process: self.process,
+            streams,
+            state: Mutex::default(),
+            in_transaction: AtomicBool::new(false),
+            latest: AtomicU64::new(0),
+            descriptions,
         }
     }
 
@@ -101,17 +131,17 @@ impl Remote {
 
     /// Where the server is.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.transport.endpoint
+        &self.transport().endpoint
     }
 
     pub(crate) fn transport(&self) -> &Transport {
-        &self.transport
+        &self.streams.transport
     }
 
     /// Limits every later request and its answer to so long, where `statement_timeout=` is longer; zero takes the limit
     /// back.
     pub fn set_timeout(&self, limit: Duration) {
-        self.transport.set_limit(limit);
+        self.transport().set_limit(limit);
     }
 
     /// `KEEL_FORKED` in a child of the process that opened the connection.
@@ -119,31 +149,38 @@ impl Remote {
     /// # Errors
     /// That one.
     pub fn check_process(&self) -> Result<()> {
-        if self.process == std::process::id() {
-            return Ok(());
-        }
-        Err(Error::new(codes::FORKED, "this connection was opened by the process that forked this one"))
+        self.streams.check_process()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> Locked<'_> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { state, in_transaction: &self.in_transaction }
     }
 
-    /// Whether a transaction is open, or was until the server took it away and nobody has rolled back yet.
+    /// Whether a transaction is open, or was until the server took it away and nobody has rolled back yet. It waits for
+    /// nobody: while a statement that begins or ends one runs, it is what was before that.
     pub fn in_transaction(&self) -> bool {
-        let state = self.state();
-        state.stream.is_some() || state.poison.is_some()
+        self.in_transaction.load(Ordering::Acquire)
     }
 
     /// The server's number of the latest write that this connection knows of.
     pub fn replication_index(&self) -> Option<u64> {
-        self.state().index
+        self.latest.load(Ordering::Acquire).checked_sub(1)
     }
 
     /// For a test that shows what the number is for.
     #[doc(hidden)]
     pub fn forget_replication_index(&self) {
-        self.state().index = None;
+        self.latest.store(0, Ordering::Release);
+    }
+
+    /// Ends the connection to the server without waiting for it: a transaction that is open is undone, by a thread that
+    /// tells the server, or by the server itself within ten seconds. Dropping waits for that, up to a second.
+    pub fn abandon(self) {
+        if self.check_process().is_ok() {
+            let stream = self.state().stream.take();
+            self.streams.end_later(stream);
+        }
     }
 
     /// Runs one statement, and returns all its rows. With several rows of parameters it runs once for each, in one request
@@ -172,7 +209,7 @@ impl Remote {
         }
         let parameters = parameters.filter(|table| table.rows() == 1).map(|table| (table, 0));
         let mut statement = String::new();
-        wire::push_statement(sql, parameters, state.index, &mut statement)?;
+        wire::push_statement(sql, parameters, self.replication_index(), &mut statement)?;
         match state.stream.take() {
             Some(stream) => {
                 let effect = state.savepoints.effect(sql);
@@ -219,15 +256,15 @@ impl Remote {
     /// One statement on a stream of its own.
     fn outside(&self, statement: &str, effect: Effect) -> Result<Packed> {
         let body = format!(r#"{{"baton":null,"requests":[{{"type":"execute","stmt":{statement}}},{CLOSE}]}}"#);
-        let mut answer = self.transport.pipeline(None, &body);
-        if effect == Effect::Reads && answer.as_ref().is_err_and(|failure| failure.retryable) {
-            answer = self.transport.pipeline(None, &body);
-        }
-        let answer =
-            answer.map_err(|failure| if effect == Effect::Reads { failure.error } else { unknown(failure) })?;
+        let (transport, deadline) = (self.transport(), self.transport().deadline());
+        let send = |deadline| transport.pipeline(None, &body, deadline);
+        let answer = match effect {
+            Effect::Reads => transport.again(deadline, send).map_err(|failure| failure.error),
+            _ => send(deadline).map_err(unknown),
+        }?;
         let response = first(&answer)
             .map_err(|error| if effect == Effect::Reads { uncommitted(error) } else { unread(error) })
-            .map_err(|error| self.transport.shown(error))?;
+            .map_err(|error| transport.shown(error))?;
         let result = &response["result"];
         self.wrote(wire::index(&result["replication_index"]));
         wire::rows(result).map_err(|error| if effect == Effect::Reads { error } else { committed(error) })
@@ -235,8 +272,7 @@ impl Remote {
 
     /// Later statements ask for a state that has this.
     fn wrote(&self, index: Option<u64>) {
-        let mut state = self.state();
-        state.index = state.index.max(index);
+        self.latest.fetch_max(index.map_or(0, |index| index.saturating_add(1)), Ordering::AcqRel);
     }
 
     /// Refuses what would write, where the URL says `mode=ro`.
@@ -249,22 +285,6 @@ impl Remote {
         Err(Error::new(litekeel_core::sqlite::SQLITE_READONLY, "attempt to write a readonly database")
             .with_hint("the URL says mode=ro: leave it out to write"))
     }
-
-    /// Tells the server that a stream is over.
-    fn close(&self, stream: Option<Stream>) {
-        if let Some(stream) = stream {
-            stream.close(&self.transport);
-        }
-    }
-}
-
-impl Stream {
-    /// Tells the server that it is over; it forgets one by itself after ten seconds.
-    fn close(self, transport: &Transport) {
-        let baton = serde_json::to_string(&self.baton).unwrap_or_default();
-        let body = format!(r#"{{"baton":{baton},"requests":[{CLOSE}]}}"#);
-        let _ = transport.pipeline(self.base.as_deref(), &body);
-    }
 }
 
 impl Drop for Remote {
@@ -274,7 +294,9 @@ impl Drop for Remote {
             return;
         }
         let stream = self.state().stream.take();
-        self.close(stream);
+        if let Some(stream) = stream {
+            self.streams.end(stream);
+        }
     }
 }
 
@@ -282,22 +304,20 @@ impl Drop for Remote {
 mod tests {
     use super::*;
 
-    /// The token goes with each request.
+    /// Otherwise what follows would be committed alone.
     #[test]
-    fn a_transaction_does_not_move_from_tls_to_a_place_without() {
-        let at = |url| Remote::at(Endpoint::parse(url, None).unwrap());
-        let named = |base: &str| serde_json::json!({"baton": "b", "base_url": base});
-        for (url, base, goes) in [
-            ("libsql://db.example.org", "http://db.example.org", false),
-            ("https://db.example.org", "HTTP://db.example.org", false),
-            ("https://db.example.org", "//other.example.org", false),
-            ("https://db.example.org", "https://other.example.org", true),
-            ("http://db.example.org", "http://other.example.org", true),
-            ("http://db.example.org", "https://other.example.org", true),
-        ] {
-            assert_eq!(at(url).stream_of(&named(base)).is_some(), goes, "{url} to {base}");
-        }
-        let stays = serde_json::json!({"baton": "b", "base_url": null});
-        assert!(at("libsql://db.example.org").stream_of(&stays).is_some());
+    fn a_panic_amid_a_transaction_leaves_it_lost_rather_than_forgotten() {
+        let db = Remote::at(Endpoint::parse("http://127.0.0.1:9", None).unwrap());
+        db.state().stream = Some(Stream { baton: "b".into(), base: None });
+        assert!(db.in_transaction());
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let mut state = db.state();
+            state.stream.take();
+            panic!("amid a statement");
+        }));
+        assert!(panicked.is_err() && db.in_transaction());
+        assert_eq!(db.query("INSERT INTO t VALUES(1)", None).unwrap_err().code(), codes::TRANSACTION_EXPIRED);
+        db.query("ROLLBACK", None).unwrap();
+        assert!(!db.in_transaction());
     }
 }

@@ -2,11 +2,11 @@
 
 use litekeel_core::packed::Packed;
 use litekeel_core::{Error, Result, codes};
-use serde_json::Value;
 
-use super::{Remote, State, Stream};
+use super::{Remote, State};
 use crate::answer::{Outcome, first, step, unknown};
 use crate::keyword::Effect;
+use crate::streams::Stream;
 use crate::transport::Failure;
 use crate::wire;
 
@@ -19,13 +19,15 @@ impl Remote {
             r#"{{"baton":null,"requests":[{{"type":"execute","stmt":{statement}}},{{"type":"get_autocommit"}}]}}"#
         );
         // A transaction that nobody has the baton of ends without having written.
-        let answer = self.transport.pipeline(None, &body).map_err(|failure| failure.error)?;
-        let stream = self.stream_of(&answer);
-        let result = match first(&answer) {
-            Ok(result) => wire::rows(&result["result"])?,
+        let (transport, deadline) = (self.transport(), self.transport().deadline());
+        let answer = transport.pipeline(None, &body, deadline).map_err(|failure| failure.error)?;
+        let stream = self.streams.of(&answer);
+        let result = match first(&answer).and_then(|result| wire::rows(&result["result"])) {
+            Ok(result) => result,
             Err(error) => {
-                self.close(stream);
-                return Err(self.transport.shown(error));
+                // It may have begun: other writers would wait for it.
+                self.streams.end_later(stream);
+                return Err(transport.shown(error));
             }
         };
         if stream.is_none() {
@@ -41,7 +43,8 @@ impl Remote {
         let body = format!(
             r#"{{"baton":{baton},"requests":[{{"type":"batch","batch":{{"steps":[{{"condition":{ALIVE},"stmt":{statement}}}]}}}},{{"type":"get_autocommit"}}]}}"#
         );
-        let answer = match self.transport.pipeline(stream.base.as_deref(), &body) {
+        let transport = self.transport();
+        let answer = match transport.pipeline(stream.base.as_deref(), &body, transport.deadline()) {
             Ok(answer) => answer,
             Err(failure) if effect == Effect::RollsBack && failure.error.code() == codes::TRANSACTION_EXPIRED => {
                 return wire::rows(&serde_json::json!({"cols": [], "rows": []}));
@@ -56,30 +59,38 @@ impl Remote {
                 state.poison = Some(error.clone());
                 return Err(error);
             }
-            Err(failure) => return Err(self.poison(state, failure.error)),
+            Err(failure) => {
+                let is_open = failure.nothing_done && failure.error.code() != codes::TRANSACTION_EXPIRED;
+                // Other writers would wait for what nobody can commit any more.
+                self.streams.end_later(Some(stream).filter(|_| is_open));
+                return Err(self.poison(state, failure.error));
+            }
         };
+        let next = self.streams.of(&answer);
         let (outcome, index) = match step(&answer) {
             Ok(step) => step,
-            Err(error) if effect == Effect::Commits => {
-                let error = unknown(Failure { error, nothing_done: false, retryable: false });
-                state.poison = Some(error.clone());
-                return Err(error);
+            Err(error) => {
+                self.streams.end_later(next);
+                if effect == Effect::Commits {
+                    let error = unknown(Failure { error, nothing_done: false, retryable: false });
+                    state.poison = Some(error.clone());
+                    return Err(error);
+                }
+                return Err(self.poison(state, error));
             }
-            Err(error) => return Err(self.poison(state, error)),
         };
         let over = answer["results"][1]["response"]["is_autocommit"].as_bool();
-        let next = self.stream_of(&answer);
         let ended = matches!(effect, Effect::Commits | Effect::RollsBack) && matches!(outcome, Outcome::Rows(_));
         match (over, next) {
             (Some(false), Some(next)) => state.stream = Some(next),
             (_, next) => {
-                self.close(next);
+                self.streams.end_later(next);
                 if !ended {
                     return Err(match outcome {
                         // As INSERT OR ROLLBACK does: told with its own code, once.
                         Outcome::Failed(error) if error.code() != codes::TRANSACTION_EXPIRED => {
                             self.poison(state, error.clone());
-                            self.transport.shown(error)
+                            self.transport().shown(error)
                         }
                         Outcome::Failed(error) => self.poison(state, error),
                         _ => {
@@ -92,10 +103,10 @@ impl Remote {
         }
         match outcome {
             Outcome::Rows(rows) => {
-                state.index = state.index.max(index);
+                self.wrote(index);
                 Ok(rows)
             }
-            Outcome::Failed(error) => Err(self.transport.shown(error)),
+            Outcome::Failed(error) => Err(self.transport().shown(error)),
             Outcome::Skipped => Err(wire::not_an_answer("a statement that was neither run nor refused")),
         }
     }
@@ -103,19 +114,9 @@ impl Remote {
     /// Marks the transaction as lost: until it is rolled back, every call is told so and none reaches the server.
     pub(super) fn poison(&self, state: &mut State, why: Error) -> Error {
         let text = format!("the transaction is gone, and nothing of it is committed: {}", why.message());
-        let error = self.transport.shown(Error::new(codes::TRANSACTION_EXPIRED, text));
+        let error = self.transport().shown(Error::new(codes::TRANSACTION_EXPIRED, text));
         state.stream = None;
         state.poison = Some(error.clone());
         error
-    }
-
-    /// The baton and the place that the answer names; none where the token would go there in the clear.
-    pub(super) fn stream_of(&self, answer: &Value) -> Option<Stream> {
-        let baton = answer["baton"].as_str()?.to_owned();
-        let base = answer["base_url"].as_str().map(str::to_owned);
-        if base.as_ref().is_some_and(|base| !self.transport.may_go_to(base)) {
-            return None;
-        }
-        Some(Stream { baton, base })
     }
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub const CANARY: &str = "ca.na-ry_0123456789";
 
@@ -17,12 +17,20 @@ pub enum Reply {
     Raw(String),
     /// Reads the request, and ends the connection.
     Cut,
+    /// As `Cut`, after some time.
+    Late(Duration),
     /// Reads the request, and says nothing.
     Silent,
     /// Promises more than it sends, and ends the connection.
     Short(String),
     /// Promises much, and sends a byte now and then.
     Trickle,
+    /// As `Trickle`, with a status and a begin of the answer.
+    Drip(u16, String),
+    /// Each of these a little later than the one before, and then it ends the connection.
+    Slow(Duration, Vec<String>),
+    /// A begin of the answer, and then a line that does not end before so many bytes.
+    Long(String, usize),
 }
 
 pub struct Server {
@@ -30,7 +38,12 @@ pub struct Server {
     seen: Arc<Mutex<Vec<String>>>,
 }
 
-fn serve(stream: TcpStream, replies: &Mutex<std::vec::IntoIter<Reply>>, seen: &Mutex<Vec<String>>) {
+/// A request that only says that a stream is over.
+fn is_close(body: &str) -> bool {
+    body.ends_with(r#""requests":[{"type":"close"}]}"#)
+}
+
+fn serve(stream: TcpStream, replies: &Mutex<std::vec::IntoIter<Reply>>, seen: &Mutex<Vec<String>>, deaf: bool) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     loop {
@@ -46,8 +59,17 @@ fn serve(stream: TcpStream, replies: &Mutex<std::vec::IntoIter<Reply>>, seen: &M
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
-        seen.lock().unwrap().push(String::from_utf8(body).unwrap());
-        let (status, kind, text) = match replies.lock().unwrap().next() {
+        let body = String::from_utf8(body).unwrap();
+        // That a stream is over comes at any time.
+        let is_close = is_close(&body);
+        seen.lock().unwrap().push(body);
+        // Not in the head of the match, which would keep the lock while one connection is answered.
+        let reply = match (is_close, deaf) {
+            (true, true) => Some(Reply::Silent),
+            (true, false) => Some(Reply::Json(200, "{}".into())),
+            (false, _) => replies.lock().unwrap().next(),
+        };
+        let (status, kind, text) = match reply {
             Some(Reply::Json(status, text)) => (status, "application/json", text),
             Some(Reply::Text(status, text)) => (status, "text/plain", text),
             Some(Reply::Raw(text)) => {
@@ -55,6 +77,7 @@ fn serve(stream: TcpStream, replies: &Mutex<std::vec::IntoIter<Reply>>, seen: &M
                 continue;
             }
             Some(Reply::Cut) => return,
+            Some(Reply::Late(pause)) => return thread::sleep(pause),
             Some(Reply::Silent) => {
                 let _ = reader.read_line(&mut line);
                 return;
@@ -64,11 +87,22 @@ fn serve(stream: TcpStream, replies: &Mutex<std::vec::IntoIter<Reply>>, seen: &M
                 let _ = stream.write_all(head.as_bytes());
                 return;
             }
-            Some(Reply::Trickle) => {
-                let _ = stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 100000\r\n\r\n");
-                while stream.write_all(b" ").is_ok() {
-                    thread::sleep(Duration::from_millis(20));
+            Some(Reply::Trickle) => return drip(&mut stream, 200, ""),
+            Some(Reply::Drip(status, text)) => return drip(&mut stream, status, &text),
+            Some(Reply::Slow(pause, pieces)) => {
+                let _ = stream.write_all(b"HTTP/1.1 200 X\r\nconnection: close\r\n\r\n");
+                for piece in pieces {
+                    if stream.write_all(piece.as_bytes()).is_err() {
+                        return;
+                    }
+                    thread::sleep(pause);
                 }
+                return;
+            }
+            Some(Reply::Long(text, length)) => {
+                let _ = stream.write_all(format!("HTTP/1.1 200 X\r\nconnection: close\r\n\r\n{text}").as_bytes());
+                let piece = vec![b' '; 1 << 20];
+                let _ = (0..length >> 20).try_for_each(|_| stream.write_all(&piece));
                 return;
             }
             None => (500, "text/plain", "the script is over".to_owned()),
@@ -78,7 +112,25 @@ fn serve(stream: TcpStream, replies: &Mutex<std::vec::IntoIter<Reply>>, seen: &M
     }
 }
 
+fn drip(stream: &mut TcpStream, status: u16, text: &str) {
+    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: 100000\r\n\r\n{text}");
+    let _ = stream.write_all(head.as_bytes());
+    while stream.write_all(b" ").is_ok() {
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A server that gives these answers in the order of the requests; those that only say that a stream is over are apart.
 pub fn server(replies: Vec<Reply>) -> Server {
+    listen(replies, false)
+}
+
+/// As `server`, and it does not answer who says that a stream is over.
+pub fn deaf_server(replies: Vec<Reply>) -> Server {
+    listen(replies, true)
+}
+
+fn listen(replies: Vec<Reply>, deaf: bool) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (replies, seen) = (Arc::new(Mutex::new(replies.into_iter())), Arc::new(Mutex::new(Vec::new())));
@@ -86,7 +138,7 @@ pub fn server(replies: Vec<Reply>) -> Server {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (replies, seen) = (replies.clone(), recorded.clone());
-            thread::spawn(move || serve(stream, &replies, &seen));
+            thread::spawn(move || serve(stream, &replies, &seen, deaf));
         }
     });
     Server { port, seen }
@@ -96,6 +148,23 @@ impl Server {
     /// Its URL, with a token and more parameters.
     pub fn url(&self, more: &str) -> String {
         format!("libsql://127.0.0.1:{}?tls=0&authToken={CANARY}{more}", self.port)
+    }
+
+    /// As [`requests`](Server::requests), without those that only say that a stream is over: a thread sends them.
+    pub fn asked(&self) -> Vec<String> {
+        self.requests().into_iter().filter(|request| !is_close(request)).collect()
+    }
+
+    /// Whether a request with this in it comes within some time.
+    pub fn hears(&self, part: &str) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            if self.requests().iter().any(|request| request.contains(part)) {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        false
     }
 
     /// The bodies of the requests so far.
@@ -134,3 +203,19 @@ pub fn step(result: &str, error: &str, autocommit: bool) -> Reply {
         ),
     )
 }
+
+/// What a cursor's answer begins with, for one column.
+pub const CURSOR: &str = concat!(
+    r#"{"baton":"c1","base_url":null}"#,
+    "\n",
+    r#"{"type":"step_begin","step":0,"cols":[{"name":"a","decltype":null}]}"#,
+    "\n"
+);
+
+/// A row of a cursor.
+pub fn row(value: i64) -> String {
+    format!("{{\"type\":\"row\",\"row\":[{{\"type\":\"integer\",\"value\":\"{value}\"}}]}}\n")
+}
+
+/// The end of a cursor.
+pub const CURSOR_END: &str = "{\"type\":\"step_end\",\"affected_row_count\":0,\"last_insert_rowid\":null}\n{\"type\":\"replication_index\",\"replication_index\":7}\n";
