@@ -200,8 +200,8 @@
 /* Whether the server has committed cannot be known: the answer was lost. What to do: read whether it is there
  * before running it again; litekeel never sends it twice. */
 #define KEEL_E_COMMIT_UNKNOWN (-55)
-/* The call is about a file, and the database is a server's. What to do: open the database's file where it lies
- * for that. */
+/* The call is about a file, and the database is a server's. What to do: do that on the server, where the file
+ * is. */
 #define KEEL_E_REMOTE_UNSUPPORTED (-56)
 /* What is committed here was not confirmed at Litestream's replica. It stays committed; the error's step says
  * why. What to do: it stays committed: do not run it again; wait for the replica again when the cause is gone. */
@@ -729,7 +729,7 @@ int32_t keel_diagnose(keel_db *db,
  * Calls `listener` with `ctx` for each event of this connection and of its file, instead of the function set for
  * this handle before; NULL ends it, and so does the end of the handle. It runs on the thread that caused the event,
  * or on litekeel's own for what happens in the background. When this returns, the function set before may still be
- * running on another thread. docs/events.md (installed in share/doc/litekeel) lists the events and their fields.
+ * running on another thread. docs/events.md (installed in share/litekeel) lists the events and their fields.
  */
 int32_t keel_on_event(keel_db *db,
                       keel_event_fn listener,

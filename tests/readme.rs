@@ -115,6 +115,14 @@ const TURNS: &[&str] = &[
     "could not be had",
     "is not well",
     "is none to ",
+    "can have neither",
+    "where it lies",
+    "inside of the",
+    " mends",
+    "mended ",
+    "in vain",
+    "as you like;",
+    "stand in a queue",
 ];
 /// What contains one of them and is English.
 const ENGLISH: &[&str] = &["there is no ", "there are no ", "is no longer", "are no longer"];

@@ -1,13 +1,14 @@
 'use strict';
 const codeName = require('./codes');
 const SqliteError = require('./sqlite-error');
+const begunOutside = require('./own-frames');
 const { assign, hidden, own } = require('./own-properties');
 
 /** What litekeel itself refuses. `code` is KEEL_…, `hint` says what to do, `path` which file is concerned. */
 class KeelError extends Error {
 	constructor(message, code) {
-		super(message);
-		Object.defineProperty(this, 'code', own(code));
+		const [text, target] = [`${message}`, new.target];
+		return Object.defineProperty(begunOutside(() => Reflect.construct(Error, [text], target), KeelError), 'code', own(code));
 	}
 }
 Object.defineProperty(KeelError.prototype, 'name', hidden('KeelError'));

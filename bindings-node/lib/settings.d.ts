@@ -23,11 +23,11 @@ export interface Settings {
 	recursiveTriggers?: Switch | undefined;
 	/** refuse writes on this connection. */
 	queryOnly?: Switch | undefined;
-	/** page cache of each connection: −KiB, pages, or bytes with a unit; those that read or write beside it for readAsync and transactionAsync have an eighth. Takes pages (`2000`), KiB if negative (`-64000`), or bytes with a unit (`64MiB`). Default: -64000. */
+	/** page cache of each connection: −KiB, pages, or bytes with a unit; the connections behind readAsync and transactionAsync have an eighth of it. Takes pages (`2000`), KiB if negative (`-64000`), or bytes with a unit (`64MiB`). Default: -64000. */
 	cacheSize?: number | string | undefined;
 	/** how much of the file is memory-mapped; 0 on network file systems. Where something else cuts the file short, reading the mapping ends the process (SIGBUS). Takes a whole number from 0 to 2147418112 bytes; KiB, MiB, GiB may follow. Default: 0. */
 	mmapSize?: number | string | undefined;
-	/** checkpoint once the WAL has so many pages. Takes a whole number from 0 to 2147483647 pages. Default: 1000. */
+	/** checkpoint once the WAL has this many pages. Takes a whole number from 0 to 2147483647 pages. Default: 1000. */
 	walAutocheckpoint?: number | string | undefined;
 	/** what a journal or WAL keeps on disk after a reset; −1: all. Takes a whole number from -1 to 9007199254740992 bytes; KiB, MiB, GiB may follow. Default: 64MiB. */
 	journalSizeLimit?: number | string | undefined;
@@ -79,13 +79,13 @@ export interface Settings {
 	onOrphanWal?: 'refuse' | 'set_aside' | undefined;
 	/** who replicates the file: litestream keeps every checkpoint for it, auto does so where Litestream is found. Default: auto. */
 	replication?: 'auto' | 'litestream' | 'none' | undefined;
-	/** from this size of a replicated database's WAL on the event wal_alarm tells that nobody checkpoints; 0: never. Takes a whole number from 0 to 9007199254740992 bytes; KiB, MiB, GiB may follow. Default: 256MiB. */
+	/** when the WAL of a replicated database is larger, the event wal_alarm says that nobody checkpoints; 0: never. Takes a whole number from 0 to 9007199254740992 bytes; KiB, MiB, GiB may follow. Default: 256MiB. */
 	walAlarm?: number | string | undefined;
 	/** where Litestream answers (its setting socket.path); replicated() asks there. Default: /var/run/litestream.sock. */
 	replicationSocket?: string | undefined;
 	/** how long replicated() waits for the replica where the call does not say. Takes a whole number from 0 to 2147483647 ms; ms and s may follow. Default: 10s. */
 	replicationTimeout?: number | string | undefined;
-	/** when a commit has returned: local: it is in the file; replicated: it is at Litestream's replica too, or the call fails with KEEL_NOT_REPLICATED and the commit stands. Of this database, not of attached ones. Default: local. */
+	/** where a commit is when its call returns. local: in the file; replicated: at Litestream's replica too, or the call fails with KEEL_NOT_REPLICATED and the commit stands. Of this database, not of attached ones. Default: local. */
 	durability?: 'local' | 'replicated' | undefined;
 	/** what happens at open where the database does not exist: required: it is restored from Litestream's replica, and without a backup opening fails; if_available: without a backup it begins empty. Default: never. */
 	restore?: 'never' | 'if_available' | 'required' | undefined;

@@ -1,4 +1,5 @@
 'use strict';
+const begunOutside = require('./own-frames');
 const { own, hidden } = require('./own-properties');
 
 /** What SQLite reports. `code` is SQLite's name of the (extended) result code, `message` SQLite's own text. */
@@ -6,10 +7,9 @@ function SqliteError(message, code) {
 	if (typeof code !== 'string') throw new TypeError('Expected second argument to be a string');
 	// A function rather than a class, so that it can be called without `new`, as better-sqlite3 12 allows; made by
 	// Reflect.construct so that it is a genuine error (Error.isError) and subclasses keep their prototype.
-	const error = Reflect.construct(Error, [`${message}`], new.target || SqliteError);
-	Object.defineProperty(error, 'code', own(code));
-	if (typeof Error.captureStackTrace === 'function') Error.captureStackTrace(error, SqliteError);
-	return error;
+	const [text, target] = [`${message}`, new.target || SqliteError];
+	const error = begunOutside(() => Reflect.construct(Error, [text], target), SqliteError);
+	return Object.defineProperty(error, 'code', own(code));
 }
 Object.setPrototypeOf(SqliteError, Error);
 SqliteError.prototype = Object.create(Error.prototype, {

@@ -259,3 +259,13 @@ test('the picture of the closing matrix is drawn from its table', () => {
 	assert.ok(closed > 100 && left > 10, `${closed} closed, ${left} left`);
 	assert.notStrictEqual(picture(page.replace('closed, 0', 'left, 0')), picture(page));
 });
+
+// Electron's V8 has no memory outside of its heap's reservation, and refuses such buffers.
+test('what the page of questions says of Electron: no call of ours makes a buffer outside of the heap', () => {
+	const sources = fs.readdirSync(path.join(root, 'bindings-node/src'), { recursive: true }).filter((name) => name.endsWith('.rs'));
+	assert.ok(sources.length > 20);
+	const outside = /napi_create_external_?(string|buffer|arraybuffer)|node_api_create_external|node_api_create_buffer_from/;
+	for (const name of sources) assert.doesNotMatch(fs.readFileSync(path.join(root, 'bindings-node/src', name), 'utf8'), outside, name);
+	assert.match('napi_create_external_arraybuffer', outside);
+	assert.match(fs.readFileSync(path.join(root, 'docs/faq.md'), 'utf8'), /litekeel never makes \(a test holds that\)/);
+});

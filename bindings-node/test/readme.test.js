@@ -11,6 +11,8 @@ const ecosystem = require('./ecosystem')();
 
 const readme = fs.readFileSync(path.join(__dirname, '../../README.md'), 'utf8');
 const library = require('./library');
+const runtimes = require('./runtimes');
+const { root, blocksOf } = require('./book');
 const env = { ...process.env, LITEKEEL_LIBRARY: library };
 delete env.DATABASE_URL;
 
@@ -77,6 +79,25 @@ test('from an empty folder: the install line, the program, the command', (t) => 
 	assert.deepStrictEqual(Object.keys(manifest.dependencies), ['@litekeel/linux-x64-gnu', 'litekeel']);
 	const doctor = spawnSync('npx', ['litekeel', 'doctor', 'data/app.db'], { cwd: directory, env: alone, encoding: 'utf8' });
 	if (fs.existsSync(path.join(path.dirname(library), 'litekeel'))) assert.match(doctor.stdout, /journal_mode/, doctor.stderr);
+
+	// Getting started with Bun and Deno, by the page's own lines; and the same program on Node.
+	const page = blocksOf('docs/getting-started.md', fs.readFileSync(path.join(root, 'docs/getting-started.md'), 'utf8')).filter(({ mark }) => mark === 'run by bindings-node/test/readme.test.js');
+	assert.deepStrictEqual(page.map(({ language }) => language), ['js', 'sh']);
+	fs.writeFileSync(path.join(directory, 'app.mjs'), page[0].code);
+	fs.rmSync(path.join(directory, 'data'), { recursive: true });
+	const lines = ['node app.mjs', ...page[1].code.trim().split('\n')];
+	for (const line of lines) {
+		const [name, ...args] = line.split(' ');
+		const program = { node: process.execPath, bun: runtimes.bun, deno: runtimes.deno }[name];
+		if (!fs.existsSync(program)) {
+			assert.notStrictEqual(process.env.CI, 'true', `${program} is missing`);
+			t.diagnostic(`skipped: ${line}`);
+			continue;
+		}
+		const said = spawnSync(program, args, { cwd: directory, env: alone, encoding: 'utf8' });
+		assert.match(said.stdout, /who: ['"]Ada['"]/, `${line}: ${said.stdout}${said.stderr}`);
+		assert.deepStrictEqual(fs.readdirSync(path.join(directory, 'data')), ['app.db'], line);
+	}
 
 	// The overrides as the README says them: one library, under its own name and under better-sqlite3's.
 	const overrides = JSON.parse(blocks('json')[0]);

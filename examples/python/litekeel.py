@@ -74,7 +74,7 @@ MODES = {"default": -1, "deferred": 0, "immediate": 1, "exclusive": 2}
 
 class Error(Exception):
     """A failure: `code` and `name` ("SQLITE_BUSY"), `message`, `hint` (what to do), `path`, `step` (where it failed), `kind` and
-    `waited` (ms) of a lock that could not be had, and `holders`, a dictionary for each process or connection that held it."""
+    `waited` (ms) of a lock that could not be taken, and `holders`, a dictionary for each process or connection that held it."""
 
     def __init__(self, code, error):
         self.code = code

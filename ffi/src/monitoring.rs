@@ -59,7 +59,7 @@ pub type keel_event_fn =
 /// Calls `listener` with `ctx` for each event of this connection and of its file, instead of the function set for
 /// this handle before; NULL ends it, and so does the end of the handle. It runs on the thread that caused the event,
 /// or on litekeel's own for what happens in the background. When this returns, the function set before may still be
-/// running on another thread. docs/events.md (installed in share/doc/litekeel) lists the events and their fields.
+/// running on another thread. docs/events.md (installed in share/litekeel) lists the events and their fields.
 ///
 /// # Safety
 /// `listener` may be called with `ctx`, on any thread, until it is replaced.

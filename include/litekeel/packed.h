@@ -253,7 +253,7 @@ static inline int32_t keel_run(keel_db *db, const char *sql, keel_params *params
 typedef struct keel_cursor {
     keel_rows *rows;
     const unsigned char *table;
-    const unsigned char *cells; /* of the row it stands on; NULL before the first and after the last */
+    const unsigned char *cells; /* of the current row; NULL before the first and after the last */
     uint64_t row, count;        /* the row that comes next, and the rows of this batch */
     uint32_t columns;
 } keel_cursor;

@@ -137,7 +137,7 @@ impl Endpoint {
             .with_hint("write libsql://host[:port]; a database is named by its host"));
         }
         if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
-            return Err(Error::new(codes::INVALID_AUTHORITY, "the port in the database URL is not one")
+            return Err(Error::new(codes::INVALID_AUTHORITY, "the port in the database URL is not valid")
                 .with_hint("a port is a number from 1 to 65535"));
         }
         let mut parameters = Parameters {

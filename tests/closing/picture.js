@@ -49,11 +49,12 @@ exports.picture = (page) => {
 	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${bottom + 46}" width="${width}" height="${bottom + 46}" role="img" aria-labelledby="title" font-family="system-ui, -apple-system, 'Segoe UI', sans-serif" font-size="13">
 <title id="title">${title}</title>
 <style>
-text { fill: #1f2328; } .faint { fill: #59636e; font-size: 12px; } .band { fill: #f6f8fa; } .closed { fill: #1f883d; } .left { fill: none; stroke: #bc4c00; stroke-width: 2; } .none { stroke: #818b98; stroke-width: 2; }
+text { fill: #1f2328; } .ground { fill: #ffffff; } .faint { fill: #59636e; font-size: 12px; } .band { fill: #f6f8fa; } .closed { fill: #1f883d; } .left { fill: none; stroke: #bc4c00; stroke-width: 2; } .none { stroke: #818b98; stroke-width: 2; }
 @media (prefers-color-scheme: dark) {
-text { fill: #f0f6fc; } .faint { fill: #9198a1; } .band { fill: #151b23; } .closed { fill: #3fb950; } .left { stroke: #f0883e; } .none { stroke: #656c76; }
+text { fill: #f0f6fc; } .ground { fill: #0d1117; } .faint { fill: #9198a1; } .band { fill: #151b23; } .closed { fill: #3fb950; } .left { stroke: #f0883e; } .none { stroke: #656c76; }
 }
 </style>
+<rect class="ground" width="100%" height="100%"/>
 ${parts.join('\n')}
 </svg>
 `;

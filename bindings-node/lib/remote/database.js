@@ -111,7 +111,7 @@ const additions = {
 	},
 };
 
-const ELSEWHERE = 'open the database as a file where it lies for that';
+const ELSEWHERE = 'do that on the server, where the database is a file';
 /** What to do instead. */
 const HINTS = {
 	function: 'the server has SQLite\'s own functions only: compute in JavaScript what it reads',

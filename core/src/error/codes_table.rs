@@ -111,7 +111,7 @@ codes! {
     /// Whether the server has committed cannot be known: the answer was lost.
     COMMIT_UNKNOWN = -55, Safety, "read whether it is there before running it again; litekeel never sends it twice";
     /// The call is about a file, and the database is a server's.
-    REMOTE_UNSUPPORTED = -56, Config, "open the database's file where it lies for that";
+    REMOTE_UNSUPPORTED = -56, Config, "do that on the server, where the file is";
     /// What is committed here was not confirmed at Litestream's replica. It stays committed; the error's step says why.
     NOT_REPLICATED = -57, State, "it stays committed: do not run it again; wait for the replica again when the cause is gone";
     /// There is no database of this name among many, one for each tenant.

@@ -122,9 +122,9 @@ settings! {
     ForeignKeys "foreign_keys" Kind::Bool, "", Pragma, "enforce foreign keys";
     RecursiveTriggers "recursive_triggers" Kind::Bool, "", Pragma, "let triggers fire triggers";
     QueryOnly "query_only" Kind::Bool, "", Pragma, "refuse writes on this connection";
-    CacheSize "cache_size" Kind::CacheSize, "", Pragma, "page cache of each connection: −KiB, pages, or bytes with a unit; those that read or write beside it for readAsync and transactionAsync have an eighth";
+    CacheSize "cache_size" Kind::CacheSize, "", Pragma, "page cache of each connection: −KiB, pages, or bytes with a unit; the connections behind readAsync and transactionAsync have an eighth of it";
     MmapSize "mmap_size" int(0, 2_147_418_112, Unit::Bytes), "", Pragma, "how much of the file is memory-mapped; 0 on network file systems. Where something else cuts the file short, reading the mapping ends the process (SIGBUS)";
-    WalAutocheckpoint "wal_autocheckpoint" int(0, 2_147_483_647, Unit::Pages), "", Pragma, "checkpoint once the WAL has so many pages";
+    WalAutocheckpoint "wal_autocheckpoint" int(0, 2_147_483_647, Unit::Pages), "", Pragma, "checkpoint once the WAL has this many pages";
     JournalSizeLimit "journal_size_limit" int(-1, 1 << 53, Unit::Bytes), "", Pragma, "what a journal or WAL keeps on disk after a reset; −1: all";
     TempStore "temp_store" Kind::Word(words::TempStore::WORDS), "", Pragma, "where temporary tables live, and what VACUUM, CREATE INDEX and large sorts set aside: in memory that is as much as the data";
     PageSize "page_size" int(512, 65_536, Unit::Bytes), "", Create, "a power of two; new database only";
@@ -150,10 +150,10 @@ settings! {
     Optimize "optimize" Kind::Word(words::Optimize::WORDS), "close", Life, "when PRAGMA optimize runs";
     OnOrphanWal "on_orphan_wal" Kind::Word(words::OnOrphanWal::WORDS), "refuse", Target, "a -wal with content whose database is missing or empty";
     Replication "replication" Kind::Word(words::Replication::WORDS), "auto", Life, "who replicates the file: litestream keeps every checkpoint for it, auto does so where Litestream is found";
-    WalAlarm "wal_alarm" int(0, 1 << 53, Unit::Bytes), "256MiB", Life, "from this size of a replicated database's WAL on the event wal_alarm tells that nobody checkpoints; 0: never";
+    WalAlarm "wal_alarm" int(0, 1 << 53, Unit::Bytes), "256MiB", Life, "when the WAL of a replicated database is larger, the event wal_alarm says that nobody checkpoints; 0: never";
     ReplicationSocket "replication_socket" Kind::Text, "/var/run/litestream.sock", Life, "where Litestream answers (its setting socket.path); replicated() asks there";
     ReplicationTimeout "replication_timeout" int(0, 2_147_483_647, Unit::Millis), "10s", Life, "how long replicated() waits for the replica where the call does not say";
-    Durability "durability" Kind::Word(words::Durability::WORDS), "local", Life, "when a commit has returned: local: it is in the file; replicated: it is at Litestream's replica too, or the call fails with KEEL_NOT_REPLICATED and the commit stands. Of this database, not of attached ones";
+    Durability "durability" Kind::Word(words::Durability::WORDS), "local", Life, "where a commit is when its call returns. local: in the file; replicated: at Litestream's replica too, or the call fails with KEEL_NOT_REPLICATED and the commit stands. Of this database, not of attached ones";
     Restore "restore" Kind::Word(words::Restore::WORDS), "never", Target, "what happens at open where the database does not exist: required: it is restored from Litestream's replica, and without a backup opening fails; if_available: without a backup it begins empty";
     RestoreFrom "restore_from" Kind::Text, "", Target, "the replica's URL, or the path of Litestream's configuration; otherwise that is /etc/litestream.yml. The program is litestream, or what LITEKEEL_LITESTREAM names in the environment";
     Share "share" Kind::Bool, "off", Open, "one connection of the process for every host that asks";
