@@ -13,13 +13,10 @@ use napi::sys;
 
 use crate::connection::call::{Call, native_exports};
 use crate::connection::token::Attachment;
+use crate::js::external::{self, External, Held};
 use crate::js::object::Object;
 use crate::js::scope::Scope;
 use crate::js::value;
-
-/// Marks externals as dispatchers.
-const DISPATCHER: sys::napi_type_tag =
-    sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_7572_6965_7201 };
 
 native_exports! {
     c"openCourier" => open,
@@ -47,6 +44,11 @@ pub(crate) struct Dispatcher {
     function: Mutex<Option<Function>>,
     /// What its users keep here until the environment ends, one of each type.
     kept: Mutex<Vec<Arc<dyn EndsWithEnvironment>>>,
+}
+
+impl Held for Dispatcher {
+    type Pointer = Arc<Dispatcher>;
+    const TAG: sys::napi_type_tag = external::tag(0x636f_7572_6965_7201);
 }
 
 impl Dispatcher {
@@ -84,7 +86,7 @@ impl Dispatcher {
 unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     let dispatch = call.function(0)?;
     let dispatcher = Arc::new(Dispatcher { function: Mutex::new(None), kept: Mutex::default() });
-    // SAFETY: handles of the running call; the clean-up hook and the external own one count each.
+    // SAFETY: handles of the running call; the clean-up hook owns one count.
     unsafe {
         let mut function = ptr::null_mut();
         let name = value::string(call.env, b"litekeel");
@@ -111,15 +113,7 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
         }
         // After the threadsafe function, so that it runs before that one's own.
         sys::napi_add_env_cleanup_hook(call.env, Some(end), Arc::into_raw(dispatcher.clone()).cast_mut().cast());
-        let mut external = ptr::null_mut();
-        let data = Arc::into_raw(dispatcher).cast_mut().cast();
-        if sys::napi_create_external(call.env, data, Some(free), ptr::null_mut(), &mut external) != sys::Status::napi_ok
-        {
-            drop(Arc::from_raw(data.cast_const().cast::<Dispatcher>()));
-            return None;
-        }
-        sys::napi_type_tag_object(call.env, external, &DISPATCHER);
-        Some(external)
+        External::<Dispatcher>::make(call.env, dispatcher)
     }
 }
 
@@ -131,19 +125,9 @@ unsafe extern "C" fn end(data: *mut c_void) {
     kept.iter().for_each(|one| one.end());
 }
 
-unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: the count of `open`; finalised once.
-    drop(unsafe { Arc::from_raw(data.cast_const().cast::<Dispatcher>()) });
-}
-
 /// The dispatcher in the argument `at`.
 pub(crate) fn dispatcher_of(call: &Call, at: usize) -> Option<Arc<Dispatcher>> {
-    let data = call.external(at, &DISPATCHER)?.cast_const().cast::<Dispatcher>();
-    // SAFETY: the tag says that the external is one of `open`'s, which holds a count while it lives.
-    unsafe {
-        Arc::increment_strong_count(data);
-        Some(Arc::from_raw(data))
-    }
+    External::<Dispatcher>::of(call.env, call.args[at])
 }
 
 /// `(dispatcher, hold)`: whether a message is awaited, so that the process must not end.

@@ -31,6 +31,7 @@ pub unsafe extern "C" fn napi_register_module_v1(env: sys::napi_env, exports: sy
         let Some(environment) = buffer::environment::create(env, exports) else { return exports };
         statement::register(&environment, exports);
         open::plain::register(&environment, exports);
+        open::close::register(&environment, exports);
         extension::register(&environment, exports);
         open::tuned::register(&environment, exports);
         open::descriptor::register(&environment, exports);

@@ -11,11 +11,9 @@ use rusqlite::ffi as sqlite;
 use crate::connection::call::{Call, native_exports};
 use crate::connection::token::{Attachment, Token};
 use crate::js::bytes;
+use crate::js::external::{self, External, Held};
 use crate::js::scope::{self, Scope};
 use crate::js::value;
-
-/// Marks externals as sessions.
-const SESSION: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x7365_7373_696f_6e01 };
 
 native_exports! {
     c"sessionChanges" => changes,
@@ -40,21 +38,21 @@ impl Attachment for Session {
 }
 
 /// What JavaScript holds.
-struct Held {
+struct HeldSession {
     session: Rc<Session>,
     token: Rc<Token>,
 }
 
-impl Drop for Held {
+impl Held for HeldSession {
+    type Pointer = Rc<HeldSession>;
+    const TAG: sys::napi_type_tag = external::tag(0x7365_7373_696f_6e01);
+}
+
+impl Drop for HeldSession {
     fn drop(&mut self) {
         self.token.with_teardown_lock(|| self.session.release());
         self.token.detach_from(&self.session);
     }
-}
-
-unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: the box of `create`; finalised once.
-    drop(unsafe { Box::from_raw(data.cast::<Held>()) });
 }
 
 /// `(token, schema, table | undefined)` → session, or `[code, message]`
@@ -83,23 +81,12 @@ unsafe fn create(call: &Call) -> Option<sys::napi_value> {
         }
         let session = Rc::new(Session(Cell::new(session)));
         token.attach(session.clone());
-        let held = Box::into_raw(Box::new(Held { session, token }));
-        let mut external = ptr::null_mut();
-        if sys::napi_create_external(call.env, held.cast(), Some(free), ptr::null_mut(), &mut external)
-            != sys::Status::napi_ok
-        {
-            drop(Box::from_raw(held));
-            return None;
-        }
-        sys::napi_type_tag_object(call.env, external, &SESSION);
-        Some(external)
+        External::<HeldSession>::make(call.env, Rc::new(HeldSession { session, token }))
     }
 }
 
 fn session(call: &Call) -> Option<(Rc<Session>, Rc<Token>)> {
-    let data = call.external(0, &SESSION)?;
-    // SAFETY: the tag says what the pointer is; the external keeps the box alive during the call.
-    let held = unsafe { &*data.cast::<Held>() };
+    let held = External::<HeldSession>::of(call.env, call.args[0])?;
     Some((held.session.clone(), held.token.clone()))
 }
 

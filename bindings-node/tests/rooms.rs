@@ -2,6 +2,8 @@
 
 #[path = "../../tests/rooms/checker.rs"]
 mod checker;
+#[path = "../../tests/rooms/circles.rs"]
+mod circles;
 
 /// From the ground up. Those on one floor do not know each other.
 const FLOORS: checker::Floors = &[
@@ -17,4 +19,9 @@ const FLOORS: checker::Floors = &[
 fn a_room_imports_only_rooms_below_it() {
     let found = checker::upward_in(FLOORS, env!("CARGO_MANIFEST_DIR"));
     assert!(found.is_empty(), "{} imports run up:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    circles::assert_none_in(env!("CARGO_MANIFEST_DIR"), &[]);
 }

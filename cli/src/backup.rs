@@ -17,9 +17,9 @@ use crate::exit::Exit;
 use crate::integrity::{self, Check, Checked};
 use crate::interrupt;
 use crate::output::{self, say, tell};
+use crate::process_name::process_name;
 use crate::progress::{Progress, Waiting};
 use crate::terminal::{Terminal, Tone, bytes, time};
-use crate::who;
 
 #[derive(Args)]
 pub struct Backup {
@@ -276,7 +276,7 @@ fn unlinked_wals(source: &Database) -> Vec<String> {
         format!(
             "{} has {} open with a -wal that was deleted: what it commits there ({} so far) is not in the copy. Let it copy its own \
              state (VACUUM INTO, litekeel's backup with unsafe=1), then start it anew",
-            who::name(user.pid, &user.command),
+            process_name(user.pid, &user.command),
             source.path.display(),
             bytes(size)
         )

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::output::{self, say};
+use crate::process_name::process_name;
 use crate::terminal::{Terminal, Tone, bytes};
 use crate::{duration, who};
 
@@ -130,7 +131,7 @@ impl Checkpoint {
         match holders.and_then(who::Presence::writer).filter(|_| self.mode != Mode::Passive) {
             Some(writer) => say!(
                 "no data is lost; {} has the write lock, which {} needs: --wait gives it more time",
-                who::name(writer.pid, &writer.command),
+                process_name(writer.pid, &writer.command),
                 self.mode.name(),
             ),
             None => say!("no data is lost; --wait gives readers more time, and makes writers wait as long"),

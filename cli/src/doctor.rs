@@ -1,6 +1,7 @@
 //! `litekeel doctor`: everything that can be known about a database without changing it, each finding with a remedy.
 
 mod content;
+mod finding;
 mod locks;
 mod replica;
 mod settings;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use litekeel_core::hazards::{self, Hazard, Level};
 use litekeel_core::users::{self, User};
-use litekeel_core::{Error, Result, codes};
+use litekeel_core::{Result, codes};
 use serde::Serialize;
 
 use crate::bounds::Bounds;
@@ -19,10 +20,13 @@ use crate::duration;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::output::{self, say, tell};
+use crate::process_name::process_name;
+use crate::processes::{Held, Process};
 use crate::server::Server;
 use crate::terminal::{Terminal, Tone, bytes, labelled};
 use crate::wal::Wal;
 use crate::who::{self, Presence};
+use finding::{Depth, failed};
 
 #[derive(Args)]
 pub struct Doctor {
@@ -53,8 +57,8 @@ struct Diagnosis {
     level: &'static str,
     findings: Vec<Line>,
     settings: Vec<settings::Line>,
-    holders: Vec<who::Held>,
-    users: Vec<who::Process>,
+    holders: Vec<Held>,
+    users: Vec<Process>,
     wal: Option<Wal>,
 }
 
@@ -72,14 +76,6 @@ struct Line {
     level: &'static str,
     found: String,
     remedy: String,
-}
-
-/// How deep the content is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    Header,
-    Quick,
-    Full,
 }
 
 impl Doctor {
@@ -212,7 +208,7 @@ fn unlinked_wals(database: &Database) -> impl Iterator<Item = Hazard> {
     let hazard = |(user, size): (User, u64)| {
         let text = format!(
             "{} has it open with a -wal that was deleted: what it commits there ({} so far) is seen by nobody else",
-            who::name(user.pid, &user.command),
+            process_name(user.pid, &user.command),
             bytes(size)
         );
         let remedy = "let it copy its own state (litekeel's backup with unsafe=1), then start it anew; never delete a -wal in use";
@@ -226,7 +222,7 @@ fn users_of_another_file(database: &Database) -> impl Iterator<Item = Hazard> {
         let text = format!(
             "{} still has the file open that had this name before it was deleted, renamed or replaced: what that process writes \
              is found here by nobody",
-            who::name(user.pid, &user.command)
+            process_name(user.pid, &user.command)
         );
         let remedy = "start it anew; if something of its own is missing here, let it save that first (litekeel's backup with \
                       unsafe=1). Replace a database with litekeel restore --overwrite, or while nobody has it open";
@@ -243,11 +239,6 @@ fn unread(depth: Depth) -> Option<Hazard> {
         Depth::Full => return None,
     };
     Some(Hazard::new(check, Level::Note, text, ""))
-}
-
-/// A failure is a finding too.
-fn failed(check: &'static str, error: &Error) -> Hazard {
-    Hazard::new(check, Level::Problem, error.message(), error.hint())
 }
 
 fn print(database: &Database, findings: &[Hazard], presence: Option<&who::Presence>, out: Terminal) {

@@ -18,6 +18,8 @@ mod integrity;
 mod interrupt;
 mod litestream;
 mod output;
+mod process_name;
+mod processes;
 mod progress;
 mod replica;
 mod replicated;

@@ -10,7 +10,7 @@ use litekeel_core::settings::Id;
 use serde::Serialize;
 
 use crate::database::Database;
-use crate::who::Presence;
+use crate::processes::Process;
 
 /// Why Litestream is thought of, the surest first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,18 +26,17 @@ pub enum Sign {
 }
 
 /// The surest sign; `None` where there is none, or the URL says that it is not used.
-pub fn sign(database: &Database, presence: Option<&Presence>) -> Option<Sign> {
+pub fn sign(database: &Database, users: &[Process]) -> Option<Sign> {
     let settings = &database.resolved.settings;
     let wanted = settings.get(Id::Replication).map(ToString::to_string).unwrap_or_default();
     if wanted == "none" {
         return None;
     }
     let directory = hazards::litestream_is_beside(&database.path);
-    let mut users = presence.iter().flat_map(|presence| &presence.users);
-    let daemon = users.clone().find(|user| task(&user.command) == Some(Task::Replicates));
+    let daemon = users.iter().find(|user| task(&user.command) == Some(Task::Replicates));
     match daemon {
         Some(user) => Some(Sign::Process(user.pid)),
-        None if directory && users.any(|user| user.pid == 0) => Some(Sign::Unseen),
+        None if directory && users.iter().any(|user| user.pid == 0) => Some(Sign::Unseen),
         None if directory => Some(Sign::Directory),
         None => (wanted == "litestream").then_some(Sign::Settings),
     }
@@ -78,8 +77,8 @@ impl From<Replica> for State {
 const LIMIT: Duration = Duration::from_millis(300);
 
 /// Asks where there is a sign; `None` where nobody answers for this database.
-pub fn look(database: &Database, presence: &Presence) -> Option<State> {
-    sign(database, Some(presence))?;
+pub fn look(database: &Database, users: &[Process]) -> Option<State> {
+    sign(database, users)?;
     replica::look(&database.path, &socket(database), LIMIT).ok().flatten().map(State::from)
 }
 

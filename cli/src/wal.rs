@@ -6,8 +6,8 @@ use litekeel_core::{Pins, litestream};
 use serde::Serialize;
 
 use crate::database::Opened;
+use crate::process_name::process_name;
 use crate::terminal::{bytes, time};
-use crate::who;
 
 /// The WAL at one moment, as data.
 #[derive(Serialize)]
@@ -79,7 +79,7 @@ impl Pinned {
             Some(ms) if ms >= 1000 => format!("; for {} at least", time(Duration::from_millis(ms))),
             _ => String::new(),
         };
-        let (name, frames) = (who::name(self.pid, &self.command), self.frames);
+        let (name, frames) = (process_name(self.pid, &self.command), self.frames);
         let bytes = bytes(self.bytes.max(0) as u64);
         format!("{name}{state} pins frame {}: {frames} frames ({bytes}) cannot be recycled{since}", self.frame)
     }

@@ -1,16 +1,15 @@
 //! `litekeel who`: the processes that have a database open, and the locks they hold.
 
 use clap::Args;
-use litekeel_core::error::Holder;
 use litekeel_core::holders;
-use litekeel_core::litestream::{Task, task};
-use litekeel_core::users::{self, User};
+use litekeel_core::users;
 use litekeel_core::{Error, Result, codes};
 use serde::Serialize;
 
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::output::{self, say};
+use crate::processes::{Held, Process, WRITING};
 use crate::replica::{self, State};
 use crate::terminal::{self, Terminal, Tone, cut, time};
 use crate::wal::{self, Wal};
@@ -36,60 +35,12 @@ pub struct Presence {
     pub replica: Option<State>,
 }
 
-#[derive(Serialize)]
-pub struct Held {
-    pub pid: u32,
-    pub role: String,
-    pub state: String,
-    pub command: String,
-    /// For how long, in milliseconds, where it is known.
-    pub since_ms: Option<u64>,
-    /// What it does, if it is Litestream: `replicates`, `follows` or `other`.
-    pub litestream: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-pub struct Process {
-    pub pid: u32,
-    pub state: String,
-    pub command: String,
-    /// As of a holder.
-    pub litestream: Option<&'static str>,
-}
-
-fn litestream(command: &str) -> Option<&'static str> {
-    task(command).map(Task::as_str)
-}
-
-impl From<Holder> for Held {
-    fn from(holder: Holder) -> Held {
-        Held {
-            pid: holder.pid,
-            litestream: litestream(&holder.command),
-            role: holder.role.to_owned(),
-            state: holder.state.to_owned(),
-            command: holder.command,
-            since_ms: holder.since.map(|since| since.as_millis() as u64),
-        }
-    }
-}
-
-impl From<User> for Process {
-    fn from(user: User) -> Process {
-        let litestream = litestream(&user.command);
-        Process { pid: user.pid, state: user.state.to_owned(), command: user.command, litestream }
-    }
-}
-
 impl Presence {
     /// Who keeps other writers waiting.
     pub fn writer(&self) -> Option<&Held> {
         self.holders.iter().find(|holder| WRITING.contains(&holder.role.as_str()))
     }
 }
-
-/// The roles of whoever keeps other writers waiting.
-pub const WRITING: &[&str] = &["writer", "reserved", "pending", "exclusive"];
 
 /// Looks, without leaving a trace.
 pub fn presence(database: &Database) -> Result<Presence> {
@@ -99,22 +50,11 @@ pub fn presence(database: &Database) -> Result<Presence> {
         || Error::new(codes::IO, "this system does not tell who holds a lock (no /proc/locks)").with_path(path);
     // Who is outside this PID namespace is seen through SQLite's own descriptors only, and who pins through its -shm.
     let open = database.glance_if_used();
-    let mut presence = Presence {
-        path: path.display().to_string(),
-        holders: holders::holders(path, None).ok_or_else(unknown)?.into_iter().map(Held::from).collect(),
-        wal: open.as_ref().and_then(wal::look),
-        users: users::users(path).ok_or_else(unknown)?.into_iter().map(Process::from).collect(),
-        replica: None,
-    };
-    presence.replica = replica::look(database, &presence);
-    Ok(presence)
-}
-
-/// `pid 1338 (python3 cron.py)`, or somebody who has no number here. A sentence gets around: the arguments, which may be
-/// passwords, are in the table alone.
-pub fn name(pid: u32, line: &str) -> String {
-    let command = terminal::command(&holders::shown_command(pid, line));
-    if pid == 0 { format!("somebody {command}") } else { format!("pid {pid} ({})", cut(&command, 40)) }
+    let holders = holders::holders(path, None).ok_or_else(unknown)?.into_iter().map(Held::from).collect();
+    let wal = open.as_ref().and_then(wal::look);
+    let users: Vec<_> = users::users(path).ok_or_else(unknown)?.into_iter().map(Process::from).collect();
+    let replica = replica::look(database, &users);
+    Ok(Presence { path: path.display().to_string(), holders, users, wal, replica })
 }
 
 /// The lines of a table: holders first, then who has it open and holds nothing.

@@ -2,6 +2,8 @@
 
 #[path = "../../tests/rooms/checker.rs"]
 mod checker;
+#[path = "../../tests/rooms/circles.rs"]
+mod circles;
 
 /// From the ground up.
 const FLOORS: checker::Floors = &[
@@ -19,4 +21,9 @@ const FLOORS: checker::Floors = &[
 fn a_file_imports_only_files_below_it() {
     let found = checker::upward_in(FLOORS, env!("CARGO_MANIFEST_DIR"));
     assert!(found.is_empty(), "{} imports run up:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    circles::assert_none_in(env!("CARGO_MANIFEST_DIR"), &[]);
 }

@@ -61,7 +61,7 @@ pub fn upward(floors: Floors, source: &Path, sources: &[(PathBuf, String)]) -> V
     for (path, text) in sources {
         let inside = path.strip_prefix(source).expect("it was found there");
         let room = inside.components().next().expect("a name").as_os_str().to_string_lossy().replace(".rs", "");
-        if room == "lib" {
+        if room == "lib" || room == "main" {
             continue;
         }
         let own = floor(floors, &room)

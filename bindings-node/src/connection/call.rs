@@ -1,6 +1,6 @@
 //! One call from JavaScript: its arguments, the connection in the first of them, and the shell that catches panics.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
@@ -8,8 +8,8 @@ use std::rc::Rc;
 use litekeel_core::sqlite;
 use napi::sys;
 
-use crate::connection::Environment;
-use crate::connection::token::{CONNECTION, Token};
+use crate::connection::token::{Environment, Token};
+use crate::js::external::External;
 use crate::js::function::Function;
 use crate::js::scope;
 use crate::js::value;
@@ -51,26 +51,7 @@ impl Call {
 
     /// The connection in the first argument, open or not.
     pub(crate) fn token(&self) -> Option<Rc<Token>> {
-        let data = self.external(0, &CONNECTION)?.cast::<Token>().cast_const();
-        // SAFETY: the tag says that the external is one of `connection_token`'s, which holds a count while it lives.
-        unsafe {
-            Rc::increment_strong_count(data);
-            Some(Rc::from_raw(data))
-        }
-    }
-
-    /// The pointer of an external that carries `tag`.
-    pub(crate) fn external(&self, at: usize, tag: &sys::napi_type_tag) -> Option<*mut c_void> {
-        let mut ours = false;
-        let mut data = ptr::null_mut();
-        // SAFETY: the tag is checked before the pointer is believed.
-        unsafe {
-            sys::napi_check_object_type_tag(self.env, self.args[at], tag, &mut ours);
-            if ours {
-                sys::napi_get_value_external(self.env, self.args[at], &mut data);
-            }
-        }
-        (!data.is_null()).then_some(data)
+        External::<Token>::of(self.env, self.args[0])
     }
 
     /// The open connection in the first argument; throws a TypeError otherwise.

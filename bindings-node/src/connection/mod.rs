@@ -4,11 +4,12 @@
 
 pub(crate) mod at_exit;
 pub(crate) mod call;
+mod open_tokens;
 pub(crate) mod progress_handler;
 pub(crate) mod token;
+pub(crate) mod token_value;
 
-/// What the connections of one JavaScript thread share.
-pub(crate) type Environment = crate::buffer::environment::Environment<token::Token>;
+pub(crate) use token::Environment;
 
 /// What to do when the connection does not see what is at its path.
 pub(crate) const RESCUE: &str = "to copy what is at the path now, close every connection of this process to it and reopen; to save what only \

@@ -19,6 +19,7 @@ use rusqlite::ffi as sqlite;
 
 use crate::connection::at_exit;
 use crate::connection::call::{Call, native_exports};
+use crate::connection::open_tokens;
 use crate::connection::token::{Attachment, Token};
 use crate::js::scope::{self, Scope};
 
@@ -71,7 +72,7 @@ impl Home {
             return false;
         }
         // Another owner of a shared connection runs on a thread of its own.
-        if at_exit::this_thread() != self.thread || crate::js::exiting::exiting() {
+        if open_tokens::this_thread() != self.thread || crate::js::exiting::exiting() {
             return false;
         }
         let env = self.env.load(Ordering::Relaxed);
@@ -143,7 +144,7 @@ unsafe extern "C" fn on_progress(home: *mut c_void) -> c_int {
 
 /// Makes every statement of the connection look.
 pub(crate) fn install(env: sys::napi_env, token: &Token) {
-    let thread = at_exit::this_thread();
+    let thread = open_tokens::this_thread();
     let home = Arc::new(Home { env: AtomicPtr::new(env), thread, looks: AtomicU32::new(1) });
     let (mut db, mut hook) = (ptr::null_mut(), None);
     if let Some(connection) = token.core() {

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::ffi::c_void;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,11 +12,11 @@ use litekeel_core::{CloseReport, Connection, Error, Guard, Result, TeardownLock}
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use crate::connection::Environment;
+use crate::connection::open_tokens;
+use crate::js::external::{self, Held};
 
-/// Marks externals as connections, so that another addon's external is refused instead of dereferenced.
-pub(crate) const CONNECTION: sys::napi_type_tag =
-    sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x636f_6e6e_6563_7401 };
+/// What the connections of one JavaScript thread share.
+pub(crate) type Environment = crate::buffer::environment::Environment<Token>;
 
 /// How long the end of the process waits for another owner's call.
 const PATIENCE_AT_EXIT: Duration = Duration::from_millis(250);
@@ -46,7 +45,38 @@ pub(crate) struct Token {
     announced: RefCell<Option<Announced>>,
 }
 
+impl Held for Token {
+    type Pointer = Rc<Token>;
+    const TAG: sys::napi_type_tag = external::tag(0x636f_6e6e_6563_7401);
+}
+
 impl Token {
+    /// One for an open connection, see [`connection_token`](super::token_value::connection_token).
+    pub(super) fn new(
+        environment: &Rc<Environment>,
+        db: *mut sqlite::sqlite3,
+        tuned: Option<Arc<Connection>>,
+        announced: Option<Announced>,
+    ) -> Rc<Token> {
+        // Another owner in this very thread may have functions, hooks and virtual tables on it.
+        let may_call_js = tuned.as_ref().is_some_and(|connection| connection.is_shared());
+        Rc::new(Token {
+            db: Cell::new(db),
+            tuned,
+            environment: environment.clone(),
+            running: Cell::new(0),
+            to_finalize: RefCell::default(),
+            may_call_js: Cell::new(may_call_js),
+            attachments: RefCell::default(),
+            announced: RefCell::new(announced),
+        })
+    }
+
+    /// What it is known by among the open ones.
+    pub(super) fn address(&self) -> usize {
+        ptr::from_ref(self) as usize
+    }
+
     /// The open connection, or null.
     pub(crate) fn db(&self) -> *mut sqlite::sqlite3 {
         self.db.get()
@@ -164,7 +194,7 @@ impl Token {
         if db.is_null() {
             return None;
         }
-        crate::connection::at_exit::forget(self);
+        open_tokens::forget(self.address());
         drop(self.announced.take());
         // Another owner may be running a statement on the same handle.
         let hold = match self.tuned.as_ref().map(|connection| self.teardown_lock(connection)) {
@@ -230,54 +260,4 @@ impl Drop for Running<'_> {
             }
         }
     }
-}
-
-/// Makes the JavaScript value that stands for a connection, which then closes at the latest when it is collected.
-///
-/// # Safety
-/// `db` is open (the handle of `tuned`, if given), belongs to the calling JavaScript thread, and nobody else closes it.
-/// `announced` names one that is not the core's.
-pub(crate) unsafe fn connection_token(
-    environment: &Rc<Environment>,
-    db: *mut sqlite::sqlite3,
-    tuned: Option<Arc<Connection>>,
-    announced: Option<Announced>,
-) -> Option<sys::napi_value> {
-    let is_tuned = tuned.is_some();
-    if let Some(connection) = &tuned {
-        connection.guard_objects(true);
-    }
-    // Another owner in this very thread may have functions, hooks and virtual tables on it.
-    let may_call_js = tuned.as_ref().is_some_and(|connection| connection.is_shared());
-    let env = environment.env;
-    let token = Rc::into_raw(Rc::new(Token {
-        db: Cell::new(db),
-        tuned,
-        environment: environment.clone(),
-        running: Cell::new(0),
-        to_finalize: RefCell::default(),
-        may_call_js: Cell::new(may_call_js),
-        attachments: RefCell::default(),
-        announced: RefCell::new(announced),
-    }));
-    crate::connection::at_exit::remember(token, is_tuned);
-    // SAFETY: made above.
-    crate::connection::progress_handler::install(env, unsafe { &*token });
-    let mut value = ptr::null_mut();
-    // SAFETY: the external owns one count and gives it back in `free_token`.
-    unsafe {
-        let status =
-            sys::napi_create_external(env, token.cast_mut().cast(), Some(free_token), ptr::null_mut(), &mut value);
-        if status != sys::Status::napi_ok {
-            drop(Rc::from_raw(token));
-            return None;
-        }
-        sys::napi_type_tag_object(env, value, &CONNECTION);
-    }
-    Some(value)
-}
-
-unsafe extern "C" fn free_token(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: the count of `connection_token`; finalised once.
-    drop(unsafe { Rc::from_raw(data.cast_const().cast::<Token>()) });
 }

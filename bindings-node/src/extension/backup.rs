@@ -1,7 +1,7 @@
 //! SQLite's online backup, driven a few pages at a time from the event loop.
 
 use std::cell::Cell;
-use std::ffi::{CStr, CString, OsStr, c_void};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::rc::Rc;
@@ -13,11 +13,9 @@ use rusqlite::ffi as sqlite;
 use crate::connection::RESCUE;
 use crate::connection::call::Call;
 use crate::connection::token::{Attachment, Token};
+use crate::js::external::{self, External, Held};
 use crate::js::object;
 use crate::js::value;
-
-/// Marks externals as backups.
-const BACKUP: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x6261_636b_7570_0001 };
 
 struct Backup {
     handle: Cell<*mut sqlite::sqlite3_backup>,
@@ -31,20 +29,25 @@ struct Backup {
 }
 
 /// What JavaScript holds.
-struct Held {
+struct HeldBackup {
     backup: Rc<Backup>,
     /// Its connection.
     source: Rc<Token>,
 }
 
-impl Held {
+impl Held for HeldBackup {
+    type Pointer = Rc<HeldBackup>;
+    const TAG: sys::napi_type_tag = external::tag(0x6261_636b_7570_0001);
+}
+
+impl HeldBackup {
     fn finish(&self) {
         self.source.with_teardown_lock(|| self.backup.release());
         self.source.detach_from(&self.backup);
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldBackup {
     fn drop(&mut self) {
         self.finish();
     }
@@ -80,7 +83,7 @@ pub(super) unsafe fn start(call: &Call) -> Option<sys::napi_value> {
         return Some(object::failure(call.env, &error));
     }
     let mut destination = ptr::null_mut();
-    // SAFETY: every handle made here is closed on each failure, or owned by the backup's box, which the external owns.
+    // SAFETY: every handle made here is closed on each failure, or owned by the backup, which the external owns.
     unsafe {
         let rc = sqlite::sqlite3_open_v2(
             path.as_ptr(),
@@ -107,38 +110,23 @@ pub(super) unsafe fn start(call: &Call) -> Option<sys::napi_value> {
         let done = Cell::new(false);
         let backup = Rc::new(Backup { handle: Cell::new(handle), destination, path, new_file, in_place, done });
         source.attach(backup.clone());
-        let held = Box::into_raw(Box::new(Held { backup, source }));
-        let mut external = ptr::null_mut();
-        if sys::napi_create_external(call.env, held.cast(), Some(free), ptr::null_mut(), &mut external)
-            != sys::Status::napi_ok
-        {
-            drop(Box::from_raw(held));
-            return None;
-        }
-        sys::napi_type_tag_object(call.env, external, &BACKUP);
-        Some(external)
+        External::<HeldBackup>::make(call.env, Rc::new(HeldBackup { backup, source }))
     }
 }
 
-unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: the box of `start`, finalised once.
-    drop(unsafe { Box::from_raw(data.cast::<Held>()) });
-}
-
 /// The backup in the first argument.
-fn backup_of(call: &Call) -> Option<&Held> {
-    let data = call.external(0, &BACKUP)?;
-    // SAFETY: the tag says what the pointer is; the external, an argument of the call, keeps the box alive.
-    Some(unsafe { &*data.cast::<Held>() })
+fn backup_of(call: &Call) -> Option<Rc<HeldBackup>> {
+    External::<HeldBackup>::of(call.env, call.args[0])
 }
 
 /// `(backup, pages)` → `[code, totalPages, remainingPages]`, or `[code, message]`
 pub(super) unsafe fn step(call: &Call) -> Option<sys::napi_value> {
     let held = backup_of(call).filter(|held| !held.backup.handle.get().is_null());
-    let Some(Held { backup, source }) = held else {
+    let Some(held) = held else {
         value::throw_type(call.env, "The database connection is not open");
         return None;
     };
+    let HeldBackup { backup, source } = &*held;
     // SAFETY: a backup that has not ended has an open source, held during the call.
     let answer = source.with_guard(|_| unsafe { copy(call, backup, source.db()) });
     answer.unwrap_or_else(|error| Some(object::failure(call.env, &error)))

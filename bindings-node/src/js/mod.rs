@@ -4,6 +4,7 @@
 
 pub(crate) mod bytes;
 pub(crate) mod exiting;
+pub(crate) mod external;
 pub(crate) mod failure;
 pub(crate) mod function;
 pub(crate) mod object;

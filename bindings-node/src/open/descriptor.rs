@@ -8,10 +8,10 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use crate::connection::call::{Call, native_exports};
-use crate::connection::token::connection_token;
+use crate::connection::token_value::connection_token;
 use crate::js::value;
+use crate::open::MAX_LENGTH;
 use crate::open::plain;
-use crate::open::plain::MAX_LENGTH;
 
 native_exports! {
     c"openDescriptor" => open,

@@ -10,15 +10,12 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use crate::connection::call::{Call, native_exports};
-use crate::connection::token::connection_token;
+use crate::connection::token_value::connection_token;
 use crate::js::value;
-
-/// V8's longest string, the limit better-sqlite3 sets for values and SQL: 2^29 − 24.
-pub(crate) const MAX_LENGTH: c_int = (1 << 29) - 24;
+use crate::open::MAX_LENGTH;
 
 native_exports! {
     c"openDatabase" => open,
-    c"closeDatabase" => close,
     c"inTransaction" => in_transaction,
     c"interrupt" => interrupt,
     held {
@@ -90,16 +87,6 @@ unsafe fn defensive(db: *mut sqlite::sqlite3, on: bool) {
     let no_answer = ptr::null_mut::<c_int>();
     // SAFETY: the variadic arguments of this switch are an int and a pointer that may be null.
     unsafe { sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_DEFENSIVE, c_int::from(on), no_answer) };
-}
-
-/// `(token)` → for a tuned connection, what `tuned::closed` lists
-unsafe fn close(call: &Call) -> Option<sys::napi_value> {
-    let token = call.token()?;
-    if token.is_running() {
-        value::throw_type(call.env, "This database connection is busy executing a query");
-        return None;
-    }
-    token.close().map(|outcome| crate::open::tuned::closed(call, &outcome))
 }
 
 /// `(token, on)`

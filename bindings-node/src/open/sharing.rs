@@ -9,7 +9,8 @@ use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use crate::connection::call::{Call, native_exports};
-use crate::connection::token::{Attachment, connection_token};
+use crate::connection::token::Attachment;
+use crate::connection::token_value::connection_token;
 use crate::js::object;
 use crate::js::value;
 

@@ -4,15 +4,15 @@ use std::ptr;
 use std::sync::Arc;
 
 use litekeel_core::settings::{Target, resolve};
-use litekeel_core::{CloseReport, Connection, Error, Options, Result};
+use litekeel_core::{Connection, Error, Options, Result};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
 use crate::connection::call::{Call, native_exports};
-use crate::connection::token::connection_token;
+use crate::connection::token_value::connection_token;
 use crate::js::scope;
 use crate::js::value;
-use crate::open::plain::MAX_LENGTH;
+use crate::open::MAX_LENGTH;
 
 native_exports! {
     c"openTuned" => open,
@@ -111,11 +111,11 @@ fn text(call: &Call, given: sys::napi_value) -> Option<String> {
     Some(String::from_utf8_lossy(&value::utf8(call.env, given)?).into_owned())
 }
 
-fn failure(call: &Call, error: &Error) -> sys::napi_value {
+pub(super) fn failure(call: &Call, error: &Error) -> sys::napi_value {
     crate::js::object::failure(call.env, error)
 }
 
-fn strings<T: AsRef<str>>(call: &Call, texts: &[T]) -> sys::napi_value {
+pub(super) fn strings<T: AsRef<str>>(call: &Call, texts: &[T]) -> sys::napi_value {
     let items: Vec<_> = texts.iter().map(|text| value::string(call.env, text.as_ref().as_bytes())).collect();
     call.list(&items)
 }
@@ -136,23 +136,5 @@ pub(crate) fn report(call: &Call, connection: &Connection) -> sys::napi_value {
         string(report.url_source),
         strings(call, &report.warnings),
         call.list(&rows),
-    ])
-}
-
-/// `[[rolled back, optimized, wal removed], wal bytes left, why, leaked statements, warnings, owners left]` with numbers
-/// for booleans, or an error as `failure` lists it
-pub(crate) fn closed(call: &Call, outcome: &Result<CloseReport>) -> sys::napi_value {
-    let report = match outcome {
-        Ok(report) => report,
-        Err(error) => return failure(call, error),
-    };
-    let flags = [report.rolled_back, report.optimized, report.wal_removed];
-    call.list(&[
-        call.list(&flags.map(|flag| value::number(call.env, f64::from(u8::from(flag))))),
-        value::number(call.env, report.wal_bytes_left as f64),
-        value::string(call.env, report.why.as_bytes()),
-        strings(call, &report.leaked_statements),
-        strings(call, &report.warnings),
-        value::number(call.env, report.owners_left as f64),
     ])
 }

@@ -7,7 +7,7 @@ use litekeel_core::packed::Cell;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::Refusal;
+use super::answer::Refusal;
 use crate::js::bytes;
 use crate::js::value;
 
@@ -48,7 +48,6 @@ impl Params {
         &self,
         parameters: impl Iterator<Item = Option<&'a [u8]>>,
     ) -> Result<Vec<&Value>, Refusal> {
-        let refuse = |range, message: &str| Err(Refusal { range, message: message.to_owned() });
         let mut positional = self.positional.iter();
         let (mut has_names, mut missing, mut values) = (false, false, Vec::new());
         for name in parameters {
@@ -59,7 +58,7 @@ impl Params {
                     let found = self.named.iter().flatten().find(|(key, _)| key == name).map(|(_, value)| value);
                     if found.is_none() && self.named.is_some() {
                         let name = String::from_utf8_lossy(name);
-                        return refuse(true, &format!("Missing named parameter \"{name}\""));
+                        return Err(Refusal::range(format!("Missing named parameter \"{name}\"")));
                     }
                     found
                 }
@@ -68,11 +67,11 @@ impl Params {
             values.extend(value);
         }
         if positional.next().is_some() {
-            return refuse(true, "Too many parameter values were provided");
+            return Err(Refusal::range("Too many parameter values were provided"));
         }
         match (missing, has_names && self.named.is_none()) {
-            (true, true) => refuse(false, "Missing named parameters"),
-            (true, false) => refuse(true, "Too few parameter values were provided"),
+            (true, true) => Err(Refusal::of_type("Missing named parameters")),
+            (true, false) => Err(Refusal::range("Too few parameter values were provided")),
             _ => Ok(values),
         }
     }
@@ -90,12 +89,11 @@ impl Params {
         let count = unsafe { sqlite::sqlite3_bind_parameter_count(statement) };
         for (at, value) in self.ordered((1..=count).map(name))?.into_iter().enumerate() {
             // SAFETY: texts and blobs outlive the statement's use (caller), so that nothing is copied.
-            let (range, message) = match unsafe { value.bind(statement, at as c_int + 1) } {
+            return Err(match unsafe { value.bind(statement, at as c_int + 1) } {
                 sqlite::SQLITE_OK => continue,
-                sqlite::SQLITE_TOOBIG => (true, "The bound string, buffer, or bigint is too big"),
-                _ => (false, "An unexpected error occured while trying to bind parameters"),
-            };
-            return Err(Refusal { range, message: message.to_owned() });
+                sqlite::SQLITE_TOOBIG => Refusal::range("The bound string, buffer, or bigint is too big"),
+                _ => Refusal::of_type("An unexpected error occured while trying to bind parameters"),
+            });
         }
         Ok(())
     }

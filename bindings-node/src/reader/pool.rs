@@ -1,13 +1,15 @@
 //! The threads that read for one environment.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
 use litekeel_core::Error;
 
-use super::{Answer, Job, Limit, locked};
+use super::answer::Answer;
+use super::connections::locked;
+use super::job::Job;
+use super::limit::Limit;
 use crate::dispatcher::EndsWithEnvironment;
 
 /// Threads of one environment: a reader keeps a core busy, and the rest of the process needs some.
@@ -41,7 +43,7 @@ impl EndsWithEnvironment for Pool {
         queue.ended = true;
         let jobs = std::mem::take(&mut queue.jobs);
         for limit in &queue.active {
-            limit.cancelled.store(true, Ordering::Relaxed);
+            limit.cancel();
         }
         drop(queue);
         drop(jobs);

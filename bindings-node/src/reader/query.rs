@@ -8,8 +8,9 @@ use litekeel_core::packed::{Cell, Encoder};
 use litekeel_core::sqlite::{self, Prepared};
 use litekeel_core::{Connection, Error, Guard, codes};
 
+use super::answer::{Answer, Integers, Refusal};
+use super::limit::Limit;
 use super::params::Params;
-use super::{Answer, Limit, Refusal};
 
 /// A connection that sees what is committed in `origin`'s file and writes nothing.
 pub(super) fn open(origin: &Connection) -> Result<Arc<Connection>, Error> {
@@ -69,17 +70,19 @@ impl Drop for Limited<'_> {
     }
 }
 
-pub(super) fn run(connection: &Connection, sql: &str, params: &Params, limit: &Arc<Limit>, safe: bool) -> Answer {
+pub(super) fn run(
+    connection: &Connection,
+    sql: &str,
+    params: &Params,
+    limit: &Arc<Limit>,
+    integers: Integers,
+) -> Answer {
     let read = || {
         let _limited = Limited::new(connection, limit)?;
         let guard = connection.lock()?;
-        Ok(rows(&guard, sql, params, limit).map_or_else(|answer| answer, |rows| Answer::Rows(rows.finish(), safe)))
+        Ok(rows(&guard, sql, params, limit).map_or_else(|answer| answer, |rows| Answer::Rows(rows.finish(), integers)))
     };
     read().unwrap_or_else(Answer::Failed)
-}
-
-fn refuse(range: bool, message: &str) -> Answer {
-    Answer::Refused(Refusal { range, message: message.to_owned() })
 }
 
 fn rows(guard: &Guard<'_>, sql: &str, params: &Params, limit: &Limit) -> Result<Encoder, Answer> {
@@ -97,24 +100,24 @@ fn rows(guard: &Guard<'_>, sql: &str, params: &Params, limit: &Limit) -> Result<
     }
     // SAFETY: nobody else has it, and it is dropped before the guard.
     let Some(statement) = (unsafe { Prepared::new(handle) }) else {
-        return Err(refuse(true, "The supplied SQL string contains no statements"));
+        return Err(Answer::Refused(Refusal::range("The supplied SQL string contains no statements")));
     };
     // SAFETY: the tail points into the text; a second statement is compiled only to see whether there is one.
     unsafe {
         let mut second = ptr::null_mut();
         let rc = sqlite::sqlite3_prepare_v2(guard.raw(), tail, -1, &mut second, ptr::null_mut());
         if Prepared::new(second).is_some() || rc != sqlite::SQLITE_OK {
-            return Err(refuse(true, "The supplied SQL string contains more than one statement"));
+            return Err(Answer::Refused(Refusal::range("The supplied SQL string contains more than one statement")));
         }
     }
     // SAFETY: the statement is live and this thread's; the parameters outlive it.
     unsafe {
         let columns = sqlite::sqlite3_column_count(statement.raw());
         if columns == 0 {
-            return Err(refuse(false, "This statement does not return data. Use run() instead"));
+            return Err(Answer::Refused(Refusal::of_type("This statement does not return data. Use run() instead")));
         }
         if sqlite::sqlite3_stmt_readonly(statement.raw()) == 0 {
-            return Err(refuse(false, "readAsync() only reads: this statement writes"));
+            return Err(Answer::Refused(Refusal::of_type("readAsync() only reads: this statement writes")));
         }
         params.bind(statement.raw()).map_err(Answer::Refused)?;
         let mut out = None;

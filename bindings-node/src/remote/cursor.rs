@@ -1,28 +1,31 @@
 //! A statement's rows, a few at a time.
 
-use std::ffi::c_void;
-use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use litekeel_remote::Cursor;
 use napi::sys;
 
+use super::handle::{caught, opened};
 use super::work::ordered;
-use super::{caught, opened};
 use crate::connection::call::Call;
+use crate::js::external::{self, External, Held};
 use crate::js::object;
 use crate::js::value;
-use crate::reader;
+use crate::reader::answer::{self, Integers};
 use crate::reader::params::Params;
 
-/// Marks externals as cursors.
-const CURSOR: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x6375_7273_6f72_0001 };
+/// A cursor, until it is closed.
+struct Slot(Mutex<Option<Cursor>>);
 
-type Slot = Mutex<Option<Cursor>>;
+impl Slot {
+    fn locked(&self) -> MutexGuard<'_, Option<Cursor>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
-unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: the box of `open`; finalised once.
-    drop(unsafe { Box::from_raw(data.cast::<Slot>()) });
+impl Held for Slot {
+    type Pointer = Arc<Slot>;
+    const TAG: sys::napi_type_tag = external::tag(0x6375_7273_6f72_0001);
 }
 
 /// `(database, sql, values, names)` → cursor, or an error as `failure` lists it
@@ -37,47 +40,34 @@ pub(super) unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     let cursor = match cursor {
         Ok(Ok(cursor)) => cursor,
         Ok(Err(refusal)) => {
-            let throw = if refusal.range { value::throw_range } else { value::throw_type };
-            throw(call.env, &refusal.message);
+            refusal.throw(call.env);
             return None;
         }
         Err(error) => return Some(object::failure(call.env, &error)),
     };
-    let mut external = ptr::null_mut();
-    let data: *mut c_void = Box::into_raw(Box::new(Slot::new(Some(cursor)))).cast();
-    // SAFETY: the external owns the box.
-    unsafe {
-        if sys::napi_create_external(call.env, data, Some(free), ptr::null_mut(), &mut external) != sys::Status::napi_ok
-        {
-            drop(Box::from_raw(data.cast::<Slot>()));
-            return None;
-        }
-        sys::napi_type_tag_object(call.env, external, &CURSOR);
-    }
-    Some(external)
+    External::<Slot>::make(call.env, Arc::new(Slot(Mutex::new(Some(cursor)))))
 }
 
 /// The slot of a cursor.
-fn slot(call: &Call) -> Option<&Slot> {
-    let data = call.external(0, &CURSOR)?.cast_const().cast::<Slot>();
-    // SAFETY: the tag says that it is a box of `open`'s, which lives while the argument does.
-    Some(unsafe { &*data })
+fn slot(call: &Call) -> Option<Arc<Slot>> {
+    External::<Slot>::of(call.env, call.args[0])
 }
 
 /// `(cursor, limit, safe integers)` → `[names, row, …]`, or an error as `failure` lists it. None are left when there is none.
 pub(super) unsafe fn rows(call: &Call) -> Option<sys::napi_value> {
-    let mut slot = slot(call)?.lock().unwrap_or_else(PoisonError::into_inner);
+    let slot = slot(call)?;
+    let mut slot = slot.locked();
     let cursor = slot.as_mut()?;
     let limit = usize::try_from(call.int(1)).unwrap_or(1);
     Some(match caught(|| cursor.next(limit)) {
-        Ok(packed) => reader::rows(call.env, &packed, call.flag(2)),
+        Ok(packed) => answer::rows(call.env, &packed, Integers::safe(call.flag(2))),
         Err(error) => object::failure(call.env, &error),
     })
 }
 
 /// `(cursor)`: it is ended at the server, and nobody waits for that.
 pub(super) unsafe fn close(call: &Call) -> Option<sys::napi_value> {
-    let cursor = slot(call)?.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let cursor = slot(call)?.locked().take();
     drop(cursor);
     None
 }

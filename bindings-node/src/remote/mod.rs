@@ -1,14 +1,10 @@
 //! Databases of libSQL servers: the client's calls, on JavaScript's thread or on one of ours.
 
 mod cursor;
+mod handle;
 mod pool;
 mod work;
 
-use std::ffi::c_void;
-use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use litekeel_core::{Error, Result};
 use litekeel_remote::{Endpoint, Remote};
 use napi::sys;
 
@@ -17,11 +13,8 @@ use crate::dispatcher::dispatcher_of;
 use crate::js::object;
 use crate::js::value;
 use crate::reader::params::items;
-use pool::Pool;
+use handle::{external, handle, opened};
 use work::{Outcome, Work};
-
-/// Marks externals as databases of servers.
-const REMOTE: sys::napi_type_tag = sys::napi_type_tag { lower: 0x6c69_7465_6b65_656c, upper: 0x7265_6d6f_7465_0001 };
 
 native_exports! {
     c"openRemote" => open,
@@ -34,63 +27,6 @@ native_exports! {
     c"openCursor" => cursor::open,
     c"cursorRows" => cursor::rows,
     c"closeCursor" => cursor::close,
-}
-
-/// A database, until it is closed, and the threads that ask it.
-struct Handle {
-    remote: Mutex<Option<Arc<Remote>>>,
-    pool: Pool,
-}
-
-impl Handle {
-    fn locked(&self) -> MutexGuard<'_, Option<Arc<Remote>>> {
-        self.remote.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whoever forgot to close it, the thread of JavaScript waits for no server.
-unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: the count of `external`; finalised once.
-    let handle = unsafe { Arc::from_raw(data.cast_const().cast::<Handle>()) };
-    // Where a call still runs, its thread ends it.
-    let remote = Arc::into_inner(handle).and_then(|handle| handle.locked().take());
-    if let Some(remote) = remote.and_then(Arc::into_inner) {
-        remote.abandon();
-    }
-}
-
-/// The object of a database; so many threads ask at a time.
-fn external(env: sys::napi_env, remote: Remote, threads: usize) -> Option<sys::napi_value> {
-    let handle = Arc::new(Handle { remote: Mutex::new(Some(Arc::new(remote))), pool: Pool::new(threads) });
-    let mut external = ptr::null_mut();
-    let data: *mut c_void = Arc::into_raw(handle).cast_mut().cast();
-    // SAFETY: the external owns the count.
-    unsafe {
-        if sys::napi_create_external(env, data, Some(free), ptr::null_mut(), &mut external) != sys::Status::napi_ok {
-            drop(Arc::from_raw(data.cast_const().cast::<Handle>()));
-            return None;
-        }
-        sys::napi_type_tag_object(env, external, &REMOTE);
-    }
-    Some(external)
-}
-
-fn handle(call: &Call, at: usize) -> Option<Arc<Handle>> {
-    let data = call.external(at, &REMOTE)?.cast_const().cast::<Handle>();
-    // SAFETY: the tag says that the external is one of ours, which holds a count while it lives.
-    unsafe {
-        Arc::increment_strong_count(data);
-        Some(Arc::from_raw(data))
-    }
-}
-
-/// The open database in an argument; throws a TypeError otherwise.
-fn opened(call: &Call, at: usize) -> Option<Arc<Remote>> {
-    let remote = handle(call, at).and_then(|handle| handle.locked().clone());
-    if remote.is_none() {
-        value::throw_type(call.env, "The database connection is not open");
-    }
-    remote
 }
 
 /// `(url | null, [key, value, …])` → `[[readonly], database, url, name]`, an error as `failure` lists it, or nothing where
@@ -181,10 +117,4 @@ unsafe fn close(call: &Call) -> Option<sys::napi_value> {
     let remote = handle(call, 0)?.locked().take();
     drop(remote);
     None
-}
-
-/// Runs what may panic; a panic is an error.
-fn caught<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(body))
-        .unwrap_or_else(|_| Err(Error::new(litekeel_core::codes::PANIC, "internal error (panic) in the libSQL client")))
 }

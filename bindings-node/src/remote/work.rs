@@ -7,12 +7,12 @@ use litekeel_core::{Error, Result, codes, sqlite};
 use litekeel_remote::{Description, Remote, Statement};
 use napi::sys;
 
-use super::caught;
+use super::handle::caught;
 use crate::connection::call::Call;
 use crate::js::object;
 use crate::js::value;
+use crate::reader::answer::{self, Integers, Refusal};
 use crate::reader::params::{Params, Value, items};
-use crate::reader::{self, Refusal};
 
 /// What is to be done. The numbers are `lib/remote/native-work.js`'s.
 pub(super) enum Work {
@@ -147,10 +147,7 @@ fn as_given(params: &Params) -> std::result::Result<Option<Packed>, Refusal> {
                 named.iter().map(|(name, value)| (name.as_slice(), value)).unzip();
             Ok(packed(&values, Some(&names)))
         }
-        Some(_) => {
-            let message = "A statement of a batch takes either named parameters or others";
-            Err(Refusal { range: false, message: message.to_owned() })
-        }
+        Some(_) => Err(Refusal::of_type("A statement of a batch takes either named parameters or others")),
     }
 }
 
@@ -171,10 +168,7 @@ impl Outcome {
             }
             Outcome::Done => (b"rows", value::undefined(env)),
             Outcome::Failed(error) => (b"failed", object::failure(env, error)),
-            Outcome::Refused(refusal) => {
-                let kind: &[u8] = if refusal.range { b"range" } else { b"type" };
-                (kind, value::string(env, refusal.message.as_bytes()))
-            }
+            Outcome::Refused(refusal) => refusal.to_js(env),
             Outcome::Closed => (b"type", value::string(env, b"The database connection is not open")),
         }
     }
@@ -185,7 +179,7 @@ fn result(env: sys::napi_env, packed: &Packed, safe: bool) -> sys::napi_value {
     // SAFETY: writes a handle of the open scope.
     unsafe { sys::napi_create_bigint_int64(env, packed.table().last_rowid(), &mut rowid) };
     let effect = object::list(env, &[value::number(env, packed.table().changes() as f64), rowid]);
-    object::list(env, &[effect, reader::rows(env, packed, safe)])
+    object::list(env, &[effect, answer::rows(env, packed, Integers::safe(safe))])
 }
 
 fn described(env: sys::napi_env, description: &Description) -> sys::napi_value {

@@ -6,7 +6,7 @@ use std::ptr;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::Statement;
+use super::running_call::Statement;
 use crate::buffer::environment::Memory;
 use crate::buffer::layout::{self, field, flag, tag};
 use crate::buffer::utf8;

@@ -8,11 +8,12 @@ use litekeel_core::skip_space;
 use litekeel_core::sqlite::{self, Prepared};
 use napi::sys;
 
-use super::{Statement, guarded, kind};
-use crate::buffer::environment::{self, Slot};
+use super::kind;
+use super::running_call::Statement;
+use super::sql::{SqlCall, with_sql};
+use crate::buffer::environment::Slot;
 use crate::buffer::layout::field;
 use crate::connection::Environment;
-use crate::connection::call::Call;
 use crate::connection::token::Token;
 use crate::js::object;
 use crate::js::scope;
@@ -21,59 +22,27 @@ use crate::js::value;
 /// `(token, sql, from, persistent)`: the fields of the header describe the statement; its number is −1 if there is none.
 pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: called by N-API.
-    let environment = unsafe { environment::of(env, info) };
-    guarded(environment, || {
-        // SAFETY: the arguments of the running call.
-        let call = unsafe { Call::of(env, info) };
-        let Some(token) = call.open_token() else { return Ok(ptr::null_mut()) };
-        let mut sql = environment.take_scratch();
-        let read = read_sql(&call, environment, &mut sql);
-        if !read {
-            environment.return_scratch(sql);
-            return Ok(ptr::null_mut());
-        }
-        let from = call.int(2).max(0) as usize;
-        let flags = if call.flag(3) { sqlite::SQLITE_PREPARE_PERSISTENT } else { 0 };
-        // SAFETY: the connection is open; the text ends with NUL.
-        let outcome = token.with_guard(|guard| unsafe {
-            let compiled = compile(env, &token, &sql, from, flags);
-            match compiled {
-                Ok(Some(compiled)) => describe(environment, &token, compiled),
-                Ok(None) => {
-                    environment.buffer.set(field::STATEMENT, -1);
-                    environment.buffer.set(field::FAILURE, -1);
+    unsafe {
+        with_sql(env, info, |&SqlCall { environment, call, token, sql }| {
+            let from = call.int(2).max(0) as usize;
+            let flags = if call.flag(3) { sqlite::SQLITE_PREPARE_PERSISTENT } else { 0 };
+            token.with_guard(|guard| {
+                // The connection is open; the text ends with NUL.
+                match compile(env, token, sql, from, flags) {
+                    Ok(Some(compiled)) => describe(environment, token, compiled),
+                    Ok(None) => {
+                        environment.buffer.set(field::STATEMENT, -1);
+                        environment.buffer.set(field::FAILURE, -1);
+                    }
+                    Err(rc) if !scope::exception_pending(env) => {
+                        environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, rc));
+                    }
+                    Err(_) => {}
                 }
-                Err(rc) if !scope::exception_pending(env) => {
-                    environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, rc));
-                }
-                Err(_) => {}
-            }
-            ptr::null_mut()
-        });
-        environment.return_scratch(sql);
-        outcome
-    })
-}
-
-/// The SQL of argument 1 with a NUL after it; what follows a NUL of its own is dropped, as SQLite would.
-pub(super) fn read_sql(call: &Call, environment: &Environment, sql: &mut Vec<u8>) -> bool {
-    let room = environment.buffer.get(field::SCRATCH).max(0) as usize + 1;
-    sql.clear();
-    sql.reserve(room);
-    let mut length = 0;
-    // SAFETY: `room` bytes are reserved; N-API writes a NUL after the text.
-    let status =
-        unsafe { sys::napi_get_value_string_utf8(call.env, call.args[1], sql.as_mut_ptr().cast(), room, &mut length) };
-    if status != sys::Status::napi_ok {
-        value::throw_type(call.env, "Expected a string");
-        return false;
+                ptr::null_mut()
+            })
+        })
     }
-    // SAFETY: written by N-API.
-    unsafe { sql.set_len(length + 1) };
-    let end = CStr::from_bytes_until_nul(sql).map_or(length, CStr::count_bytes);
-    sql.truncate(end);
-    sql.push(0);
-    true
 }
 
 pub(super) struct Compiled {

@@ -5,35 +5,23 @@ use std::ptr;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::compile::{compile, read_sql};
-use super::guarded;
+use super::compile::compile;
 use super::kind::Kind;
-use crate::buffer::environment;
+use super::sql::{SqlCall, with_sql};
 use crate::buffer::layout::{field, status};
-use crate::connection::call::Call;
 use crate::js::scope;
 
 /// `(token, sql)`: `field::STATUS`; `field::STALE` when statements that are kept may be out of date.
 pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: called by N-API.
-    let environment = unsafe { environment::of(env, info) };
-    guarded(environment, || {
-        // SAFETY: the arguments of the running call.
-        let call = unsafe { Call::of(env, info) };
-        let Some(token) = call.open_token() else { return Ok(ptr::null_mut()) };
-        let mut sql = environment.take_scratch();
-        if !read_sql(&call, environment, &mut sql) {
-            environment.return_scratch(sql);
-            return Ok(ptr::null_mut());
-        }
+    let run = |&SqlCall { environment, token, sql, .. }: &SqlCall<'_>| {
         let mut stale = false;
-        let outcome = token.with_guard(|guard| {
+        token.with_guard(|guard| {
             let mut from = Some(0);
             let mut failed = sqlite::SQLITE_OK;
             while let Some(start) = from {
                 // SAFETY: the connection is open; each statement is finalised in its round.
                 unsafe {
-                    let statement = match compile(env, &token, &sql, start, 0) {
+                    let statement = match compile(env, token, sql, start, 0) {
                         Ok(Some(statement)) => statement,
                         Ok(None) => break,
                         Err(rc) => {
@@ -58,8 +46,8 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
             // Failing may have rolled a transaction back.
             environment.buffer.set(field::STALE, i32::from(stale || failed != sqlite::SQLITE_OK));
             ptr::null_mut()
-        });
-        environment.return_scratch(sql);
-        outcome
-    })
+        })
+    };
+    // SAFETY: called by N-API.
+    unsafe { with_sql(env, info, run) }
 }

@@ -5,8 +5,8 @@ use std::ptr;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::Statement;
 use super::bind::{Needed, bind};
+use super::running_call::Statement;
 use crate::buffer::layout::{self, field, flag, status};
 use crate::buffer::row_encoder;
 use crate::js::object::Elements;

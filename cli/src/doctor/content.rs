@@ -6,7 +6,8 @@ use litekeel_core::settings::{Id, Settings};
 use litekeel_core::{Connection, Error, Result, sqlite};
 use rusqlite::Connection as Sqlite;
 
-use super::{Depth, settings};
+use super::finding::{Depth, failed};
+use super::settings;
 use crate::bounds::{self, Bounds};
 use crate::database::Database;
 use crate::integrity::{self, Check, Checked};
@@ -50,7 +51,7 @@ pub fn examine(database: &Database, depth: Depth, bounds: &Bounds<'_>, err: Term
 fn look(db: &Connection, database: &Database, depth: Depth, bounds: &Bounds<'_>, err: Terminal) -> Vec<Hazard> {
     let waiting = Waiting::new("reading the content", err);
     let found = bounds.run(db, &database.path, waiting, || checks(db, &database.resolved.settings, depth));
-    found.unwrap_or_else(|error| vec![super::failed("content", &error)])
+    found.unwrap_or_else(|error| vec![failed("content", &error)])
 }
 
 fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Hazard>> {
@@ -70,9 +71,9 @@ fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Hazard
     let or_failed = |check, result: rusqlite::Result<Hazard>| match result.map_err(explain) {
         Err(error) if error.code() & 0xff == sqlite::SQLITE_INTERRUPT => Err(error),
         Err(error) if error.code() & 0xff == sqlite::SQLITE_TOOBIG => {
-            Ok(super::failed(check, &error.with_hint(bounds::COMPUTES)))
+            Ok(failed(check, &error.with_hint(bounds::COMPUTES)))
         }
-        other => Ok(other.unwrap_or_else(|error| super::failed(check, &error))),
+        other => Ok(other.unwrap_or_else(|error| failed(check, &error))),
     };
     if depth != Depth::Header {
         let asked = if depth == Depth::Full { Check::Full } else { Check::Quick };

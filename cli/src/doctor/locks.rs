@@ -7,9 +7,11 @@ use litekeel_core::holders;
 
 use crate::database::Database;
 use crate::interrupt;
+use crate::process_name::process_name;
+use crate::processes::{Held, WRITING};
 use crate::terminal::time;
 use crate::wal::Wal;
-use crate::who::{self, Presence, WRITING};
+use crate::who::{self, Presence};
 
 /// From so many bytes on a pinned WAL is a warning: four times what an automatic checkpoint lets it grow to.
 const MANY_PINNED: i64 = 16 << 20;
@@ -18,13 +20,13 @@ const LONG_HOLD: Duration = Duration::from_millis(400);
 const LOOKS_EVERY: Duration = Duration::from_millis(20);
 
 /// Whoever is stopped never gives its lock back.
-pub fn stopped(holder: &who::Held) -> Option<Hazard> {
+pub fn stopped(holder: &Held) -> Option<Hazard> {
     let what = match (holder.state.as_str(), holder.role.as_str()) {
         ("stopped", "reader" | "shared") => "a read lock",
         ("stopped", _) => "the write lock",
         _ => return None,
     };
-    let text = format!("{} holds {what} and has been stopped (SIGSTOP)", who::name(holder.pid, &holder.command));
+    let text = format!("{} holds {what} and has been stopped (SIGSTOP)", process_name(holder.pid, &holder.command));
     // Litestream would only have to be started again.
     let or_end = if holder.litestream.is_some() { "" } else { " or end it" };
     let remedy = format!("resume it (kill -CONT {}){or_end}", holder.pid);
@@ -47,7 +49,7 @@ pub fn held_throughout(database: &Database, began: Instant, first: &Presence) ->
             if who::presence(database).ok().as_ref().and_then(log) != log(first) {
                 return None;
             }
-            let who = who::name(writer.pid, &writer.command);
+            let who = process_name(writer.pid, &writer.command);
             let held = time(began.elapsed());
             let text =
                 format!("{who} has held the write lock through this whole look ({held}); others get SQLITE_BUSY");

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `None` for a database that shows no sign of Litestream.
 pub fn finding(database: &Database, presence: Option<&Presence>) -> Option<Hazard> {
-    let sign = litestream::sign(database, presence)?;
+    let sign = litestream::sign(database, presence.map_or(&[], |presence| &presence.users))?;
     let socket = litestream::socket(database);
     let finding = |level, text: String, remedy: &str| Some(Hazard::new("replica", level, text, remedy));
     let began = Instant::now();

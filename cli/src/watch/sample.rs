@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use litekeel_core::holders;
 
 use crate::database::Database;
-use crate::who::{self, Presence, WRITING};
+use crate::processes::WRITING;
+use crate::who::{self, Presence};
 
 /// One look at the files and locks.
 pub struct Sample {

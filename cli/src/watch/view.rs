@@ -6,9 +6,11 @@ use serde_json::json;
 
 use super::sample::{Record, Sample};
 use crate::database::Database;
+use crate::process_name::process_name;
+use crate::processes::WRITING;
 use crate::replica::State;
 use crate::terminal::{Terminal, Tone, bytes, cut, time};
-use crate::who::{self, WRITING};
+use crate::who;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -36,7 +38,7 @@ fn size(count: Option<u64>) -> String {
 
 fn longest(record: &Record) -> String {
     match &record.longest {
-        Some(hold) => format!("longest {} by {}", time(hold.time), who::name(hold.pid, &hold.command)),
+        Some(hold) => format!("longest {} by {}", time(hold.time), process_name(hold.pid, &hold.command)),
         None => "never seen held twice".to_owned(),
     }
 }

@@ -18,7 +18,7 @@ use crate::registry::under_way::UnderWay;
 use crate::report::{CloseReport, ClosingCheckpoint};
 use crate::settings::Access;
 use crate::settings::words;
-use crate::sqlite::handle;
+use crate::sqlite::{Prepared, handle};
 use crate::vfs::confinement::confine;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::{attached, replicated, shim, wal_guard};
@@ -148,11 +148,8 @@ unsafe fn end_objects(connection: &Connection, db: *mut sqlite::sqlite3) {
     // SAFETY: the handle is open, this thread holds the lock, and the host asks under it before it touches a statement.
     unsafe {
         loop {
-            let statement = sqlite::sqlite3_next_stmt(db, std::ptr::null_mut());
-            if statement.is_null() {
-                return;
-            }
-            sqlite::sqlite3_finalize(statement);
+            let Some(statement) = Prepared::new(sqlite::sqlite3_next_stmt(db, std::ptr::null_mut())) else { return };
+            drop(statement);
         }
     }
 }

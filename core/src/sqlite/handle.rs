@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr;
 
 use crate::sqlite;
+use crate::sqlite::prepared::Prepared;
 use crate::sqlite::sql_text;
 
 unsafe extern "C" {
@@ -30,19 +31,20 @@ pub(crate) unsafe fn query_text_with<T>(
     then: impl FnOnce(Option<String>) -> Result<T, c_int>,
 ) -> Result<T, c_int> {
     let mut statement = ptr::null_mut();
-    // SAFETY: `sql` is NUL-terminated; the statement is finalized below on every path.
+    // SAFETY: `sql` is NUL-terminated; the statement is nobody else's, and gone before the connection is given back.
     unsafe {
         let rc = sqlite::sqlite3_prepare_v2(db, sql.as_ptr(), -1, &mut statement, ptr::null_mut());
         if rc != sqlite::SQLITE_OK {
             return Err(rc);
         }
-        let made = match sqlite::sqlite3_step(statement) {
-            sqlite::SQLITE_ROW => then(copy_text(sqlite::sqlite3_column_text(statement, 0).cast())),
+        let Some(statement) = Prepared::new(statement) else { return Err(sqlite::SQLITE_MISUSE) };
+        let made = match sqlite::sqlite3_step(statement.raw()) {
+            sqlite::SQLITE_ROW => then(copy_text(sqlite::sqlite3_column_text(statement.raw(), 0).cast())),
             sqlite::SQLITE_DONE => then(None),
             rc => Err(rc),
         };
         // A pragma acts when it is stepped, and its failure may only show at the end.
-        let finalized = sqlite::sqlite3_finalize(statement);
+        let finalized = statement.finalize();
         match made {
             Ok(_) if finalized != sqlite::SQLITE_OK => Err(finalized),
             made => made,

@@ -8,6 +8,7 @@
 mod batch;
 mod cursor;
 mod describe;
+mod descriptions;
 mod transaction;
 
 use std::ops::{Deref, DerefMut};
@@ -19,7 +20,7 @@ use litekeel_core::packed::{Packed, Table};
 use litekeel_core::{Error, Result, codes};
 
 pub use cursor::Cursor;
-pub use describe::Description;
+pub use descriptions::Description;
 
 use crate::answer::{committed, first, uncommitted, unknown, unread};
 use crate::keyword::{Effect, effect};
@@ -39,7 +40,7 @@ pub struct Remote {
     in_transaction: AtomicBool,
     /// One more than the number of the latest write, which later reads must see, on a replica too; 0 for none.
     latest: AtomicU64,
-    descriptions: Arc<describe::Kept>,
+    descriptions: Arc<descriptions::Kept>,
 }
 
 /// One statement of a batch.
@@ -114,7 +115,7 @@ impl Remote {
         sibling
     }
 
-    fn over(streams: Arc<Streams>, descriptions: Arc<describe::Kept>) -> Remote {
+    fn over(streams: Arc<Streams>, descriptions: Arc<descriptions::Kept>) -> Remote {
         Remote {
             streams,
             state: Mutex::default(),

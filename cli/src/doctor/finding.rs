@@ -1,0 +1,17 @@
+//! What a look at the content finds, and how deep it goes.
+
+use litekeel_core::Error;
+use litekeel_core::hazards::{Hazard, Level};
+
+/// How deep the content is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    Header,
+    Quick,
+    Full,
+}
+
+/// A failure is a finding too.
+pub fn failed(check: &'static str, error: &Error) -> Hazard {
+    Hazard::new(check, Level::Problem, error.message(), error.hint())
+}
