@@ -170,7 +170,7 @@ fn event_message(id: f64, event: Event) -> Message {
 
 /// `{ name, field: value, … }`; field names as the core has them.
 fn object_of(env: sys::napi_env, event: &Event) -> sys::napi_value {
-    let mut object = Object::new(env).text(c"name", event.name);
+    let mut object = Object::new(env).text(c"name", event.name.as_str());
     for (field, content) in &event.fields {
         let content = match content {
             Value::Int(number) => value::number(env, *number as f64),

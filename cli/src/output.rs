@@ -11,7 +11,8 @@ use std::io::{self, Write};
 use std::sync::{LazyLock, Mutex};
 
 use litekeel_core::error::printable::{is_command, printable};
-use serde::Serialize;
+use litekeel_core::error::{HolderState, Role};
+use serde::{Serialize, Serializer};
 
 /// Prints a line on standard output.
 macro_rules! say {
@@ -92,6 +93,16 @@ pub fn note(text: &str) {
 pub fn json(document: &impl Serialize) {
     let text = serde_json::to_string_pretty(document).expect("strings and numbers");
     raw(&(escaped(&text) + "\n"));
+}
+
+/// The word for a lock in JSON, as in errors.
+pub fn role<S: Serializer>(role: &Role, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(role.as_str())
+}
+
+/// The word for what its holder is doing.
+pub fn state<S: Serializer>(state: &HolderState, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(state.as_str())
 }
 
 /// JSON text with what a terminal would obey written out. serde does so below U+0020; above, such characters can only

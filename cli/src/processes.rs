@@ -1,19 +1,20 @@
 //! The processes that use a database, as data.
 
-use litekeel_core::error::Holder;
+use litekeel_core::error::{Holder, HolderState, Role};
 use litekeel_core::litestream::{Task, task};
 use litekeel_core::users::User;
 use serde::Serialize;
 
-/// The roles of whoever keeps other writers waiting.
-pub const WRITING: &[&str] = &["writer", "reserved", "pending", "exclusive"];
+use crate::output;
 
 /// Somebody who holds a lock.
 #[derive(Serialize)]
 pub struct Held {
     pub pid: u32,
-    pub role: String,
-    pub state: String,
+    #[serde(serialize_with = "output::role")]
+    pub role: Role,
+    #[serde(serialize_with = "output::state")]
+    pub state: HolderState,
     pub command: String,
     /// For how long, in milliseconds, where it is known.
     pub since_ms: Option<u64>,
@@ -25,7 +26,8 @@ pub struct Held {
 #[derive(Serialize)]
 pub struct Process {
     pub pid: u32,
-    pub state: String,
+    #[serde(serialize_with = "output::state")]
+    pub state: HolderState,
     pub command: String,
     /// As of a holder.
     pub litestream: Option<&'static str>,
@@ -40,8 +42,8 @@ impl From<Holder> for Held {
         Held {
             pid: holder.pid,
             litestream: litestream(&holder.command),
-            role: holder.role.to_owned(),
-            state: holder.state.to_owned(),
+            role: holder.role,
+            state: holder.state,
             command: holder.command,
             since_ms: holder.since.map(|since| since.as_millis() as u64),
         }
@@ -51,6 +53,6 @@ impl From<Holder> for Held {
 impl From<User> for Process {
     fn from(user: User) -> Process {
         let litestream = litestream(&user.command);
-        Process { pid: user.pid, state: user.state.to_owned(), command: user.command, litestream }
+        Process { pid: user.pid, state: user.state, command: user.command, litestream }
     }
 }

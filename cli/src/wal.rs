@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use litekeel_core::error::HolderState;
 use litekeel_core::{Pins, litestream};
 use serde::Serialize;
 
 use crate::database::Opened;
+use crate::output;
 use crate::process_name::process_name;
 use crate::terminal::{bytes, time};
 
@@ -26,7 +28,8 @@ pub struct Wal {
 pub struct Pinned {
     pub pid: u32,
     pub command: String,
-    pub state: String,
+    #[serde(serialize_with = "output::state")]
+    pub state: HolderState,
     /// The last frame that it sees.
     pub frame: i64,
     /// Frames behind it.
@@ -41,7 +44,7 @@ impl From<Pins> for Wal {
         let pinned = |pin: litekeel_core::Pin| Pinned {
             pid: pin.holder.pid,
             command: pin.holder.command,
-            state: pin.holder.state.to_owned(),
+            state: pin.holder.state,
             frame: pin.frame,
             frames: pin.frames,
             bytes: pin.bytes,
@@ -73,7 +76,7 @@ impl Wal {
 impl Pinned {
     /// `pid 1338 (cron.py) pins frame 3: 150 frames (0.6 MB) cannot be recycled`.
     pub fn sentence(&self) -> String {
-        let state = if self.state == "stopped" { ", stopped by a signal," } else { "" };
+        let state = if self.state == HolderState::Stopped { ", stopped by a signal," } else { "" };
         // What was first seen a moment ago says nothing.
         let since = match self.since_ms {
             Some(ms) if ms >= 1000 => format!("; for {} at least", time(Duration::from_millis(ms))),

@@ -1,6 +1,7 @@
 //! `litekeel who`: the processes that have a database open, and the locks they hold.
 
 use clap::Args;
+use litekeel_core::error::{HolderState, Role};
 use litekeel_core::holders;
 use litekeel_core::users;
 use litekeel_core::{Error, Result, codes};
@@ -9,7 +10,7 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::output::{self, say};
-use crate::processes::{Held, Process, WRITING};
+use crate::processes::{Held, Process};
 use crate::replica::{self, State};
 use crate::terminal::{self, Terminal, Tone, cut, time};
 use crate::wal::{self, Wal};
@@ -38,7 +39,7 @@ pub struct Presence {
 impl Presence {
     /// Who keeps other writers waiting.
     pub fn writer(&self) -> Option<&Held> {
-        self.holders.iter().find(|holder| WRITING.contains(&holder.role.as_str()))
+        self.holders.iter().find(|holder| holder.role.writes())
     }
 }
 
@@ -60,14 +61,15 @@ pub fn presence(database: &Database) -> Result<Presence> {
 /// The lines of a table: holders first, then who has it open and holds nothing.
 pub fn table(presence: &Presence, out: Terminal) -> Vec<String> {
     let idle = presence.users.iter().filter(|user| presence.holders.iter().all(|holder| holder.pid != user.pid));
-    let row = |pid: u32, role: &str, state: &str, since: &str, command: &str| {
+    let row = |pid: u32, role: Option<Role>, state: HolderState, since: &str, command: &str| {
         let pid = if pid == 0 { "?".to_owned() } else { pid.to_string() };
-        let fixed = format!("{pid:>8}  {role:<12} {state:<9} {since:<10} ");
+        let (name, doing) = (role.map_or("idle", Role::as_str), state.as_str());
+        let fixed = format!("{pid:>8}  {name:<12} {doing:<9} {since:<10} ");
         let command = cut(&terminal::command(command), out.width().saturating_sub(fixed.chars().count()).max(10));
         let tone = match (state, role) {
-            ("stopped" | "zombie", _) => Tone::Bad,
-            (_, "idle") => Tone::Faint,
-            (_, "reader" | "shared") => Tone::Note,
+            (HolderState::Stopped | HolderState::Zombie, _) => Tone::Bad,
+            (_, None) => Tone::Faint,
+            (_, Some(role)) if role.reads() => Tone::Note,
             _ => Tone::Warning,
         };
         format!("{}{command}", out.paint(tone, fixed))
@@ -77,9 +79,9 @@ pub fn table(presence: &Presence, out: Terminal) -> Vec<String> {
     lines.extend(presence.holders.iter().map(|holder| {
         // The kernel does not say since when another process has a lock.
         let since = holder.since_ms.map_or("?".to_owned(), |ms| time(std::time::Duration::from_millis(ms)));
-        row(holder.pid, &holder.role, &holder.state, &since, &holder.command)
+        row(holder.pid, Some(holder.role), holder.state, &since, &holder.command)
     }));
-    lines.extend(idle.map(|user| row(user.pid, "idle", &user.state, "", &user.command)));
+    lines.extend(idle.map(|user| row(user.pid, None, user.state, "", &user.command)));
     lines
 }
 

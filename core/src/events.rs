@@ -3,6 +3,7 @@
 //! An event is delivered when no lock of the connection is held, so a subscriber may use the connection. The exception
 //! is a host that drives the raw handle: there the event comes from inside SQLite's call.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -21,18 +22,74 @@ pub enum Value {
     Text(String),
 }
 
+macro_rules! names {
+    ($($(#[$doc:meta])* $variant:ident $name:literal,)*) => {
+        /// What happened.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum EventName { $($(#[$doc])* $variant,)* }
+
+        impl EventName {
+            /// Every event, in the order of docs/events.md.
+            pub const ALL: &'static [EventName] = &[$(EventName::$variant,)*];
+
+            /// As hosts subscribe to it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(EventName::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+names! {
+    /// A checkpoint through litekeel is done.
+    Checkpointed "checkpointed",
+    /// The background thread could not checkpoint the database.
+    CheckpointFailed "checkpoint_failed",
+    /// The log has outgrown `wal_max`.
+    WalStalled "wal_stalled",
+    /// Every connection of the process to the file refuses to write from now on.
+    Unhealthy "unhealthy",
+    /// What only a `-wal` without a name held was kept.
+    WalSetAside "wal_set_aside",
+    /// Something about an attached database.
+    AttachedWarning "attached_warning",
+    /// Litestream replicates the database.
+    ReplicationDetected "replication_detected",
+    /// Litestream does not checkpoint.
+    WalAlarm "wal_alarm",
+    /// Open found a log that the process before did not close.
+    Recovered "recovered",
+    /// Open restored a database that did not exist.
+    Restored "restored",
+    /// A call has waited for a lock.
+    BusyWait "busy_wait",
+    /// A signal given to `shutdown_on` has come.
+    ShuttingDown "shutting_down",
+    /// Everything is closed.
+    ShutDown "shut_down",
+    /// A connection was dropped without close.
+    Leak "leak",
+}
+
+impl fmt::Display for EventName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Something that happened. docs/events.md lists the names with their fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// `checkpointed`, `wal_stalled`, `busy_wait`…
-    pub name: &'static str,
+    pub name: EventName,
     /// Name and value, in a fixed order for each event.
     pub fields: Vec<(&'static str, Value)>,
 }
 
 impl Event {
     /// An event without fields.
-    pub fn new(name: &'static str) -> Event {
+    pub fn new(name: EventName) -> Event {
         Event { name, fields: Vec::new() }
     }
 
@@ -202,4 +259,31 @@ pub(crate) fn with_database(mut event: Event, path: Option<&Path>) -> Event {
     let place = path.map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
     event.fields.insert(0, ("database", Value::Text(place)));
     event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_and_the_types_have_every_event() {
+        let read = |name: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        };
+        let names: Vec<_> = EventName::ALL.iter().map(|name| name.as_str()).collect();
+        let page = read("docs/events.md");
+        let rows: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |")).collect();
+        assert_eq!(rows.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names, "docs/events.md");
+        // A connection in JavaScript hears of these; the others are the process's.
+        let script = read("bindings-node/lib/additions/events.js");
+        let list = script.split("NAMES = [").nth(1).and_then(|rest| rest.split(']').next()).unwrap();
+        let types = read("bindings-node/lib/index.d.ts");
+        let heard: Vec<_> = list.split(',').map(|name| name.trim().trim_matches('\'')).collect();
+        assert!(heard.len() > 5, "{heard:?}");
+        for name in heard {
+            assert!(names.contains(&name), "events.js has {name}");
+            assert!(types.contains(&format!("\t{name}: {{")), "index.d.ts lacks {name}");
+        }
+    }
 }

@@ -88,10 +88,11 @@ pub use connection::replicated::ReplicaWait;
 pub use connection::transaction::Begin;
 pub use databases::{DEFAULT_MAX as DEFAULT_MAX_DATABASES, Databases, PooledConnection};
 pub use error::{Error, Result, codes};
-pub use events::Event;
+pub use events::{Event, EventName};
 pub use lifecycle::fork_handlers::{hold_over_forks, hold_over_forks_inside_sqlite};
 pub use lifecycle::{initialize as process, shutdown};
 pub use locks::{holders, processes as users};
+pub use open::Assistant;
 pub use open::by_descriptor as descriptor;
 pub use open::rehearsal::rehearse;
 pub use platform::file_id::FileId;
@@ -109,9 +110,9 @@ pub use settings::{Options, Settings};
 pub use sqlite::sql_text::skip_space;
 #[doc(hidden)]
 pub use vfs::kept_read_lock::keep_read_locks_carelessly;
-pub use vfs::untuned::keep_read_lock;
 #[doc(hidden)]
-pub use vfs::wal_guard::{turn_firm_locks_off, turn_off as turn_wal_guard_off};
+pub use vfs::switches::{turn_firm_locks_off, turn_wal_guard_off};
+pub use vfs::untuned::keep_read_lock;
 pub use waiting::deadline;
 pub use waiting::progress_handler::ProgressFn;
 pub use wal::readers::{Pin, Pins, WalStatus};

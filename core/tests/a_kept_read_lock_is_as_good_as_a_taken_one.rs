@@ -345,7 +345,7 @@ fn a_stopped_process_holds_its_lock_and_is_named_until_it_goes_on() {
         exec(&own, "INSERT INTO t(a) VALUES(1)");
         let pins = own.pins().unwrap().unwrap().pins;
         let busy = is_in_the_way(&path, 0);
-        let named = pins.iter().any(|pin| pin.holder.pid == pid && pin.holder.state == "stopped");
+        let named = pins.iter().any(|pin| pin.holder.pid == pid && pin.holder.state.as_str() == "stopped");
         assert_eq!(busy, named, "{pins:?}");
         held += u32::from(busy);
         signal(libc::SIGCONT);

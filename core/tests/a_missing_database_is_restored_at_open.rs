@@ -54,7 +54,7 @@ fn opens() {
     let events = Arc::new(Mutex::new(0));
     let heard = events.clone();
     let _subscription = litekeel_core::events::subscribe(Arc::new(move |event: &litekeel_core::Event| {
-        *heard.lock().unwrap() += usize::from(event.name == "restored");
+        *heard.lock().unwrap() += usize::from(event.name.as_str() == "restored");
     }));
     std::thread::scope(|scope| {
         let open_one = || match open(&url) {

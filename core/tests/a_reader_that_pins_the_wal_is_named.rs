@@ -30,19 +30,23 @@ fn a_stopped_process_is_named_with_its_frame() {
 
     let pins = writer.pins().unwrap().unwrap();
     let pin = &pins.pins[0];
-    assert_eq!((pin.holder.pid, pin.holder.role, pin.frame), (reader.pid(), "reader", before.frames), "{pins:?}");
+    assert_eq!(
+        (pin.holder.pid, pin.holder.role.as_str(), pin.frame),
+        (reader.pid(), "reader", before.frames),
+        "{pins:?}"
+    );
     assert!(pin.holder.command.contains(NAME), "{pins:?}");
     assert_eq!(pin.frames, pins.status.frames - before.frames);
     assert_eq!(pin.bytes, pin.frames * (pins.status.page_size + 24));
     assert_eq!(pins.status.bytes, files);
     // The kernel needs a moment to stop it.
-    let mut state = pin.holder.state;
+    let mut state = pin.holder.state.as_str();
     for _ in 0..200 {
         if state == "stopped" {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
-        state = writer.pins().unwrap().unwrap().pins[0].holder.state;
+        state = writer.pins().unwrap().unwrap().pins[0].holder.state.as_str();
     }
     assert_eq!(state, "stopped");
     // A checkpoint stops at exactly that frame.

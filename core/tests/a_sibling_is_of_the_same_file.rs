@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Dir, exec, get, open};
-use litekeel_core::codes;
+use litekeel_core::{Assistant, codes};
 
 #[test]
 fn a_file_that_was_moved_or_replaced_has_no_sibling_and_none_is_created() {
@@ -12,7 +12,7 @@ fn a_file_that_was_moved_or_replaced_has_no_sibling_and_none_is_created() {
     exec(&connection, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
     connection.sibling().unwrap().close().unwrap();
     std::fs::rename(dir.file("a.db"), dir.file("b.db")).unwrap();
-    let asked = || [connection.sibling(), connection.assistant("a task", true)];
+    let asked = || [connection.sibling(), connection.assistant("a task", Assistant::Reads)];
     for error in asked().map(Result::unwrap_err) {
         assert_eq!((error.code(), error.path()), (codes::DATABASE_MOVED, Some(&*dir.file("a.db"))), "{error}");
     }
@@ -32,7 +32,7 @@ fn a_closed_connection_has_no_sibling() {
     let connection = open(&dir.url("a.db")).unwrap();
     connection.close().unwrap();
     assert_eq!(connection.sibling().unwrap_err().code(), codes::CLOSED);
-    assert_eq!(connection.assistant("a task", false).unwrap_err().code(), codes::CLOSED);
+    assert_eq!(connection.assistant("a task", Assistant::Writes).unwrap_err().code(), codes::CLOSED);
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn what_works_for_a_connection_takes_less_memory_than_that_one() {
         let another = connection.sibling().unwrap();
         assert_eq!(get(&another, "PRAGMA cache_size"), sibling, "{asked}");
         another.close().unwrap();
-        for query_only in [true, false] {
-            let works = connection.assistant("a task", query_only).unwrap();
+        for may in [Assistant::Reads, Assistant::Writes] {
+            let works = connection.assistant("a task", may).unwrap();
             assert_eq!(get(&works, "PRAGMA cache_size"), assistant, "{asked}");
             works.close().unwrap();
         }

@@ -80,7 +80,7 @@ fn a_transaction_that_lost_its_lock_is_not_committed() {
         let connection = database(&dir, "a.db?busy_timeout=0");
         let events = Arc::new(std::sync::Mutex::new(Vec::new()));
         let sink = events.clone();
-        connection.on_event(Arc::new(move |event| sink.lock().unwrap().push(event.name)));
+        connection.on_event(Arc::new(move |event| sink.lock().unwrap().push(event.name.as_str())));
         exec(&connection, "BEGIN IMMEDIATE; INSERT INTO t VALUES(2)");
         drop(fs::File::open(dir.file("a.db-shm")).unwrap());
         let error = if looks {
@@ -147,7 +147,8 @@ fn what_an_unlinked_wal_holds_is_kept_and_said() {
         let report = connection.close().unwrap();
         assert!(!report.optimized && report.checkpoint.is_none() && !report.wal_removed, "{report:?}");
         let events = events.lock().unwrap();
-        let event = events.iter().find(|event| event.name == "wal_set_aside").unwrap_or_else(|| panic!("{events:?}"));
+        let event =
+            events.iter().find(|event| event.name.as_str() == "wal_set_aside").unwrap_or_else(|| panic!("{events:?}"));
         let text = |field: &str| match event.get(field) {
             Some(litekeel_core::events::Value::Text(text)) => text.clone(),
             other => panic!("{field}: {other:?}"),

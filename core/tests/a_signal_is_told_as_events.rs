@@ -18,7 +18,7 @@ fn waits_for_a_signal() {
         return;
     }
     events::subscribe(Arc::new(|event| {
-        if event.name.starts_with("shut") {
+        if event.name.as_str().starts_with("shut") {
             println!("{} {:?}", event.name, event.fields);
         }
     }));
@@ -69,7 +69,7 @@ fn exits_amid_a_subscriber_that_waits_for_ever() {
         return;
     }
     events::subscribe(Arc::new(|event| {
-        if event.name == "shutting_down" {
+        if event.name.as_str() == "shutting_down" {
             loop {
                 std::thread::sleep(Duration::from_secs(1));
             }
@@ -111,7 +111,7 @@ fn hangs_in_a_subscriber() {
         return;
     }
     events::subscribe(Arc::new(|event| {
-        if event.name == "shutting_down" {
+        if event.name.as_str() == "shutting_down" {
             println!("hangs");
             loop {
                 std::thread::sleep(Duration::from_secs(1));

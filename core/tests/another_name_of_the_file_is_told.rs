@@ -22,7 +22,7 @@ fn unhealthy(db: &Connection) -> Arc<Mutex<Vec<String>>> {
     let told = Arc::new(Mutex::new(Vec::new()));
     let sink = told.clone();
     db.on_event(Arc::new(move |event| {
-        if event.name == "unhealthy" {
+        if event.name.as_str() == "unhealthy" {
             sink.lock().unwrap().push(format!("{event:?}"));
         }
     }));

@@ -219,7 +219,7 @@ fn its_wal_is_cared_for() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let db = open(&dir.url("a.db?checkpoint=auto%2Bidle&wal_max=256KiB&wal_autocheckpoint=100000")).unwrap();
     let sink = events.clone();
-    db.on_event(Arc::new(move |event| sink.lock().unwrap().push((event.name, format!("{event:?}")))));
+    db.on_event(Arc::new(move |event| sink.lock().unwrap().push((event.name.as_str(), format!("{event:?}")))));
     exec(&db, &format!("ATTACH '{path}' AS b"));
     for _ in 0..40 {
         exec(&db, "INSERT INTO b.b VALUES(randomblob(40000))");

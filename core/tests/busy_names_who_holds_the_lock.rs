@@ -16,7 +16,7 @@ fn failure(db: &Connection, sql: &std::ffi::CStr) -> Error {
     unsafe {
         let rc = sqlite::sqlite3_exec(guard.raw(), sql.as_ptr(), None, std::ptr::null_mut(), std::ptr::null_mut());
         assert_eq!(rc & 0xff, sqlite::SQLITE_BUSY);
-        db.fail(guard.raw(), rc, "")
+        guard.fail(rc)
     }
 }
 
@@ -45,11 +45,11 @@ fn a_stopped_writer_is_named_with_its_command() {
         let error = failure(&db, c"BEGIN IMMEDIATE");
         let busy = error.busy().unwrap();
         assert_eq!((busy.holders.len(), busy.holders[0].pid), (1, holder.id()), "{error}");
-        assert_ne!(busy.holders[0].state, "stopped");
+        assert_ne!(busy.holders[0].state.as_str(), "stopped");
 
         // SAFETY: our own child.
         unsafe { libc::kill(holder.id() as i32, libc::SIGSTOP) };
-        while db.holders().unwrap().iter().any(|found| found.state != "stopped") {
+        while db.holders().unwrap().iter().any(|found| found.state.as_str() != "stopped") {
             std::thread::yield_now();
         }
         let error = failure(&db, c"BEGIN IMMEDIATE");
@@ -85,7 +85,7 @@ fn another_connection_of_this_process_and_the_upgrade_are_told_apart() {
     let error = failure(&second, c"BEGIN IMMEDIATE");
     let holder = &error.busy().unwrap().holders[0];
     assert_eq!(
-        (holder.pid, holder.role, holder.opened_at.as_deref()),
+        (holder.pid, holder.role.as_str(), holder.opened_at.as_deref()),
         (std::process::id(), "writer", Some("jobs.rs:7"))
     );
 
@@ -122,7 +122,7 @@ fn a_connection_of_this_process_is_named_with_its_statement_its_age_and_its_plac
     first.exec("BEGIN IMMEDIATE; INSERT INTO t VALUES(1)").unwrap();
     std::thread::sleep(std::time::Duration::from_millis(200));
     let holder = holder_of(&second);
-    assert_eq!((holder.role, holder.state), ("writer", "idle"));
+    assert_eq!((holder.role.as_str(), holder.state.as_str()), ("writer", "idle"));
     assert_eq!(holder.sql.as_deref(), Some("INSERT INTO t VALUES(1)"));
     assert_eq!(holder.opened_at.as_deref(), Some("jobs.rs:7"));
     let age = holder.since.unwrap();
@@ -142,7 +142,7 @@ fn a_connection_of_this_process_is_named_with_its_statement_its_age_and_its_plac
     }
     std::thread::sleep(std::time::Duration::from_millis(100));
     let holder = holder_of(&second);
-    assert_eq!((holder.role, holder.state, holder.sql.as_deref()), ("writer", "running", Some(long)));
+    assert_eq!((holder.role.as_str(), holder.state.as_str(), holder.sql.as_deref()), ("writer", "running", Some(long)));
     assert!(holder.since.unwrap() >= std::time::Duration::from_millis(50), "{holder:?}");
     // Who only waits holds nothing.
     let waits = {
@@ -176,7 +176,7 @@ fn a_raw_handle_of_this_process_is_seen_without_being_touched() {
     };
     run(c"BEGIN IMMEDIATE");
     let holder = holder_of(&second);
-    assert_eq!((holder.pid, holder.role, holder.sql), (std::process::id(), "writer", None));
+    assert_eq!((holder.pid, holder.role.as_str(), holder.sql), (std::process::id(), "writer", None));
     run(c"ROLLBACK");
     assert_eq!(second.holders().unwrap(), []);
     first.close().unwrap();

@@ -46,7 +46,7 @@ fn looks() {
         Err(error) => println!("\n{error}"),
     }
     for holder in holders(path, None).unwrap().iter().filter(|holder| holder.pid != std::process::id()) {
-        println!("holder {} {} {}", holder.pid, holder.role, holder.command);
+        println!("holder {} {} {}", holder.pid, holder.role.as_str(), holder.command);
     }
     for user in users(path).unwrap() {
         println!("user {} {}", user.pid, user.command);
@@ -109,7 +109,7 @@ fn the_idle_user_of_a_wal_is_in_the_way_of_a_conversion_alone() {
     let error = db.exec("PRAGMA journal_mode = delete").unwrap_err();
     let busy = error.busy().unwrap();
     assert_eq!(busy.kind, BusyKind::WalConversion, "{error}");
-    let named: Vec<_> = busy.holders.iter().map(|holder| (holder.pid, holder.role)).collect();
+    let named: Vec<_> = busy.holders.iter().map(|holder| (holder.pid, holder.role.as_str())).collect();
     assert_eq!(named, [(idle.0.id(), "shared")], "{error}");
     drop(idle);
     db.exec("PRAGMA journal_mode = delete").unwrap();

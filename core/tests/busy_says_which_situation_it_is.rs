@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{Dir, Killed, child, is_child, open};
 use litekeel_core::Error;
-use litekeel_core::error::BusyKind;
+use litekeel_core::error::{BusyKind, HolderState, Role};
 use litekeel_core::holders::holders;
 
 /// Fills a WAL with so many pages that closing or recovering it takes a while.
@@ -43,7 +43,7 @@ fn opens() {
 }
 
 /// Stops the process while it holds a lock of this kind; whether that was in time.
-fn stopped_as(role: &str, process: &mut Child, path: &std::path::Path) -> bool {
+fn stopped_as(role: Role, process: &mut Child, path: &std::path::Path) -> bool {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(20) {
         let holds = || holders(path, None).unwrap_or_default().iter().any(|holder| holder.role == role);
@@ -65,7 +65,7 @@ fn check(error: &Error, kind: BusyKind, process: &Child) {
     assert_eq!(busy.kind, kind, "{error}");
     assert!(busy.waited >= Duration::from_millis(200), "{:?}", busy.waited);
     let holder = busy.holders.iter().find(|holder| holder.pid == process.id()).unwrap_or_else(|| panic!("{error}"));
-    assert_eq!(holder.state, "stopped");
+    assert_eq!(holder.state, HolderState::Stopped);
     assert!(holder.since.is_none_or(|since| since < Duration::from_secs(60)));
     assert!(error.message().contains("stopped by a signal"), "{error}");
     assert_eq!(error.hint(), "resume or kill the stopped process");
@@ -84,7 +84,7 @@ fn a_process_that_closes_as_the_last_one_is_named() {
         let database = dir.file("a.db").display().to_string();
         let writer = child("fills_the_wal", &[("DATABASE", &database)]).stdout(Stdio::null()).spawn().unwrap();
         let mut process = Killed(writer);
-        let caught = stopped_as("exclusive", &mut process.0, &dir.file("a.db"));
+        let caught = stopped_as(Role::Exclusive, &mut process.0, &dir.file("a.db"));
         let error = caught.then(|| open(&url).map(|db| db.close()).unwrap_err());
         let checked = error.map(|error| check(&error, BusyKind::CloseInProgress, &process.0));
         if checked.is_some() {
@@ -103,7 +103,7 @@ fn a_process_that_recovers_the_wal_is_named() {
         let envs = [("DATABASE", database.as_str()), ("DIES", "1")];
         child("fills_the_wal", &envs).stdout(Stdio::null()).spawn().unwrap().wait().unwrap();
         let mut process = Killed(child("opens", &[("URL", &url)]).stdout(Stdio::null()).spawn().unwrap());
-        let caught = stopped_as("recoverer", &mut process.0, &dir.file("a.db"));
+        let caught = stopped_as(Role::Recoverer, &mut process.0, &dir.file("a.db"));
         let error = caught.then(|| open(&url).map(|db| db.close()).unwrap_err());
         let checked = error.map(|error| check(&error, BusyKind::Recovery, &process.0));
         if checked.is_some() {

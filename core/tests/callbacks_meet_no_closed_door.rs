@@ -66,7 +66,7 @@ fn an_event_of_the_close_is_delivered_when_nothing_is_locked() {
         let (sink, inner) = (codes.clone(), Arc::downgrade(&connection));
         connection.on_event(Arc::new(move |event| {
             let code = inner.upgrade().unwrap().exec("SELECT 1").unwrap_err().code();
-            sink.lock().unwrap().push((event.name, code));
+            sink.lock().unwrap().push((event.name.as_str(), code));
         }));
         // The next write transaction, which is that of `PRAGMA optimize` at close, looks at the files again.
         std::fs::rename(dir.file("a.db"), dir.file("b.db")).unwrap();

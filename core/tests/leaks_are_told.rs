@@ -59,7 +59,7 @@ fn looks_for_leaks() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let sink = heard.clone();
     events::subscribe(Arc::new(move |event| {
-        if event.name == "leak" {
+        if event.name.as_str() == "leak" {
             sink.lock().unwrap().push(event.clone());
         }
     }));

@@ -192,7 +192,7 @@ fn litestream_that_comes_later_is_noticed() {
     let status = db.wal_status().unwrap().unwrap();
     assert_eq!(status.checkpointed, 0, "{status:?}");
     // The thread that checkpoints may be the one that found out, and tell of it only now.
-    let told = || heard.lock().unwrap().iter().filter(|event| event.name == "replication_detected").count();
+    let told = || heard.lock().unwrap().iter().filter(|event| event.name.as_str() == "replication_detected").count();
     for _ in 0..1000 {
         if told() > 0 {
             break;
@@ -232,14 +232,15 @@ fn the_alarm_tells_that_nobody_checkpoints() {
     let sink = heard.clone();
     db.on_event(Arc::new(move |event| sink.lock().unwrap().push(event.clone())));
     exec(&db, "CREATE TABLE t(a)");
-    assert!(heard.lock().unwrap().iter().all(|event| event.name != "wal_alarm"));
+    assert!(heard.lock().unwrap().iter().all(|event| event.name.as_str() != "wal_alarm"));
     for _ in 0..3 {
         exec(
             &db,
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) INSERT INTO t SELECT randomblob(400) FROM n LIMIT 4000",
         );
     }
-    let alarms: Vec<_> = heard.lock().unwrap().iter().filter(|event| event.name == "wal_alarm").cloned().collect();
+    let alarms: Vec<_> =
+        heard.lock().unwrap().iter().filter(|event| event.name.as_str() == "wal_alarm").cloned().collect();
     assert_eq!(alarms.len(), 1, "{alarms:?}");
     assert!(matches!(alarms[0].get("bytes"), Some(Value::Int(bytes)) if *bytes > 1 << 20), "{alarms:?}");
     assert_eq!(alarms[0].get("wal_alarm"), Some(&Value::Int(1 << 20)));

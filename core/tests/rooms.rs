@@ -44,22 +44,9 @@ fn an_import_that_runs_up_is_seen() {
     );
 }
 
-/// Files that import each other all the same.
-const NATURAL: &[&[&str]] = &[&[
-    "vfs/attached.rs",
-    "vfs/content.rs",
-    "vfs/file_checks.rs",
-    "vfs/file_monitor.rs",
-    "vfs/file_state.rs",
-    "vfs/replicated.rs",
-    "vfs/set_aside.rs",
-    "vfs/wal_guard.rs",
-    "vfs/wal_keeper.rs",
-]];
-
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    circles::assert_none_in(env!("CARGO_MANIFEST_DIR"), NATURAL);
+    circles::assert_none_in(env!("CARGO_MANIFEST_DIR"), &[]);
 }
 
 #[test]
@@ -140,6 +127,101 @@ fn the_roads_pass_files_that_exist() {
         }
     }
     assert!(seen > 30, "only {seen} files are named: the test does not see them");
+}
+
+/// The three roads of the map, each as its lines.
+fn roads(map: &str) -> Vec<Vec<&str>> {
+    let roads: Vec<Vec<&str>> = map
+        .split("\n## The road of ")
+        .skip(1)
+        .map(|road| road.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a road"))
+        .map(|road| road.lines().collect())
+        .collect();
+    assert_eq!(roads.len(), 3);
+    roads
+}
+
+/// The files of a line of a road, from the root of the repository: the first one is named whole.
+fn stops(line: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for word in line.split_whitespace().filter(|word| word.ends_with(".rs") || word.ends_with(".js")) {
+        let beside = found.last().and_then(|before| before.rsplit_once('/')).filter(|_| !word.contains('/'));
+        found.push(beside.map_or(word.to_owned(), |(folder, _)| format!("{folder}/{word}")));
+    }
+    found
+}
+
+/// By which name the sources speak of a file: its own, or that of its folder.
+fn spoken(file: &str) -> &str {
+    let inside = file.strip_suffix("/mod.rs").unwrap_or(file);
+    let name = inside.rsplit('/').next().unwrap_or(inside);
+    name.split('.').next().unwrap_or(name)
+}
+
+/// Each tie of the road, of a file to one that it leads to: a `└` stands below the line that it goes out from, `─` before what
+/// the file on its left leads to.
+fn ties(road: &[&str]) -> Vec<(String, String)> {
+    let mut open: Vec<(usize, Option<String>)> = Vec::new();
+    let mut found = Vec::new();
+    for line in road {
+        // A line without a sign goes on with the one above it.
+        let depth = line.find('└').or_else(|| (!line.starts_with(' ')).then_some(0));
+        if let Some(depth) = depth {
+            open.retain(|(above, _)| *above < depth);
+        } else {
+            open.pop();
+        }
+        let from = open.iter().rev().find_map(|(_, file)| file.clone());
+        let stops = stops(line);
+        found.extend(from.into_iter().zip(stops.first().cloned()));
+        found.extend(stops.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())));
+        open.push((depth.unwrap_or(usize::MAX), stops.first().cloned()));
+    }
+    found
+}
+
+#[test]
+fn each_file_of_a_road_speaks_of_the_one_that_it_leads_to() {
+    let map = read("DESIGN.md");
+    let (mut seen, mut silent) = (0, Vec::new());
+    for road in roads(&map) {
+        for (from, to) in ties(&road) {
+            // Over the border between two languages another name is called.
+            if from.ends_with(".js") != to.ends_with(".js") {
+                continue;
+            }
+            let text = read(&from);
+            let name = spoken(&to);
+            let speaks = text.match_indices(name).any(|(at, _)| {
+                let is_of_a_name = |c: char| c.is_alphanumeric() || c == '_';
+                !text[..at].ends_with(is_of_a_name) && !text[at + name.len()..].starts_with(is_of_a_name)
+            });
+            if !speaks {
+                silent.push(format!("{from} does not speak of {name}, where a road leads to {to}"));
+            }
+            seen += 1;
+        }
+    }
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
+    assert!(seen > 20, "only {seen} ties are seen");
+}
+
+#[test]
+fn the_road_of_a_url_has_the_steps_of_opening_in_their_order() {
+    let sequence = read("core/src/open/sequence.rs");
+    let body = sequence.split("fn open_new(").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("the steps");
+    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let calls = body.split("equence").skip(1).filter_map(|rest| rest.strip_prefix('.').or(rest.strip_prefix("::")));
+    let steps: Vec<String> = calls.map(name).collect();
+    assert!(steps.len() > 8, "{steps:?}");
+    let map = read("DESIGN.md");
+    let told: Vec<String> = roads(&map)[0]
+        .iter()
+        .filter_map(|line| line.strip_prefix("    └ "))
+        .map(name)
+        .filter(|step| !step.is_empty())
+        .collect();
+    assert_eq!(told, steps, "DESIGN.md, then what open_new does");
 }
 
 #[test]

@@ -27,7 +27,13 @@ fn listen(connection: &Connection) -> Heard {
 }
 
 fn named(heard: &Heard, name: &str) -> Vec<Event> {
-    heard.lock().unwrap().iter().filter(|(event, _)| event.name == name).map(|(event, _)| event.clone()).collect()
+    heard
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|(event, _)| event.name.as_str() == name)
+        .map(|(event, _)| event.clone())
+        .collect()
 }
 
 fn text(value: &str) -> Option<Value> {

@@ -362,7 +362,7 @@ fn a_long_wait_is_told_with_its_outcome_and_who_was_in_the_way() {
     holder.exec("COMMIT").unwrap();
     waiter.join().unwrap();
     let heard = heard.lock().unwrap();
-    let waits: Vec<_> = heard.iter().filter(|event| event.name == "busy_wait").collect();
+    let waits: Vec<_> = heard.iter().filter(|event| event.name.as_str() == "busy_wait").collect();
     assert_eq!(waits.len(), 2, "{heard:?}");
     for (event, outcome) in waits.iter().zip(["refused", "granted"]) {
         assert_eq!(event.get("outcome"), Some(&Value::Text(outcome.into())));

@@ -11,8 +11,8 @@ pub(crate) fn holders(list: &[Holder]) -> Packed {
     let mut rows = Encoder::new(names);
     for holder in list {
         rows.push(Cell::Int(holder.pid.into()));
-        rows.push(Cell::Text(holder.role.as_bytes()));
-        rows.push(Cell::Text(holder.state.as_bytes()));
+        rows.push(Cell::Text(holder.role.as_str().as_bytes()));
+        rows.push(Cell::Text(holder.state.as_str().as_bytes()));
         rows.push(Cell::Text(holder.command.as_bytes()));
         rows.push(holder.since.map_or(Cell::Null, |since| Cell::Int(since.as_millis() as i64)));
         for optional in [&holder.sql, &holder.opened_at] {

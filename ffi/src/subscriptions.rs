@@ -32,7 +32,7 @@ impl Listener {
         }
         let packed = row.finish();
         let bytes = packed.bytes();
-        let Ok(name) = CString::new(event.name) else { return };
+        let Ok(name) = CString::new(event.name.as_str()) else { return };
         // SAFETY: the promise of whoever set it; name and row live during the call.
         unsafe { (self.0)(self.1, name.as_ptr(), bytes.as_ptr().cast(), bytes.len()) };
     }

@@ -85,9 +85,9 @@ pub(crate) fn boolean(env: sys::napi_env, flag: bool) -> sys::napi_value {
 pub(crate) fn holder(env: sys::napi_env, holder: &Holder) -> Object {
     Object::new(env)
         .number(c"pid", f64::from(holder.pid))
-        .text(c"role", holder.role)
+        .text(c"role", holder.role.as_str())
         .text(c"command", &holder.command)
-        .text(c"state", holder.state)
+        .text(c"state", holder.state.as_str())
         .duration(c"sinceMs", holder.since)
         .maybe(c"sql", holder.sql.as_deref())
         .maybe(c"openedAt", holder.opened_at.as_deref())

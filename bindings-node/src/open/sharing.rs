@@ -77,7 +77,8 @@ unsafe fn adopt(call: &Call) -> Option<sys::napi_value> {
 unsafe fn assistant(call: &Call) -> Option<sys::napi_value> {
     let core = call.core()?;
     let label = call.text(1)?;
-    match core.assistant(&label.to_string_lossy(), call.flag(2)) {
+    let may = if call.flag(2) { litekeel_core::Assistant::Reads } else { litekeel_core::Assistant::Writes };
+    match core.assistant(&label.to_string_lossy(), may) {
         Ok(connection) => hand_over(call, connection),
         Err(error) => Some(object::failure(call.env, &error)),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use litekeel_core::packed::{Cell, Encoder};
 use litekeel_core::sqlite::{self, Prepared};
-use litekeel_core::{Connection, Error, Guard, codes};
+use litekeel_core::{Assistant, Connection, Error, Guard, codes};
 
 use super::answer::{Answer, Integers, Refusal};
 use super::limit::Limit;
@@ -14,7 +14,7 @@ use super::params::Params;
 
 /// A connection that sees what is committed in `origin`'s file and writes nothing.
 pub(super) fn open(origin: &Connection) -> Result<Arc<Connection>, Error> {
-    let connection = origin.assistant("a reader", true)?;
+    let connection = origin.assistant("a reader", Assistant::Reads)?;
     let mode: Result<String, _> =
         connection.lock()?.sqlite().query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
     if mode.as_deref() == Ok("wal") {

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use litekeel_core::error::HolderState;
 use litekeel_core::hazards::{Hazard, Level};
 use litekeel_core::holders;
 
 use crate::database::Database;
 use crate::interrupt;
 use crate::process_name::process_name;
-use crate::processes::{Held, WRITING};
+use crate::processes::Held;
 use crate::terminal::time;
 use crate::wal::Wal;
 use crate::who::{self, Presence};
@@ -21,11 +22,10 @@ const LOOKS_EVERY: Duration = Duration::from_millis(20);
 
 /// Whoever is stopped never gives its lock back.
 pub fn stopped(holder: &Held) -> Option<Hazard> {
-    let what = match (holder.state.as_str(), holder.role.as_str()) {
-        ("stopped", "reader" | "shared") => "a read lock",
-        ("stopped", _) => "the write lock",
-        _ => return None,
-    };
+    if holder.state != HolderState::Stopped {
+        return None;
+    }
+    let what = if holder.role.reads() { "a read lock" } else { "the write lock" };
     let text = format!("{} holds {what} and has been stopped (SIGSTOP)", process_name(holder.pid, &holder.command));
     // Litestream would only have to be started again.
     let or_end = if holder.litestream.is_some() { "" } else { " or end it" };
@@ -39,7 +39,7 @@ pub fn held_throughout(database: &Database, began: Instant, first: &Presence) ->
     let holds = || {
         let _open = if holders::in_pid_namespace() { database.glance_if_used() } else { None };
         let now = holders::holders(&database.path, None).unwrap_or_default();
-        now.iter().any(|holder| holder.pid == writer.pid && WRITING.contains(&holder.role))
+        now.iter().any(|holder| holder.pid == writer.pid && holder.role.writes())
     };
     // The look may have been a short one.
     while holds() {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use litekeel_core::error::Role;
 use litekeel_core::holders;
 
 use crate::database::Database;
-use crate::processes::WRITING;
 use crate::who::{self, Presence};
 
 /// One look at the files and locks.
@@ -27,9 +27,9 @@ impl Sample {
         }
     }
 
-    pub fn count(&self, roles: &[&str]) -> usize {
+    pub fn count(&self, is_one: fn(Role) -> bool) -> usize {
         let holders = self.presence.iter().flat_map(|presence| &presence.holders);
-        holders.filter(|holder| roles.contains(&holder.role.as_str())).count()
+        holders.filter(|holder| is_one(holder.role)).count()
     }
 }
 
@@ -104,7 +104,7 @@ impl Record {
         // In a PID namespace a look at the table of locks is not enough.
         let _open = if holders::in_pid_namespace() { database.glance_if_used() } else { None };
         let holders = holders::holders(&database.path, None).unwrap_or_default();
-        let writer = holders.into_iter().find(|holder| WRITING.contains(&holder.role));
+        let writer = holders.into_iter().find(|holder| holder.role.writes());
         self.note(writer.map(|holder| (holder.pid, holder.command)));
     }
 

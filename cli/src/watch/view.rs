@@ -2,12 +2,12 @@
 
 use std::time::UNIX_EPOCH;
 
+use litekeel_core::error::Role;
 use serde_json::json;
 
 use super::sample::{Record, Sample};
 use crate::database::Database;
 use crate::process_name::process_name;
-use crate::processes::WRITING;
 use crate::replica::State;
 use crate::terminal::{Terminal, Tone, bytes, cut, time};
 use crate::who;
@@ -106,8 +106,8 @@ pub fn line(sample: &Sample, record: &Record) -> String {
         size(sample.database_bytes),
         size(sample.wal_bytes),
         record.checkpoints,
-        sample.count(WRITING),
-        sample.count(&["reader", "shared"]),
+        sample.count(Role::writes),
+        sample.count(Role::reads),
         record.locked_percent(),
     ) + &sample.presence.as_ref().and_then(|presence| presence.replica.as_ref()).map_or_else(String::new, replica)
 }

@@ -102,7 +102,7 @@ impl Place {
 
     /// SQLite would take what an earlier database of that name left for the copy's own, and change the copy by it.
     pub(super) fn refuse_leftovers(&self, resolved: &Resolved) -> Result<()> {
-        orphan_wal::check(&self.real, resolved.settings.on_orphan_wal() == Some(words::OnOrphanWal::SetAside))?;
+        orphan_wal::check(&self.real, resolved.settings.on_orphan_wal().unwrap_or(words::OnOrphanWal::Refuse))?;
         let journal = sidecar(&self.real, "-journal");
         if fs::metadata(&journal).is_ok_and(|meta| meta.len() > 0) {
             let text = format!("{} was left by another database of that name", journal.display());

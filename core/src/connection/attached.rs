@@ -7,7 +7,7 @@ use crate::connection::Connection;
 use crate::connection::followers::Followers;
 use crate::connection::guard::Guard;
 use crate::error::Result;
-use crate::events::Event;
+use crate::events::{Event, EventName};
 use crate::replication::signs;
 use crate::report::{Attached, Row};
 use crate::settings::Id;
@@ -98,7 +98,7 @@ impl Guard<'_> {
             checkpointer::join(watch, wish);
         }
         for warning in warnings {
-            self.connection.emit(Event::new("attached_warning").text("name", name).text("message", warning));
+            self.connection.emit(Event::new(EventName::AttachedWarning).text("name", name).text("message", warning));
         }
     }
 

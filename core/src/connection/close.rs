@@ -4,11 +4,11 @@ use std::fs;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use super::errors;
 use crate::connection::left_behind::{statements, why_wal_remains};
 use crate::connection::{Connection, State};
-use crate::error::codes;
-use crate::error::{Error, Result};
-use crate::events::{self, Event};
+use crate::error::{FailedStep, Result};
+use crate::events::{self, Event, EventName};
 use crate::lifecycle::{at_exit, shutdown_state};
 use crate::platform::path_facts::sidecar;
 use crate::platform::standard_error;
@@ -20,8 +20,9 @@ use crate::settings::Access;
 use crate::settings::words;
 use crate::sqlite::{Prepared, handle};
 use crate::vfs::confinement::confine;
+use crate::vfs::errors::sentence;
 use crate::vfs::file_monitor::FileMonitor;
-use crate::vfs::{attached, replicated, shim, wal_guard};
+use crate::vfs::{attached, old_log, replicated, shim, wal_guard};
 use crate::waiting::busy_handler::BusyHandler;
 use crate::{registry, sqlite};
 
@@ -32,6 +33,18 @@ impl Connection {
     /// Ends one owner's use. The last owner's call closes: rolls back, checkpoints, reports. Calling again gives the
     /// same report.
     ///
+    /// ```
+    /// # use litekeel_core::{Connection, Options};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let url = format!("file:{}/app.db", directory.path().display());
+    /// let db = Connection::open(Some(&url), &Options::new())?;
+    /// db.exec("CREATE TABLE t(a); BEGIN; INSERT INTO t VALUES(1)")?;
+    /// let closed = db.close()?;
+    /// assert!(closed.rolled_back, "what was not committed is undone, and told");
+    /// assert!(closed.wal_removed, "everything committed is in the one file");
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `SQLITE_MISUSE` in a callback of the connection; `KEEL_PANIC` when the lock is poisoned and the connection could
     /// not be examined; SQLite's own failure to close.
@@ -40,10 +53,7 @@ impl Connection {
             return Ok(discarded());
         }
         self.check_not_inside()?;
-        let state = self
-            .state
-            .lock()
-            .map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked").with_step("close"))?;
+        let state = self.state.lock().map_err(|_| errors::panicked().with_step(FailedStep::Close))?;
         if let Some(report) = &state.closed {
             return Ok(report.clone());
         }
@@ -185,10 +195,10 @@ unsafe fn leave_foreign_files(
             if !asked || wal_guard::refuses(&watch).is_none() {
                 continue;
             }
-            wal_guard::keep(&watch);
+            old_log::keep(&watch);
             let sentence = watch.latched().map_or_else(
                 || format!("the files of {} are not the ones that were opened", watch.place().display()),
-                |code| wal_guard::sentence(&watch, code),
+                |code| sentence(&watch, code),
             );
             if main.is_some_and(|main| Arc::ptr_eq(main, &watch)) {
                 let mut on: i32 = 0;
@@ -322,7 +332,7 @@ pub(crate) fn end_undropped(connection: &Connection) {
 fn tell_leak(handle: &OpenHandle, strict: bool) {
     let status = if strict { " (profile=test: exit status 1)" } else { "" };
     standard_error::line(&format!("a connection was dropped without close: {}{status}", handle.describe()));
-    let leak = Event::new("leak")
+    let leak = Event::new(EventName::Leak)
         .text("opened_at", handle.opened_at.as_str())
         .int("age_ms", handle.age.as_millis().try_into().unwrap_or(i64::MAX));
     events::tell(&events::with_database(leak, handle.path.as_deref()));

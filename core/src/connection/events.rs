@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
     use crate::Options;
-    use crate::events::Value;
+    use crate::events::{EventName, Value};
 
     fn memory() -> Arc<Connection> {
         Connection::open(Some(":memory:"), &Options::new()).unwrap()
@@ -63,16 +63,16 @@ mod tests {
             sink.lock().unwrap().push(event.clone());
         }));
         let guard = connection.lock().unwrap();
-        connection.emit(Event::new("checkpointed").int("frames", 3).text("mode", "passive"));
+        connection.emit(Event::new(EventName::Checkpointed).int("frames", 3).text("mode", "passive"));
         assert!(heard.lock().unwrap().is_empty());
         drop(guard);
         let first = heard.lock().unwrap()[0].clone();
         assert_eq!(first.get("database"), Some(&Value::Text(":memory:".into())));
         assert_eq!(first.get("frames"), Some(&Value::Int(3)));
-        connection.emit(Event::new("busy_wait"));
+        connection.emit(Event::new(EventName::BusyWait));
         assert_eq!(heard.lock().unwrap().len(), 2);
         connection.off_event(id);
-        connection.emit(Event::new("busy_wait"));
+        connection.emit(Event::new(EventName::BusyWait));
         assert_eq!(heard.lock().unwrap().len(), 2);
         connection.close().unwrap();
     }
@@ -86,7 +86,7 @@ mod tests {
         connection.on_event(Arc::new(move |_| {
             sink.fetch_add(1, Ordering::Relaxed);
         }));
-        connection.emit(Event::new("checkpointed"));
+        connection.emit(Event::new(EventName::Checkpointed));
         assert_eq!(heard.load(Ordering::Relaxed), 1);
         connection.exec("SELECT 1").unwrap();
         connection.close().unwrap();

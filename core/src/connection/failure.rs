@@ -1,7 +1,7 @@
 //! SQLite's failure on a connection, as an explained error.
 
 use crate::connection::{Connection, health};
-use crate::error::{Error, Result};
+use crate::error::{Error, FailedStep, Result};
 use crate::explain;
 use crate::explain::FailedCall;
 use crate::sqlite;
@@ -23,14 +23,18 @@ impl Connection {
 
     /// SQLite's failure as an explained error. Failures that are about SQL keep SQLite's sentence.
     ///
-    /// `doing` names the step when the call is no statement of the user's; empty otherwise.
+    /// `doing` is the step when the call is not a statement of the user's.
     ///
     /// # Safety
     /// `raw` is this connection's handle, and the caller holds its [`Guard`](crate::Guard) (or is its only user).
-    pub unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: &'static str) -> Error {
+    pub(crate) unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: Option<FailedStep>) -> Error {
+        let named = |error: Error| match doing {
+            Some(step) => error.with_step(step),
+            None => error,
+        };
         // SAFETY: the caller's promise.
         if let Some(error) = unsafe { health::refusal(self, raw, rc) } {
-            return if doing.is_empty() { error } else { error.with_step(doing) };
+            return named(error);
         }
         let subject = FailedCall {
             activity: Some(&self.activity),
@@ -38,6 +42,6 @@ impl Connection {
             ..FailedCall::of(raw, self.path(), self.identity.access)
         };
         let error = explain::explain(&subject, rc);
-        if doing.is_empty() { error } else { error.with_step(doing) }
+        named(error)
     }
 }

@@ -4,10 +4,10 @@ use std::cell::RefMut;
 use std::sync::MutexGuard;
 use std::time::Duration;
 
+use super::errors;
 use crate::connection::open_streams::OpenStreams;
 use crate::connection::statement_cache::StatementCache;
 use crate::connection::{Connection, State};
-use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::lifecycle::shutdown_state;
 use crate::platform::threads::this_thread;
@@ -22,7 +22,26 @@ use crate::waiting::deadline::Running;
 use crate::waiting::progress_handler::Progress;
 
 impl Connection {
-    /// Exclusive use, for one unit of work.
+    /// Exclusive use, for one unit of work; with SQLite's own calls on the handle, too.
+    ///
+    /// ```
+    /// use litekeel_core::sqlite;
+    /// # use litekeel_core::{Connection, Options};
+    ///
+    /// let db = Connection::open(Some(":memory:"), &Options::new())?;
+    /// let guard = db.lock()?;
+    /// let sql = c"CREATE TABLE t(a INTEGER PRIMARY KEY); INSERT INTO t VALUES(7)";
+    /// let none = std::ptr::null_mut();
+    /// // SAFETY: the handle is open for as long as the guard lives.
+    /// let rc = unsafe { sqlite::sqlite3_exec(guard.raw(), sql.as_ptr(), None, none, none.cast()) };
+    /// // SQLite's code becomes an error that says who was in the way, and what to do.
+    /// if rc != sqlite::SQLITE_OK {
+    ///     return Err(guard.fail(rc));
+    /// }
+    /// drop(guard);
+    /// db.close()?;
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `KEEL_CLOSED` after close; `KEEL_FORKED` in a child; `KEEL_PANIC` when an earlier call panicked;
@@ -31,8 +50,7 @@ impl Connection {
         self.check_process()?;
         let me = this_thread();
         self.check_not_inside()?;
-        let state =
-            self.state.lock().map_err(|_| Error::new(codes::PANIC, "an earlier call on this connection panicked"))?;
+        let state = self.state.lock().map_err(|_| errors::panicked())?;
         if shutdown_state::has_begun() {
             // What has begun may go on to its end.
             // SAFETY: the handle is open, and its lock is held.
@@ -146,7 +164,7 @@ impl<'a> Guard<'a> {
         }
         let raw = self.raw();
         // SAFETY: this guard's own handle.
-        let error = unsafe { self.connection.fail(raw, rc, "") };
+        let error = unsafe { self.connection.fail(raw, rc, None) };
         let interrupted = self.state.waiting.as_ref().is_some_and(|waiting| waiting.was_interrupted());
         self.take_waited();
         // SQLite says BUSY for a wait that the deadline or an interrupt has ended. Who was in the way is told all the same.
@@ -221,11 +239,7 @@ impl<'a> Guard<'a> {
         if !self.roll_back_if_shared() {
             return Ok(());
         }
-        Err(Error::new(
-            codes::SHARED,
-            "the call would leave a transaction open on a shared connection; it has been rolled back",
-        )
-        .with_hint("do it in one call: exec_atomic (keel_exec_atomic in C), or in Node exec('BEGIN; …; COMMIT') or transactionAsync; or open a connection of your own, without share"))
+        Err(errors::transaction_left_open())
     }
 
     /// Several owners opened a shared connection with the settings that it has: none of them changes them for the others.
@@ -236,8 +250,7 @@ impl<'a> Guard<'a> {
         if self.connection.is_shared()
             && let Some(id) = PragmaText::parse(sql).and_then(|pragma| changed_setting(&pragma))
         {
-            let text = format!("{} of a shared connection stays as it was opened", id.key());
-            return Err(Error::new(codes::SHARED, text).with_hint("set it on a connection of your own (a sibling)"));
+            return Err(errors::setting_is_shared(id.key()));
         }
         Ok(())
     }

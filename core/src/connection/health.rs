@@ -9,19 +9,20 @@ use std::ffi::{CStr, c_int};
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
 use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailedStep, Result};
 use crate::replication::protected;
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::content::{self, Look};
 use crate::vfs::copies;
+use crate::vfs::errors::sentence;
 pub use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_checks::{database_file, locks, strangers, wal_file};
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::names;
 use crate::vfs::replicated;
 use crate::vfs::shim;
-use crate::vfs::wal_guard::{confirm, sentence};
+use crate::vfs::wal_guard::{Locks, confirm};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug)]
@@ -116,7 +117,7 @@ pub unsafe fn strayed(db: *mut sqlite::sqlite3, schema: &CStr) -> Option<Error> 
 /// The connection is used by this thread alone.
 unsafe fn looks(watch: &FileMonitor) -> Vec<Check> {
     watch.kept.give_back();
-    confirm(watch, true);
+    confirm(watch, Locks::AskedFor);
     let place = watch.place().display();
     // SAFETY: the caller's promise.
     let (file, content) = (database_file(watch), unsafe { content::look(watch, Look::Thorough) });
@@ -186,7 +187,7 @@ fn attached(guard: &Guard<'_>) -> (Vec<Check>, Option<Error>) {
 /// `db` is the connection's handle, open and used by this thread alone.
 pub(crate) unsafe fn refusal(connection: &Connection, db: *mut sqlite::sqlite3, rc: c_int) -> Option<Error> {
     if let Some(error) = connection.identity.followers.as_ref().and_then(|followers| followers.policy.take_refused()) {
-        return Some(error.with_step("attach"));
+        return Some(error.with_step(FailedStep::Attach));
     }
     let watch = connection.identity.watch.as_ref().filter(|watch| watch.is_ours())?;
     match rc & 0xff {
@@ -202,7 +203,7 @@ pub(crate) unsafe fn refusal(connection: &Connection, db: *mut sqlite::sqlite3, 
             unsafe { replicated_refusal(watch, db, rc) }
         }
         sqlite::SQLITE_BUSY | sqlite::SQLITE_IOERR => {
-            confirm(watch, true);
+            confirm(watch, Locks::AskedFor);
             // SAFETY: the caller's promise.
             unsafe { shim::retire_logs(db) };
             None

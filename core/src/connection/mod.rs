@@ -4,6 +4,7 @@ mod at_end;
 pub(crate) mod attached;
 pub(crate) mod close;
 pub(crate) mod deferred;
+mod errors;
 mod events;
 mod failure;
 pub(crate) mod followers;
@@ -29,7 +30,6 @@ use crate::connection::deferred::DeferredReleases;
 use crate::connection::followers::Followers;
 use crate::connection::open_streams::OpenStreams;
 use crate::connection::statement_cache::StatementCache;
-use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
 use crate::lifecycle::at_exit;
@@ -182,8 +182,7 @@ impl Connection {
     /// `SQLITE_MISUSE` when this very thread is in a call on the connection: in a callback, which would wait for itself.
     pub fn check_not_inside(&self) -> Result<()> {
         if self.is_used_by_this_thread() {
-            return Err(Error::new(sqlite::SQLITE_MISUSE, "this connection is busy with a call of this very thread")
-                .with_hint("a callback may not use the connection that called it: open another one"));
+            return Err(errors::in_own_call());
         }
         Ok(())
     }
@@ -194,15 +193,14 @@ impl Connection {
     }
 
     pub(crate) fn closed_error(&self) -> Error {
-        let place = self.identity.path.as_deref().unwrap_or(Path::new(":memory:")).display();
-        Error::new(codes::CLOSED, format!("the connection to {place} is closed"))
+        errors::closed(self.path())
     }
 
     /// # Errors
     /// `KEEL_FORKED` in a child of the process that opened the connection.
     pub fn check_process(&self) -> Result<()> {
         if self.is_forked() {
-            return Err(Error::new(codes::FORKED, "this connection was opened by the process that forked this one"));
+            return Err(errors::forked());
         }
         Ok(())
     }
@@ -279,6 +277,20 @@ impl Connection {
     }
 
     /// Everyone who holds a lock on the database, this connection excepted; `None` where the system does not tell.
+    ///
+    /// ```
+    /// # use litekeel_core::{Connection, Options};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let url = format!("file:{}/app.db", directory.path().display());
+    /// let (db, other) = (Connection::open(Some(&url), &Options::new())?, Connection::open(Some(&url), &Options::new())?);
+    /// other.exec("BEGIN IMMEDIATE; CREATE TABLE t(a)")?;
+    /// if let Some(holders) = db.holders() {
+    ///     let writer = holders.iter().find(|holder| holder.role.writes()).unwrap();
+    ///     assert_eq!(writer.pid, std::process::id());
+    ///     assert_eq!(writer.sql.as_deref(), Some("CREATE TABLE t(a)"));
+    /// }
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
     pub fn holders(&self) -> Option<Vec<crate::error::Holder>> {
         crate::locks::holders::holders(self.path()?, Some(self.id))
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::errors;
 use crate::connection::Connection;
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 impl Connection {
     /// Adds an owner, which makes the connection shared.
@@ -15,14 +15,10 @@ impl Connection {
     pub fn retain(self: &Arc<Self>) -> Result<Arc<Connection>> {
         let guard = self.lock()?;
         if guard.in_transaction() {
-            return Err(Error::new(codes::IN_TRANSACTION, "a connection in a transaction cannot get another owner"));
+            return Err(errors::another_owner_in_transaction());
         }
         if !guard.streams().is_empty() {
-            return Err(Error::new(
-                codes::IN_TRANSACTION,
-                "a connection whose rows are being read in batches cannot get another owner",
-            )
-            .with_hint("read them to the end or free them first"));
+            return Err(errors::another_owner_beside_streams());
         }
         self.owners.fetch_add(1, Ordering::AcqRel);
         self.shared.store(true, Ordering::Release);
@@ -35,7 +31,7 @@ impl Connection {
     /// `KEEL_SHARED`.
     pub fn require_sole_owner(&self, doing: &str) -> Result<()> {
         if self.is_shared() {
-            return Err(Error::new(codes::SHARED, format!("{doing} needs a connection with one owner")));
+            return Err(errors::needs_one_owner(doing));
         }
         Ok(())
     }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::errors;
 use crate::connection::Connection;
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lifecycle::shutdown_state;
 use crate::replication::barrier::{self, Barrier, Token};
 use crate::settings::Id;
@@ -49,10 +49,7 @@ impl Connection {
             let guard = self.lock()?;
             // SAFETY: the guard keeps the connection open.
             if unsafe { sqlite::sqlite3_get_autocommit(guard.raw()) } == 0 {
-                let text = "a transaction is open: what it has written is not committed, so it is not at the replica";
-                return Err(
-                    Error::new(sqlite::SQLITE_MISUSE, text).with_hint("commit first, then wait for the replica")
-                );
+                return Err(errors::not_committed());
             }
         }
         self.wait_from_here(timeout)
@@ -64,14 +61,11 @@ impl Connection {
     /// `KEEL_CONFLICT` as there.
     pub fn wait_from_here(&self, timeout: Option<Duration>) -> Result<ReplicaWait> {
         let Some(path) = self.path() else {
-            return Err(Error::new(codes::CONFLICT, "a database in memory has no replica")
-                .with_hint("open a database in a file"));
+            return Err(errors::memory_has_no_replica());
         };
         let settings = self.settings();
         if settings.is_some_and(|settings| settings.replication() == Some(crate::settings::words::Replication::None)) {
-            return Err(Error::new(codes::CONFLICT, "the database was opened with replication=none")
-                .with_hint("remove replication=none, so that checkpoints are left to Litestream")
-                .with_path(path));
+            return Err(errors::replication_is_off(path));
         }
         let socket = settings.and_then(|settings| settings.text(Id::ReplicationSocket)).unwrap_or(DEFAULT_SOCKET);
         let most = settings.and_then(|settings| settings.int(Id::ReplicationTimeout)).unwrap_or(10_000);

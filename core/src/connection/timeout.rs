@@ -4,6 +4,7 @@ use std::ffi::c_int;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::errors;
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
 use crate::error::{Error, Result};
@@ -59,8 +60,6 @@ impl Guard<'_> {
         }
         // It may be that of an outer call, which this one is a callback of.
         let limit = earliest().map_or(Duration::ZERO, |(_, limit, _)| limit);
-        let text = format!("the call was ended after its timeout of {} ms", limit.as_millis());
-        let hint = "allow more time, or make it do less at once; a write in a transaction has been rolled back with it";
-        Some(Error::new(sqlite::SQLITE_INTERRUPT, text).with_hint(hint).with_sqlite_code(rc))
+        Some(errors::past_deadline(limit, rc))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
-use crate::error::Result;
+use crate::error::{FailedStep, Result};
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::wal_index::{WalIndex, mapping};
@@ -40,7 +40,7 @@ fn index(connection: &Connection, guard: &Guard<'_>) -> Result<Option<WalIndex>>
     let db = guard.raw();
     // SAFETY: the guard keeps the connection open and to this thread.
     unsafe {
-        let fail = |rc| connection.fail(db, rc, "wal_status");
+        let fail = |rc| connection.fail(db, rc, Some(FailedStep::WalStatus));
         let journal = handle::query_text(db, c"PRAGMA journal_mode").map_err(fail)?;
         let locking = handle::query_text(db, c"PRAGMA locking_mode").map_err(fail)?;
         if journal.as_deref() != Some("wal") || locking.as_deref() != Some("normal") {

@@ -1,16 +1,20 @@
 //! One error type: a code for machines, sentences for people.
 
 pub mod codes;
+mod holder;
 pub mod printable;
 mod sqlite_codes;
+mod step;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use holder::{Holder, HolderState, Role};
 use printable::printable;
 pub use sqlite_codes::{codes_js, sqlite_name};
+pub(crate) use step::FailedStep;
 
 /// What every fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,7 +40,7 @@ struct Repr {
     message: String,
     hint: String,
     path: Option<PathBuf>,
-    step: Option<&'static str>,
+    step: Option<FailedStep>,
     offset: Option<i32>,
     errno: i32,
     sqlite_code: i32,
@@ -94,30 +98,6 @@ impl BusyKind {
     }
 }
 
-/// A process, or a connection of this process, that holds a lock.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Holder {
-    /// The process id; this process's own when the holder is one of its connections.
-    pub pid: u32,
-    /// `writer`, `checkpointer`, `recoverer`, `reader`, `exclusive`, `reserved`, `pending` or `shared`.
-    pub role: &'static str,
-    /// The command line, empty when it may not be read.
-    pub command: String,
-    /// `running`, `sleeping`, `stopped`, `zombie`; empty when unknown. For a connection of this process `running` while
-    /// it is in a call, `idle` between two calls of a transaction.
-    pub state: &'static str,
-    /// For how long, as far as known: never for another process; for a connection of this process, since it has the
-    /// lock.
-    pub since: Option<Duration>,
-    /// For a connection of this process: the running statement, or the latest one of its transaction.
-    pub sql: Option<String>,
-    /// For a connection of this process: where it was opened.
-    pub opened_at: Option<String>,
-    /// The connection's open transaction was last used by the thread that asks, which therefore waits in vain.
-    pub by_this_thread: bool,
-}
-
 impl Error {
     /// An error with the code table's own hint. What a terminal would obey in the message is written out.
     pub fn new(code: i32, message: impl Into<String>) -> Error {
@@ -167,7 +147,7 @@ impl Error {
 
     /// Names the step of open or close that failed. The first step named stays.
     #[must_use]
-    pub fn with_step(mut self, step: &'static str) -> Error {
+    pub(crate) fn with_step(mut self, step: FailedStep) -> Error {
         self.0.step.get_or_insert(step);
         self
     }
@@ -230,7 +210,7 @@ impl Error {
 
     /// The step of open or close that failed.
     pub fn step(&self) -> Option<&'static str> {
-        self.0.step
+        self.0.step.map(FailedStep::as_str)
     }
 
     /// The byte offset in the SQL text or URL.

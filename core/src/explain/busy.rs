@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::failed_call::{Explanation, FailedCall};
-use crate::error::{Busy, BusyKind};
+use crate::error::{Busy, BusyKind, HolderState, Role};
 use crate::locks::holders;
 use crate::platform::file_id::file_id;
 use crate::platform::litestream::{Task, task};
@@ -48,7 +48,7 @@ pub(super) fn data(subject: &FailedCall<'_>, rc: i32) -> Busy {
         let own = |id| file.is_some_and(|file| registry::is_blocked_by_this_thread(file, id));
         if subject.id.is_some_and(own) {
             busy.kind = BusyKind::OwnAsyncTransaction;
-        } else if busy.holders.iter().any(|holder| holder.role == "recoverer") {
+        } else if busy.holders.iter().any(|holder| holder.role == Role::Recoverer) {
             busy.kind = BusyKind::Recovery;
         } else if subject.path.is_some_and(holders::is_closing) {
             busy.kind = BusyKind::CloseInProgress;
@@ -78,7 +78,7 @@ pub(super) fn find(rc: i32, busy: Option<&Busy>) -> Explanation {
     } else {
         busy.holders.iter().take(4).map(holders::describe).collect::<Vec<_>>().join("; ")
     };
-    let stopped = busy.holders.iter().any(|holder| holder.state == "stopped");
+    let stopped = busy.holders.iter().any(|holder| holder.state == HolderState::Stopped);
     let mut finding = match busy.kind {
         BusyKind::Upgrade if rc == sqlite::SQLITE_BUSY_SNAPSHOT => {
             Explanation::new("another connection has written since this transaction began to read", BEGIN_IMMEDIATE)
@@ -124,7 +124,7 @@ fn litestream(busy: &Busy) -> Option<String> {
     {
         return None;
     }
-    if let Some(holder) = busy.holders.iter().find(|holder| holder.state == "stopped") {
+    if let Some(holder) = busy.holders.iter().find(|holder| holder.state == HolderState::Stopped) {
         return Some(format!("resume Litestream (kill -CONT {}) instead of ending it", holder.pid));
     }
     let hint = match (first, busy.kind) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::events::{self, Event};
+use crate::events::{self, Event, EventName};
 use crate::lifecycle::{configured, initialize, shutdown_state};
 use crate::platform::signals;
 use crate::platform::standard_error;
@@ -138,13 +138,15 @@ fn shut_down(signal: c_int) {
     let began = Instant::now();
     events::WATCHED.store(this_thread(), Ordering::Release);
     let grace = Duration::from_millis(GRACE_MS.load(Ordering::Relaxed));
-    events::tell(&Event::new("shutting_down").text("signal", name(signal)).int("grace_ms", grace.as_millis() as i64));
+    events::tell(
+        &Event::new(EventName::ShuttingDown).text("signal", name(signal)).int("grace_ms", grace.as_millis() as i64),
+    );
     let outcome = std::panic::catch_unwind(|| {
         wait_for_writers(began + grace);
         close_everything()
     });
     let (closed, rolled_back, left) = outcome.unwrap_or((0, 0, registry::open_handles().len() as i64));
-    let event = Event::new("shut_down")
+    let event = Event::new(EventName::ShutDown)
         .text("signal", name(signal))
         .int("closed", closed)
         .int("rolled_back", rolled_back)

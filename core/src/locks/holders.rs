@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::Holder;
+use crate::error::{Holder, HolderState, Role};
 use crate::platform::file_id::file_id;
 use crate::platform::litestream::task;
 use crate::platform::path_facts::litestream_directory;
@@ -15,17 +15,17 @@ use crate::{locks, registry};
 
 pub use crate::platform::procfs::in_pid_namespace;
 
-fn shm_role(byte: u64) -> Option<&'static str> {
+fn shm_role(byte: u64) -> Option<Role> {
     match byte {
-        lock_bytes::WRITE => Some("writer"),
-        lock_bytes::CHECKPOINT => Some("checkpointer"),
-        lock_bytes::RECOVER => Some("recoverer"),
-        lock_bytes::READ..=lock_bytes::READ_LAST => Some("reader"),
+        lock_bytes::WRITE => Some(Role::Writer),
+        lock_bytes::CHECKPOINT => Some(Role::Checkpointer),
+        lock_bytes::RECOVER => Some(Role::Recoverer),
+        lock_bytes::READ..=lock_bytes::READ_LAST => Some(Role::Reader),
         _ => None,
     }
 }
 
-fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<&'static str> {
+fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<Role> {
     let covers = |byte: u64| lock.start <= byte && byte <= lock.end;
     if lock.ino != database {
         // That of every user of the WAL stands in nobody's way.
@@ -35,13 +35,13 @@ fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<&'static str> {
         return roles;
     }
     if lock.exclusive && covers(SHARED) {
-        vec!["exclusive"]
+        vec![Role::Exclusive]
     } else if lock.exclusive && covers(RESERVED) {
-        vec!["reserved"]
+        vec![Role::Reserved]
     } else if covers(PENDING) {
-        vec!["pending"]
+        vec![Role::Pending]
     } else if covers(SHARED) {
-        vec!["shared"]
+        vec![Role::Shared]
     } else {
         Vec::new()
     }
@@ -61,7 +61,7 @@ pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
 /// Leaves out other processes' readers that are not there any more when a lock that is only kept has gone back.
 fn leave_out_who_only_keeps_a_lock(path: &Path, found: &mut Vec<Holder>) {
     let me = std::process::id();
-    let reads = |holder: &Holder| holder.role == "reader" && holder.pid != me;
+    let reads = |holder: &Holder| holder.role == Role::Reader && holder.pid != me;
     if !found.iter().any(reads) {
         return;
     }
@@ -70,7 +70,8 @@ fn leave_out_who_only_keeps_a_lock(path: &Path, found: &mut Vec<Holder>) {
         return;
     };
     let Some(still) = locks::seen(&[shm]) else { return };
-    let is_there = |pid: u32| still.iter().any(|lock| lock.pid == pid && ranks(lock, database.ino).contains(&"reader"));
+    let is_there =
+        |pid: u32| still.iter().any(|lock| lock.pid == pid && ranks(lock, database.ino).contains(&Role::Reader));
     found.retain(|holder| !reads(holder) || is_there(holder.pid));
 }
 
@@ -80,15 +81,15 @@ fn holders_in(path: &Path, except: Option<u64>, idle: bool) -> Option<Vec<Holder
     let (database, has_shm) = (files[0].ino, files.len() > 1);
     let me = std::process::id();
     let mut found: Vec<Holder> = Vec::new();
-    let mut mine: Vec<&'static str> = Vec::new();
+    let mut mine: Vec<Role> = Vec::new();
     let locks = locks::seen(&files)?;
     // A reader takes PENDING too, for a moment and not for itself alone.
-    let waits = |lock: &procfs::PosixLock| lock.exclusive && ranks(lock, database).contains(&"pending");
+    let waits = |lock: &procfs::PosixLock| lock.exclusive && ranks(lock, database).contains(&Role::Pending);
     let idle = idle || !has_shm || locks.iter().any(waits);
     for lock in locks {
         for role in ranks(&lock, database) {
             let known = found.iter().any(|holder| holder.pid == lock.pid && holder.role == role);
-            if known || (role == "shared" && !idle) {
+            if known || (role == Role::Shared && !idle) {
                 continue;
             }
             if lock.pid == me {
@@ -103,14 +104,13 @@ fn holders_in(path: &Path, except: Option<u64>, idle: bool) -> Option<Vec<Holder
         }
     }
     let own = own(path, except);
-    let is_known = own.iter().any(|(holder, asks, certain)| blocks(holder.role) && (*certain || !asks));
-    if mine.iter().any(|role| blocks(role)) && !is_known {
+    let is_known = own.iter().any(|(holder, asks, certain)| !holder.role.reads() && (*certain || !asks));
+    if let Some(role) = mine.into_iter().find(|role| !role.reads()).filter(|_| !is_known) {
         // The kernel says that this process holds it, and no connection of ours has noted a statement: a raw handle.
-        let role = mine.into_iter().find(|role| blocks(role)).unwrap_or_default();
-        found.push(Holder { pid: me, role, command: THIS_PROCESS.to_owned(), state: "running", ..Holder::default() });
+        found.push(Holder::new(me, role, THIS_PROCESS.to_owned(), HolderState::Running));
     }
     found.extend(own.into_iter().filter(|(_, asks, _)| !asks).map(|(holder, ..)| holder));
-    found.sort_by_key(|holder| !blocks(holder.role));
+    found.sort_by_key(|holder| holder.role.reads());
     Some(found)
 }
 
@@ -119,25 +119,19 @@ pub(crate) fn write_locked_here(path: &Path) -> Option<bool> {
     let files = locks::locked_files(path)?;
     let database = files[0].ino;
     let me = std::process::id();
-    let writes = |role: &&str| matches!(*role, "writer" | "reserved" | "pending" | "exclusive");
     let locks = procfs::posix_locks(&files)?;
-    Some(locks.iter().any(|lock| lock.pid == me && ranks(lock, database).iter().any(writes)))
+    Some(locks.iter().any(|lock| lock.pid == me && ranks(lock, database).into_iter().any(Role::writes)))
 }
 
 pub(crate) const THIS_PROCESS: &str = "this process";
 /// Has no number here: as a container sees the host's processes and other containers'.
 const OUTSIDE: &str = "outside this PID namespace";
 
-/// Whether a lock of this kind is in a writer's way; a reader's is not, in WAL mode.
-fn blocks(role: &str) -> bool {
-    role != "reader" && role != "shared"
-}
-
 /// Those of the holders that are in a writer's way: readers are not while there is a writer.
 pub(crate) fn blocking(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
     let mut found = holders_in(path, except, false)?;
-    if found.iter().any(|holder| blocks(holder.role)) {
-        found.retain(|holder| blocks(holder.role));
+    if found.iter().any(|holder| !holder.role.reads()) {
+        found.retain(|holder| !holder.role.reads());
     } else {
         leave_out_who_only_keeps_a_lock(path, &mut found);
     }
@@ -169,14 +163,19 @@ pub(crate) fn is_closing(path: &Path) -> bool {
 }
 
 /// A process as a holder: its command and its state.
-pub(crate) fn of_process(pid: u32, role: &'static str) -> Holder {
-    let (command, state) = match pid {
-        0 => (OUTSIDE.to_owned(), ""),
-        pid => (procfs::command(pid), procfs::state(pid)),
-    };
+pub(crate) fn of_process(pid: u32, role: Role) -> Holder {
+    let (command, state) = command_and_state(pid);
     // Since when it is in that state the kernel does not say: its record of when a thread last ran is in the clock of one
     // processor, which differs from the others' by hundreds of milliseconds, and more from day to day.
-    Holder { pid, role, command, state, ..Holder::default() }
+    Holder::new(pid, role, command, state)
+}
+
+/// What a process is, and what it is doing.
+pub(super) fn command_and_state(pid: u32) -> (String, HolderState) {
+    match pid {
+        0 => (OUTSIDE.to_owned(), HolderState::Unknown),
+        pid => (procfs::command(pid), procfs::state(pid)),
+    }
 }
 
 /// This process's connections that hold a lock, whether it is the one that asks, and whether it certainly holds it. The
@@ -209,15 +208,15 @@ pub fn shown_command(pid: u32, command: &str) -> String {
 /// One sentence about a holder, for messages.
 pub(crate) fn describe(holder: &Holder) -> String {
     let what = match holder.role {
-        "reader" | "shared" => "read lock held".to_owned(),
-        "writer" | "reserved" | "exclusive" | "pending" => "write lock held".to_owned(),
-        role => format!("{role}: held"),
+        role if role.reads() => "read lock held".to_owned(),
+        role if role.writes() => "write lock held".to_owned(),
+        role => format!("{}: held", role.as_str()),
     };
     let time = holder.since.map_or_else(String::new, |since| format!(" for {}", age(since)));
     if holder.pid != std::process::id() {
         let state = match holder.state {
-            "stopped" => ", stopped by a signal".to_owned(),
-            "zombie" => ", a zombie".to_owned(),
+            HolderState::Stopped => ", stopped by a signal".to_owned(),
+            HolderState::Zombie => ", a zombie".to_owned(),
             _ => String::new(),
         };
         if holder.pid == 0 {
@@ -231,9 +230,9 @@ pub(crate) fn describe(holder: &Holder) -> String {
     let whose = if holder.by_this_thread { "of this very thread" } else { "of this process" };
     let at = holder.opened_at.as_ref().map_or(String::new(), |at| format!(" opened at {at}"));
     let doing = match (&holder.sql, holder.state) {
-        (Some(sql), "running") => format!(", running: {sql}"),
+        (Some(sql), HolderState::Running) => format!(", running: {sql}"),
         (Some(sql), _) => format!(", in a transaction whose latest statement was: {sql}"),
-        (None, "running") => String::new(),
+        (None, HolderState::Running) => String::new(),
         (None, _) => ", in an open transaction".to_owned(),
     };
     format!("{what}{time} by another connection {whose}{at}{doing}")

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::Holder;
+use crate::error::HolderState;
 use crate::locks::{self, holders};
 use crate::platform::file_id::file_id;
 use crate::platform::path_facts::sidecar;
@@ -16,8 +16,8 @@ pub struct User {
     pub pid: u32,
     /// The command line, empty when it may not be read.
     pub command: String,
-    /// `running`, `sleeping`, `stopped`, `zombie`; empty when unknown.
-    pub state: &'static str,
+    /// What it is doing.
+    pub state: HolderState,
 }
 
 /// The other processes that have a WAL database at `path` open, by the lock that each user of the `-shm` keeps; `None`
@@ -53,7 +53,7 @@ pub fn of_another_file(path: &Path) -> Vec<User> {
 }
 
 fn as_user(pid: u32) -> User {
-    let Holder { pid, command, state, .. } = holders::of_process(pid, "");
+    let (command, state) = holders::command_and_state(pid);
     User { pid, command, state }
 }
 

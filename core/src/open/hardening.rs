@@ -4,14 +4,14 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::Opening;
 use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailedStep, Result};
 use crate::settings::words;
 use crate::settings::{Id, Settings};
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::vfs::confinement;
 
-const STEP: &str = "db_config";
+const STEP: FailedStep = FailedStep::Config;
 
 pub(super) fn apply(opening: &mut Opening, settings: &Settings, confined: bool) -> Result<()> {
     opening.confined = confined;

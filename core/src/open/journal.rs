@@ -4,14 +4,14 @@
 use std::time::{Duration, Instant};
 
 use super::Opening;
-use crate::error::Result;
+use crate::error::{FailedStep, Result};
 use crate::settings::words::JournalMode;
 use crate::settings::{Id, Settings};
 use crate::sqlite;
 use crate::sqlite::handle;
 use crate::waiting::deadline;
 
-const STEP: &str = "journal_mode";
+const STEP: FailedStep = FailedStep::JournalMode;
 
 pub(super) fn set(opening: &Opening, settings: &Settings) -> Result<()> {
     let Some(wanted) = settings.journal_mode().map(JournalMode::as_str) else { return Ok(()) };

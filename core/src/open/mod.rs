@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use crate::connection::Connection;
 use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailedStep, Result};
 use crate::platform::file_id::file_id;
 use crate::registry;
 use crate::settings::resolve;
@@ -38,6 +38,26 @@ pub(crate) use sequence::destination;
 
 impl Connection {
     /// Opens the database that `url`, the environment or the default names: tuned, verified, registered.
+    ///
+    /// ```
+    /// use litekeel_core::{Connection, Options, codes};
+    ///
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("app.db").display().to_string();
+    /// // What the call says goes over what the URL says; every setting is read back, and the report has it.
+    /// let mut options = Options::new();
+    /// options.set("busy_timeout", "2s")?;
+    /// let db = Connection::open(Some(&format!("file:{path}?synchronous=full")), &options)?;
+    /// assert_eq!(db.report().row("synchronous").map(|row| row.value.as_str()), Some("full"));
+    /// assert_eq!(db.report().row("busy_timeout").map(|row| row.value.as_str()), Some("2000"));
+    /// db.close()?;
+    ///
+    /// // A setting that does not exist is refused, with the one that was probably meant.
+    /// let error = Connection::open(Some(&format!("file:{path}?sychronous=full")), &Options::new()).unwrap_err();
+    /// assert_eq!(error.code(), codes::UNKNOWN_PARAM);
+    /// assert!(error.hint().contains("synchronous"));
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The configuration codes for the URL and the options; SQLite's code, explained, with the step that failed.
@@ -68,7 +88,7 @@ pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Conn
         match existing.retain() {
             // Closed since it was found, or of no use to anybody any more.
             Err(error) if matches!(error.code(), codes::CLOSED | codes::PANIC) => {}
-            shared => return shared.map_err(|error| error.with_step("share")),
+            shared => return shared.map_err(|error| error.with_step(FailedStep::Share)),
         }
     }
     open_new(resolved, options, Owners::WhoeverAsks)
@@ -80,15 +100,24 @@ pub(crate) fn sibling(resolved: &Resolved, opened_at: &str) -> Result<Arc<Connec
     open_new(resolved.clone(), &options, Owners::One)
 }
 
+/// What a connection that works for another one may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assistant {
+    /// Read (`PRAGMA query_only`).
+    Reads,
+    /// Whatever the other one may.
+    Writes,
+}
+
 /// A connection that works for another one and closes before it: what is done once per database is left to that one.
-pub(crate) fn assistant(resolved: &Resolved, opened_at: &str, query_only: bool) -> Result<Arc<Connection>> {
+pub(crate) fn assistant(resolved: &Resolved, opened_at: &str, may: Assistant) -> Result<Arc<Connection>> {
     let mut resolved = resolved.clone();
     let settings = &mut resolved.settings;
     settings.set(Id::CloseCheckpoint, Value::Word("none"), Origin::BuiltIn);
     settings.set(Id::Optimize, Value::Word("off"), Origin::BuiltIn);
     // Whoever it works for waits for the replica, without holding the lock that others wait for.
     settings.set(Id::Durability, Value::Word("local"), Origin::BuiltIn);
-    if query_only {
+    if may == Assistant::Reads {
         settings.set(Id::QueryOnly, Value::Bool(true), Origin::BuiltIn);
     }
     if let Some(Value::Int(size)) = settings.get(Id::CacheSize) {

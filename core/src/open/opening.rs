@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::inspect::{self, ReadPath};
 use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailedStep, Result};
 use crate::explain::{FailedCall, explain};
 use crate::settings::Access;
 use crate::settings::words;
@@ -39,12 +39,12 @@ pub(crate) struct Opening {
 
 impl Opening {
     /// SQLite's failure, explained, with the step that failed.
-    pub(crate) fn fail(&self, rc: i32, step: &'static str) -> Error {
+    pub(crate) fn fail(&self, rc: i32, step: FailedStep) -> Error {
         explain(&self.subject(), rc).with_step(step)
     }
 
     /// A failure to change the journal mode, which SQLite refuses without waiting: we have waited for so long.
-    pub(crate) fn fail_conversion(&self, rc: i32, step: &'static str, waited: Duration) -> Error {
+    pub(crate) fn fail_conversion(&self, rc: i32, step: FailedStep, waited: Duration) -> Error {
         explain(&FailedCall { conversion: Some(waited), ..self.subject() }, rc).with_step(step)
     }
 
@@ -57,7 +57,7 @@ impl Opening {
     }
 
     /// Runs a statement; the first column of its first row.
-    pub(crate) fn run(&self, sql: String, step: &'static str) -> Result<Option<String>> {
+    pub(crate) fn run(&self, sql: String, step: FailedStep) -> Result<Option<String>> {
         // SAFETY: the handle is open and nobody else has it yet.
         unsafe { handle::query_owned_sql(self.raw, sql) }.map_err(|rc| self.fail(rc, step))
     }
@@ -164,7 +164,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
     // SAFETY: NUL-terminated strings that outlive the call; SQLite sets the handle even when it fails.
     let rc = unsafe { sqlite::sqlite3_open_v2(name.as_ptr(), &mut opening.raw, flags, vfs) };
     if rc != sqlite::SQLITE_OK {
-        return Err(opening.fail(rc, "open"));
+        return Err(opening.fail(rc, FailedStep::Open));
     }
     if let Some(path) = path {
         // SAFETY: the handle is open and nobody else has it yet.
@@ -198,7 +198,7 @@ fn registered_vfs(name: &str) -> Result<CString> {
     let unknown = || {
         Error::new(codes::INVALID_VALUE, format!("vfs={} is not registered", shown_name(name)))
             .with_hint(format!("registered are: {}", vfs_names().join(" ")))
-            .with_step("open")
+            .with_step(FailedStep::Open)
     };
     let text = CString::new(name).map_err(|_| unknown())?;
     // SAFETY: a NUL-terminated name; the list of VFSes is SQLite's.

@@ -3,7 +3,7 @@
 use super::Opening;
 use super::target::Prepared;
 use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailedStep, Result};
 use crate::report::OpenReport;
 use crate::settings::words;
 use crate::settings::{Id, Kind, Settings, Step, TABLE, Value};
@@ -25,7 +25,7 @@ pub(crate) fn pragma_value(id: Id, value: &Value) -> String {
     }
 }
 
-fn set(opening: &Opening, settings: &Settings, id: Id, step: &'static str) -> Result<()> {
+fn set(opening: &Opening, settings: &Settings, id: Id, step: FailedStep) -> Result<()> {
     let Some(value) = settings.get(id) else { return Ok(()) };
     let value = match (id, value) {
         // The header's field is signed in SQL.
@@ -45,14 +45,14 @@ const CREATE: &[Id] = &[Id::PageSize, Id::AutoVacuum, Id::ApplicationId];
 
 /// Once a page is written, and above all once WAL is on, SQLite ignores these without a word.
 pub(super) fn create_only(opening: &Opening, settings: &Settings) -> Result<()> {
-    CREATE.iter().try_for_each(|id| set(opening, settings, *id, "create"))
+    CREATE.iter().try_for_each(|id| set(opening, settings, *id, FailedStep::Create))
 }
 
 /// The create-only settings of a database that exists must be what was asked for.
 pub(super) fn refuse_create_only(opening: &Opening, settings: &Settings) -> Result<()> {
     for id in CREATE {
         let Some(value) = settings.get(*id) else { continue };
-        let has = opening.run(format!("PRAGMA {}", id.key()), "create")?.unwrap_or_default();
+        let has = opening.run(format!("PRAGMA {}", id.key()), FailedStep::Create)?.unwrap_or_default();
         let wanted = match value {
             Value::Int(value) if *id == Id::ApplicationId => (*value as u32 as i32).to_string(),
             value => pragma_value(*id, value),
@@ -63,7 +63,7 @@ pub(super) fn refuse_create_only(opening: &Opening, settings: &Settings) -> Resu
                 codes::CREATE_ONLY_PARAM,
                 format!("{}={value}, but {place} exists already with {}", id.key(), shown(*id, &has)),
             )
-            .with_step("create");
+            .with_step(FailedStep::Create);
             if let Some(path) = &opening.path {
                 error = error.with_path(path);
             }
@@ -81,25 +81,25 @@ fn shown(id: Id, has: &str) -> String {
 }
 
 pub(super) fn locking_mode(opening: &Opening, settings: &Settings) -> Result<()> {
-    set(opening, settings, Id::LockingMode, "locking_mode")
+    set(opening, settings, Id::LockingMode, FailedStep::Pragma(Id::LockingMode.key()))
 }
 
 /// Everything that has no order of its own, then the two that a transaction would swallow.
 pub(super) fn tune(opening: &Opening, settings: &Settings, prepared: &Prepared) -> Result<()> {
     for row in TABLE.iter().filter(|row| row.step == Step::Pragma && !ORDERED.contains(&row.id)) {
         if row.id == Id::MmapSize && prepared.no_mmap.is_some() {
-            opening.run("PRAGMA mmap_size=0".to_owned(), "pragma")?;
+            opening.run("PRAGMA mmap_size=0".to_owned(), FailedStep::Pragmas)?;
         } else {
-            set(opening, settings, row.id, "pragma")?;
+            set(opening, settings, row.id, FailedStep::Pragmas)?;
         }
     }
     if cfg!(target_os = "macos") && settings.get(Id::FullFsync).is_none() {
-        opening.run("PRAGMA fullfsync=1".to_owned(), "pragma")?;
+        opening.run("PRAGMA fullfsync=1".to_owned(), FailedStep::Pragmas)?;
     }
     // SAFETY: the handle is open and nobody else has it yet.
     debug_assert!(unsafe { sqlite::sqlite3_get_autocommit(opening.raw) } != 0);
-    set(opening, settings, Id::ForeignKeys, "foreign_keys")?;
-    set(opening, settings, Id::RecursiveTriggers, "recursive_triggers")
+    set(opening, settings, Id::ForeignKeys, FailedStep::Pragma(Id::ForeignKeys.key()))?;
+    set(opening, settings, Id::RecursiveTriggers, FailedStep::Pragma(Id::RecursiveTriggers.key()))
 }
 
 /// What is asked of the file's VFS and of close.
@@ -115,7 +115,7 @@ pub(super) fn file_controls(opening: &Opening, settings: &Settings) -> Result<()
                 (&raw mut on).cast(),
             );
             if rc != sqlite::SQLITE_OK {
-                return Err(opening.fail(rc, "persist_wal"));
+                return Err(opening.fail(rc, FailedStep::PersistWal));
             }
         }
         if settings.close_checkpoint() == Some(words::CloseCheckpoint::None) {
@@ -128,11 +128,11 @@ pub(super) fn file_controls(opening: &Opening, settings: &Settings) -> Result<()
 
 /// Statistics are not worth waiting for, nor a failed open.
 pub(super) fn optimize(opening: &Opening, report: &mut OpenReport) {
-    if let Err(error) = opening.run("PRAGMA optimize=0x10002".to_owned(), "optimize") {
+    if let Err(error) = opening.run("PRAGMA optimize=0x10002".to_owned(), FailedStep::Optimize) {
         report.warnings.push(format!("optimize: {}", error.message()));
     }
 }
 
 pub(super) fn query_only(opening: &Opening, settings: &Settings) -> Result<()> {
-    set(opening, settings, Id::QueryOnly, "query_only")
+    set(opening, settings, Id::QueryOnly, FailedStep::Pragma(Id::QueryOnly.key()))
 }

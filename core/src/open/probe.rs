@@ -2,12 +2,12 @@
 //! progress only show here.
 
 use super::Opening;
-use crate::error::Result;
+use crate::error::{FailedStep, Result};
 use crate::settings::Id;
 use crate::sqlite;
 use crate::sqlite::handle;
 
-const STEP: &str = "probe";
+const STEP: FailedStep = FailedStep::Probe;
 
 /// Reads the schema; returns whether the database is new, that is, has no page yet. One read transaction serves all that
 /// needs one: each costs a pair of system calls.

@@ -28,7 +28,7 @@ pub fn rehearse(resolved: &Resolved, wal: Option<bool>) -> Result<()> {
     let mut report = OpenReport::default();
     check_file_system(path, settings, &mut report)?;
     if settings.on_orphan_wal() != Some(OnOrphanWal::SetAside) || access == Access::Read {
-        orphan_wal::check(path, false)?;
+        orphan_wal::check(path, OnOrphanWal::Refuse)?;
     }
     let Ok(meta) = fs::metadata(path) else {
         let above = match path_obstacle(parent) {

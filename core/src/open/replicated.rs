@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::Opening;
 use crate::error::codes;
-use crate::error::{Error, Result};
-use crate::events::{self, Event};
+use crate::error::{Error, FailedStep, Result};
+use crate::events::{self, Event, EventName};
 use crate::replication::protected;
 use crate::replication::signs::{self, Sign};
 use crate::report::OpenReport;
@@ -14,7 +14,7 @@ use crate::settings::replicated::{enforce, short_wait};
 use crate::settings::{Id, Origin, Settings, Value, words};
 use crate::sqlite;
 
-const STEP: &str = "replication";
+const STEP: FailedStep = FailedStep::Replication;
 
 /// Looks for Litestream where the settings leave it open, and gives the settings what it needs; before the database is read.
 pub(super) fn look_beside(path: &Path, settings: &mut Settings, report: &mut OpenReport) -> Result<()> {
@@ -52,7 +52,8 @@ fn found(path: &Path, settings: &mut Settings, sign: &Sign, report: &mut OpenRep
             "; busy_timeout={wait} may end before Litestream gives the write lock back: 5s or more"
         ));
     }
-    let event = Event::new("replication_detected").text("sign", sign.to_string()).text("message", text.as_str());
+    let event =
+        Event::new(EventName::ReplicationDetected).text("sign", sign.to_string()).text("message", text.as_str());
     events::tell_users(&[], event, path);
     report.warnings.push(text);
     Ok(())

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::target;
 use crate::error::codes;
-use crate::error::{Error, Result};
-use crate::events::{self, Event};
+use crate::error::{Error, FailedStep, Result};
+use crate::events::{self, Event, EventName};
 use crate::lifecycle::shutdown_state;
 use crate::replication::restore::{self, Outcome, Source};
 use crate::report::OpenReport;
@@ -31,7 +31,7 @@ pub(super) fn if_missing(resolved: &Resolved, options: &Options) -> Result<()> {
         let text = "restore runs Litestream's program, which allowed_roots cannot confine";
         return Err(Error::new(codes::CONFLICT, text)
             .with_hint("restore before: litekeel restore-if-missing")
-            .with_step("restore"));
+            .with_step(FailedStep::Restore));
     }
     shutdown_state::refuse_if_begun()?;
     // One that has to be restored did exist here, and so did its directory.
@@ -62,6 +62,6 @@ fn source(from: Option<&str>) -> Source {
 fn tell(path: &Path, began: Instant) {
     let ms = began.elapsed().as_millis() as i64;
     let text = format!("{} did not exist, and was restored from its replica in {ms} ms", path.display());
-    let event = Event::new("restored").int("ms", ms).text("message", text);
+    let event = Event::new(EventName::Restored).int("ms", ms).text("message", text);
     events::tell_users(&[], event, path);
 }

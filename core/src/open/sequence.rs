@@ -14,8 +14,8 @@ use super::target::{self, Prepared};
 use super::{hardening, journal, pragmas, probe, replicated, verify};
 use crate::connection::{Connection, Identity};
 use crate::error::printable::printable;
-use crate::error::{Error, Result};
-use crate::events::{self, Event};
+use crate::error::{Error, FailedStep, Result};
+use crate::events::{self, Event, EventName};
 use crate::lifecycle::{error_log, initialize, shutdown_state};
 use crate::platform::file_id::{FileStamp, file_id};
 use crate::preflight::{second_library, second_sqlite};
@@ -45,57 +45,165 @@ struct Handle {
 }
 
 /// Opens, tunes, verifies and registers a connection of its own.
-pub(super) fn open_new(mut resolved: Resolved, options: &Options, owners: Owners) -> Result<Arc<Connection>> {
-    let began = Instant::now();
+pub(super) fn open_new(resolved: Resolved, options: &Options, owners: Owners) -> Result<Arc<Connection>> {
     let _confined = confine(resolved.roots.as_ref());
-    shutdown_state::refuse_if_begun().map_err(at("open"))?;
-    initialize::initialise();
-    error_log::take_recovered();
-    let access = resolved.settings.access();
-    let mut report = first_report(&resolved);
-    if let (Target::File(path), false) = (&resolved.target, options.inspect) {
-        replicated::look_beside(path, &mut resolved.settings, &mut report)?;
-    }
-
-    let prepared = target::prepare(&resolved, options, access, &mut report).map_err(at("target"))?;
-    refuse_second_copies(&resolved, &mut report)?;
+    let mut sequence = Sequence::begin(resolved, options)?;
+    sequence.look_for_litestream_beside()?;
+    let prepared = sequence.prepare_the_path()?;
+    sequence.refuse_second_copies()?;
     let _look_only = options.inspect.then(open_files::create_nothing);
-    let mut handle = open_handle(&resolved, options, access)?;
-    let opening = &mut handle.opening;
-    prepared.finish(opening.path.as_deref()).map_err(at("target"))?;
-    hardening::apply(opening, &resolved.settings, resolved.roots.is_some())?;
-    opening.install_busy_handler(&resolved.settings);
-    create(opening, &resolved.settings, &mut report)?;
-    if !options.inspect {
-        replicated::look_inside(opening, &mut resolved.settings, &mut report)?;
-        replicated::declare(opening, &resolved.settings)?;
-    }
-    let settings = &resolved.settings;
-    tune(opening, settings, &prepared, &mut report)?;
-    verify::verify(opening, settings, &prepared, &mut report)?;
-    if !options.inspect {
-        replicated::verify(opening, settings, &mut report)?;
-    }
-    inspect::correct(handle.read_path, &mut report);
-    if access == Access::Read && !options.inspect {
-        report.warnings.extend(opening.path.as_deref().and_then(target::locks_the_owner_out));
-    }
-    report_recovery(opening, options, &mut report);
-    verify::describe(opening, settings, &mut report);
-    // They name paths, and are printed.
-    for warning in &mut report.warnings {
-        *warning = printable(warning).into_owned();
-    }
-    report.path = opening.path.clone();
-    report.elapsed = began.elapsed();
+    let mut handle = sequence.open_the_handle(&prepared)?;
+    sequence.harden(&mut handle.opening)?;
+    sequence.create(&mut handle.opening)?;
+    sequence.look_for_litestream_inside(&mut handle.opening)?;
+    sequence.tune(&handle.opening, &prepared)?;
+    sequence.verify(&mut handle.opening, &prepared)?;
+    sequence.finish_the_report(&handle);
+    sequence.hand_over(handle, owners)
+}
 
-    let connection = assemble(handle, resolved, options, owners, report);
-    if let Err(error) = shutdown_state::refuse_if_begun() {
-        // It began meanwhile, and may have closed what it saw before this one was there.
-        connection.close()?;
-        return Err(error.with_step("open"));
+/// What was asked for, and what was found on the way.
+struct Sequence<'a> {
+    resolved: Resolved,
+    options: &'a Options,
+    access: Access,
+    report: OpenReport,
+    began: Instant,
+}
+
+impl Sequence<'_> {
+    fn begin(resolved: Resolved, options: &Options) -> Result<Sequence<'_>> {
+        let began = Instant::now();
+        shutdown_state::refuse_if_begun().map_err(at(FailedStep::Open))?;
+        initialize::initialise();
+        error_log::take_recovered();
+        let report = OpenReport {
+            url: resolved.shown_url.clone(),
+            url_source: resolved.url_source.as_str(),
+            warnings: resolved.warnings.clone(),
+            ..OpenReport::default()
+        };
+        Ok(Sequence { access: resolved.settings.access(), resolved, options, report, began })
     }
-    Ok(connection)
+
+    fn look_for_litestream_beside(&mut self) -> Result<()> {
+        match &self.resolved.target {
+            Target::File(path) if !self.options.inspect => {
+                replicated::look_beside(path, &mut self.resolved.settings, &mut self.report)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn prepare_the_path(&mut self) -> Result<Prepared> {
+        target::prepare(&self.resolved, self.options, self.access, &mut self.report).map_err(at(FailedStep::Target))
+    }
+
+    /// Another litekeel in the process, and another SQLite that has the file.
+    fn refuse_second_copies(&mut self) -> Result<()> {
+        let action = self.resolved.settings.foreign_sqlite();
+        let step = at(FailedStep::ForeignSqlite);
+        self.report.warnings.extend(second_library::check(action).map_err(&step)?);
+        if let Target::File(path) = &self.resolved.target {
+            self.report.warnings.extend(second_sqlite::check(path, action).map_err(&step)?);
+        }
+        Ok(())
+    }
+
+    fn open_the_handle(&mut self, prepared: &Prepared) -> Result<Handle> {
+        let handle = if self.options.inspect { self.inspect()? } else { self.open_plainly()? };
+        prepared.finish(handle.opening.path.as_deref()).map_err(at(FailedStep::Target))?;
+        Ok(handle)
+    }
+
+    fn open_plainly(&self) -> Result<Handle> {
+        let opening = opening::open(&self.resolved, self.options, self.access)?;
+        Ok(Handle { opening, read_path: ReadPath::Plain, before: None })
+    }
+
+    /// Opens it so that nothing of it is changed.
+    fn inspect(&self) -> Result<Handle> {
+        let before = match &self.resolved.target {
+            Target::File(path) => FileStamp::at(path),
+            Target::Memory => None,
+        };
+        let (opening, read_path) = opening::inspect(&self.resolved, self.options, self.access)?;
+        Ok(Handle { opening, read_path, before })
+    }
+
+    fn harden(&self, opening: &mut Opening) -> Result<()> {
+        hardening::apply(opening, &self.resolved.settings, self.resolved.roots.is_some())?;
+        opening.install_busy_handler(&self.resolved.settings);
+        Ok(())
+    }
+
+    /// What only a new database takes; for one that is not new it is refused.
+    fn create(&mut self, opening: &mut Opening) -> Result<()> {
+        let new_database = probe::probe(opening)?;
+        self.report.new_database = new_database && opening.path.is_some();
+        let settings = &self.resolved.settings;
+        if new_database {
+            pragmas::create_only(opening, settings)
+        } else {
+            pragmas::refuse_create_only(opening, settings)
+        }
+    }
+
+    fn look_for_litestream_inside(&mut self, opening: &mut Opening) -> Result<()> {
+        if self.options.inspect {
+            return Ok(());
+        }
+        replicated::look_inside(opening, &mut self.resolved.settings, &mut self.report)?;
+        replicated::declare(opening, &self.resolved.settings)
+    }
+
+    fn tune(&mut self, opening: &Opening, prepared: &Prepared) -> Result<()> {
+        let settings = &self.resolved.settings;
+        pragmas::locking_mode(opening, settings)?;
+        journal::set(opening, settings)?;
+        pragmas::tune(opening, settings, prepared)?;
+        pragmas::file_controls(opening, settings)?;
+        if settings.optimize() == Some(words::Optimize::Open) && opening.access != Access::Read {
+            pragmas::optimize(opening, &mut self.report);
+        }
+        // Last: it would refuse what stands above.
+        pragmas::query_only(opening, settings)
+    }
+
+    fn verify(&mut self, opening: &mut Opening, prepared: &Prepared) -> Result<()> {
+        let settings = &self.resolved.settings;
+        verify::verify(opening, settings, prepared, &mut self.report)?;
+        if self.options.inspect {
+            return Ok(());
+        }
+        replicated::verify(opening, settings, &mut self.report)
+    }
+
+    fn finish_the_report(&mut self, handle: &Handle) {
+        let (opening, report) = (&handle.opening, &mut self.report);
+        inspect::correct(handle.read_path, report);
+        if self.access == Access::Read && !self.options.inspect {
+            report.warnings.extend(opening.path.as_deref().and_then(target::locks_the_owner_out));
+        }
+        report_recovery(opening, self.options, report);
+        verify::describe(opening, &self.resolved.settings, report);
+        // They name paths, and are printed.
+        for warning in &mut report.warnings {
+            *warning = printable(warning).into_owned();
+        }
+        report.path = opening.path.clone();
+        report.elapsed = self.began.elapsed();
+    }
+
+    fn hand_over(self, handle: Handle, owners: Owners) -> Result<Arc<Connection>> {
+        let connection = assemble(handle, self.resolved, self.options, owners, self.report);
+        if let Err(error) = shutdown_state::refuse_if_begun() {
+            // It began meanwhile, and may have closed what it saw before this one was there.
+            connection.close()?;
+            return Err(error.with_step(FailedStep::Open));
+        }
+        Ok(connection)
+    }
 }
 
 /// Opens the destination of a backup: checked as any other file, but not tuned, since its whole content is replaced.
@@ -107,9 +215,9 @@ pub(crate) fn destination(
 ) -> Result<Opening> {
     initialize::initialise();
     let settings = &resolved.settings;
-    target::prepare(resolved, options, access, report).map_err(at("target"))?;
+    target::prepare(resolved, options, access, report).map_err(at(FailedStep::Target))?;
     if let Target::File(path) = &resolved.target {
-        second_sqlite::check(path, settings.foreign_sqlite()).map_err(at("foreign_sqlite"))?;
+        second_sqlite::check(path, settings.foreign_sqlite()).map_err(at(FailedStep::ForeignSqlite))?;
     }
     let mut opening = opening::open(resolved, options, access)?;
     opening.install_busy_handler(settings);
@@ -117,59 +225,8 @@ pub(crate) fn destination(
 }
 
 /// Names the step at which opening failed.
-fn at(step: &'static str) -> impl Fn(Error) -> Error {
+fn at(step: FailedStep) -> impl Fn(Error) -> Error {
     move |error| error.with_step(step)
-}
-
-fn first_report(resolved: &Resolved) -> OpenReport {
-    OpenReport {
-        url: resolved.shown_url.clone(),
-        url_source: resolved.url_source.as_str(),
-        warnings: resolved.warnings.clone(),
-        ..OpenReport::default()
-    }
-}
-
-/// Another litekeel in the process, and another SQLite that has the file.
-fn refuse_second_copies(resolved: &Resolved, report: &mut OpenReport) -> Result<()> {
-    let action = resolved.settings.foreign_sqlite();
-    report.warnings.extend(second_library::check(action).map_err(at("foreign_sqlite"))?);
-    if let Target::File(path) = &resolved.target {
-        report.warnings.extend(second_sqlite::check(path, action).map_err(at("foreign_sqlite"))?);
-    }
-    Ok(())
-}
-
-fn open_handle(resolved: &Resolved, options: &Options, access: Access) -> Result<Handle> {
-    if !options.inspect {
-        let opening = opening::open(resolved, options, access)?;
-        return Ok(Handle { opening, read_path: ReadPath::Plain, before: None });
-    }
-    let before = match &resolved.target {
-        Target::File(path) => FileStamp::at(path),
-        Target::Memory => None,
-    };
-    let (opening, read_path) = opening::inspect(resolved, options, access)?;
-    Ok(Handle { opening, read_path, before })
-}
-
-/// What only a new database takes; for one that is not new it is refused.
-fn create(opening: &mut Opening, settings: &Settings, report: &mut OpenReport) -> Result<()> {
-    let new_database = probe::probe(opening)?;
-    report.new_database = new_database && opening.path.is_some();
-    if new_database { pragmas::create_only(opening, settings) } else { pragmas::refuse_create_only(opening, settings) }
-}
-
-fn tune(opening: &Opening, settings: &Settings, prepared: &Prepared, report: &mut OpenReport) -> Result<()> {
-    pragmas::locking_mode(opening, settings)?;
-    journal::set(opening, settings)?;
-    pragmas::tune(opening, settings, prepared)?;
-    pragmas::file_controls(opening, settings)?;
-    if settings.optimize() == Some(words::Optimize::Open) && opening.access != Access::Read {
-        pragmas::optimize(opening, report);
-    }
-    // Last: it would refuse what stands above.
-    pragmas::query_only(opening, settings)
 }
 
 /// What the process that used the database before left behind, and SQLite has read again.
@@ -183,7 +240,7 @@ fn report_recovery(opening: &Opening, options: &Options, report: &mut OpenReport
         "recovered {} frames: the process that used the database before did not close it",
         report.recovered_frames
     ));
-    let event = Event::new("recovered").int("frames", report.recovered_frames as i64);
+    let event = Event::new(EventName::Recovered).int("frames", report.recovered_frames as i64);
     events::tell_users(&[], event, opening.path.as_deref().unwrap_or(Path::new(":memory:")));
 }
 

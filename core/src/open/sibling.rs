@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::connection::Connection;
 use crate::error::codes;
 use crate::error::{Error, Result};
-use crate::open;
+use crate::open::{self, Assistant};
 use crate::platform::file_id::file_id;
 use crate::settings::Resolved;
 
@@ -45,12 +45,12 @@ impl Connection {
     ///
     /// # Errors
     /// As for [`sibling`](Connection::sibling).
-    pub fn assistant(&self, label: &str, query_only: bool) -> Result<Arc<Connection>> {
+    pub fn assistant(&self, label: &str, may: Assistant) -> Result<Arc<Connection>> {
         let resolved = self.opened_as()?;
         let opened_at = match self.identity.opened_at.as_str() {
             "" => label.to_owned(),
             at => format!("{label} of {at}"),
         };
-        open::assistant(resolved, &opened_at, query_only)
+        open::assistant(resolved, &opened_at, may)
     }
 }

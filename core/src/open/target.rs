@@ -44,8 +44,8 @@ pub(super) fn prepare(
     let side_files = side_files(path)?;
     let reach = check_file_system(path, settings, report)?;
     let no_mmap = no_mmap(reach, report.file_system.as_deref(), access);
-    let set_aside = settings.on_orphan_wal() == Some(words::OnOrphanWal::SetAside) && access != Access::Read;
-    if let Some(name) = orphan_wal::check(path, set_aside)? {
+    let orphan = on_orphan_wal(settings, access);
+    if let Some(name) = orphan_wal::check(path, orphan)? {
         report.warnings.push(format!("a -wal without its database was set aside as {}", name.display()));
     }
     let mut created = None;
@@ -83,6 +83,11 @@ impl Prepared {
     }
 }
 
+/// What is done with a `-wal` without its database: who only reads renames nothing.
+fn on_orphan_wal(settings: &Settings, access: Access) -> words::OnOrphanWal {
+    settings.on_orphan_wal().filter(|_| access != Access::Read).unwrap_or(words::OnOrphanWal::Refuse)
+}
+
 /// The looks that a database has before it is opened, for one that SQLite has opened by ATTACH and not read yet.
 ///
 /// # Errors
@@ -95,8 +100,8 @@ pub(super) fn check_attached(path: &Path, purpose: Purpose, settings: &Settings)
     report.warnings.extend(second_sqlite::check_attached(path, purpose, settings.foreign_sqlite())?);
     let side_files = side_files(path)?;
     let reach = check_file_system(path, settings, &mut report)?;
-    let set_aside = settings.on_orphan_wal() == Some(words::OnOrphanWal::SetAside) && access != Access::Read;
-    if let Some(name) = orphan_wal::check(path, set_aside)? {
+    let orphan = on_orphan_wal(settings, access);
+    if let Some(name) = orphan_wal::check(path, orphan)? {
         report.warnings.push(format!("a -wal without its database was set aside as {}", name.display()));
     }
     if let Ok(meta) = fs::metadata(path) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailedStep, Result};
 use crate::explain::{on_disk, other_format};
 use crate::open::compile_options;
 use crate::open::target::{Prepared, not_writable};
@@ -16,7 +16,7 @@ use crate::settings::{Id, Settings, Step, TABLE, Value};
 use crate::sqlite;
 use crate::sqlite::handle;
 
-const STEP: &str = "verify";
+const STEP: FailedStep = FailedStep::Verify;
 
 /// Compares the connection with what was asked of it, and fills the report's rows.
 pub(crate) fn verify(

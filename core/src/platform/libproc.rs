@@ -2,6 +2,8 @@
 
 use std::ffi::{c_int, c_void};
 
+use crate::error::HolderState;
+
 /// The path of the program that runs; empty when it may not be asked for. The arguments are not told.
 pub(crate) fn command(pid: u32) -> String {
     let mut path = vec![0u8; libc::PROC_PIDPATHINFO_MAXSIZE as usize];
@@ -11,8 +13,8 @@ pub(crate) fn command(pid: u32) -> String {
     String::from_utf8_lossy(&path).replace(char::is_control, " ")
 }
 
-/// `running`, `sleeping`, `stopped` or `zombie`; empty when unknown.
-pub(crate) fn state(pid: u32) -> &'static str {
+/// What the process is doing.
+pub(crate) fn state(pid: u32) -> HolderState {
     // SAFETY: plain data that the call fills, of the size that is said.
     let (filled, info) = unsafe {
         let mut info: libc::proc_bsdinfo = std::mem::zeroed();
@@ -22,11 +24,11 @@ pub(crate) fn state(pid: u32) -> &'static str {
         (filled == size, info)
     };
     match info.pbi_status {
-        _ if !filled => "",
-        libc::SRUN => "running",
-        libc::SIDL | libc::SSLEEP => "sleeping",
-        libc::SSTOP => "stopped",
-        libc::SZOMB => "zombie",
-        _ => "",
+        _ if !filled => HolderState::Unknown,
+        libc::SRUN => HolderState::Running,
+        libc::SIDL | libc::SSLEEP => HolderState::Sleeping,
+        libc::SSTOP => HolderState::Stopped,
+        libc::SZOMB => HolderState::Zombie,
+        _ => HolderState::Unknown,
     }
 }

@@ -7,6 +7,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+#[cfg(not(target_vendor = "apple"))]
+use crate::error::HolderState;
 use crate::platform::file_id::FileId;
 
 #[cfg(target_vendor = "apple")]
@@ -202,17 +204,17 @@ pub(crate) fn has_another(pid: u32, path: &Path, file: Option<FileId>, side: [Op
         || side.iter().all(|file| file.is_some_and(|file| ids.contains(&file)))
 }
 
-/// `running`, `sleeping`, `stopped` or `zombie`; empty when unknown.
+/// What the process is doing.
 #[cfg(not(target_vendor = "apple"))]
-pub(crate) fn state(pid: u32) -> &'static str {
+pub(crate) fn state(pid: u32) -> HolderState {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The command name before it is in parentheses and may contain anything, parentheses too.
     match stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()) {
-        Some('R') => "running",
-        Some('S' | 'D' | 'I') => "sleeping",
-        Some('T' | 't') => "stopped",
-        Some('Z' | 'X') => "zombie",
-        _ => "",
+        Some('R') => HolderState::Running,
+        Some('S' | 'D' | 'I') => HolderState::Sleeping,
+        Some('T' | 't') => HolderState::Stopped,
+        Some('Z' | 'X') => HolderState::Zombie,
+        _ => HolderState::Unknown,
     }
 }
 
@@ -295,7 +297,10 @@ mod tests {
     fn the_command_of_this_very_process_is_one_line() {
         let own = command(std::process::id());
         assert!(!own.is_empty() && !own.chars().any(char::is_control), "{own}");
-        assert!(matches!(state(std::process::id()), "running" | "sleeping"), "its main thread waits for this one");
+        assert!(
+            matches!(state(std::process::id()), HolderState::Running | HolderState::Sleeping),
+            "its main thread waits for this one"
+        );
         assert_eq!(command(u32::MAX), "", "no such process");
     }
 }

@@ -7,14 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::platform::path_facts::{sidecar, strerror};
+use crate::settings::words::OnOrphanWal;
 
-/// Refuses (or, with `set_aside`, renames) a non-empty `-wal` beside a missing or empty database.
+/// Refuses, or renames, a non-empty `-wal` beside a missing or empty database.
 ///
 /// Returns the new name when one was set aside.
 ///
 /// # Errors
 /// `KEEL_ORPHAN_WAL`; `KEEL_IO` when the renaming fails.
-pub(crate) fn check(database: &Path, set_aside: bool) -> Result<Option<PathBuf>> {
+pub(crate) fn check(database: &Path, action: OnOrphanWal) -> Result<Option<PathBuf>> {
     let wal = sidecar(database, "-wal");
     // The WAL first: whoever creates a database writes it before its WAL. The other way round, a database created
     // between the two looks would pass for an orphan's.
@@ -29,7 +30,7 @@ pub(crate) fn check(database: &Path, set_aside: bool) -> Result<Option<PathBuf>>
         // A database that cannot be looked at is no missing one; opening it says what is wrong.
         Err(_) => return Ok(None),
     };
-    if !set_aside {
+    if action == OnOrphanWal::Refuse {
         return Err(Error::new(
             codes::ORPHAN_WAL,
             format!(

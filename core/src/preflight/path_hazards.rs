@@ -288,7 +288,7 @@ fn owners(path: &Path) -> Hazard {
 }
 
 fn orphaned(path: &Path) -> Option<Hazard> {
-    let error = orphan_wal::check(path, false).err()?;
+    let error = orphan_wal::check(path, words::OnOrphanWal::Refuse).err()?;
     Some(Hazard::new("wal", Level::Problem, error.message(), error.hint()))
 }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
 use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailedStep, Result};
 use crate::packed::{Packed, Table};
 use crate::query::statement::{Lifetime, Statement, nul_terminated};
 use crate::sqlite;
@@ -89,6 +89,18 @@ impl Connection {
     ///
     /// RESTART and TRUNCATE hold up every writer while they wait for readers, so they do not wait.
     ///
+    /// ```
+    /// # use litekeel_core::{Connection, Options, sqlite};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let url = format!("file:{}/app.db", directory.path().display());
+    /// let db = Connection::open(Some(&url), &Options::new())?;
+    /// db.exec("CREATE TABLE t(a); INSERT INTO t VALUES(1)")?;
+    /// let (frames, moved) = db.checkpoint(sqlite::SQLITE_CHECKPOINT_PASSIVE)?;
+    /// assert!(frames > 0 && moved == frames);
+    /// # db.close()?;
+    /// # Ok::<(), litekeel_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `KEEL_IN_TRANSACTION`; `SQLITE_BUSY` when readers or a writer are in the way.
     pub fn checkpoint(&self, mode: c_int) -> Result<(i64, i64)> {
@@ -101,7 +113,7 @@ impl Connection {
         {
             let place = watch.place().display();
             let text = format!("{} ({place}): only Litestream may checkpoint", replicated::REFUSED);
-            return Err(Error::new(codes::REPLICATED, text).with_path(watch.place()).with_step("checkpoint"));
+            return Err(Error::new(codes::REPLICATED, text).with_path(watch.place()).with_step(FailedStep::Checkpoint));
         }
         // SQLite's own handler answers for itself; ours is not visible to the pragma.
         let timeout = guard
@@ -118,7 +130,7 @@ impl Connection {
         let rc = unsafe { sqlite::sqlite3_wal_checkpoint_v2(guard.raw(), c"main".as_ptr(), mode, &mut log, &mut done) };
         let failed = (rc != sqlite::SQLITE_OK).then(|| {
             // SAFETY: the handle is the guard's.
-            unsafe { self.fail(guard.raw(), rc, "checkpoint") }
+            unsafe { self.fail(guard.raw(), rc, Some(FailedStep::Checkpoint)) }
         });
         if let Some(timeout) = timeout {
             guard.set_busy_timeout(timeout);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::error::{HolderState, Role};
 use crate::sqlite;
 
 /// Longer texts of statements are cut where they are kept or shown.
@@ -65,10 +66,10 @@ unsafe impl Send for Record {}
 
 /// What a connection is doing at one moment.
 pub(crate) struct ActivitySnapshot {
-    /// `writer`, `reader`, or `in a call` whose statement is not known.
-    pub role: &'static str,
-    /// `running` while a call runs, `idle` between two calls of a transaction.
-    pub state: &'static str,
+    /// `Writer`, `Reader`, or `InACall` whose statement is not known.
+    pub role: Role,
+    /// `Running` while a call runs, `Idle` between two calls of a transaction.
+    pub state: HolderState,
     /// The running statement, or the latest one of the transaction.
     pub sql: Option<String>,
     pub since: Option<Duration>,
@@ -225,11 +226,11 @@ impl Activity {
         };
         let at_work = in_statement && !waits;
         let role = if transaction == sqlite::SQLITE_TXN_WRITE || (at_work && record.writes) {
-            "writer"
+            Role::Writer
         } else if transaction == sqlite::SQLITE_TXN_READ || at_work {
-            "reader"
+            Role::Reader
         } else if self.user() != 0 && !in_statement && !waits {
-            "in a call"
+            Role::InACall
         } else {
             return None;
         };
@@ -241,7 +242,7 @@ impl Activity {
         };
         Some(ActivitySnapshot {
             role,
-            state: if self.user() != 0 { "running" } else { "idle" },
+            state: if self.user() != 0 { HolderState::Running } else { HolderState::Idle },
             sql: record.text().or_else(|| (!record.last.is_empty()).then(|| record.last.clone())),
             since: since.map(|since| now().saturating_sub(since)),
             certain: transaction == sqlite::SQLITE_TXN_WRITE,

@@ -156,7 +156,7 @@ pub(crate) fn is_blocked_by_this_thread(file: FileId, except: u64) -> bool {
     })
 }
 
-/// Checks that every connection of the process is closed.
+/// Checks that every connection of the process is closed: for the end of a test.
 ///
 /// # Errors
 /// `KEEL_LEAK`, naming each one with where it was opened and for how long.
@@ -167,6 +167,18 @@ pub fn assert_no_leaks() -> Result<()> {
 
 /// As [`assert_no_leaks`], for what this thread has opened after the connection with the number `earlier`: what other
 /// threads test at the same time is their own affair.
+///
+/// ```
+/// use litekeel_core::{Connection, Options, codes, registry};
+///
+/// let before = registry::latest();
+/// let db = Connection::open(Some(":memory:"), &Options::new())?;
+/// let error = registry::assert_no_leaks_since(before).unwrap_err();
+/// assert_eq!(error.code(), codes::LEAK);
+/// db.close()?;
+/// registry::assert_no_leaks_since(before)?;
+/// # Ok::<(), litekeel_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of [`assert_no_leaks`].

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::control::{Answer, Wait, ask, has_log_up_to, number, quoted, texts};
 use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailedStep, Result};
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::path_facts::litestream_directory;
 
@@ -71,7 +71,7 @@ pub(crate) fn replicated(barrier: &Barrier, ended: &dyn Fn() -> Option<&'static 
     let text = format!("Litestream at {} does not replicate this database; it replicates {has}", socket.display());
     let hint =
         "add the database to Litestream's configuration by this path, or name its socket with replication_socket";
-    Err(question.failed("not_this_database", text).with_hint(hint))
+    Err(question.failed(FailedStep::NotThisDatabase, text).with_hint(hint))
 }
 
 struct Question<'a> {
@@ -94,7 +94,7 @@ impl Question<'_> {
     fn ask_for(&self, name: &Path) -> Result<Option<Token>> {
         if self.file.is_some() && file_id(name) != self.file {
             let text = format!("{} is not the file any more that was opened", name.display());
-            return Err(self.failed("not_this_database", text).with_hint("open the database again"));
+            return Err(self.failed(FailedStep::NotThisDatabase, text).with_hint("open the database again"));
         }
         let Some(quoted) = quoted(name) else { return Ok(None) };
         // Whole seconds only: it refuses 0.5. Our own deadline is the exact one.
@@ -108,13 +108,13 @@ impl Question<'_> {
             404 => Ok(None),
             409 => {
                 let text = format!("Litestream has stopped replicating this database: {said}");
-                Err(self.failed("stopped", text).with_hint("start it again: litestream start"))
+                Err(self.failed(FailedStep::Stopped, text).with_hint("start it again: litestream start"))
             }
             _ if said.contains("deadline exceeded") => Err(self.late()),
             status => {
                 let text = format!("Litestream could not copy to the replica: {said} (status {status})");
                 let hint = "see to the replica (room, access, network), then call this again; the database itself is not harmed";
-                Err(self.failed("replica_refuses", text).with_hint(hint))
+                Err(self.failed(FailedStep::ReplicaRefuses, text).with_hint(hint))
             }
         }
     }
@@ -124,11 +124,11 @@ impl Question<'_> {
             (number(body, "txid"), number(body, "replicated_txid"), body.ends_with('}'))
         else {
             let text = format!("Litestream's answer does not say what is at the replica: {body}");
-            return Err(self.failed("protocol", text).with_hint("use Litestream 0.5.17 or newer"));
+            return Err(self.failed(FailedStep::Protocol, text).with_hint("use Litestream 0.5.17 or newer"));
         };
         if there < local {
             let text = format!("the replica has {there:016x} of {local:016x}");
-            return Err(self.failed("replica_refuses", text));
+            return Err(self.failed(FailedStep::ReplicaRefuses, text));
         }
         // In another container the same path can be another database. What Litestream has read lies beside the one it reads.
         if !litestream_directory(name).is_some_and(|directory| has_log_up_to(&directory, local)) {
@@ -138,7 +138,7 @@ impl Question<'_> {
                 name.display()
             );
             let hint = "let both see the database and its directory by the same path; use no meta-path";
-            return Err(self.failed("not_this_database", text).with_hint(hint));
+            return Err(self.failed(FailedStep::NotThisDatabase, text).with_hint(hint));
         }
         Ok(Token(local))
     }
@@ -151,17 +151,21 @@ impl Question<'_> {
         let socket = self.socket.display();
         let (step, text, hint) = match error.kind() {
             io::ErrorKind::TimedOut => return self.late(),
-            io::ErrorKind::Interrupted => ("cancelled", error.to_string(), "wait for it again on an open connection"),
-            io::ErrorKind::InvalidData => {
-                ("protocol", format!("{socket}: {error}"), "name Litestream's own socket with replication_socket")
+            io::ErrorKind::Interrupted => {
+                (FailedStep::Cancelled, error.to_string(), "wait for it again on an open connection")
             }
+            io::ErrorKind::InvalidData => (
+                FailedStep::Protocol,
+                format!("{socket}: {error}"),
+                "name Litestream's own socket with replication_socket",
+            ),
             io::ErrorKind::PermissionDenied => (
-                "daemon_gone",
+                FailedStep::DaemonGone,
                 format!("Litestream's socket {socket} may not be used: {error}"),
                 "run both as the same user: the socket has mode 0600",
             ),
             _ => (
-                "daemon_gone",
+                FailedStep::DaemonGone,
                 format!("Litestream does not answer at its socket {socket}: {error}"),
                 "start Litestream, with socket: {enabled: true, path: …} in its configuration; replication_socket names another path",
             ),
@@ -171,11 +175,11 @@ impl Question<'_> {
 
     fn late(&self) -> Error {
         let text = format!("Litestream did not confirm it within {} ms", self.timeout.as_millis());
-        self.failed("timeout", text).with_hint("call it again, or wait longer (replication_timeout)")
+        self.failed(FailedStep::Timeout, text).with_hint("call it again, or wait longer (replication_timeout)")
     }
 
     /// What was committed stays so, and that is what the caller has to know first.
-    fn failed(&self, step: &'static str, text: String) -> Error {
+    fn failed(&self, step: FailedStep, text: String) -> Error {
         let text = format!("committed here, but not confirmed at the replica: {text}");
         Error::new(codes::NOT_REPLICATED, text).with_path(self.path).with_step(step)
     }

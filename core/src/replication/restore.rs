@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailedStep, Result};
 use crate::platform::path_facts::sidecar;
 use crate::platform::standard_error;
 
@@ -187,7 +187,7 @@ pub fn no_backup(path: &Path, content_with_nothing: &str) -> Error {
 }
 
 fn failure(path: &Path, text: String) -> Error {
-    Error::new(codes::NOT_RESTORED, text).with_path(path).with_step("restore")
+    Error::new(codes::NOT_RESTORED, text).with_path(path).with_step(FailedStep::Restore)
 }
 
 fn failed(path: &Path, what: &str, error: &io::Error) -> Error {

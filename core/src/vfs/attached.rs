@@ -5,12 +5,11 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::events::Subscribers;
 use crate::platform::fork::ForkMutex;
-use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::file_state::FileState;
 
 /// Settings that SQLite keeps for each database and does not carry over to one that is attached.
@@ -137,8 +136,6 @@ pub(crate) struct Attachment {
     /// What its connection wants of it, and what the look at it found out.
     policy: OnceLock<Arc<Policy>>,
     admitted: OnceLock<Admitted>,
-    /// The database that VACUUM INTO writes to this file.
-    copied: OnceLock<Weak<FileMonitor>>,
     /// The settings have been carried over, or are about to be.
     follows: AtomicBool,
     /// Settings that were set for this database by itself: their places in [`FOLLOWING`].
@@ -164,24 +161,12 @@ impl Attachment {
         let _ = self.policy.set(policy);
     }
 
-    /// The file gets a copy of that database by VACUUM INTO.
-    pub(crate) fn copy_of(&self, source: &Arc<FileMonitor>) {
-        // Once for a file.
-        let _ = self.copied.set(Arc::downgrade(source));
-    }
-
-    /// The database that VACUUM INTO copies to this file.
-    pub(crate) fn copied(&self) -> Option<Arc<FileMonitor>> {
-        self.copied.get().and_then(Weak::upgrade)
-    }
-
     /// Whether the file may be read by the connection that it is attached to; looked at once, before its first lock.
-    pub(crate) fn is_admitted(&self, path: &Path, file: &FileState) -> bool {
+    pub(crate) fn is_admitted(&self, path: &Path, purpose: Purpose, file: &FileState) -> bool {
         let Some(policy) = self.policy.get() else { return true };
         if self.admitted.get().is_some() {
             return true;
         }
-        let purpose = if self.copied.get().is_some() { Purpose::Copy } else { Purpose::Attach };
         let Some(admitted) = policy.admit(path, purpose) else { return false };
         if let Some(alarm) = policy.replication {
             file.replicated.look_out(alarm);

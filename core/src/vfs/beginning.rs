@@ -14,6 +14,11 @@ pub(super) fn written(file: &File) -> Option<Written> {
     Some((meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()))
 }
 
+/// What of it is otherwise when something was written to the file: not when its attributes alone were changed.
+pub(super) fn content(written: Written) -> (u64, i64, i64) {
+    (written.0, written.1, written.2)
+}
+
 pub(super) fn header(file: &File) -> Option<Vec<u8>> {
     let mut header = vec![0; HEADER];
     let read = file.read_at(&mut header, 0).ok()?;

@@ -9,11 +9,13 @@ use std::mem::ManuallyDrop;
 use std::os::unix::fs::FileExt;
 
 use crate::vfs::alone::Found;
-use crate::vfs::beginning::{Written, header, written};
+use crate::vfs::beginning::{header, written};
+use crate::vfs::committed_frames::frame_sums;
 use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::known_content::Content;
 use crate::vfs::known_pages::{KnownPages, frame_of};
-use crate::vfs::set_aside::{borrowed, frame_sums};
+use crate::vfs::open_files::borrowed;
 use crate::vfs::wal_index::{FRAME_HEADER, LOG_HEADER, WalIndex};
 
 /// Where it says by which means it is read and written, and the value for a WAL.
@@ -22,15 +24,6 @@ const WAL: [u8; 2] = [2, 2];
 
 /// So many frames are looked at before a checkpoint.
 const SAMPLES: usize = 32;
-
-/// The file as it was while no checkpoint moved anything into it.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Content {
-    index: WalIndex,
-    written: Written,
-    header: Vec<u8>,
-    pages: KnownPages,
-}
 
 /// How closely the file is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]

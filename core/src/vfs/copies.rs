@@ -4,15 +4,12 @@
 use std::ffi::c_int;
 use std::sync::Arc;
 
-use crate::error::{Error, codes};
+use crate::error::{Error, FailedStep, codes};
 use crate::sqlite;
 use crate::sqlite::handle;
+use crate::vfs::errors::{RESCUE, sentence};
 use crate::vfs::file_monitor::FileMonitor;
-use crate::vfs::wal_guard::{confirm, sentence};
-
-/// What to do when a connection does not see what is at its path.
-pub(crate) const RESCUE: &str = "to copy what is at the path now, close every connection of this process to it and reopen; to save what only \
-                      this connection still sees, copy to a new file with unsafe=1: file:rescue.db?unsafe=1";
+use crate::vfs::wal_guard::{Locks, confirm};
 
 /// Why what a connection sees is not (all of) what others find at the database's path; `None`: nothing says so. In a call on the
 /// connection, or with it locked.
@@ -20,7 +17,7 @@ pub(crate) fn strayed(watch: &FileMonitor) -> Option<Error> {
     if !watch.is_ours() {
         return None;
     }
-    confirm(watch, true);
+    confirm(watch, Locks::AskedFor);
     let code = watch.latched()?;
     matches!(code, codes::DATABASE_MOVED | codes::WAL_UNLINKED | codes::LOCKS_LOST)
         .then(|| Error::new(code, sentence(watch, code)).with_path(watch.place()))
@@ -42,16 +39,16 @@ pub(super) unsafe fn note(
         let mut files = handle::files(db).into_iter().filter(|(other, _)| other.eq_ignore_ascii_case(&name));
         let source = files.find_map(|(_, file)| watch_of(file));
         if let Some(source) = source.filter(|source| !Arc::ptr_eq(source, copy)) {
-            copy.attachment.copy_of(&source);
+            copy.copies(&source);
         }
     }
 }
 
 /// SQLite's code for refusing the first lock of a file that is to become a copy of what is not at the source's path.
 pub(super) fn refuses(copy: &FileMonitor) -> Option<c_int> {
-    let error = strayed(&*copy.attachment.copied()?)?;
+    let error = strayed(&*copy.copied()?)?;
     if let Some(policy) = copy.attachment.policy() {
-        policy.refuse(error.with_hint(RESCUE).with_step("backup"));
+        policy.refuse(error.with_hint(RESCUE).with_step(FailedStep::Backup));
     }
     Some(sqlite::SQLITE_READONLY_DBMOVED)
 }

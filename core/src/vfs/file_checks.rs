@@ -13,10 +13,10 @@ use crate::platform::path_facts::sidecar;
 use crate::platform::procfs;
 use crate::sqlite;
 use crate::sqlite::lock_bytes;
-use crate::vfs::file_monitor::{FIRST_READER, FileMonitor};
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::firm_reads;
-use crate::vfs::open_files;
-use crate::vfs::set_aside::borrowed;
+use crate::vfs::lock_state::FIRST_READER;
+use crate::vfs::open_files::{self, borrowed};
 
 /// Looks that must agree where one alone could be of two moments.
 pub(crate) const LOOKS: u32 = 5;
@@ -24,13 +24,10 @@ pub(crate) const LOOKS: u32 = 5;
 /// Lock bytes of the database file: 510 that a reader locks one or all of.
 #[cfg(target_os = "linux")]
 const SHARED: (i64, i64) = (lock_bytes::SHARED as i64, lock_bytes::SHARED_SIZE as i64);
-/// The last of them, which no other lock of ours has alone.
-#[cfg(target_os = "linux")]
-const FIRM: (i64, i64) = (lock_bytes::SHARED_LAST as i64, 1);
-/// Without it, to be asked for.
+/// Without the last of them, which is [locked firmly](crate::vfs::firm_locks), to be asked for.
 const ASKED: (i64, i64) = (lock_bytes::SHARED as i64, lock_bytes::SHARED_SIZE as i64 - 1);
 /// Locked in the `-shm` file by every process that uses the WAL, and by its writer.
-const USER: (i64, i64) = (lock_bytes::USER as i64, 1);
+pub(super) const USER: (i64, i64) = (lock_bytes::USER as i64, 1);
 const WRITER: (i64, i64) = (lock_bytes::WRITE as i64, 1);
 
 /// What a look found.
@@ -105,18 +102,18 @@ pub(crate) fn locks(watch: &FileMonitor) -> Verdict {
     let (_, shm) = watch.files();
     if verdicts[0] == Verdict::Unknown {
         verdicts.clear();
-        if watch.level() >= sqlite::SQLITE_LOCK_SHARED {
+        if watch.locks.level() >= sqlite::SQLITE_LOCK_SHARED {
             verdicts.push(held(watch.database, ASKED));
         }
         verdicts.extend(shm.map(|ino| held(FileId { ino, ..watch.database }, USER)));
     }
     // It lies on the database's file system.
     if let Some(shm) = shm.map(|ino| FileId { ino, ..watch.database }) {
-        if let Some((slot, _)) = watch.reading() {
+        if let Some((slot, _)) = watch.locks.reading() {
             take_read_again(watch, slot as i32 + FIRST_READER);
             verdicts.push(held(shm, (lock_bytes::READ as i64 + slot as i64, 1)));
         }
-        if watch.is_writing() {
+        if watch.locks.is_writing() {
             verdicts.push(held(shm, WRITER));
         }
     }
@@ -221,7 +218,7 @@ pub(crate) fn take_again(watch: &FileMonitor) -> Verdict {
     let Some(database) = watch.descriptor() else { return Verdict::Unknown };
     // Another kind of lock would be changed into this one. That SQLite gives this connection's level up meanwhile is
     // impossible: this thread is in the call that would.
-    let kind = match watch.level() {
+    let kind = match watch.locks.level() {
         sqlite::SQLITE_LOCK_SHARED | sqlite::SQLITE_LOCK_RESERVED => libc::F_RDLCK,
         sqlite::SQLITE_LOCK_EXCLUSIVE => libc::F_WRLCK,
         _ => return Verdict::Unknown,
@@ -243,7 +240,7 @@ fn take_read_again(watch: &FileMonitor, slot: c_int) {
 }
 
 #[cfg(target_os = "linux")]
-fn set_lock(fd: c_int, command: c_int, kind: c_int, (start, length): (i64, i64)) -> Result<(), c_int> {
+pub(super) fn set_lock(fd: c_int, command: c_int, kind: c_int, (start, length): (i64, i64)) -> Result<(), c_int> {
     // SAFETY: plain data; the descriptor is SQLite's own and open while its connection is. It is not waited for.
     let rc = unsafe {
         let mut lock: libc::flock = std::mem::zeroed();
@@ -254,41 +251,10 @@ fn set_lock(fd: c_int, command: c_int, kind: c_int, (start, length): (i64, i64))
     if rc == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
 }
 
-/// While the connection uses a WAL: locks on the same bytes that belong to SQLite's open files instead of the process. They
-/// last when something in this process opens and closes the database or its `-shm`, which drops the others: another process
-/// then still does not take itself for the only one, does not remove the WAL and does not empty the `-shm`. A system without
-/// them does without.
-#[cfg(target_os = "linux")]
-pub(crate) fn hold_firmly(watch: &FileMonitor) {
-    set_firm(watch, libc::F_RDLCK, true);
-}
-
-/// Gives back what [`hold_firmly`] took, which would stand in the way of SQLite's own exclusive lock. `shm`: on the `-shm`
-/// too, which all connections of the process share.
-#[cfg(target_os = "linux")]
-pub(crate) fn let_go(watch: &FileMonitor, shm: bool) {
-    set_firm(watch, libc::F_UNLCK, shm);
-}
-
-#[cfg(target_os = "linux")]
-fn set_firm(watch: &FileMonitor, kind: c_int, shm: bool) {
-    let Some(database) = watch.descriptor() else { return };
-    let _ = set_lock(database, libc::F_OFD_SETLK, kind, FIRM);
-    if let Some(shm) = watch.file.shm_descriptor().filter(|_| shm && watch.has_wal()) {
-        let _ = set_lock(shm, libc::F_OFD_SETLK, kind, USER);
-    }
-}
-
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn take_again(_: &FileMonitor) -> Verdict {
     Verdict::Unknown
 }
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn hold_firmly(_: &FileMonitor) {}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn let_go(_: &FileMonitor, _: bool) {}
 
 /// Names a process's own descriptors. Linux has the other name too, but not in every container.
 const OPEN_DESCRIPTORS: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };

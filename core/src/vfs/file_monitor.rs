@@ -5,9 +5,8 @@
 
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use crate::error::codes;
 use crate::events::Subscribers;
@@ -16,27 +15,18 @@ use crate::platform::file_id::{FileId, file_id};
 use crate::platform::fork;
 use crate::platform::path_facts::sidecar;
 use crate::sqlite;
-use crate::sqlite::lock_bytes::READERS;
 use crate::vfs::alone::Alone;
-use crate::vfs::attached::Attachment;
+use crate::vfs::attached::{Attachment, Purpose};
+use crate::vfs::beginning::{Written, written};
 use crate::vfs::file_state::{self, FileState};
 use crate::vfs::kept_read_lock::{Enlist, KeptReadLock};
+use crate::vfs::lock_state::LockState;
+use crate::vfs::open_files::{self, borrowed};
 use crate::vfs::wal_index::{self, WalIndex};
 use crate::vfs::wal_keeper::WalCare;
-use crate::vfs::{open_files, replicated, wal_guard};
-
-/// Slots of the WAL's locks: the writer, the checkpointer, the first of the readers.
-pub(crate) const WRITER: i32 = 0;
-pub(crate) const CHECKPOINTER: i32 = 1;
-pub(crate) const FIRST_READER: i32 = 3;
-/// The exclusive locks stand above the shared ones in the mask.
-const EXCLUSIVE: u32 = 8;
 
 /// How often a write transaction looks whether its files are still the ones on disk, in milliseconds.
 const LOOK_EVERY: u64 = 1000;
-/// How often a write transaction that stays open sees to it that its lock is still there, in milliseconds.
-const WRITE_LOCK_EVERY: u64 = 100;
-
 /// The state of one connection's database file.
 pub(crate) struct FileMonitor {
     /// The name that SQLite opened it by: absolute, and without symbolic links.
@@ -52,6 +42,8 @@ pub(crate) struct FileMonitor {
     pub kept: Arc<KeptReadLock>,
     /// What an attached database has beside.
     pub attachment: Attachment,
+    /// The database that VACUUM INTO writes to this file.
+    copied: OnceLock<Weak<FileMonitor>>,
     /// The main database may not have several names.
     minds_names: AtomicBool,
     /// What is known of the file while the connection has it for itself.
@@ -60,16 +52,12 @@ pub(crate) struct FileMonitor {
     wal_object: AtomicPtr<sqlite::sqlite3_file>,
     /// SQLite's descriptor of the database, where its locks are POSIX locks that may be asked for and taken again.
     descriptor: Option<c_int>,
-    care: OnceLock<WalCare>,
+    care: OnceLock<WalCare<FileMonitor>>,
     /// The connection is being closed, and nothing more is done for its WAL.
     left: AtomicBool,
     generation: u32,
-    /// The WAL's locks: bit n is slot n shared, bit n + 8 exclusive.
-    locks: AtomicU32,
-    /// The level of the lock on the database file (`SQLITE_LOCK_*`).
-    level: AtomicI32,
-    /// When the read transaction began, in milliseconds of [`now_ms`].
-    reading_since: AtomicU64,
+    /// The locks that it holds.
+    pub locks: LockState,
     /// SQLite's mapping of the WAL-index; null while there is none.
     map: AtomicPtr<u8>,
     /// The inode of the `-wal` in use, and SQLite's descriptor of it; 0 and -1: unknown.
@@ -77,8 +65,6 @@ pub(crate) struct FileMonitor {
     wal_fd: AtomicI32,
     /// The inode of the `-wal` that has just been closed.
     closed_wal: AtomicU64,
-    /// When the WAL's write lock was taken, or last seen to be held; in milliseconds of [`now_ms`].
-    write_lock_seen: AtomicU64,
     /// When the files were last seen to be the right ones, by [`now_ms`]; 0: never, or a lock has changed since.
     seen_good: AtomicU64,
     /// The checkpoint that has begun is refused.
@@ -104,6 +90,7 @@ impl FileMonitor {
             file,
             own_subscribers: Arc::default(),
             attachment: Attachment::default(),
+            copied: OnceLock::new(),
             minds_names: AtomicBool::new(false),
             alone: Alone::default(),
             wal_object: AtomicPtr::new(std::ptr::null_mut()),
@@ -111,14 +98,11 @@ impl FileMonitor {
             care: OnceLock::new(),
             left: AtomicBool::new(false),
             generation: fork::generation(),
-            locks: AtomicU32::new(0),
-            level: AtomicI32::new(0),
-            reading_since: AtomicU64::new(0),
+            locks: LockState::default(),
             map: AtomicPtr::new(std::ptr::null_mut()),
             wal: AtomicU64::new(0),
             wal_fd: AtomicI32::new(-1),
             closed_wal: AtomicU64::new(0),
-            write_lock_seen: AtomicU64::new(0),
             seen_good: AtomicU64::new(0),
             refuses_checkpoint: AtomicBool::new(false),
             committed: AtomicBool::new(false),
@@ -129,12 +113,12 @@ impl FileMonitor {
         }
     }
 
-    pub(crate) fn take_care(&self, care: WalCare) {
+    pub(crate) fn take_care(&self, care: WalCare<FileMonitor>) {
         // Once for a connection: open is done once.
         let _ = self.care.set(care);
     }
 
-    pub(crate) fn care(&self) -> Option<&WalCare> {
+    pub(crate) fn care(&self) -> Option<&WalCare<FileMonitor>> {
         self.care.get().filter(|_| !self.left.load(Ordering::Acquire))
     }
 
@@ -187,6 +171,23 @@ impl FileMonitor {
         }
     }
 
+    /// The file gets a copy of that database by VACUUM INTO.
+    pub(crate) fn copies(&self, source: &Arc<FileMonitor>) {
+        // Once for a file.
+        let _ = self.copied.set(Arc::downgrade(source));
+    }
+
+    /// The database that VACUUM INTO copies to this file.
+    pub(crate) fn copied(&self) -> Option<Arc<FileMonitor>> {
+        self.copied.get().and_then(Weak::upgrade)
+    }
+
+    /// Whether the connection may read the file: any but one that is attached and was refused.
+    pub(crate) fn is_admitted(&self) -> bool {
+        let purpose = if self.copied.get().is_some() { Purpose::Copy } else { Purpose::Attach };
+        self.attachment.is_admitted(&self.path, purpose, &self.file)
+    }
+
     /// The name for people.
     pub(crate) fn place(&self) -> &Path {
         self.shown.get().unwrap_or(&self.path)
@@ -212,31 +213,9 @@ impl FileMonitor {
         self.generation == fork::generation()
     }
 
-    /// The WAL's read lock that the connection holds, and for how long.
-    pub(crate) fn reading(&self) -> Option<(usize, Duration)> {
-        let locks = self.locks.load(Ordering::Acquire);
-        let slot = (0..READERS).find(|slot| locks & (1 << (FIRST_READER as usize + slot)) != 0)?;
-        Some((slot, Duration::from_millis(now_ms().saturating_sub(self.reading_since.load(Ordering::Relaxed)))))
-    }
-
-    /// Whether the connection holds the WAL's write lock.
-    pub(crate) fn is_writing(&self) -> bool {
-        self.locks.load(Ordering::Acquire) & (1 << (WRITER as u32 + EXCLUSIVE)) != 0
-    }
-
-    /// Whether the connection holds any lock of the WAL.
-    pub(crate) fn has_wal_lock(&self) -> bool {
-        self.locks.load(Ordering::Acquire) != 0
-    }
-
     /// Whether the connection uses a WAL in shared memory.
     pub(crate) fn has_wal(&self) -> bool {
         !self.map.load(Ordering::Acquire).is_null()
-    }
-
-    /// The level of its lock on the database file.
-    pub(crate) fn level(&self) -> i32 {
-        self.level.load(Ordering::Acquire)
     }
 
     /// The inodes of the `-wal` and the `-shm` in use, as far as known.
@@ -250,10 +229,26 @@ impl FileMonitor {
         self.closed_wal.store(0, Ordering::Release);
         self.wal_fd.store(fd, Ordering::Release);
         self.wal.store(ino, Ordering::Release);
-        if self.level() == sqlite::SQLITE_LOCK_EXCLUSIVE {
+        if self.locks.level() == sqlite::SQLITE_LOCK_EXCLUSIVE {
             // Without a WAL-index.
-            wal_guard::begins_to_be_alone(self);
+            self.begins_to_be_alone();
         }
+    }
+
+    /// The connection has the database for itself from now on: what has just been seen to be right is what is compared with.
+    pub(crate) fn begins_to_be_alone(&self) {
+        if !self.is_ours() {
+            return;
+        }
+        self.alone.begin();
+        if let Some(file) = self.descriptor().map(borrowed) {
+            self.alone.moved(&file);
+        }
+    }
+
+    /// The size and the times of the database that the connection has open.
+    pub(crate) fn written(&self) -> Option<Written> {
+        written(&borrowed(self.descriptor()?))
     }
 
     /// SQLite closes the `-wal`.
@@ -306,38 +301,7 @@ impl FileMonitor {
         if self.wal_descriptor().is_none() {
             self.wal.store(0, Ordering::Release);
         }
-        self.locks.store(0, Ordering::Release);
-    }
-
-    pub(crate) fn file_locked(&self, level: i32) {
-        self.level.store(level, Ordering::Release);
-    }
-
-    pub(crate) fn wal_locked(&self, slot: i32, slots: i32, exclusive: bool) {
-        let mask = ((1 << slots) - 1) << (slot as u32 + if exclusive { EXCLUSIVE } else { 0 });
-        self.set_locks(|locks| locks | mask);
-        if exclusive && slot == WRITER {
-            self.write_lock_seen.store(now_ms(), Ordering::Relaxed);
-        }
-        if !exclusive && slot >= FIRST_READER {
-            self.reading_since.store(now_ms(), Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn wal_unlocked(&self, slot: i32, slots: i32, exclusive: bool) {
-        let mask: u32 = ((1 << slots) - 1) << (slot as u32 + if exclusive { EXCLUSIVE } else { 0 });
-        self.set_locks(|locks| locks & !mask);
-    }
-
-    /// Only the thread that is in a call on the connection changes them: no other can come in between.
-    fn set_locks(&self, change: impl FnOnce(u32) -> u32) {
-        self.locks.store(change(self.locks.load(Ordering::Relaxed)), Ordering::Release);
-    }
-
-    /// A read has begun, at this time of `now_ns`, with the lock of this slot that was kept.
-    pub(super) fn reads_on(&self, slot: i32, began: u64) {
-        self.set_locks(|locks| locks | 1 << slot);
-        self.reading_since.store(began / 1_000_000, Ordering::Relaxed);
+        self.locks.forget_those_of_wal();
     }
 
     /// A transaction of this connection has been committed; its locks are still to be given back.
@@ -358,21 +322,9 @@ impl FileMonitor {
         }
     }
 
-    /// The connection has given back its read lock. After a commit, nothing of it is in the way of a checkpoint now.
-    ///
-    /// # Safety
-    /// As for [`index`](FileMonitor::index).
-    pub(crate) unsafe fn released(&self) {
-        if !self.committed.swap(false, Ordering::AcqRel) {
-            return;
-        }
-        // SAFETY: the caller's promise.
-        let index = unsafe { self.index() };
-        if self.file.replicated.is_known() {
-            index.iter().for_each(|index| replicated::committed(self, index));
-        } else if let (Some(care), Some(index)) = (self.care(), index) {
-            care.keeper.committed(&care.policy, &index);
-        }
+    /// Whether a transaction of this connection has been committed since this was last asked.
+    pub(crate) fn take_committed(&self) -> bool {
+        self.committed.swap(false, Ordering::AcqRel)
     }
 
     /// The connection ends its read: whether the WAL's read lock is kept for the next one. Not after a commit, whose mark is
@@ -380,7 +332,7 @@ impl FileMonitor {
     pub(super) fn keeps_read_lock(&self, file: *mut sqlite::sqlite3_file, slot: i32, enlist: Enlist) -> bool {
         !self.committed.load(Ordering::Acquire)
             && self.latched().is_none()
-            && self.level() < sqlite::SQLITE_LOCK_EXCLUSIVE
+            && self.locks.level() < sqlite::SQLITE_LOCK_EXCLUSIVE
             && self.log_now().is_some_and(|log| self.kept.end(file, slot, log, enlist))
     }
 
@@ -407,31 +359,9 @@ impl FileMonitor {
         self.leave_checkpoint.store(false, Ordering::Release);
     }
 
-    /// Whether the connection holds a read lock of the WAL: what asks for the write lock then is a transaction, and not a
-    /// recovery or a checkpoint.
-    pub(crate) fn is_transaction(&self) -> bool {
-        self.locks.load(Ordering::Acquire) & (0b1_1111 << FIRST_READER) != 0
-    }
-
-    /// SQLite's code for refusing a write transaction that begins; `None` to let it.
-    ///
-    /// # Safety
-    /// As for [`index`](FileMonitor::index).
-    pub(crate) unsafe fn refuses(&self) -> Option<i32> {
-        if self.is_due() {
-            wal_guard::glance(self);
-        }
-        let code = match self.file.latched() {
-            // SAFETY: the caller's promise.
-            0 if unsafe { self.is_full() } => codes::WAL_FULL,
-            0 => {
-                // A refusal that nobody asked about is not the cause of what fails from now on.
-                self.refused.store(0, Ordering::Release);
-                return None;
-            }
-            code => code,
-        };
-        Some(self.refuse(code))
+    /// A write transaction begins. A refusal that nobody asked about is not the cause of what fails from now on.
+    pub(crate) fn forget_refusal(&self) {
+        self.refused.store(0, Ordering::Release);
     }
 
     /// Notes that a write or a checkpoint is refused by this code; SQLite's for it.
@@ -449,16 +379,6 @@ impl FileMonitor {
         let time = now_ms();
         time.saturating_sub(self.looked_at.load(Ordering::Relaxed)) >= LOOK_EVERY && {
             self.looked_at.store(time, Ordering::Relaxed);
-            true
-        }
-    }
-
-    /// Whether it is time to see again that the WAL's write lock is held, which a transaction that stays open does not hear
-    /// of when it is dropped.
-    pub(crate) fn write_lock_is_old(&self) -> bool {
-        let time = now_ms();
-        self.is_writing() && time.saturating_sub(self.write_lock_seen.load(Ordering::Relaxed)) >= WRITE_LOCK_EVERY && {
-            self.write_lock_seen.store(time, Ordering::Relaxed);
             true
         }
     }
@@ -486,23 +406,6 @@ impl FileMonitor {
 
     pub(crate) fn set_refuses_checkpoint(&self, refuses: bool) {
         self.refuses_checkpoint.store(refuses, Ordering::Release);
-    }
-
-    /// Whether the connection holds the checkpointer's lock.
-    pub(crate) fn is_checkpointing(&self) -> bool {
-        self.locks.load(Ordering::Acquire) & (1 << (CHECKPOINTER as u32 + EXCLUSIVE)) != 0
-    }
-
-    unsafe fn is_full(&self) -> bool {
-        let Some(care) = self.care().filter(|care| care.policy.refuse && care.policy.wal_max > 0) else { return false };
-        // SAFETY: the caller's promise.
-        let Some(index) = (unsafe { self.index() }) else { return false };
-        let full = index.backfilled < index.frames && index.bytes(index.frames.into()) > care.policy.wal_max * 4;
-        if full {
-            // Nobody commits any more: it has to find out by itself when the reader is gone.
-            care.keeper.hurry();
-        }
-        full
     }
 
     /// The code of what makes every connection of this process to the file unfit to write.

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::platform::file_id::FileId;
 use crate::platform::fork::{self, ForkMutex};
-use crate::vfs::content::Content;
+use crate::vfs::aside::Aside;
+use crate::vfs::beginning::Written;
 use crate::vfs::firm_reads::FirmReads;
+use crate::vfs::known_content::Content;
 use crate::vfs::known_pages::KnownPages;
-use crate::vfs::replicated::Replicated;
-use crate::vfs::set_aside::{Aside, Stamp};
+use crate::vfs::replication_state::Replicated;
 use crate::vfs::wal_index::WalIndex;
 
 /// The state of one database file in this process. It ends with the last connection: who opens the file then begins anew.
@@ -25,7 +26,7 @@ pub(crate) struct FileState {
     /// What was kept of a WAL that nobody else can reach any more.
     aside: Mutex<Option<Aside>>,
     /// The database when its files were last seen to be the right ones.
-    good: Mutex<Option<Stamp>>,
+    good: Mutex<Option<Written>>,
     /// The database file while the WAL-index stood still.
     content: Mutex<Option<Content>>,
     /// What the checkpoint that ends now has moved into it last.
@@ -215,12 +216,12 @@ impl FileState {
     }
 
     /// The files have been seen to be the right ones, with the database in this state.
-    pub(crate) fn note_good(&self, stamp: Option<Stamp>) {
+    pub(crate) fn note_good(&self, stamp: Option<Written>) {
         *self.good.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
     }
 
     /// The state of the database at the last good look.
-    pub(crate) fn last_good(&self) -> Option<Stamp> {
+    pub(crate) fn last_good(&self) -> Option<Written> {
         *self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

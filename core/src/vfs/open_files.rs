@@ -6,6 +6,9 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::fs::File;
+use std::mem::ManuallyDrop;
+use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::MutexGuard;
@@ -16,21 +19,20 @@ use crate::platform::file_id::FileId;
 use crate::platform::fork;
 use crate::platform::fork::ForkMutex;
 use crate::platform::standard_error;
-use crate::sqlite;
 use crate::vfs::confinement;
 use crate::vfs::failed_open;
+use crate::vfs::system_calls::{self, SystemCall};
 
-type OpenFn = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
-type StatFn = unsafe extern "C" fn(*const c_char, *mut libc::stat) -> c_int;
-type FstatFn = unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int;
-type CloseFn = unsafe extern "C" fn(c_int) -> c_int;
-type UnlinkFn = unsafe extern "C" fn(*const c_char) -> c_int;
-
-static OPEN: AtomicUsize = AtomicUsize::new(0);
-static CLOSE: AtomicUsize = AtomicUsize::new(0);
-static STAT: AtomicUsize = AtomicUsize::new(0);
-static UNLINK: AtomicUsize = AtomicUsize::new(0);
-static FSTAT: AtomicUsize = AtomicUsize::new(0);
+// SAFETY: the types are those of SQLite's table.
+static OPEN: SystemCall<system_calls::Open> = unsafe { SystemCall::new(c"open") };
+// SAFETY: as above.
+static CLOSE: SystemCall<system_calls::Close> = unsafe { SystemCall::new(c"close") };
+// SAFETY: as above.
+static STAT: SystemCall<system_calls::Stat> = unsafe { SystemCall::new(c"stat") };
+// SAFETY: as above.
+static FSTAT: SystemCall<system_calls::Fstat> = unsafe { SystemCall::new(c"fstat") };
+// SAFETY: as above.
+static UNLINK: SystemCall<system_calls::Unlink> = unsafe { SystemCall::new(c"unlink") };
 static REFUSES_INHERITED: AtomicBool = AtomicBool::new(false);
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 static CHANGES: AtomicU64 = AtomicU64::new(0);
@@ -44,37 +46,25 @@ fn descriptors() -> MutexGuard<'static, BTreeMap<c_int, (FileId, u32)>> {
 /// Hooks SQLite's unix VFS; once per process, after `sqlite3_initialize` and before the first open. Without that VFS
 /// nothing is known about ownership.
 pub(crate) fn install() {
-    // SAFETY: the VFS is SQLite's own and lives as long as the process; the names are those of its system calls, whose
-    // signatures are the ones above.
-    unsafe {
-        let vfs = sqlite::sqlite3_vfs_find(c"unix".as_ptr());
-        if vfs.is_null() {
-            return;
-        }
-        let (Some(get), Some(set)) = ((*vfs).xGetSystemCall, (*vfs).xSetSystemCall) else { return };
-        let (Some(open), Some(close)) = (get(vfs, c"open".as_ptr()), get(vfs, c"close".as_ptr())) else { return };
-        OPEN.store(open as usize, Ordering::Release);
-        CLOSE.store(close as usize, Ordering::Release);
-        if let Some(stat) = get(vfs, c"stat".as_ptr()) {
-            STAT.store(stat as usize, Ordering::Release);
-            set(vfs, c"stat".as_ptr(), Some(std::mem::transmute::<StatFn, unsafe extern "C" fn()>(on_stat)));
-        }
-        if let Some(unlink) = get(vfs, c"unlink".as_ptr()) {
-            UNLINK.store(unlink as usize, Ordering::Release);
-            set(vfs, c"unlink".as_ptr(), Some(std::mem::transmute::<UnlinkFn, unsafe extern "C" fn()>(on_unlink)));
-        }
-        if let Some(fstat) = get(vfs, c"fstat".as_ptr()) {
-            FSTAT.store(fstat as usize, Ordering::Release);
-            set(vfs, c"fstat".as_ptr(), Some(std::mem::transmute::<FstatFn, unsafe extern "C" fn()>(on_fstat)));
-        }
-        set(vfs, c"close".as_ptr(), Some(std::mem::transmute::<CloseFn, unsafe extern "C" fn()>(on_close)));
-        set(vfs, c"open".as_ptr(), Some(std::mem::transmute::<OpenFn, unsafe extern "C" fn()>(on_open)));
+    if !OPEN.find() || !CLOSE.find() {
+        return;
     }
+    if STAT.find() {
+        STAT.replace(on_stat);
+    }
+    if UNLINK.find() {
+        UNLINK.replace(on_unlink);
+    }
+    if FSTAT.find() {
+        FSTAT.replace(on_fstat);
+    }
+    CLOSE.replace(on_close);
+    OPEN.replace(on_open);
 }
 
 /// Whether [`install`] found the VFS, so that [`has_open`] can be believed.
 pub(crate) fn is_hooked() -> bool {
-    OPEN.load(Ordering::Acquire) != 0
+    OPEN.is_found()
 }
 
 /// Whether this copy of SQLite has a descriptor of one of these files.
@@ -142,7 +132,8 @@ pub(crate) fn file_behind(fd: c_int) -> Option<FileId> {
     status(fd).as_ref().map(file_of)
 }
 
-fn status(fd: c_int) -> Option<libc::stat> {
+/// What `fstat` tells of it.
+pub(super) fn status(fd: c_int) -> Option<libc::stat> {
     // SAFETY: any number may be asked for; `stat` is plain data that fstat fills.
     unsafe {
         let mut stat: libc::stat = std::mem::zeroed();
@@ -195,16 +186,16 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
     let flags = if CREATE_NOTHING.get() { flags & !libc::O_CREAT } else { flags };
     // A pipe in a file's place would keep the call waiting for somebody at its other end, for ever.
     let at_once = flags | libc::O_NONBLOCK;
-    // SAFETY: stored by `install` before this function could be called; SQLite's own path.
+    // SAFETY: this function stands in its place; SQLite's own path.
     let mut fd = unsafe {
-        let open = std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire));
+        let open = OPEN.original();
         confinement::open(path, at_once, mode).unwrap_or_else(|| open(path, at_once, mode))
     };
     if fd < 0 && std::io::Error::last_os_error().kind() == std::io::ErrorKind::WouldBlock {
         // A file that another process has a lease on, which it gives up only to whoever waits.
         // SAFETY: as above.
         fd = unsafe {
-            let open = std::mem::transmute::<usize, OpenFn>(OPEN.load(Ordering::Acquire));
+            let open = OPEN.original();
             confinement::open(path, flags, mode).unwrap_or_else(|| open(path, flags, mode))
         };
     }
@@ -230,7 +221,7 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
         if let Some(errno) = refused {
             // Neither has locks to lose by this close: no lock is taken on what is not a file, nor has a child any.
             // SAFETY: as above.
-            unsafe { std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd) };
+            unsafe { CLOSE.original()(fd) };
             // SAFETY: SQLite's own path.
             note_failure(unsafe { CStr::from_ptr(path) });
             errno::set(errno);
@@ -253,10 +244,7 @@ fn is_special(stat: &libc::stat) -> bool {
 
 unsafe extern "C" fn on_unlink(path: *const c_char) -> c_int {
     // SAFETY: as in `on_open`.
-    unsafe {
-        confinement::unlink(path)
-            .unwrap_or_else(|| std::mem::transmute::<usize, UnlinkFn>(UNLINK.load(Ordering::Acquire))(path))
-    }
+    unsafe { confinement::unlink(path).unwrap_or_else(|| UNLINK.original()(path)) }
 }
 
 /// Before it opens a file SQLite looks for another descriptor of it that it could use again, and takes the lock of the
@@ -264,7 +252,7 @@ unsafe extern "C" fn on_unlink(path: *const c_char) -> c_int {
 unsafe extern "C" fn on_stat(path: *const c_char, into: *mut libc::stat) -> c_int {
     // SAFETY: as in `on_open`; `into` is SQLite's own and filled when the call succeeds.
     unsafe {
-        let rc = std::mem::transmute::<usize, StatFn>(STAT.load(Ordering::Acquire))(path, into);
+        let rc = STAT.original()(path, into);
         if rc == 0 && inherited(file_of(&*into)) {
             errno::set(libc::ENOENT);
             return -1;
@@ -276,7 +264,7 @@ unsafe extern "C" fn on_stat(path: *const c_char, into: *mut libc::stat) -> c_in
 unsafe extern "C" fn on_fstat(fd: c_int, into: *mut libc::stat) -> c_int {
     // SAFETY: as in `on_stat`.
     unsafe {
-        let rc = std::mem::transmute::<usize, FstatFn>(FSTAT.load(Ordering::Acquire))(fd, into);
+        let rc = FSTAT.original()(fd, into);
         if rc == 0 {
             SEEN.set(Seen { examined: Some((fd, file_of(&*into))), ..SEEN.get() });
         }
@@ -289,5 +277,11 @@ unsafe extern "C" fn on_close(fd: c_int) -> c_int {
     let _under_way = UnderWay::begin();
     descriptors().remove(&fd);
     // SAFETY: as in `on_open`.
-    unsafe { std::mem::transmute::<usize, CloseFn>(CLOSE.load(Ordering::Acquire))(fd) }
+    unsafe { CLOSE.original()(fd) }
+}
+
+/// SQLite's own descriptor, which must never be closed here.
+pub(crate) fn borrowed(fd: c_int) -> ManuallyDrop<File> {
+    // SAFETY: SQLite keeps it open as long as its file; it is not closed by this.
+    ManuallyDrop::new(unsafe { File::from_raw_fd(fd) })
 }

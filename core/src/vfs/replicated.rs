@@ -5,11 +5,9 @@
 //! for a Litestream that came after the database was opened.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use crate::error::codes;
-use crate::events::{Event, with_database};
-use crate::platform::clock::now_ms;
+use crate::events::{Event, EventName, with_database};
 use crate::platform::path_facts::litestream_directory;
 use crate::sqlite;
 use crate::vfs::file_monitor::FileMonitor;
@@ -18,57 +16,19 @@ use crate::vfs::wal_index::WalIndex;
 /// What a refused pragma's message begins with.
 pub(crate) const REFUSED: &str = "Litestream replicates this database";
 
-/// At most one `wal_alarm` in so many milliseconds.
-const ALARM_EVERY: u64 = 60_000;
-
-/// Nobody of litekeel has asked; looked for at each checkpoint; it is replicated.
-const UNASKED: u8 = 0;
-const LOOKED_FOR: u8 = 1;
-const REPLICATED: u8 = 2;
-
-/// What is known of one file's replication.
-#[derive(Default)]
-pub(crate) struct Replicated {
-    state: AtomicU8,
-    alarm: AtomicI64,
-    alarmed_at: AtomicU64,
-}
-
-impl Replicated {
-    /// It is replicated, for as long as this process has it open. `alarm`: the event's threshold in bytes, 0 for none.
-    pub(crate) fn declare(&self, alarm: i64) {
-        self.alarm.store(alarm, Ordering::Relaxed);
-        self.state.store(REPLICATED, Ordering::Release);
-    }
-
-    /// It is to be looked for at each checkpoint.
-    pub(crate) fn look_out(&self, alarm: i64) {
-        if self.state.compare_exchange(UNASKED, LOOKED_FOR, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            self.alarm.store(alarm, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether it is known to be replicated.
-    pub(crate) fn is_known(&self) -> bool {
-        self.state.load(Ordering::Acquire) == REPLICATED
-    }
-}
-
 /// Whether the connection's file is replicated; looks for Litestream, where it may have come since the open.
 pub(crate) fn is_replicated(watch: &FileMonitor) -> bool {
     let known = &watch.file.replicated;
-    match known.state.load(Ordering::Acquire) {
-        REPLICATED => true,
-        LOOKED_FOR => directory(watch).is_some_and(|directory| {
-            known.state.store(REPLICATED, Ordering::Release);
-            let event = Event::new("replication_detected")
-                .text("sign", directory.display().to_string())
-                .text("message", format!("{REFUSED} since it was opened: litekeel no longer checkpoints"));
-            watch.subscribers().emit_inside_call(with_database(event, Some(watch.place())));
-            true
-        }),
-        _ => false,
+    if known.is_known() {
+        return true;
     }
+    let Some(directory) = known.is_looked_for().then(|| directory(watch)).flatten() else { return false };
+    known.found();
+    let event = Event::new(EventName::ReplicationDetected)
+        .text("sign", directory.display().to_string())
+        .text("message", format!("{REFUSED} since it was opened: litekeel no longer checkpoints"));
+    watch.subscribers().emit_inside_call(with_database(event, Some(watch.place())));
+    true
 }
 
 /// Litestream's directory, by the name that SQLite opened and by the one that the application knows.
@@ -108,17 +68,9 @@ pub(crate) fn refuses_pragma(watch: &FileMonitor, name: &[u8], value: Option<&[u
 
 /// A connection has committed: tells when the WAL has grown so that Litestream cannot be checkpointing.
 pub(crate) fn committed(watch: &FileMonitor, index: &WalIndex) {
-    let known = &watch.file.replicated;
-    let (alarm, bytes) = (known.alarm.load(Ordering::Relaxed), index.bytes(index.frames.into()));
-    if alarm == 0 || bytes < alarm {
-        return;
-    }
-    let (now, before) = (now_ms().max(1), known.alarmed_at.load(Ordering::Relaxed));
-    if before != 0 && now.saturating_sub(before) < ALARM_EVERY {
-        return;
-    }
-    known.alarmed_at.store(now, Ordering::Relaxed);
-    let event = Event::new("wal_alarm").int("bytes", bytes).int("wal_alarm", alarm).text(
+    let bytes = index.bytes(index.frames.into());
+    let Some(alarm) = watch.file.replicated.alarm_at(bytes) else { return };
+    let event = Event::new(EventName::WalAlarm).int("bytes", bytes).int("wal_alarm", alarm).text(
         "message",
         "Litestream has not checkpointed for long, and nobody else does: see whether it runs, and what its log says",
     );

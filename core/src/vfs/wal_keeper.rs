@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_index::WalIndex;
 
 /// What a connection wants for its WAL.
@@ -29,18 +28,18 @@ impl CheckpointPolicy {
     }
 }
 
-/// Looks after the WAL of one file.
-pub(crate) trait WalKeeper: Send + Sync {
+/// Looks after the WAL of one file. `User` is what a connection that uses it is known by.
+pub(crate) trait WalKeeper<User>: Send + Sync {
     /// A connection has committed, and holds no lock any more.
     fn committed(&self, policy: &CheckpointPolicy, index: &WalIndex);
     /// Look at the file as soon as possible.
     fn hurry(&self);
     /// A connection's use of the file ends.
-    fn leave(self: Arc<Self>, monitor: &FileMonitor);
+    fn leave(self: Arc<Self>, user: &User);
 }
 
 /// What is done for the WAL of one connection. Known when open is done.
-pub(crate) struct WalCare {
+pub(crate) struct WalCare<User> {
     pub policy: CheckpointPolicy,
-    pub keeper: Arc<dyn WalKeeper>,
+    pub keeper: Arc<dyn WalKeeper<User>>,
 }

@@ -7,21 +7,20 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
-use crate::events::{Event, Subscribers};
+use crate::events::{Event, EventName, Subscribers};
 use crate::locks::holders;
 use crate::platform::file_id::FileId;
-use crate::platform::threads::this_thread;
 use crate::registry;
 use crate::registry::activity::Activity;
 use crate::sqlite;
 use crate::waiting::deadline;
 use crate::waiting::pause::pause;
+use crate::waiting::place::Place;
 use crate::waiting::turns::{Next, Pace, Turn};
-use crate::waiting::writer_queue::WriterQueue;
 
 /// A wait of this length is told to the subscribers as `busy_wait`.
 const REPORT_AFTER: Duration = Duration::from_millis(100);
@@ -38,7 +37,7 @@ pub struct BusyHandler {
     raw: *mut sqlite::sqlite3,
     timeout_ms: AtomicU32,
     pub(crate) activity: Arc<Activity>,
-    queue: Option<Queue>,
+    queue: Option<Place>,
     /// When the running statement began to wait.
     began: Cell<Option<Instant>>,
     /// It has waited before its first step, so the first call of the handler is not its beginning.
@@ -55,19 +54,6 @@ pub struct BusyHandler {
     /// The longest wait of the call, and who was found in the way.
     longest: Cell<Duration>,
     holders_seen: RefCell<Option<String>>,
-}
-
-/// Where a connection to a file queues.
-struct Queue {
-    writers: Arc<WriterQueue>,
-    file: FileId,
-    path: PathBuf,
-    id: u64,
-    subscribers: Arc<Subscribers>,
-    condvar: Arc<Condvar>,
-    ticket: Cell<Option<u64>>,
-    /// Whether it is among those that write.
-    counted: Cell<bool>,
 }
 
 impl BusyHandler {
@@ -92,17 +78,7 @@ impl BusyHandler {
 
     /// Lets the connection queue with the others of this process, and tell its subscribers of long waits.
     pub(crate) fn attach_queue(&mut self, file: FileId, path: PathBuf, id: u64, subscribers: Arc<Subscribers>) {
-        let (writers, condvar) = (WriterQueue::of(file), Arc::new(Condvar::new()));
-        self.queue = Some(Queue {
-            writers,
-            file,
-            path,
-            id,
-            subscribers,
-            condvar,
-            ticket: Cell::new(None),
-            counted: Cell::new(false),
-        });
+        self.queue = Some(Place::new(file, path, id, subscribers));
     }
 
     /// Makes this the connection's busy handler.
@@ -165,7 +141,7 @@ impl BusyHandler {
             return None;
         }
         Some(
-            Event::new("busy_wait")
+            Event::new(EventName::BusyWait)
                 .int("waited_ms", longest.as_millis() as i64)
                 .text("outcome", if self.refused.get() { "refused" } else { "granted" })
                 .text("holders", self.holders_seen.take().unwrap_or_default()),
@@ -226,7 +202,7 @@ impl BusyHandler {
     }
 
     /// Leaves the lock to other processes for a moment.
-    fn rest(&self, queue: &Queue, began: Instant, rest: Duration) {
+    fn rest(&self, queue: &Place, began: Instant, rest: Duration) {
         queue.leave();
         let rest = rest.min(self.timeout());
         self.activity.waiting();
@@ -333,34 +309,6 @@ impl BusyHandler {
         let names = holders::blocking(&queue.path, Some(queue.id)).unwrap_or_default();
         let names: Vec<_> = names.iter().take(4).map(holders::describe).collect();
         self.holders_seen.replace(Some(names.join("; ")));
-    }
-}
-
-impl Queue {
-    /// Whether anybody but this connection has a ticket.
-    fn is_crowded(&self) -> bool {
-        !self.writers.is_empty()
-    }
-
-    fn enter(&self) -> u64 {
-        let number = self.writers.take_ticket(self.ticket.get(), this_thread(), &self.condvar);
-        self.ticket.set(Some(number));
-        number
-    }
-
-    fn leave(&self) {
-        if let Some(number) = self.ticket.take() {
-            self.writers.leave(number, true);
-        }
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        self.leave();
-        if self.counted.get() {
-            self.writers.turns.ends_writing();
-        }
     }
 }
 

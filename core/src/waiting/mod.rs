@@ -5,6 +5,7 @@
 pub(crate) mod busy_handler;
 pub mod deadline;
 mod pause;
+mod place;
 pub(crate) mod progress_handler;
 pub(crate) mod turns;
 pub(crate) mod writer_queue;

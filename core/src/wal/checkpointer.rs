@@ -84,7 +84,7 @@ pub(crate) fn join(watch: &Arc<FileMonitor>, wish: Wish) {
     watch.take_care(WalCare { policy: wish.policy, keeper: file });
 }
 
-impl WalKeeper for FileCheckpointer {
+impl WalKeeper<FileMonitor> for FileCheckpointer {
     fn committed(&self, policy: &CheckpointPolicy, index: &WalIndex) {
         self.after_commit(policy, index);
     }

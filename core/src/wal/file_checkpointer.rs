@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use crate::events::{self, Event};
+use crate::events::{self, Event, EventName};
 use crate::platform::clock::now_ms;
 use crate::platform::file_id::FileId;
 use crate::platform::path_facts::sidecar;
@@ -173,7 +173,7 @@ impl FileCheckpointer {
                     *locked(&self.running) = RawHandle(opened.raw());
                     *log = Some(opened);
                 }
-                Err(message) => self.tell(Event::new("checkpoint_failed").text("message", message)),
+                Err(message) => self.tell(Event::new(EventName::CheckpointFailed).text("message", message)),
             }
         }
         log.as_ref()
@@ -262,7 +262,7 @@ impl FileCheckpointer {
                 Some(outcome)
             }
             Err(message) => {
-                self.tell(Event::new("checkpoint_failed").text("message", message));
+                self.tell(Event::new(EventName::CheckpointFailed).text("message", message));
                 None
             }
         }

@@ -6,8 +6,8 @@ use std::ffi::c_int;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::error::Holder;
-use crate::events::Event;
+use crate::error::{Holder, HolderState, Role};
+use crate::events::{Event, EventName};
 use crate::locks::{self, holders};
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::fork::ForkMutex;
@@ -100,7 +100,7 @@ pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
             let pin = |holder, since| Pin { holder, frame: frame.into(), frames, bytes: index.bytes(frames), since };
             let own = if pid == me { own(path, slot) } else { Vec::new() };
             if own.is_empty() {
-                found.push(pin(holders::of_process(pid, "reader"), None));
+                found.push(pin(holders::of_process(pid, Role::Reader), None));
             }
             found.extend(own.into_iter().map(|holder| pin(holder.0, Some(holder.1))));
         }
@@ -130,16 +130,15 @@ fn is_read(lock: &PosixLock, byte: u64) -> bool {
 fn own(path: &Path, slot: usize) -> Vec<(Holder, Duration)> {
     let Some(file) = file_id(path) else { return Vec::new() };
     let found = registry::readers_of(file).into_iter().filter_map(|(handle, activity, watch)| {
-        let (reads, since) = watch.reading()?;
+        let (reads, since) = watch.locks.reading()?;
         let look = activity.snapshot();
         let holder = Holder {
-            role: "reader",
             command: holders::THIS_PROCESS.to_owned(),
-            state: look.as_ref().map_or("running", |look| look.state),
+            state: look.as_ref().map_or(HolderState::Running, |look| look.state),
             since: Some(since),
             sql: look.and_then(|look| look.sql),
             opened_at: (!handle.opened_at.is_empty()).then_some(handle.opened_at),
-            ..holders::of_process(std::process::id(), "reader")
+            ..holders::of_process(std::process::id(), Role::Reader)
         };
         (reads == slot).then_some((holder, since))
     });
@@ -154,7 +153,7 @@ pub(crate) fn checkpointed(mode: c_int, frames: i64, done: i64, took: Duration) 
         sqlite::SQLITE_CHECKPOINT_RESTART => "restart",
         _ => "truncate",
     };
-    Event::new("checkpointed")
+    Event::new(EventName::Checkpointed)
         .text("mode", mode)
         .int("frames", frames)
         .int("checkpointed", done)
@@ -166,7 +165,7 @@ pub(crate) static SEEN: ForkMutex<BTreeMap<(u64, u32, i64), Instant>> = ForkMute
 /// The event of a WAL that has outgrown its cap.
 pub(crate) fn stalled(index: &WalIndex, path: &Path, wal_max: i64) -> Event {
     let found = pins(index, path).unwrap_or_else(|| Pins { status: status(index, path), pins: Vec::new() });
-    let mut event = Event::new("wal_stalled")
+    let mut event = Event::new(EventName::WalStalled)
         .int("bytes", found.status.bytes)
         .int("wal_max", wal_max)
         .int("frames", found.status.frames)
@@ -175,7 +174,7 @@ pub(crate) fn stalled(index: &WalIndex, path: &Path, wal_max: i64) -> Event {
         event = event
             .int("pid", pin.holder.pid.into())
             .text("command", pin.holder.command.clone())
-            .text("state", pin.holder.state)
+            .text("state", pin.holder.state.as_str())
             .int("frame", pin.frame)
             .int("since_ms", pin.since.unwrap_or_default().as_millis() as i64)
             .text("sql", pin.holder.sql.clone().unwrap_or_default())
@@ -198,7 +197,7 @@ impl Pin {
                 sql.as_ref().map_or(String::new(), |sql| format!(", running: {sql}"))
             ),
         };
-        let state = if self.holder.state == "stopped" { ", stopped by a signal" } else { "" };
+        let state = if self.holder.state == HolderState::Stopped { ", stopped by a signal" } else { "" };
         let since = self.since.map_or(String::new(), |since| format!("; for {:.0} s", since.as_secs_f64()));
         format!(
             "{who}{state} pins frame {}; {} frames ({:.1} MB) cannot be recycled{since}",

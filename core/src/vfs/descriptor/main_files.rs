@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicI32;
 use std::sync::{Arc, MutexGuard, OnceLock};
 
 use crate::platform::file_id::FileId;
 use crate::platform::fork::ForkMutex;
 use crate::sqlite;
+use crate::vfs::system_calls::{self, SystemCall};
 
 pub(super) const VFS: &CStr = c"litekeel-fd";
 pub(super) const UNLINKED: &str = "The database file or its journal file was deleted or replaced while the database was open (the database must be reopened)";
@@ -18,10 +19,9 @@ pub(super) const SEVERAL: &str =
     "Transactions that write to multiple databases are not supported by databases opened from file descriptors";
 pub(super) const NO_WAL: &CStr = c"journal_mode WAL is not supported for databases opened from file descriptors";
 
-type OpenFn = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
-
 /// The system call that ours stands before.
-pub(super) static NEXT_OPEN: AtomicUsize = AtomicUsize::new(0);
+// SAFETY: the type is that of SQLite's table.
+static OPEN: SystemCall<system_calls::Open> = unsafe { SystemCall::new(c"open") };
 
 thread_local! {
     /// What the next `open` of this thread's SQLite call returns a duplicate of.
@@ -73,14 +73,6 @@ pub(super) fn mains() -> MutexGuard<'static, BTreeMap<usize, Arc<Main>>> {
     MAINS.lock()
 }
 
-pub(super) fn status(fd: c_int) -> Option<libc::stat> {
-    // SAFETY: `stat` is plain data that fstat fills.
-    unsafe {
-        let mut stat: libc::stat = std::mem::zeroed();
-        (libc::fstat(fd, &mut stat) == 0).then_some(stat)
-    }
-}
-
 pub(super) fn duplicate(fd: c_int) -> c_int {
     // Not below 3: database content must never reach standard output.
     // SAFETY: any number may be asked for.
@@ -94,17 +86,14 @@ pub(crate) fn is_opening() -> bool {
 
 /// Stands before SQLite's `open`; must come before whoever keeps books of descriptors, so that they see these too.
 pub(crate) fn install() {
-    // SAFETY: the VFS is SQLite's own and lives as long as the process; `open` has the signature above.
-    unsafe {
-        let vfs = sqlite::sqlite3_vfs_find(c"unix".as_ptr());
-        if vfs.is_null() {
-            return;
-        }
-        let (Some(get), Some(set)) = ((*vfs).xGetSystemCall, (*vfs).xSetSystemCall) else { return };
-        let Some(open) = get(vfs, c"open".as_ptr()) else { return };
-        NEXT_OPEN.store(open as usize, Ordering::Release);
-        set(vfs, c"open".as_ptr(), Some(std::mem::transmute::<OpenFn, unsafe extern "C" fn()>(on_open)));
+    if OPEN.find() {
+        OPEN.replace(on_open);
     }
+}
+
+/// Whether [`install`] found SQLite's unix VFS.
+pub(super) fn is_installed() -> bool {
+    OPEN.is_found()
 }
 
 unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
@@ -114,6 +103,6 @@ unsafe extern "C" fn on_open(path: *const c_char, flags: c_int, mode: c_int) -> 
         GIVEN.set(given);
         return given;
     }
-    // SAFETY: stored by `install` before this function could be called; the arguments are passed on unchanged.
-    unsafe { std::mem::transmute::<usize, OpenFn>(NEXT_OPEN.load(Ordering::Acquire))(path, flags, mode) }
+    // SAFETY: this function stands in its place; the arguments are passed on unchanged.
+    unsafe { OPEN.original()(path, flags, mode) }
 }

@@ -16,8 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sqlite;
 
+use crate::vfs::open_files::status;
 pub(crate) use main_files::{MAINS, install, is_open, is_opening};
-use main_files::{OPEN_FAULT, PENDING, SEVERAL, SEVERAL_FAULT, UNLINKED, UNLINKED_FAULT, VFS, mains, status};
+use main_files::{OPEN_FAULT, PENDING, SEVERAL, SEVERAL_FAULT, UNLINKED, UNLINKED_FAULT, VFS, mains};
 
 /// What makes a pair of descriptors unusable, as a sentence.
 pub fn refuse(database: c_int, journal: c_int, readonly: bool) -> Option<String> {

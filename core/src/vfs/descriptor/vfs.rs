@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::main_files::{
-    GIVEN, INSTEAD, Main, Methods, NEXT_OPEN, NO_WAL, OPEN_FAULT, OTHER_JOURNAL, PENDING, SEVERAL_FAULT,
-    UNLINKED_FAULT, VFS, duplicate, mains, status,
+    GIVEN, INSTEAD, Main, Methods, NO_WAL, OPEN_FAULT, OTHER_JOURNAL, PENDING, SEVERAL_FAULT, UNLINKED_FAULT, VFS,
+    duplicate, is_installed, mains,
 };
 use crate::platform::durable;
 use crate::sqlite;
+use crate::vfs::open_files::status;
 
 struct Registered {
     base: *mut sqlite::sqlite3_vfs,
@@ -29,7 +30,7 @@ pub(super) fn register() -> bool {
         // copy's address, which SQLite's unix functions only read `mxPathname` and `pAppData` of: both are copied too.
         unsafe {
             let base = sqlite::sqlite3_vfs_find(c"unix".as_ptr());
-            if base.is_null() || NEXT_OPEN.load(Ordering::Acquire) == 0 {
+            if base.is_null() || !is_installed() {
                 return None;
             }
             let ours = Box::leak(Box::new(ptr::read(base)));

@@ -6,26 +6,22 @@
 //! the table with a few entries of ours does no one any harm. It works whoever drives the handle, and on every way: the
 //! shim is put on by the VFS when it opens the file, of attached databases and of raw `sqlite3_open` too.
 
+mod shm;
+mod table;
+
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 
 use crate::platform::file_id::file_id;
 use crate::sqlite;
 use crate::sqlite::handle;
-use crate::vfs::file_monitor::{CHECKPOINTER, FIRST_READER, FileMonitor, WRITER};
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::{
-    attached, copies, databases, file_state, open_files, read_lock_keeper, replicated, wal_file, wal_guard,
+    attached, copies, databases, file_state, firm_locks, old_log, replicated, wal_file, wal_guard, write_transaction,
 };
-
-/// The table of a file. SQLite sees its first field; the address leads back to the rest.
-#[repr(C)]
-struct Shim {
-    methods: sqlite::sqlite3_io_methods,
-    original: *const sqlite::sqlite3_io_methods,
-    watch: Arc<FileMonitor>,
-}
+use shm::{retire_log, shm_barrier, shm_lock, shm_map, shm_unmap};
+use table::{Shim, let_go_of_read_lock, of, original};
 
 /// Puts the shim on an open file; not on one without shared memory, which has no WAL.
 pub(super) unsafe fn put_on(file: *mut sqlite::sqlite3_file, watch: Arc<FileMonitor>) -> bool {
@@ -90,7 +86,7 @@ pub(crate) unsafe fn retire_logs(db: *mut sqlite::sqlite3) {
         sqlite::sqlite3_mutex_enter(mutex);
         for (_, file) in handle::files(db) {
             if let Some(watch) = watch_of(file) {
-                retire_log(file, wal_guard::retires_log_at_once(&watch), true);
+                retire_log(file, old_log::retires_log_at_once(&watch), true);
             }
         }
         sqlite::sqlite3_mutex_leave(mutex);
@@ -120,32 +116,6 @@ pub(crate) unsafe fn install(db: *mut sqlite::sqlite3, path: &Path) -> Option<Ar
     }
 }
 
-/// The shim of a file that has one.
-///
-/// # Safety
-/// One of the functions below was called with the file: its table is a shim's.
-unsafe fn of<'a>(file: *mut sqlite::sqlite3_file) -> &'a Shim {
-    // SAFETY: the caller's promise; `close` frees it after its last use.
-    unsafe { &*(*file).pMethods.cast::<Shim>() }
-}
-
-/// Calls the method of the VFS. A table that had none has none in its copy either, so it is there.
-macro_rules! original {
-    ($shim:expr, $method:ident ( $($argument:expr),* )) => {
-        match (*$shim.original).$method {
-            Some(method) => method($($argument),*),
-            None => sqlite::SQLITE_ERROR,
-        }
-    };
-}
-
-/// Gives back the WAL's read lock, where the connection has only kept it. In a forked child it is the parent's.
-fn let_go_of_read_lock(watch: &FileMonitor) {
-    if watch.is_ours() {
-        watch.kept.give_back();
-    }
-}
-
 unsafe extern "C" fn close(file: *mut sqlite::sqlite3_file) -> c_int {
     // SAFETY: the file's own table is put back before its VFS closes it; nobody calls the shim any more.
     unsafe {
@@ -166,10 +136,9 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
     // SAFETY: SQLite calls it with a file that has a shim.
     unsafe {
         let shim = of(file);
-        let writes = level >= sqlite::SQLITE_LOCK_RESERVED && shim.watch.level() < sqlite::SQLITE_LOCK_RESERVED;
+        let writes = level >= sqlite::SQLITE_LOCK_RESERVED && shim.watch.locks.level() < sqlite::SQLITE_LOCK_RESERVED;
         // In WAL mode this is the last connection's close, or a change of the journal: the WAL is moved and removed.
-        if level == sqlite::SQLITE_LOCK_SHARED && !shim.watch.attachment.is_admitted(&shim.watch.path, &shim.watch.file)
-        {
+        if level == sqlite::SQLITE_LOCK_SHARED && !shim.watch.is_admitted() {
             return sqlite::SQLITE_CANTOPEN;
         }
         if level == sqlite::SQLITE_LOCK_SHARED
@@ -182,7 +151,7 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
             && writes
             && shim.watch.is_ours()
             && !shim.watch.has_wal()
-            && let Some(rc) = shim.watch.refuses()
+            && let Some(rc) = write_transaction::refuses(&shim.watch)
         {
             return rc;
         }
@@ -192,34 +161,34 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
         {
             return rc;
         }
-        let before = shim.watch.level();
+        let before = shim.watch.locks.level();
         if level > sqlite::SQLITE_LOCK_SHARED {
             let_go_of_read_lock(&shim.watch);
         }
         if ends_wal {
             shim.watch.end_care();
-            wal_guard::let_go(&shim.watch, true);
+            firm_locks::let_go(&shim.watch, true);
             shim.watch.forget_good();
         }
         let rc = original!(shim, xLock(file, level));
         if rc != sqlite::SQLITE_OK {
             if ends_wal {
-                wal_guard::hold_firmly(&shim.watch);
+                firm_locks::hold_firmly(&shim.watch);
             }
             return rc;
         }
-        shim.watch.file_locked(level);
+        shim.watch.locks.file_locked(level);
         // Under the lock: until it was there somebody else could close as the last one.
         if ends_wal && let Some(rc) = wal_guard::refuses(&shim.watch) {
-            wal_guard::put_away(&shim.watch);
+            old_log::put_away(&shim.watch);
             if before < level {
                 unlock(file, sqlite::SQLITE_LOCK_SHARED);
             }
             return rc;
         }
         // A close gives its read lock back first.
-        if ends_wal && before < level && shim.watch.has_wal() && shim.watch.reading().is_some() {
-            wal_guard::begins_to_be_alone(&shim.watch);
+        if ends_wal && before < level && shim.watch.has_wal() && shim.watch.locks.reading().is_some() {
+            shim.watch.begins_to_be_alone();
         }
         rc
     }
@@ -229,7 +198,7 @@ unsafe extern "C" fn unlock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_
     // SAFETY: as in `lock`.
     unsafe {
         let shim = of(file);
-        let was = shim.watch.level();
+        let was = shim.watch.locks.level();
         if level < sqlite::SQLITE_LOCK_SHARED {
             let_go_of_read_lock(&shim.watch);
         }
@@ -237,9 +206,9 @@ unsafe extern "C" fn unlock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_
             wal_guard::ends_to_be_alone(&shim.watch);
         }
         let rc = original!(shim, xUnlock(file, level));
-        shim.watch.file_locked(level);
+        shim.watch.locks.file_locked(level);
         if was == sqlite::SQLITE_LOCK_EXCLUSIVE && level == sqlite::SQLITE_LOCK_SHARED && shim.watch.has_wal() {
-            wal_guard::hold_firmly(&shim.watch);
+            firm_locks::hold_firmly(&shim.watch);
         }
         rc
     }
@@ -253,7 +222,7 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
             sqlite::SQLITE_FCNTL_COMMIT_PHASETWO if shim.watch.is_ours() => {
                 shim.watch.commits();
                 // It had passed every look already.
-                wal_guard::keep(&shim.watch);
+                old_log::keep(&shim.watch);
                 if let Some(wal) = shim.watch.wal_to_sync() {
                     let rc = wal_file::sync(wal);
                     if rc != sqlite::SQLITE_OK {
@@ -272,7 +241,7 @@ unsafe extern "C" fn file_control(file: *mut sqlite::sqlite3_file, op: c_int, ar
             sqlite::SQLITE_FCNTL_CKPT_START => {
                 // Its answer is ignored, that of the call for the file's size, which is next, is not. A checkpoint under the
                 // checkpointer's lock has been asked for before; one in exclusive mode takes no lock.
-                let refuses = !shim.watch.is_checkpointing()
+                let refuses = !shim.watch.locks.is_checkpointing()
                     && (replicated::is_replicated(&shim.watch) || wal_guard::refuses(&shim.watch).is_some());
                 shim.watch.set_refuses_checkpoint(refuses);
                 if !refuses {
@@ -326,187 +295,5 @@ unsafe extern "C" fn file_size(file: *mut sqlite::sqlite3_file, size: *mut sqlit
             return sqlite::SQLITE_READONLY_DBMOVED;
         }
         original!(shim, xFileSize(file, size))
-    }
-}
-
-unsafe extern "C" fn shm_map(
-    file: *mut sqlite::sqlite3_file,
-    region: c_int,
-    size: c_int,
-    extend: c_int,
-    map: *mut *mut c_void,
-) -> c_int {
-    // SAFETY: as in `lock`.
-    unsafe {
-        let shim = of(file);
-        let watch = &shim.watch;
-        if watch.has_wal() {
-            return original!(shim, xShmMap(file, region, size, extend, map));
-        }
-        // The `-shm` is one for the process: beside a connection whose files are gone, a new one would read them with the
-        // `-wal` that is there now.
-        if let Some(rc) = wal_guard::refuses_to_attach(watch, false) {
-            return rc;
-        }
-        let (rc, seen) = open_files::observe(|| original!(shim, xShmMap(file, region, size, extend, map)));
-        if let Some((fd, id)) = seen.opened {
-            watch.file.opened_shm(fd, id.ino);
-        }
-        if region == 0 && !(*map).is_null() && matches!(rc & 0xff, sqlite::SQLITE_OK | sqlite::SQLITE_READONLY) {
-            watch.attached((*map).cast());
-            watch.file.join();
-            wal_guard::hold_firmly(watch);
-            if let Some(rc) = wal_guard::refuses_to_attach(watch, true) {
-                return rc;
-            }
-        }
-        rc
-    }
-}
-
-unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, slot: c_int, slots: c_int, flags: c_int) -> c_int {
-    // SAFETY: as in `lock`.
-    unsafe {
-        let shim = of(file);
-        let watch = &shim.watch;
-        let exclusive = flags & sqlite::SQLITE_SHM_EXCLUSIVE != 0;
-        let reads = !exclusive && slot >= FIRST_READER && watch.is_ours();
-        if flags & sqlite::SQLITE_SHM_LOCK == 0 {
-            if exclusive && slot == CHECKPOINTER && slots == 1 {
-                wal_guard::checkpointed(watch);
-            }
-            if reads {
-                // Before it is kept: from then on it is nobody's read.
-                watch.wal_unlocked(slot, slots, exclusive);
-                if watch.keeps_read_lock(file, slot, read_lock_keeper::enlist) {
-                    return sqlite::SQLITE_OK;
-                }
-                watch.kept.loosen();
-            }
-            let rc = original!(shim, xShmLock(file, slot, slots, flags));
-            if reads {
-                watch.kept.called();
-            } else {
-                watch.wal_unlocked(slot, slots, exclusive);
-            }
-            if !exclusive && watch.is_ours() {
-                watch.released();
-                // Not only at the end: the checkpoint of another process would move it meanwhile.
-                retire_log(file, wal_guard::retires_log_at_once(watch), true);
-            }
-            return rc;
-        }
-        if reads && watch.kept.begin(slot) {
-            watch.reads_on(slot, watch.kept.began());
-            return sqlite::SQLITE_OK;
-        }
-        if exclusive && watch.is_ours() {
-            let_go_of_read_lock(watch);
-            read_lock_keeper::take_away(watch.database, slot, slots);
-            if slot == WRITER {
-                watch.kept.writes();
-            }
-            if slot == WRITER
-                && watch.is_transaction()
-                && let Some(rc) = watch.refuses()
-            {
-                return rc;
-            }
-            if slot == CHECKPOINTER
-                && slots == 1
-                && let Some(rc) = replicated::refuses(watch)
-            {
-                return rc;
-            }
-            if slot == CHECKPOINTER && slots == 1 && watch.leaves_checkpoint() {
-                return sqlite::SQLITE_BUSY;
-            }
-        }
-        if exclusive && ((slot == CHECKPOINTER && slots == 1) || (slot > FIRST_READER && slots > 1)) {
-            // A checkpoint; all readers' locks but the first are taken where the WAL begins anew.
-            if slot == CHECKPOINTER {
-                watch.forget_good();
-            }
-            if let Some(rc) = wal_guard::refuses(watch) {
-                // Nothing else may come on this connection for a long time.
-                retire_log(file, wal_guard::retires_log_at_once(watch), true);
-                return rc;
-            }
-        }
-        let rc = original!(shim, xShmLock(file, slot, slots, flags));
-        if rc != sqlite::SQLITE_OK {
-            return rc;
-        }
-        if !exclusive
-            && slot >= FIRST_READER
-            && let Some(refused) = wal_guard::refuses_read(watch)
-        {
-            original!(shim, xShmLock(file, slot, slots, sqlite::SQLITE_SHM_UNLOCK | sqlite::SQLITE_SHM_SHARED));
-            return refused;
-        }
-        watch.wal_locked(slot, slots, exclusive);
-        if reads {
-            watch.kept.called();
-        }
-        if !exclusive && slot >= FIRST_READER {
-            wal_guard::first_read(watch);
-        }
-        if exclusive
-            && slot == WRITER
-            && slots == 1
-            && watch.is_transaction()
-            && let Some(rc) = wal_guard::refuses_new_log(watch)
-        {
-            shm_lock(file, slot, slots, sqlite::SQLITE_SHM_UNLOCK | sqlite::SQLITE_SHM_EXCLUSIVE);
-            return rc;
-        }
-        rc
-    }
-}
-
-/// The unix VFS's own takes a mutex of the whole process beside, "for redundancy", twice for each read.
-unsafe extern "C" fn shm_barrier(_: *mut sqlite::sqlite3_file) {
-    fence(Ordering::SeqCst);
-}
-
-/// Puts the log out of use under the first of these locks that can be had. Whoever has one of them will have to find out for
-/// itself.
-///
-/// `stays`: the connection is not being closed.
-///
-/// # Safety
-/// As in `lock`; the connection has none of them, by SQLite's books.
-unsafe fn retire_log(file: *mut sqlite::sqlite3_file, locks: &[(c_int, c_int)], stays: bool) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let shim = of(file);
-        for &(first, count) in locks {
-            read_lock_keeper::take_away(shim.watch.database, first, count);
-            let all = |what| original!(shim, xShmLock(file, first, count, what | sqlite::SQLITE_SHM_EXCLUSIVE));
-            if all(sqlite::SQLITE_SHM_LOCK) == sqlite::SQLITE_OK {
-                wal_guard::retire_log(&shim.watch, (first, count), stays);
-                all(sqlite::SQLITE_SHM_UNLOCK);
-                return;
-            }
-        }
-    }
-}
-
-unsafe extern "C" fn shm_unmap(file: *mut sqlite::sqlite3_file, delete: c_int) -> c_int {
-    // SAFETY: as in `lock`.
-    unsafe {
-        let shim = of(file);
-        let_go_of_read_lock(&shim.watch);
-        let delete = c_int::from(delete != 0 && wal_guard::refuses(&shim.watch).is_none());
-        retire_log(file, wal_guard::retires_log(&shim.watch), false);
-        if shim.watch.has_wal() {
-            let last = shim.watch.file.leave();
-            wal_guard::let_go(&shim.watch, last);
-            if last {
-                shim.watch.file.forget_content();
-            }
-        }
-        shim.watch.detached();
-        original!(shim, xShmUnmap(file, delete))
     }
 }

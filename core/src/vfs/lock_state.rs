@@ -1,0 +1,114 @@
+//! Which of SQLite's locks one connection holds, as its [`shim`](crate::vfs::shim) hears of them. Read by other threads too.
+
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::platform::clock::now_ms;
+use crate::sqlite::lock_bytes::READERS;
+
+/// Slots of the WAL's locks: the writer, the checkpointer, the first of the readers.
+pub(crate) const WRITER: i32 = 0;
+pub(crate) const CHECKPOINTER: i32 = 1;
+pub(crate) const FIRST_READER: i32 = 3;
+/// The exclusive locks stand above the shared ones in the mask.
+const EXCLUSIVE: u32 = 8;
+
+/// How often a write transaction that stays open sees to it that its lock is still there, in milliseconds.
+const WRITE_LOCK_EVERY: u64 = 100;
+
+/// The locks of one connection on its file.
+#[derive(Default)]
+pub(crate) struct LockState {
+    /// The WAL's: bit n is slot n shared, bit n + 8 exclusive.
+    wal: AtomicU32,
+    /// The level of the lock on the database file (`SQLITE_LOCK_*`).
+    level: AtomicI32,
+    /// When the read transaction began, in milliseconds of [`now_ms`].
+    reading_since: AtomicU64,
+    /// When the WAL's write lock was taken, or last seen to be held; likewise.
+    write_lock_seen: AtomicU64,
+}
+
+impl LockState {
+    /// The WAL's read lock that the connection holds, and for how long.
+    pub(crate) fn reading(&self) -> Option<(usize, Duration)> {
+        let locks = self.wal.load(Ordering::Acquire);
+        let slot = (0..READERS).find(|slot| locks & (1 << (FIRST_READER as usize + slot)) != 0)?;
+        Some((slot, Duration::from_millis(now_ms().saturating_sub(self.reading_since.load(Ordering::Relaxed)))))
+    }
+
+    /// Whether the connection holds the WAL's write lock.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.wal.load(Ordering::Acquire) & (1 << (WRITER as u32 + EXCLUSIVE)) != 0
+    }
+
+    /// Whether the connection holds any lock of the WAL.
+    pub(crate) fn has_any_of_wal(&self) -> bool {
+        self.wal.load(Ordering::Acquire) != 0
+    }
+
+    /// The level of its lock on the database file.
+    pub(crate) fn level(&self) -> i32 {
+        self.level.load(Ordering::Acquire)
+    }
+
+    /// The lock on the database file has this level now.
+    pub(crate) fn file_locked(&self, level: i32) {
+        self.level.store(level, Ordering::Release);
+    }
+
+    /// The connection has taken locks of the WAL.
+    pub(crate) fn wal_locked(&self, slot: i32, slots: i32, exclusive: bool) {
+        let mask = ((1 << slots) - 1) << (slot as u32 + if exclusive { EXCLUSIVE } else { 0 });
+        self.set(|locks| locks | mask);
+        if exclusive && slot == WRITER {
+            self.write_lock_seen.store(now_ms(), Ordering::Relaxed);
+        }
+        if !exclusive && slot >= FIRST_READER {
+            self.reading_since.store(now_ms(), Ordering::Relaxed);
+        }
+    }
+
+    /// It has given them back.
+    pub(crate) fn wal_unlocked(&self, slot: i32, slots: i32, exclusive: bool) {
+        let mask: u32 = ((1 << slots) - 1) << (slot as u32 + if exclusive { EXCLUSIVE } else { 0 });
+        self.set(|locks| locks & !mask);
+    }
+
+    /// Only the thread that is in a call on the connection changes them: no other can come in between.
+    fn set(&self, change: impl FnOnce(u32) -> u32) {
+        self.wal.store(change(self.wal.load(Ordering::Relaxed)), Ordering::Release);
+    }
+
+    /// A read has begun, at this time of `now_ns`, with the lock of this slot that was kept.
+    pub(super) fn reads_on(&self, slot: i32, began: u64) {
+        self.set(|locks| locks | 1 << slot);
+        self.reading_since.store(began / 1_000_000, Ordering::Relaxed);
+    }
+
+    /// Whether the connection holds a read lock of the WAL: what asks for the write lock then is a transaction, and not a
+    /// recovery or a checkpoint.
+    pub(crate) fn is_transaction(&self) -> bool {
+        self.wal.load(Ordering::Acquire) & (0b1_1111 << FIRST_READER) != 0
+    }
+
+    /// Whether the connection holds the checkpointer's lock.
+    pub(crate) fn is_checkpointing(&self) -> bool {
+        self.wal.load(Ordering::Acquire) & (1 << (CHECKPOINTER as u32 + EXCLUSIVE)) != 0
+    }
+
+    /// Whether it is time to see again that the WAL's write lock is held, which a transaction that stays open does not hear
+    /// of when it is dropped.
+    pub(crate) fn write_lock_is_old(&self) -> bool {
+        let time = now_ms();
+        self.is_writing() && time.saturating_sub(self.write_lock_seen.load(Ordering::Relaxed)) >= WRITE_LOCK_EVERY && {
+            self.write_lock_seen.store(time, Ordering::Relaxed);
+            true
+        }
+    }
+
+    /// The WAL-index, whose locks they were, is given up.
+    pub(crate) fn forget_those_of_wal(&self) {
+        self.wal.store(0, Ordering::Release);
+    }
+}
