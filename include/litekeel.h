@@ -108,7 +108,8 @@
 /* A shell or dotenv variable in the URL was not expanded. What to do: expand the variable before it reaches
  * litekeel. */
 #define KEEL_E_UNEXPANDED (-16)
-/* The URL's scheme is not one of file, sqlite, sqlite3. What to do: use file: or sqlite:. */
+/* The URL's scheme is not one that litekeel opens: file, sqlite, sqlite3; libsql, https, http for a server. What
+ * to do: write file: or sqlite: before a path. */
 #define KEEL_E_UNSUPPORTED_SCHEME (-17)
 /* The text between `//` and the next `/` is not a host that SQLite accepts. What to do: write file:rel/path or
  * file:///abs/path. */
@@ -138,7 +139,7 @@
 #define KEEL_E_NOT_YET (-29)
 /* A value that may lose data and was not confirmed. What to do: add unsafe=1 if you mean it. */
 #define KEEL_E_NEEDS_UNSAFE (-30)
-/* A setting reads back as something else than what was set. */
+/* A setting reads back with another value than the one that was set. */
 #define KEEL_E_SETTING_NOT_APPLIED (-31)
 /* Opened for writing, but the file can only be read. What to do: make it writable for this user, or open it with
  * mode=ro. */
@@ -206,7 +207,7 @@
 /* What is committed here was not confirmed at Litestream's replica. It stays committed; the error's step says
  * why. What to do: it stays committed: do not run it again; wait for the replica again when the cause is gone. */
 #define KEEL_E_NOT_REPLICATED (-57)
-/* There is no database of this name among many, one for each tenant. What to do: create it first. */
+/* There is no database of this name in the directory. What to do: create it first. */
 #define KEEL_E_NO_DATABASE (-58)
 /* As many databases as may be open are in use. What to do: let more be open, or wait until one is free. */
 #define KEEL_E_ALL_IN_USE (-59)

@@ -49,7 +49,7 @@ struct How {
     /// Replace a database that exists, in one transaction; anyone who has it open sees the new content.
     #[arg(long)]
     overwrite: bool,
-    /// Do not check the pages of the copy (and, to restore, of the source first).
+    /// Do not check the pages of the copy (and, in restore, of the source first).
     #[arg(long)]
     no_check: bool,
     /// Pages to copy in one step; writers get their turn in between.
@@ -58,7 +58,7 @@ struct How {
     /// Rest between steps, to leave the disk to others: 50ms, 1s.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration::any)]
     pause: Duration,
-    /// Give a check of the pages up after this time: 30s, 5m [default: by the size of the file].
+    /// Stop a check of the pages after this time: 30s, 5m [default: by the size of the file].
     #[arg(long, value_name = "TIME", value_parser = duration::interval)]
     check_timeout: Option<Duration>,
     /// As JSON.

@@ -32,13 +32,13 @@ use finding::{Depth, failed};
 pub struct Doctor {
     /// The URL or path.
     url: Option<String>,
-    /// Check every index and foreign key too; takes a multiple of the time.
+    /// Check every index and foreign key too, which takes several times as long.
     #[arg(long, conflicts_with = "no_content")]
     full: bool,
     /// Do not read the database's pages: quick on a large file.
     #[arg(long)]
     no_content: bool,
-    /// Give reading the content up after this time: 30s, 5m [default: by the size of the file].
+    /// Stop reading the content after this time: 30s, 5m [default: by the size of the file].
     #[arg(long, value_name = "TIME", value_parser = duration::interval)]
     check_timeout: Option<Duration>,
     /// A warning counts as a problem in the exit status.

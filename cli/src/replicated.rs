@@ -17,7 +17,7 @@ use crate::terminal::{Terminal, Tone};
 pub struct Replicated {
     /// The URL or path.
     url: Option<String>,
-    /// How long to wait (500ms, 10s); without it as replication_timeout says.
+    /// How long to wait: 500ms, 10s [default: the setting replication_timeout].
     #[arg(long, value_name = "TIME", value_parser = duration::any)]
     timeout: Option<Duration>,
     /// As JSON.

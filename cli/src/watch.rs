@@ -29,7 +29,7 @@ pub struct Watch {
     /// End after this time: 30s, 5m. Otherwise Ctrl-C ends it.
     #[arg(long = "for", value_name = "TIME", value_parser = duration::interval)]
     duration: Option<Duration>,
-    /// End after showing it so many times.
+    /// End after this many samples.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
     /// One JSON object a line.

@@ -32,8 +32,8 @@ codes! {
     QUOTED_URL = -15, Config, "remove the quotes";
     /// A shell or dotenv variable in the URL was not expanded.
     UNEXPANDED = -16, Config, "expand the variable before it reaches litekeel";
-    /// The URL's scheme is not one of file, sqlite, sqlite3.
-    UNSUPPORTED_SCHEME = -17, Config, "use file: or sqlite:";
+    /// The URL's scheme is not one that litekeel opens: file, sqlite, sqlite3; libsql, https, http for a server.
+    UNSUPPORTED_SCHEME = -17, Config, "write file: or sqlite: before a path";
     /// The text between `//` and the next `/` is not a host that SQLite accepts.
     INVALID_AUTHORITY = -18, Config, "write file:rel/path or file:///abs/path";
     /// There is a `%00` in the URL.
@@ -60,7 +60,7 @@ codes! {
     NOT_YET = -29, Config, "remove the parameter";
     /// A value that may lose data and was not confirmed.
     NEEDS_UNSAFE = -30, Config, "add unsafe=1 if you mean it";
-    /// A setting reads back as something else than what was set.
+    /// A setting reads back with another value than the one that was set.
     SETTING_NOT_APPLIED = -31, Config, "";
     /// Opened for writing, but the file can only be read.
     FILE_NOT_WRITABLE = -32, Path, "make it writable for this user, or open it with mode=ro";
@@ -114,7 +114,7 @@ codes! {
     REMOTE_UNSUPPORTED = -56, Config, "do that on the server, where the file is";
     /// What is committed here was not confirmed at Litestream's replica. It stays committed; the error's step says why.
     NOT_REPLICATED = -57, State, "it stays committed: do not run it again; wait for the replica again when the cause is gone";
-    /// There is no database of this name among many, one for each tenant.
+    /// There is no database of this name in the directory.
     NO_DATABASE = -58, Path, "create it first";
     /// As many databases as may be open are in use.
     ALL_IN_USE = -59, State, "let more be open, or wait until one is free";
