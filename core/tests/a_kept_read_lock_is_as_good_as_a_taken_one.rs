@@ -470,6 +470,45 @@ fn kept_from_the_log(parameters: &str) -> usize {
     (0..20).filter(|_| is_in_the_way(&dir.file("app.db"), 50)).count()
 }
 
+/// A process that adds rows and moves them into the database, which becomes longer, and leaves the WAL-index as a writer does
+/// that is killed while it changes its header: whoever comes next makes it anew, of a log that is empty.
+#[test]
+fn adds_pages() {
+    if !is_child("adds_pages") {
+        return;
+    }
+    let path = std::env::var("DATABASE").unwrap();
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.busy_timeout(Duration::from_secs(20)).unwrap();
+    raw.execute_batch(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
+         INSERT INTO t(a) SELECT zeroblob(2000) FROM n; PRAGMA wal_checkpoint(TRUNCATE)",
+    )
+    .unwrap();
+    let shm = std::fs::File::options().write(true).open(path + "-shm").unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&shm, &[0; 96], 0).unwrap();
+}
+
+#[test]
+fn a_database_that_becomes_longer_is_seen_whole_where_its_log_was_empty() {
+    let dir = Dir::new();
+    let path = dir.file("app.db");
+    filled(&dir, "app.db", "read_lock=kept").close().unwrap();
+    let envs = [("DATABASE", path.to_str().unwrap())];
+    for round in 1..=10 {
+        // Its log is empty, and nobody has committed since: SQLite asks for the file's size at each read.
+        let kept = open(&dir.url("app.db?checkpoint=auto&read_lock=kept")).unwrap();
+        let longest = get(&kept, "SELECT max(id) FROM t");
+        with_kept(&kept, || (), || assert_eq!(get(&kept, "SELECT max(id) FROM t"), longest));
+        calls(&kept, 50, Duration::ZERO);
+        assert!(child("adds_pages", &envs).status().unwrap().success());
+        assert_eq!(get(&kept, "SELECT count(*) FROM t"), (1 + 50 * round).to_string());
+        calls(&kept, 50, Duration::ZERO);
+        assert_eq!(get(&kept, "PRAGMA integrity_check"), "ok");
+        kept.close().unwrap();
+    }
+}
+
 #[test]
 fn another_process_with_some_patience_gets_through() {
     // A reader that is not on a processor may hold its lock for longer, as SQLite's own does.

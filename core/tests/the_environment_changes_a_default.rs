@@ -45,8 +45,8 @@ fn found(variable: Option<&str>) -> Vec<String> {
 
 #[test]
 fn it_is_above_the_profile_and_below_the_url() {
-    let built_in = "released built-in";
-    let none = [built_in, "kept url", "released url", built_in, "by default Some(false)"];
+    let built_in = "kept built-in";
+    let none = [built_in, "kept url", "released url", built_in, "by default Some(true)"];
     assert_eq!(found(None), none);
     assert_eq!(found(Some("")), none);
     assert_eq!(
@@ -63,5 +63,5 @@ fn it_is_above_the_profile_and_below_the_url() {
 fn what_it_cannot_be_is_refused() {
     let refused = "KEEL_INVALID_VALUE the environment's LITEKEEL_READ_LOCK: read_lock=lost is not a valid value; \
                    read_lock takes one of kept released; or unset LITEKEEL_READ_LOCK";
-    assert_eq!(found(Some("lost")), [refused, refused, refused, "released built-in", "by default None"]);
+    assert_eq!(found(Some("lost")), [refused, refused, refused, "kept built-in", "by default None"]);
 }

@@ -131,7 +131,7 @@ settings! {
     AutoVacuum "auto_vacuum" Kind::Word(words::AutoVacuum::WORDS), "", Create, "new database only";
     ApplicationId "application_id" int(0, 4_294_967_295, Unit::None), "", Create, "the file's type for file(1); new database only";
     LockingMode "locking_mode" Kind::Word(words::LockingMode::WORDS), "", Pragma, "exclusive keeps the locks until close";
-    ReadLock "read_lock" Kind::Word(words::ReadLock::WORDS), "released", Life, "kept (Linux): reads that follow each other closely keep the WAL's read lock in between, for half a millisecond of idleness at most, and make no system call for it";
+    ReadLock "read_lock" Kind::Word(words::ReadLock::WORDS), "kept", Life, "kept (Linux): reads that follow each other closely keep the WAL's read lock in between, for half a millisecond of idleness at most, and make no system call for it; released: each gives it back, as SQLite does";
     SecureDelete "secure_delete" Kind::Word(words::SecureDelete::WORDS), "", Pragma, "overwrite deleted content with zeros";
     Txlock "txlock" Kind::Word(words::Txlock::WORDS), "immediate", Life, "what the hosts' transaction helpers begin with";
     Immutable "immutable" Kind::Bool, "", Open, "the file cannot change (read-only media): no locks; implies ro";

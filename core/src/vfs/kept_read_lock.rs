@@ -125,15 +125,16 @@ pub(crate) struct KeptReadLock {
     pub(super) enlisted: AtomicBool,
     file: AtomicPtr<sqlite::sqlite3_file>,
     original: AtomicUsize,
-    /// When the latest read began, or its lock was taken or given back by a call of the system's, whichever is later; by
-    /// [`now_ns`], which is asked once for a read that finds its lock kept.
+    /// When the latest read began; by [`now_ns`], which is asked once for a read that finds its lock kept.
     began: AtomicU64,
+    /// When a call of the system's for its lock last ended.
+    called: AtomicU64,
     /// When its lock was really taken.
     taken: AtomicU64,
     /// When the reader last looked for a checkpoint, and whether there was one.
     asked: AtomicU64,
     checkpoint: AtomicBool,
-    /// `began` when the thread last looked.
+    /// `latest()` when the thread last looked.
     looked: AtomicU64,
     /// The reader's own: reads in a row that followed closely, and whether the latest end kept the lock.
     in_a_row: AtomicU32,
@@ -158,6 +159,7 @@ impl KeptReadLock {
             file: AtomicPtr::new(std::ptr::null_mut()),
             original: AtomicUsize::new(0),
             began: AtomicU64::new(0),
+            called: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             checkpoint: AtomicBool::new(false),
@@ -204,10 +206,10 @@ impl KeptReadLock {
             return false;
         }
         let now = now_ns();
-        let gap = now.saturating_sub(self.began.load(Ordering::Relaxed));
+        let gap = now.saturating_sub(self.latest());
         if gap <= CLOSE {
             self.in_a_row.store(self.in_a_row.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
-            self.owed.earn(gap);
+            self.owed.earn(now.saturating_sub(self.began.load(Ordering::Relaxed)));
         } else {
             self.in_a_row.store(0, Ordering::Relaxed);
             if self.kept.load(Ordering::Relaxed) {
@@ -230,8 +232,13 @@ impl KeptReadLock {
     /// The reader has taken its lock, or given it back, by a call of the system's.
     pub(super) fn called(&self) {
         if self.allowed.load(Ordering::Relaxed) {
-            self.began.store(now_ns(), Ordering::Relaxed);
+            self.called.store(now_ns(), Ordering::Relaxed);
         }
+    }
+
+    /// When the reader was last seen to do something, without a call of the system's.
+    fn latest(&self) -> u64 {
+        self.began.load(Ordering::Relaxed).max(self.called.load(Ordering::Relaxed))
     }
 
     /// When the read began that found its lock kept, in nanoseconds of [`now_ns`].
@@ -258,7 +265,7 @@ impl KeptReadLock {
             return false;
         }
         // What a read itself takes makes it less of a close one.
-        let now = self.began.load(Ordering::Relaxed);
+        let now = self.latest();
         self.kept.store(false, Ordering::Relaxed);
         let wrote = self.wrote.load(Ordering::Relaxed);
         if wrote {
@@ -385,14 +392,14 @@ impl KeptReadLock {
 
     /// For the thread, with the list locked: when to look again, in nanoseconds; `None` when there is nothing to look after.
     pub(super) fn look(&self, now: u64) -> Option<u64> {
-        let began = self.began.load(Ordering::Relaxed);
-        let idle = now.saturating_sub(began);
+        let latest = self.latest();
+        let idle = now.saturating_sub(latest);
         let patience = match () {
             () if careless(FOR_LONG) => 10_000_000,
             () if careless(AFTER_EVERY_READ) => LONGEST_IDLE,
             () => LONGEST_IDLE.min(self.owed.get()),
         };
-        let unused = self.looked.swap(began, Ordering::Relaxed) == began;
+        let unused = self.looked.swap(latest, Ordering::Relaxed) == latest;
         if idle < patience {
             return Some(patience - idle);
         }

@@ -1,6 +1,6 @@
 //! Which of SQLite's locks one connection holds, as its [`shim`](crate::vfs::shim) hears of them. Read by other threads too.
 
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::platform::clock::now_ms;
@@ -16,13 +16,15 @@ const EXCLUSIVE: u32 = 8;
 /// How often a write transaction that stays open sees to it that its lock is still there, in milliseconds.
 const WRITE_LOCK_EVERY: u64 = 100;
 
-/// The locks of one connection on its file.
+/// The locks of one connection on its file, and what is known of it as long as they are held.
 #[derive(Default)]
 pub(crate) struct LockState {
     /// The WAL's: bit n is slot n shared, bit n + 8 exclusive.
     wal: AtomicU32,
     /// The level of the lock on the database file (`SQLITE_LOCK_*`).
     level: AtomicI32,
+    /// The size of the database file and one, as long as nobody may change it; 0: unknown.
+    size: AtomicI64,
     /// When the read transaction began, in milliseconds of [`now_ms`].
     reading_since: AtomicU64,
     /// When the WAL's write lock was taken, or last seen to be held; likewise.
@@ -84,6 +86,28 @@ impl LockState {
     pub(super) fn reads_on(&self, slot: i32, began: u64) {
         self.set(|locks| locks | 1 << slot);
         self.reading_since.store(began / 1_000_000, Ordering::Relaxed);
+    }
+
+    /// Whether it reads the database file alone, from which the first reader's lock keeps every checkpoint.
+    fn reads_the_file_alone(&self) -> bool {
+        self.wal.load(Ordering::Relaxed) == 1 << FIRST_READER
+    }
+
+    /// The size of the database file. SQLite asks for it at the start of each read as long as the log is empty; as long as
+    /// the lock of such a read has been kept, it is the same.
+    pub(super) fn known_size(&self) -> Option<i64> {
+        Some(self.size.load(Ordering::Relaxed) - 1).filter(|size| *size >= 0 && self.reads_the_file_alone())
+    }
+
+    pub(super) fn has_size(&self, size: i64) {
+        if self.reads_the_file_alone() {
+            self.size.store(size + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// A lock is really taken or given back.
+    pub(super) fn forget_size(&self) {
+        self.size.store(0, Ordering::Relaxed);
     }
 
     /// Whether the connection holds a read lock of the WAL: what asks for the write lock then is a transaction, and not a

@@ -294,6 +294,14 @@ unsafe extern "C" fn file_size(file: *mut sqlite::sqlite3_file, size: *mut sqlit
         if shim.watch.refuses_checkpoint() {
             return sqlite::SQLITE_READONLY_DBMOVED;
         }
-        original!(shim, xFileSize(file, size))
+        if let Some(known) = shim.watch.locks.known_size() {
+            *size = known;
+            return sqlite::SQLITE_OK;
+        }
+        let rc = original!(shim, xFileSize(file, size));
+        if rc == sqlite::SQLITE_OK {
+            shim.watch.locks.has_size(*size);
+        }
+        rc
     }
 }

@@ -67,6 +67,7 @@ pub(super) unsafe extern "C" fn shm_lock(
                 }
                 watch.kept.loosen();
             }
+            watch.locks.forget_size();
             let rc = original!(shim, xShmLock(file, slot, slots, flags));
             if reads {
                 watch.kept.called();
@@ -80,10 +81,15 @@ pub(super) unsafe extern "C" fn shm_lock(
             }
             return rc;
         }
+        if reads && watch.latched().is_some() {
+            // Whether it may read at all is asked below.
+            let_go_of_read_lock(watch);
+        }
         if reads && watch.kept.begin(slot) {
             watch.locks.reads_on(slot, watch.kept.began());
             return sqlite::SQLITE_OK;
         }
+        watch.locks.forget_size();
         if exclusive && watch.is_ours() {
             let_go_of_read_lock(watch);
             read_lock_keeper::take_away(watch.database, slot, slots);
