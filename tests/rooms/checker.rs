@@ -75,12 +75,13 @@ pub fn upward(floors: Floors, source: &Path, sources: &[(PathBuf, String)]) -> V
     found
 }
 
-/// Each import that runs up in the crate whose directory this is.
-pub fn upward_in(floors: Floors, crate_directory: &str) -> Vec<String> {
+/// Fails where an import runs up in the crate whose directory this is.
+pub fn assert_all_run_down(floors: Floors, crate_directory: &str) {
     let source = Path::new(crate_directory).join("src");
     let mut paths = Vec::new();
     files(&source, &mut paths);
     let sources: Vec<_> =
         paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("a source"))).collect();
-    upward(floors, &source, &sources)
+    let found = upward(floors, &source, &sources);
+    assert!(found.is_empty(), "{} imports run up:\n{}", found.len(), found.join("\n"));
 }

@@ -70,6 +70,7 @@ impl Refusal {
     }
 
     /// Throws it.
+    #[cfg(feature = "remote")]
     pub(crate) fn throw(&self, env: sys::napi_env) {
         match self.kind {
             ErrorClass::Range => value::throw_range(env, &self.message),

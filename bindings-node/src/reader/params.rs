@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
+#[cfg(feature = "remote")]
 use litekeel_core::packed::Cell;
 use napi::sys;
 use rusqlite::ffi as sqlite;
@@ -149,6 +150,7 @@ fn copy(env: sys::napi_env, given: sys::napi_value) -> Option<Value> {
 
 impl Value {
     /// The same for a packed table.
+    #[cfg(feature = "remote")]
     pub(crate) fn cell(&self) -> Cell<'_> {
         match self {
             // As SQLite takes it.

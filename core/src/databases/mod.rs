@@ -1,5 +1,6 @@
 //! Many databases of one directory, one for each tenant: a bounded number of connections open at a time.
 
+mod errors;
 mod names;
 mod places;
 mod pooled;
@@ -12,8 +13,7 @@ use std::{fmt, fs};
 pub use pooled::PooledConnection;
 
 use crate::connection::Connection;
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::platform::file_id::file_id;
 use crate::platform::fork;
 use crate::settings::{Id, Options, Value};
@@ -79,9 +79,7 @@ impl Databases {
         let names = Names::new(extension)?;
         let mut options = options.clone();
         refuse_what_the_directory_decides(&options)?;
-        let failed = |error: std::io::Error| {
-            Error::new(codes::IO, format!("{}: {error}", directory.display())).with_path(directory)
-        };
+        let failed = |error: std::io::Error| errors::directory(directory, &error);
         fs::create_dir_all(directory).map_err(failed)?;
         // Once and for all: neither the working directory nor a link that is turned later leads elsewhere.
         let directory = fs::canonicalize(directory).map_err(failed)?;
@@ -131,10 +129,7 @@ impl Databases {
         let evicted = idle.len();
         let closed = self.close_each(idle);
         if in_use > 0 {
-            let text = format!("the database {name:?} is in use by {in_use}");
-            return Err(Error::new(codes::ALL_IN_USE, text)
-                .with_hint("evict it when they have given it back")
-                .with_path(path));
+            return Err(errors::in_use(name, in_use, path));
         }
         closed.map(|()| evicted)
     }
@@ -189,12 +184,8 @@ fn refuse_what_the_directory_decides(options: &Options) -> Result<()> {
     ];
     match given.into_iter().find(|(_, is_given)| *is_given) {
         None => Ok(()),
-        Some(("share", _)) => {
-            Err(Error::new(codes::ARGUMENT, "share has no place here: each use has a connection of its own"))
-        }
-        Some((key, _)) => {
-            Err(Error::new(codes::ARGUMENT, format!("{key} has no place here: the directory decides it")))
-        }
+        Some(("share", _)) => Err(errors::share_has_no_place()),
+        Some((key, _)) => Err(errors::decided_by_directory(key)),
     }
 }
 
@@ -203,7 +194,7 @@ impl Databases {
         if self.generation == fork::generation() {
             return Ok(());
         }
-        Err(Error::new(codes::FORKED, "these databases were opened by the process that forked this one"))
+        Err(errors::forked())
     }
 
     fn path(&self, name: &str) -> Result<PathBuf> {
@@ -216,8 +207,7 @@ impl Databases {
         let deadline = Instant::now() + self.wait;
         loop {
             if !create && fs::symlink_metadata(&path).is_err() {
-                let text = format!("there is no database {name:?}: no file {}", path.display());
-                return Err(Error::new(codes::NO_DATABASE, text).with_path(path));
+                return Err(errors::no_database(name, path));
             }
             match self.places.take(name, deadline)? {
                 Place::Idle(connection) if is_usable(&connection, &path) => {
@@ -265,10 +255,7 @@ impl Databases {
 }
 
 fn url_of(path: &Path) -> Result<String> {
-    let text = path.to_str().ok_or_else(|| {
-        let text = format!("{}: the directory's name is not UTF-8, as a URL is", path.display());
-        Error::new(codes::ARGUMENT, text).with_path(path)
-    })?;
+    let text = path.to_str().ok_or_else(|| errors::directory_is_not_utf8(path))?;
     Ok(format!("file:{}", url::encode(text).replace('~', "%7E")))
 }
 

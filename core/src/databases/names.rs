@@ -1,7 +1,7 @@
 //! What a database may be called, and which file that is.
 
-use crate::error::codes;
-use crate::error::{Error, Result};
+use super::errors;
+use crate::error::Result;
 
 /// The longest name, in bytes: with an extension and `-journal` behind it, it fits into a file name of 255.
 const LONGEST: usize = 200;
@@ -20,8 +20,7 @@ impl Names {
         };
         let is_extension = extension.strip_prefix('.').is_some_and(|parts| parts.split('.').all(is_part));
         if !is_extension || extension.len() > 42 {
-            return Err(Error::new(codes::ARGUMENT, format!("{extension:?} cannot be the extension of a database"))
-                .with_hint("it is like .db or .sqlite"));
+            return Err(errors::extension(extension));
         }
         Ok(Names { extension: extension.to_owned() })
     }
@@ -38,10 +37,7 @@ impl Names {
         let is_side_file = ["-wal", "-shm", "-journal"].iter().any(|suffix| file.ends_with(suffix));
         if name.len() > LONGEST || !name.as_bytes().first().is_some_and(is_first) || !allowed || is_side_file {
             let shown: String = name.chars().take(LONGEST).collect();
-            return Err(Error::new(codes::ARGUMENT, format!("{shown:?} cannot be the name of a database")).with_hint(
-                "use letters, digits, \"_\", \"-\" and \".\", up to 200, a letter, digit or \"_\" first; encode other names, as \
-                 hexadecimal or base64url",
-            ));
+            return Err(errors::name(&shown));
         }
         Ok(file)
     }

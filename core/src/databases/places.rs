@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::errors;
 use crate::connection::Connection;
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What a caller got. The place is the caller's until it is given back or given up.
 pub(super) enum Place {
@@ -90,7 +90,7 @@ impl Places {
         state.waiting.push_back(ticket);
         let result = loop {
             if state.closed {
-                break Err(Error::new(codes::CLOSED, "these databases are closed").with_hint("open them again"));
+                break Err(errors::closed());
             }
             if state.waiting.front() == Some(&ticket)
                 && let Some(place) = state.take(name, self.max)
@@ -99,9 +99,7 @@ impl Places {
             }
             let now = Instant::now();
             if now >= deadline {
-                let text = format!("all {} connections that may be open are in use", self.max);
-                break Err(Error::new(codes::ALL_IN_USE, text)
-                    .with_hint("raise max, give connections back sooner, or wait longer (busy_timeout)"));
+                break Err(errors::all_in_use(self.max));
             }
             state = self.changed.wait_timeout(state, deadline - now).unwrap_or_else(PoisonError::into_inner).0;
         };

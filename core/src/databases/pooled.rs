@@ -4,11 +4,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::errors;
 use super::places::Places;
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sqlite;
 
 /// A connection of [`Databases`](super::Databases) in use. It is its user's alone until it is given back.
@@ -71,10 +71,7 @@ impl PooledConnection {
         let closed = self.connection.close();
         self.places.give_up(&self.name);
         if let Some(what) = left {
-            let text = format!("the work on {:?} left {what} open: it was undone", self.name);
-            let hint = "commit or roll back, and read rows to their end, before the connection is given back";
-            let error = Error::new(codes::IN_TRANSACTION, text).with_hint(hint);
-            return Err(self.connection.path().map_or(error.clone(), |path| error.with_path(path)));
+            return Err(errors::left_open(&self.name, what, self.connection.path()));
         }
         closed.map(drop)
     }

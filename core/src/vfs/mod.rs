@@ -37,6 +37,7 @@ pub(crate) mod shim;
 pub(crate) mod switches;
 mod system_calls;
 pub(crate) mod untuned;
+mod vfs_copy;
 mod wal_file;
 pub(crate) mod wal_guard;
 pub(crate) mod wal_index;

@@ -6,49 +6,33 @@
 
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::sqlite;
+use crate::vfs::vfs_copy::VfsCopy;
 
 /// The VFS's name.
 pub(crate) const VFS: &CStr = c"litekeel-memory";
 /// The name under which the connections find each other.
 pub(crate) const DATABASE: &CStr = c"/:litekeel-shared-memory:";
 
-struct Parts {
-    memory: *mut sqlite::sqlite3_vfs,
-    files: *mut sqlite::sqlite3_vfs,
-}
-// SAFETY: both live as long as the process, and SQLite calls them from any thread.
-unsafe impl Send for Parts {}
-// SAFETY: as above.
-unsafe impl Sync for Parts {}
-
-static PARTS: OnceLock<Option<Parts>> = OnceLock::new();
+static FILES: VfsCopy = VfsCopy::new();
+/// SQLite's VFS for databases in memory.
+static MEMORY: AtomicPtr<sqlite::sqlite3_vfs> = AtomicPtr::new(ptr::null_mut());
 
 /// Registers the VFS beside the others, never as the default; once per process.
 pub(crate) fn register() -> bool {
-    let parts = PARTS.get_or_init(|| {
-        // SAFETY: SQLite's own VFSes live as long as the process; ours is leaked. It is a copy of the default one whose
-        // functions are given the copy's address, which the unix functions only read `mxPathname` and `pAppData` of: both
-        // are copied too.
-        unsafe {
-            let (memory, files) = (sqlite::sqlite3_vfs_find(c"memdb".as_ptr()), sqlite::sqlite3_vfs_find(ptr::null()));
-            if memory.is_null() || files.is_null() {
-                return None;
-            }
-            let ours = Box::leak(Box::new(ptr::read(files)));
-            ours.pNext = ptr::null_mut();
-            ours.zName = VFS.as_ptr();
-            ours.szOsFile = (*memory).szOsFile.max((*files).szOsFile);
-            ours.xOpen = Some(vfs_open);
-            ours.xDelete = Some(vfs_delete);
-            ours.xAccess = Some(vfs_access);
-            ours.xFullPathname = Some(vfs_full_pathname);
-            (sqlite::sqlite3_vfs_register(ours, 0) == sqlite::SQLITE_OK).then_some(Parts { memory, files })
-        }
-    });
-    parts.is_some()
+    FILES.register(VFS, None, |ours| {
+        // SAFETY: SQLite's own VFS lives as long as the process.
+        let Some(memory) = (unsafe { sqlite::sqlite3_vfs_find(c"memdb".as_ptr()).as_mut() }) else { return false };
+        ours.szOsFile = ours.szOsFile.max(memory.szOsFile);
+        ours.xOpen = Some(vfs_open);
+        ours.xDelete = Some(vfs_delete);
+        ours.xAccess = Some(vfs_access);
+        ours.xFullPathname = Some(vfs_full_pathname);
+        MEMORY.store(memory, Ordering::Release);
+        true
+    })
 }
 
 /// The VFS that a file of this name belongs to.
@@ -56,10 +40,9 @@ pub(crate) fn register() -> bool {
 /// # Safety
 /// `name` is null or NUL-terminated.
 unsafe fn vfs_of(name: *const c_char) -> *mut sqlite::sqlite3_vfs {
-    let Some(parts) = PARTS.get().and_then(Option::as_ref) else { return ptr::null_mut() };
     // SAFETY: the caller's promise.
     let shared = !name.is_null() && unsafe { CStr::from_ptr(name) }.to_bytes().starts_with(DATABASE.to_bytes());
-    if shared { parts.memory } else { parts.files }
+    if shared { MEMORY.load(Ordering::Acquire) } else { FILES.original() }
 }
 
 /// Calls the function of the VFS that the name belongs to.

@@ -12,42 +12,23 @@ use super::main_files::{
 use crate::platform::durable;
 use crate::sqlite;
 use crate::vfs::open_files::status;
+use crate::vfs::vfs_copy::VfsCopy;
 
-struct Registered {
-    base: *mut sqlite::sqlite3_vfs,
-}
-// SAFETY: the VFS lives as long as the process, and SQLite calls it from any thread.
-unsafe impl Send for Registered {}
-// SAFETY: as above.
-unsafe impl Sync for Registered {}
-
-static REGISTERED: OnceLock<Option<Registered>> = OnceLock::new();
+static UNIX: VfsCopy = VfsCopy::new();
 
 /// Registers the VFS beside the others, never as the default; once per process.
 pub(super) fn register() -> bool {
-    let registered = REGISTERED.get_or_init(|| {
-        // SAFETY: the base VFS lives as long as the process; ours is leaked. It is a copy whose functions are given the
-        // copy's address, which SQLite's unix functions only read `mxPathname` and `pAppData` of: both are copied too.
-        unsafe {
-            let base = sqlite::sqlite3_vfs_find(c"unix".as_ptr());
-            if base.is_null() || !is_installed() {
-                return None;
-            }
-            let ours = Box::leak(Box::new(ptr::read(base)));
-            ours.pNext = ptr::null_mut();
-            ours.zName = VFS.as_ptr();
-            ours.xOpen = Some(vfs_open);
-            ours.xDelete = Some(vfs_delete);
-            ours.xAccess = Some(vfs_access);
-            ours.xFullPathname = Some(vfs_full_pathname);
-            (sqlite::sqlite3_vfs_register(ours, 0) == sqlite::SQLITE_OK).then_some(Registered { base })
-        }
-    });
-    registered.is_some()
+    UNIX.register(VFS, Some(c"unix"), |ours| {
+        ours.xOpen = Some(vfs_open);
+        ours.xDelete = Some(vfs_delete);
+        ours.xAccess = Some(vfs_access);
+        ours.xFullPathname = Some(vfs_full_pathname);
+        is_installed()
+    })
 }
 
 fn base() -> *mut sqlite::sqlite3_vfs {
-    REGISTERED.get().and_then(Option::as_ref).map_or(ptr::null_mut(), |registered| registered.base)
+    UNIX.original()
 }
 
 /// # Safety
