@@ -10,7 +10,7 @@ const path = require('node:path');
 const { Worker } = require('node:worker_threads');
 const Database = require('../lib');
 const library = require('./library');
-const { scripted, described, begun, cursor, cursorEnd } = require('./scripted-server');
+const { scripted, described, begun, cursor, cursorEnd, all } = require('./scripted-server');
 const temporary = require('./temporary');
 
 const LIB = path.join(__dirname, '..', 'lib');
@@ -153,7 +153,7 @@ test('whether a transaction is open is known while a call runs', async (t) => {
 });
 
 test('a database is not closed while its rows are iterated', async (t) => {
-	const { url } = await scripted(t, [described(true, 'a'), [cursor(1, 2), cursorEnd], [cursor(1, 2), cursorEnd]]);
+	const { url } = await scripted(t, [described(true, 'a'), [cursor(1, 2), cursorEnd], all(1, 2)]);
 	const remote = Database.open(url());
 	const file = new Database(':memory:');
 	for (const [db, sql] of [[file, 'SELECT 1 AS a UNION SELECT 2'], [remote, 'SELECT a FROM t']]) {

@@ -11,6 +11,7 @@ const described = (readonly, ...columns) => answer(null, { type: 'describe', res
 const begun = answer('b1', { type: 'execute', result }, { type: 'get_autocommit', is_autocommit: false });
 const cursor = (...rows) => [{ baton: 'c1', base_url: null }, { type: 'step_begin', step: 0, cols: [{ name: 'a', decltype: null }] }, ...rows.map((value) => ({ type: 'row', row: [{ type: 'integer', value: `${value}` }] }))]
 	.map((line) => `${JSON.stringify(line)}\n`).join('');
+const all = (...rows) => answer(null, { type: 'execute', result: { ...result, cols: [{ name: 'a' }], rows: rows.map((value) => [{ type: 'integer', value: `${value}` }]) } });
 const cursorEnd = '{"type":"step_end","affected_row_count":0,"last_insert_rowid":null}\n{"type":"replication_index","replication_index":7}\n';
 
 /**
@@ -59,7 +60,7 @@ function serve(socket, replies) {
 }
 
 if (isMainThread) {
-	module.exports = { scripted, answer, described, begun, cursor, cursorEnd };
+	module.exports = { scripted, answer, described, begun, cursor, cursorEnd, all };
 } else {
 	const listener = net.createServer((socket) => serve(socket, workerData)).listen(0, '127.0.0.1', () => parentPort.postMessage(listener.address().port));
 }

@@ -12,13 +12,14 @@
 //! # }
 //! ```
 //!
-//! From the ground: `base64`, `keyword`, `script` ← `savepoints`, `token`, `wire` ← `url` ← `transport` ← `streams` ← `answer` ← `connection` ← `greeting`.
+//! From the ground: `base64`, `connector`, `keyword`, `script` ← `savepoints`, `token`, `wire` ← `url` ← `transport` ← `streams` ← `answer` ← `connection` ← `greeting`.
 // `println!` and `eprintln!` panic where nobody reads any more: `core/src/platform/standard_error.rs` does not.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod answer;
 mod base64;
 mod connection;
+mod connector;
 mod greeting;
 mod keyword;
 mod savepoints;

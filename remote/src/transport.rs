@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use litekeel_core::{Error, Result, codes};
 use serde_json::Value;
 use ureq::typestate::WithBody;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, BodyReader, RequestBuilder};
 
+use crate::connector::{Addresses, Together};
 use crate::url::Endpoint;
 use crate::wire::not_an_answer;
 
@@ -75,15 +77,15 @@ impl Lines {
 
 impl Transport {
     pub(crate) fn new(endpoint: Endpoint) -> Transport {
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_connect(Some(endpoint.connect_timeout))
             .timeout_resolve(Some(endpoint.connect_timeout))
             // The environment's proxy would see what a URL with tls=0 sends.
             .proxy(None)
-            .build()
-            .new_agent();
+            .build();
+        let agent = Agent::with_parts(config, DefaultConnector::default().chain(Together), Addresses::default());
         Transport { agent, endpoint, limit: AtomicU64::new(0) }
     }
 
@@ -121,11 +123,22 @@ impl Transport {
 
     /// Sends `body` to `/v3/pipeline` of the base, the server's own unless it has named another.
     pub(crate) fn pipeline(&self, base: Option<&str>, body: &str, deadline: Instant) -> Result<Value, Failure> {
+        self.pipeline_up_to(LONGEST_ANSWER, base, body, deadline)
+    }
+
+    /// As [`pipeline`](Transport::pipeline), for an answer of so many bytes at most.
+    pub(crate) fn pipeline_up_to(
+        &self,
+        longest: u64,
+        base: Option<&str>,
+        body: &str,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
         let left = Some(self.left(deadline)?);
         let request = self.request(base, "/v3/pipeline").config().timeout_global(left).build();
         let mut answer = request.send(body).map_err(|error| self.unreached(&error))?;
         let status = answer.status().as_u16();
-        let text = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
+        let text = answer.body_mut().with_config().limit(longest).read_to_string();
         let text = text.map_err(|error| Failure { nothing_done: false, ..self.unreached(&error) })?;
         if status == 200 {
             return serde_json::from_str(&text).map_err(|error| Failure {

@@ -91,6 +91,13 @@ pub(crate) fn push_statement(
     Ok(())
 }
 
+/// The state of the database that a batch wants to see, behind its steps: those of its statements do not count.
+pub(crate) fn push_batch_index(index: Option<u64>, out: &mut String) {
+    if let Some(index) = index {
+        let _ = write!(out, r#","replication_index":"{index}""#);
+    }
+}
+
 /// A statement's text, and the state of the database that it wants to see, as an object.
 pub(crate) fn sql_and_index(sql: &str, index: Option<u64>) -> String {
     let mut out = String::from(r#"{"sql":"#);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use litekeel_core::packed::Cell;
 use litekeel_core::{Result, codes};
-use litekeel_remote::{Cursor, Endpoint, Remote};
+use litekeel_remote::{Cursor, Endpoint, Remote, Statement};
 use scripted::{CURSOR, CURSOR_END, EMPTY, Reply, Server, begun, deaf_server, ok, row, server, step};
 
 fn open(server: &Server, more: &str) -> Remote {
@@ -205,5 +205,44 @@ fn a_read_that_is_sent_once_more_has_one_deadline() {
         assert!(sent(&db).is_err());
         assert!(began.elapsed() < Duration::from_millis(6500), "{:?}", began.elapsed());
         assert_eq!(server.requests().len(), 2);
+    }
+}
+
+/// The server takes several times as long for rows one by one.
+#[test]
+fn rows_that_were_few_are_asked_for_at_once_the_next_time_and_more_of_them_one_by_one() {
+    let all = r#"{"cols":[{"name":"a"}],"rows":[[{"type":"integer","value":"1"}],[{"type":"integer","value":"2"}]]}"#;
+    let few = || Reply::Slow(Duration::ZERO, vec![format!("{CURSOR}{}{}{CURSOR_END}", row(1), row(2))]);
+    let error = r#"{"message":"Response is too large","code":"RESPONSE_TOO_LARGE"}"#;
+    let too_large = Reply::Json(200, format!(r#"{{"results":[{{"type":"error","error":{error}}}]}}"#));
+    let long =
+        ok(&format!(r#"{{"cols":[{{"name":"a"}}],"rows":[[{{"type":"text","value":"{}"}}]]}}"#, "x".repeat(3 << 20)));
+    for (more, what) in [(too_large, "the server's limit"), (long, "ours"), (Reply::Cut, "a connection that breaks")] {
+        let server = server(vec![few(), ok(all), more, few(), ok(all), ok(all), few()]);
+        let db = open(&server, "");
+        for _ in 0..4 {
+            assert_eq!(read(&mut db.cursor("SELECT a FROM t", None).unwrap()).unwrap(), [1, 2], "{what}");
+        }
+        // Whoever leaves it before its end has asked for them in vain.
+        let mut left = db.cursor("SELECT a FROM t", None).unwrap();
+        assert_eq!(left.next(1).unwrap().table().rows(), 1);
+        drop(left);
+        drop(db.cursor("SELECT a FROM t", None).unwrap());
+        let at_once: Vec<_> = server.asked().iter().map(|request| request.contains("\"requests\"")).collect();
+        assert_eq!(at_once, [false, true, true, false, true, true, false], "{what}");
+    }
+}
+
+/// As a replica does, which waits for it: of a batch and of a cursor the statements' numbers do not count.
+#[test]
+fn a_batch_and_a_cursor_ask_for_the_state_after_the_latest_write() {
+    let batch = format!(r#"{{"step_results":[{EMPTY},{EMPTY},{EMPTY}],"step_errors":[null,null,null]}}"#);
+    let server = server(vec![ok(EMPTY), ok(&batch), Reply::Slow(Duration::ZERO, vec![CURSOR.to_owned()])]);
+    let db = open(&server, "");
+    db.query("INSERT INTO t VALUES(1)", None).unwrap();
+    db.batch(&[Statement { sql: "SELECT 1", parameters: None }]).unwrap();
+    drop(db.cursor("SELECT a FROM t", None).unwrap());
+    for request in &server.asked()[1..] {
+        assert!(request.contains(r#"],"replication_index":"41"}"#), "{request}");
     }
 }

@@ -119,6 +119,40 @@ fn values_stand_under_their_names_also_when_another_client_changes_the_schema() 
     }
 }
 
+/// Reads that follow each other closely share a stream: each change of the schema is seen at once, and under its names.
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn values_stand_under_their_names_on_a_stream_that_is_kept_too() {
+    let server = Sqld::primary();
+    let (db, other) = (server.open(""), server.open(""));
+    let shapes = [
+        ("name, city", "'Ann', 'Oslo'"),
+        ("city, name", "'Oslo', 'Ann'"),
+        ("name, age, city", "'Ann', 7, 'Oslo'"),
+        ("city", "'Oslo'"),
+    ];
+    let mut kept = 0;
+    for round in 0..40 {
+        let (columns, values) = shapes[round % shapes.len()];
+        let changes = [
+            "DROP TABLE IF EXISTS t".to_owned(),
+            format!("CREATE TABLE t({columns})"),
+            format!("INSERT INTO t VALUES({values})"),
+        ];
+        let changes: Vec<_> = changes.iter().map(|sql| Statement { sql, parameters: None }).collect();
+        other.batch(&changes).unwrap();
+        for _ in 0..6 {
+            let rows = run(&db, "SELECT * FROM t");
+            assert_eq!(names(&rows).join(", "), columns, "round {round}");
+            let at = names(&rows).iter().position(|name| name == "city").unwrap();
+            assert_eq!(rows.table().cell(0, at), Cell::Text(b"Oslo"), "round {round}");
+            kept += usize::from(db.keeps_a_stream());
+        }
+        assert_eq!(number(&db, "SELECT count(*) FROM t"), 1);
+    }
+    assert!(kept > 40, "only {kept} of 240 reads were on a stream that is kept");
+}
+
 #[test]
 #[ignore = "needs the server: scripts/test-scale remote"]
 fn a_transaction_is_all_or_nothing_and_survives_a_failed_statement() {
@@ -332,6 +366,15 @@ fn a_replica_shows_one_s_own_writes() {
         rows.table().rows() == 0
     };
     assert_eq!((0..reads).filter(|_| is_stale(false)).count(), 0);
+    // By a cursor and in a batch too.
+    for value in -50..0 {
+        let count = "SELECT count(*) FROM t WHERE a < 0";
+        db.query("INSERT INTO t VALUES(?)", Some(self::one(Cell::Int(value)).table())).unwrap();
+        let by_cursor = db.cursor(count, None).unwrap().next(1).unwrap();
+        assert_eq!(by_cursor.table().cell(0, 0), Cell::Int(value + 51));
+        let in_batch = db.batch(&[Statement { sql: count, parameters: None }]).unwrap();
+        assert_eq!(in_batch[0].table().cell(0, 0), Cell::Int(value + 51));
+    }
     // Without it some are: how many depends on the machine, so as many are asked as it takes.
     let asked = (1..=50 * reads).find(|_| is_stale(true));
     eprintln!("{reads} reads of own writes, none stale; without the number read {asked:?} was");
@@ -382,7 +425,7 @@ fn a_cursor_gives_every_row_and_can_be_left_at_any_time() {
                 assert_eq!(table.cell(row, 1), Cell::Text(format!("é{seen}").as_bytes()));
                 assert_eq!(table.cell(row, 2), Cell::Blob(seen.to_string().as_bytes()));
             }
-            if table.rows() < 7 {
+            if table.rows() == 0 {
                 break;
             }
         }
@@ -393,7 +436,7 @@ fn a_cursor_gives_every_row_and_can_be_left_at_any_time() {
     // The server has 128 places for streams: those that are left take none.
     for left in 0..300 {
         let mut cursor = db.cursor("SELECT * FROM t", None).unwrap();
-        assert_eq!(cursor.next(left % 5).unwrap().table().rows(), left % 5);
+        assert!(cursor.next(left % 5).unwrap().table().rows() <= left % 5);
     }
     assert_eq!(number(&db, "SELECT count(*) FROM t"), 10_000);
     assert_eq!(db.cursor("SELECT * FROM nowhere", None).err().unwrap().code(), sqlite::SQLITE_ERROR);

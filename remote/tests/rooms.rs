@@ -7,7 +7,7 @@ mod circles;
 
 /// From the ground up.
 const FLOORS: checker::Floors = &[
-    &["base64", "keyword", "script"],
+    &["base64", "connector", "keyword", "script"],
     &["savepoints", "token", "wire"],
     &["url"],
     &["transport"],

@@ -86,14 +86,16 @@ impl Remote {
                 }
                 None => body.push_str(r#"{"stmt":"#),
             }
-            wire::push_statement(sql, parameters, index, &mut body)?;
+            wire::push_statement(sql, parameters, None, &mut body)?;
             body.push('}');
         }
         let last = first_step + steps.len() - 1;
         let commit = last + 1;
         body.push_str(&format!(
-            r#",{{"condition":{{"type":"ok","step":{last}}},"stmt":{{"sql":"COMMIT"}}}},{{"condition":{{"type":"not","cond":{{"type":"ok","step":{commit}}}}},"stmt":{{"sql":"ROLLBACK"}}}}]}}}},{CLOSE}]}}"#
+            r#",{{"condition":{{"type":"ok","step":{last}}},"stmt":{{"sql":"COMMIT"}}}},{{"condition":{{"type":"not","cond":{{"type":"ok","step":{commit}}}}},"stmt":{{"sql":"ROLLBACK"}}}}]"#
         ));
+        wire::push_batch_index(index, &mut body);
+        body.push_str(&format!("}}}},{CLOSE}]}}"));
         let answer = self.transport().pipeline(None, &body, self.transport().deadline()).map_err(unknown)?;
         let result = first(&answer).map_err(|error| self.transport().shown(unread(error)))?;
         let result = &result["result"];

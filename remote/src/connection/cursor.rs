@@ -7,7 +7,9 @@ use litekeel_core::packed::{Encoder, Packed, Table};
 use litekeel_core::{Error, Result, codes};
 use serde_json::Value;
 
-use super::Remote;
+use super::few::Few;
+use super::{Remote, alone};
+use crate::answer::first;
 use crate::keyword::{Effect, effect};
 use crate::streams::{Stream, Streams};
 use crate::transport::Lines;
@@ -18,12 +20,24 @@ const COLLECTED: Duration = Duration::from_millis(50);
 /// Nor are they when they have so many bytes, as the server writes them.
 const MOST_BYTES: usize = 4 << 20;
 
+/// Rows that came within this time, and in so many bytes, are few: the next time they are asked for all at once. The server
+/// takes several times as long for rows one by one.
+const SHORT: Duration = Duration::from_millis(500);
+const SMALL: usize = 1 << 20;
+/// How long they are waited for then, before they are asked for one by one after all.
+const ENOUGH: Duration = Duration::from_secs(2);
+
 /// The rows of one statement, to be taken little by little. A cursor that is let go before its end is ended at the server,
 /// by a thread: nobody waits for that.
 pub struct Cursor {
     source: Source,
     columns: Vec<String>,
     rows: usize,
+    sql: String,
+    few: Arc<Few>,
+    /// How long the server was waited for, and what it has sent.
+    waited: Duration,
+    bytes: usize,
 }
 
 enum Source {
@@ -41,7 +55,8 @@ enum Source {
 impl Remote {
     /// Runs one statement, and returns its rows little by little: [`Cursor::next`]. A statement that surely only reads
     /// streams them, outside a transaction, in bounded memory, on a connection of its own, and `statement_timeout=` limits
-    /// the wait for each of them, not the caller's pauses; any other one is run to its end at once.
+    /// the wait for each of them, not the caller's pauses; where they were few the last time (1 MiB, half a second), they
+    /// are asked for at once, which is several times as fast. Any other statement is run to its end at once.
     ///
     /// # Errors
     /// As [`query`](Remote::query).
@@ -53,18 +68,23 @@ impl Remote {
             _ => false,
         };
         if self.in_transaction() || !reads {
-            let packed = self.query(sql, parameters)?;
-            let table = packed.table();
-            let name = |column| String::from_utf8_lossy(table.name(column)).into_owned();
-            let columns = (0..table.columns()).map(name).collect();
-            return Ok(Cursor { columns, source: Source::Whole(packed), rows: 0 });
+            return Ok(self.whole(sql, self.query(sql, parameters)?));
         }
-        let parameters = parameters.filter(|table| table.rows() == 1).map(|table| (table, 0));
-        let mut body = String::from(r#"{"baton":null,"batch":{"steps":[{"stmt":"#);
-        wire::push_statement(sql, parameters, self.replication_index(), &mut body)?;
-        body.push_str("}]}}");
         let transport = self.transport();
         let deadline = transport.deadline();
+        let parameters = parameters.filter(|table| table.rows() == 1).map(|table| (table, 0));
+        if self.few.are_of(sql) {
+            match self.all_at_once(sql, parameters, deadline.min(Instant::now() + ENOUGH)) {
+                Some(packed) => return Ok(self.whole(sql, packed)),
+                // They are more now, or one of them is an error, before which are others.
+                None => self.few.note(sql, false),
+            }
+        }
+        let mut body = String::from(r#"{"baton":null,"batch":{"steps":[{"stmt":"#);
+        wire::push_statement(sql, parameters, None, &mut body)?;
+        body.push_str("}]");
+        wire::push_batch_index(self.replication_index(), &mut body);
+        body.push_str("}}");
         let lines = transport.again(deadline, |deadline| transport.lines(&body, deadline));
         let mut lines = lines.map_err(|failure| failure.error)?;
         let (head, _) = line(&self.streams, &mut lines, deadline)?;
@@ -76,6 +96,10 @@ impl Remote {
             },
             columns: Vec::new(),
             rows: 0,
+            sql: sql.to_owned(),
+            few: self.few.clone(),
+            waited: Duration::ZERO,
+            bytes: 0,
         };
         let (begin, _) = cursor.line(deadline)?;
         match begin["type"].as_str() {
@@ -86,6 +110,22 @@ impl Remote {
         let columns = begin["cols"].as_array().ok_or_else(|| wire::not_an_answer("a cursor without columns"))?;
         cursor.columns = columns.iter().map(|one| one["name"].as_str().unwrap_or("").to_owned()).collect();
         Ok(cursor)
+    }
+
+    fn all_at_once(&self, sql: &str, parameters: Option<(Table<'_>, usize)>, deadline: Instant) -> Option<Packed> {
+        let mut statement = String::new();
+        wire::push_statement(sql, parameters, self.replication_index(), &mut statement).ok()?;
+        let answer = self.transport().pipeline_up_to(2 * SMALL as u64, None, &alone(&statement), deadline).ok()?;
+        wire::rows(&first(&answer).ok()?["result"]).ok()
+    }
+
+    /// Rows that are all here.
+    fn whole(&self, sql: &str, packed: Packed) -> Cursor {
+        let table = packed.table();
+        let name = |column| String::from_utf8_lossy(table.name(column)).into_owned();
+        let columns = (0..table.columns()).map(name).collect();
+        let (sql, few) = (sql.to_owned(), self.few.clone());
+        Cursor { columns, source: Source::Whole(packed), rows: 0, sql, few, waited: Duration::ZERO, bytes: 0 }
     }
 }
 
@@ -143,7 +183,10 @@ impl Cursor {
                 }
                 Some("step_end") => {}
                 Some("step_error" | "error") => return Err(self.failed(&line["error"])),
-                Some("replication_index") => self.end(),
+                Some("replication_index") => {
+                    self.few.note(&self.sql, self.waited < SHORT && self.bytes < SMALL);
+                    self.end();
+                }
                 _ => {
                     self.end();
                     return Err(wire::not_an_answer("a line of a cursor that is none of those known"));
@@ -165,7 +208,11 @@ impl Cursor {
         let Source::Open { lines, streams, .. } = &mut self.source else {
             return Err(wire::not_an_answer("a cursor that has ended"));
         };
-        line(streams, lines, deadline).inspect_err(|_| self.end())
+        let began = Instant::now();
+        let line = line(streams, lines, deadline);
+        self.waited += began.elapsed();
+        self.bytes += line.as_ref().map_or(0, |(_, length)| *length);
+        line.inspect_err(|_| self.end())
     }
 
     fn failed(&mut self, error: &Value) -> Error {
@@ -189,6 +236,10 @@ impl Cursor {
 
 impl Drop for Cursor {
     fn drop(&mut self) {
+        if matches!(&self.source, Source::Whole(packed) if self.rows < packed.table().rows()) {
+            // All were asked for in vain.
+            self.few.note(&self.sql, false);
+        }
         self.end();
     }
 }

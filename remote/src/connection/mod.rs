@@ -1,7 +1,8 @@
 //! A remote database: statements, batches, transactions.
 //!
-//! Outside a transaction every request has a stream of its own, closed with it: a stream that is kept while somebody
-//! changes the schema gives values under the wrong column names. Inside one, each statement is a batch of one step with the
+//! Outside a transaction every request has a stream of its own, closed with it, but for reads that follow each other closely:
+//! a stream that is kept while somebody changes the schema gives values under the wrong column names, unless it is watched
+//! for that as in `reads`. Inside one, each statement is a batch of one step with the
 //! condition that the transaction still lives. So the server itself runs nothing of it once it has taken the transaction
 //! away, where a plain statement would be committed alone.
 
@@ -9,6 +10,9 @@ mod batch;
 mod cursor;
 mod describe;
 mod descriptions;
+mod few;
+mod reads;
+mod resting;
 mod transaction;
 
 use std::ops::{Deref, DerefMut};
@@ -41,6 +45,8 @@ pub struct Remote {
     /// One more than the number of the latest write, which later reads must see, on a replica too; 0 for none.
     latest: AtomicU64,
     descriptions: Arc<descriptions::Kept>,
+    reads: Arc<resting::Kept>,
+    few: Arc<few::Few>,
 }
 
 /// One statement of a batch.
@@ -105,24 +111,30 @@ impl Remote {
 
     /// The database at an endpoint.
     pub fn at(endpoint: Endpoint) -> Remote {
-        Remote::over(Arc::new(Streams::new(Transport::new(endpoint))), Arc::default())
+        Remote {
+            streams: Arc::new(Streams::new(Transport::new(endpoint))),
+            state: Mutex::default(),
+            in_transaction: AtomicBool::new(false),
+            latest: AtomicU64::new(0),
+            descriptions: Arc::default(),
+            reads: Arc::default(),
+            few: Arc::default(),
+        }
     }
 
     /// Another connection to the same database, which sees what this one has written; its transactions are its own.
     pub fn sibling(&self) -> Remote {
-        let sibling = Remote::over(self.streams.clone(), self.descriptions.clone());
-        sibling.sees(self);
-        sibling
-    }
-
-    fn over(streams: Arc<Streams>, descriptions: Arc<descriptions::Kept>) -> Remote {
-        Remote {
-            streams,
+        let sibling = Remote {
+            streams: self.streams.clone(),
             state: Mutex::default(),
             in_transaction: AtomicBool::new(false),
             latest: AtomicU64::new(0),
-            descriptions,
-        }
+            descriptions: self.descriptions.clone(),
+            reads: self.reads.clone(),
+            few: self.few.clone(),
+        };
+        sibling.sees(self);
+        sibling
     }
 
     /// Takes over what another connection to the same database has written: later statements here see it.
@@ -173,6 +185,12 @@ impl Remote {
     #[doc(hidden)]
     pub fn forget_replication_index(&self) {
         self.latest.store(0, Ordering::Release);
+    }
+
+    /// Whether reads go by a stream that is kept. For tests.
+    #[doc(hidden)]
+    pub fn keeps_a_stream(&self) -> bool {
+        self.reads.rests()
     }
 
     /// Ends the connection to the server without waiting for it: a transaction that is open is undone, by a thread that
@@ -256,8 +274,13 @@ impl Remote {
 
     /// One statement on a stream of its own.
     fn outside(&self, statement: &str, effect: Effect) -> Result<Packed> {
-        let body = format!(r#"{{"baton":null,"requests":[{{"type":"execute","stmt":{statement}}},{CLOSE}]}}"#);
         let (transport, deadline) = (self.transport(), self.transport().deadline());
+        if effect == Effect::Reads
+            && let Some(outcome) = self.read_on_kept(statement, deadline)
+        {
+            return outcome;
+        }
+        let body = alone(statement);
         let send = |deadline| transport.pipeline(None, &body, deadline);
         let answer = match effect {
             Effect::Reads => transport.again(deadline, send).map_err(|failure| failure.error),
@@ -288,6 +311,11 @@ impl Remote {
     }
 }
 
+/// The request of a statement on a stream of its own.
+fn alone(statement: &str) -> String {
+    format!(r#"{{"baton":null,"requests":[{{"type":"execute","stmt":{statement}}},{CLOSE}]}}"#)
+}
+
 impl Drop for Remote {
     fn drop(&mut self) {
         // The parent's transaction is the parent's.
@@ -297,6 +325,10 @@ impl Drop for Remote {
         let stream = self.state().stream.take();
         if let Some(stream) = stream {
             self.streams.end(stream);
+        }
+        // Nobody waits for what holds no lock. A thread ends it, or the server.
+        if Arc::strong_count(&self.reads) == 1 {
+            self.streams.end_later(self.reads.end());
         }
     }
 }

@@ -204,6 +204,28 @@ pub fn step(result: &str, error: &str, autocommit: bool) -> Reply {
     )
 }
 
+/// A read on a stream that is kept: the number of the schema before it, unless it is asked for no more, the step itself and
+/// its error, and the number behind it.
+pub fn kept(baton: &str, before: Option<i64>, result: &str, error: &str, after: i64) -> Reply {
+    let number = |number: i64| {
+        format!(r#"{{"cols":[{{"name":"schema_version"}}],"rows":[[{{"type":"integer","value":"{number}"}}]]}}"#)
+    };
+    let before = before.map(|before| format!("{},", number(before))).unwrap_or_default();
+    let first = if before.is_empty() { "" } else { "null," };
+    let after = number(after);
+    Reply::Json(
+        200,
+        format!(
+            r#"{{"baton":"{baton}","base_url":null,"results":[{{"type":"ok","response":{{"type":"batch","result":{{"step_results":[{before}{result},{after}],"step_errors":[{first}{error},null],"replication_index":"50"}}}}}}]}}"#
+        ),
+    )
+}
+
+/// A result of one row.
+pub fn one(name: &str, value: i64) -> String {
+    format!(r#"{{"cols":[{{"name":"{name}"}}],"rows":[[{{"type":"integer","value":"{value}"}}]]}}"#)
+}
+
 /// What a cursor's answer begins with, for one column.
 pub const CURSOR: &str = concat!(
     r#"{"baton":"c1","base_url":null}"#,

@@ -1,0 +1,145 @@
+//! Reads that follow each other closely share a stream, and never show what a change of the schema has made of it.
+
+mod scripted;
+
+use std::time::Duration;
+
+use litekeel_core::packed::Cell;
+use litekeel_core::{Result, codes, sqlite};
+use litekeel_remote::{Endpoint, Remote};
+use scripted::{Reply, Server, kept, ok, one, server};
+
+fn open(server: &Server, more: &str) -> Remote {
+    Remote::at(Endpoint::parse(&server.url(more), None).unwrap())
+}
+
+/// The name of the column, and the value.
+fn read(db: &Remote) -> Result<(String, i64)> {
+    let packed = db.query("SELECT * FROM t", None)?;
+    let table = packed.table();
+    let Cell::Int(value) = table.cell(0, 0) else { panic!("{:?}", table.cell(0, 0)) };
+    Ok((String::from_utf8_lossy(table.name(0)).into_owned(), value))
+}
+
+/// A server that answers two reads, and the third one as the first on a stream that is kept.
+fn warm(more: Vec<Reply>) -> Server {
+    let first = [ok(&one("a", 1)), ok(&one("a", 2)), kept("k1", Some(5), &one("a", 3), "null", 5)];
+    server(first.into_iter().chain(more).collect())
+}
+
+fn warmed(server: &Server, more: &str) -> Remote {
+    let db = open(server, more);
+    for value in 1..=3 {
+        assert_eq!(read(&db).unwrap(), ("a".to_owned(), value));
+    }
+    assert!(db.keeps_a_stream());
+    db
+}
+
+#[test]
+fn a_stream_is_kept_while_the_schema_is_the_same() {
+    let failed = r#"{"message":"SQLite error: integer overflow","code":"SQLITE_ERROR"}"#;
+    let server = warm(vec![
+        kept("k2", None, &one("a", 4), "null", 5),
+        kept("k3", None, "null", failed, 5),
+        kept("k4", None, &one("a", 5), "null", 5),
+    ]);
+    let db = warmed(&server, "");
+    assert_eq!(read(&db).unwrap(), ("a".to_owned(), 4));
+    let error = read(&db).unwrap_err();
+    assert_eq!((error.code(), error.message()), (sqlite::SQLITE_ERROR, "integer overflow"), "{error:?}");
+    assert_eq!(read(&db).unwrap(), ("a".to_owned(), 5));
+    let requests = server.requests();
+    assert_eq!(requests.len(), 6);
+    for (request, baton) in requests[2..].iter().zip(["null", r#""k1""#, r#""k2""#, r#""k3""#]) {
+        assert!(request.starts_with(&format!(r#"{{"baton":{baton},"#)), "{request}");
+    }
+    assert_eq!(db.replication_index(), Some(50));
+    // What a write does has nothing to do with it; in a transaction reads are the transaction's.
+    drop(db);
+    assert!(server.hears(r#"{"baton":"k4","requests":[{"type":"close"}]}"#));
+}
+
+/// Behind the statement, or between the number that was asked for first and it.
+#[test]
+fn values_under_the_names_of_an_earlier_schema_are_thrown_away() {
+    let new = ok(&one("b", 4));
+    let server = warm(vec![kept("k2", None, &one("a", 4), "null", 6), new.clone()]);
+    let db = warmed(&server, "");
+    assert_eq!(read(&db).unwrap(), ("b".to_owned(), 4));
+    assert!(!db.keeps_a_stream());
+    assert!(server.hears(r#"{"baton":"k2","requests":[{"type":"close"}]}"#));
+
+    let first = [ok(&one("a", 1)), ok(&one("a", 2)), kept("k1", Some(5), &one("a", 4), "null", 6), new];
+    let server = self::server(first.to_vec());
+    let db = open(&server, "");
+    read(&db).unwrap();
+    read(&db).unwrap();
+    assert_eq!(read(&db).unwrap(), ("b".to_owned(), 4));
+    // An error may come of the earlier schema too.
+    let unknown = r#"{"message":"SQL input error: no such column: b","code":"SQL_INPUT_ERROR"}"#;
+    let server = warm(vec![kept("k2", None, "null", unknown, 6), ok(&one("b", 4))]);
+    assert_eq!(read(&warmed(&server, "")).unwrap(), ("b".to_owned(), 4));
+}
+
+#[test]
+fn a_read_whose_stream_is_lost_runs_on_one_of_its_own() {
+    for lost in [
+        Reply::Cut,
+        Reply::Text(400, "Received an invalid baton".into()),
+        Reply::Json(400, r#"{"message":"expired","code":"STREAM_EXPIRED"}"#.into()),
+        Reply::Json(500, r#"{"error":"Invalid column index: 2"}"#.into()),
+        Reply::Text(200, "<html>".into()),
+        Reply::Json(
+            200,
+            r#"{"baton":"k2","results":[{"type":"error","error":{"message":"syntax","code":"SQL_PARSE_ERROR"}}]}"#
+                .into(),
+        ),
+        kept("k2", None, r#"{"cols":[]}"#, "null", 5),
+        kept("k2", None, "null", "null", 5),
+    ] {
+        let server = warm(vec![lost, ok(&one("a", 4))]);
+        let db = warmed(&server, "");
+        assert_eq!(read(&db).unwrap(), ("a".to_owned(), 4));
+        assert!(!db.keeps_a_stream());
+        assert!(
+            server.asked()[4].starts_with(r#"{"baton":null,"requests":[{"type":"execute""#),
+            "{:?}",
+            server.asked()
+        );
+    }
+    // One deadline for both.
+    let silent = warm(vec![Reply::Silent, ok(&one("a", 4))]);
+    let db = warmed(&silent, "&statement_timeout=400ms");
+    let error = read(&db).unwrap_err();
+    assert_eq!(error.code(), codes::REMOTE, "{error:?}");
+    assert!(error.message().contains("within 400 ms"), "{error:?}");
+    assert_eq!(silent.asked().len(), 4);
+}
+
+/// As where a hosted server does not tell the number.
+#[test]
+fn no_stream_is_kept_where_the_schema_has_no_number() {
+    let refused = Reply::Json(200, r#"{"baton":"k1","results":[{"type":"ok","response":{"type":"batch","result":{"step_results":[null,{"cols":[],"rows":[]},null],"step_errors":[{"message":"not authorized","code":"SQLITE_AUTH"},null,null]}}}]}"#.into());
+    let rows = (0..10).map(|at| ok(&one("a", at)));
+    let server = server(rows.clone().take(2).chain([refused]).chain(rows.skip(2)).collect());
+    let db = open(&server, "");
+    for at in 0..10 {
+        assert_eq!(read(&db).unwrap(), ("a".to_owned(), at));
+    }
+    assert_eq!(server.asked().len(), 11);
+}
+
+/// It takes one of the server's connections.
+#[test]
+fn reads_that_are_far_between_keep_no_stream() {
+    let server = server((0..4).map(|at| ok(&one("a", at))).collect());
+    let db = open(&server, "");
+    for (at, pause) in [(0, 5100), (1, 5100), (2, 0), (3, 0)] {
+        assert_eq!(read(&db).unwrap(), ("a".to_owned(), at));
+        std::thread::sleep(Duration::from_millis(pause));
+    }
+    assert!(
+        server.requests().iter().all(|request| request.starts_with(r#"{"baton":null,"requests":[{"type":"execute""#))
+    );
+}
