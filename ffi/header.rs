@@ -59,7 +59,10 @@ const GROUPS: &[Group] = &[
     ),
     ("Plain SQLite, on the same copy", &["keel_sqlite3", "keel_explain", "keel_sqlite3_api"]),
     ("Monitor", &["keel_holders", "keel_diagnose", "keel_on_event", "keel_set_log"]),
-    ("Checkpoint, back up, replicate", &["keel_checkpoint", "keel_backup", "keel_replicated"]),
+    (
+        "Checkpoint, back up, replicate",
+        &["keel_checkpoint", "keel_backup", "keel_replicated", "keel_position", "keel_wait_for"],
+    ),
     ("The end of the process", &["keel_shutdown_on", "keel_open_handles", "keel_assert_no_leaks"]),
     ("Version", &["keel_abi", "keel_version"]),
 ];

@@ -214,6 +214,9 @@
 /* The database does not exist, and could not be restored from Litestream's replica. What to do: see to the
  * replica and the access to it, then try again: nothing was created. */
 #define KEEL_E_NOT_RESTORED (-63)
+/* A copy that follows a replica does not have the position that was waited for, or is not such a copy. What to
+ * do: wait longer; see whether Litestream follows (litestream restore -f), and its log. */
+#define KEEL_E_BEHIND (-64)
 
 
 
@@ -790,6 +793,29 @@ int32_t keel_replicated(keel_db *db,
                         int64_t timeout_ms,
                         uint64_t *txid,
                         keel_error **err);
+
+/**
+ * Gives `txid` the position that the copy has, of a connection with role=follower: every read that begins after this call sees all
+ * that was committed at the primary up to it. `txid` may be NULL.
+ *
+ * KEEL_E_CONFLICT for another connection; KEEL_E_BEHIND when Litestream's note of the position is gone.
+ */
+int32_t keel_position(keel_db *db,
+                      uint64_t *txid,
+                      keel_error **err);
+
+/**
+ * Waits until the copy has everything that was committed at the primary up to `txid`, which keel_replicated gave there; the reads
+ * that begin after this call see it. `timeout_ms`: how long to wait; negative: the setting replication_timeout. Other threads
+ * can use the connection meanwhile.
+ *
+ * KEEL_E_BEHIND when it has not got so far; keel_error_step says why: timeout, or cancelled (the process is shutting down, the
+ * time of the call is up). KEEL_E_CONFLICT for a connection without role=follower.
+ */
+int32_t keel_wait_for(keel_db *db,
+                      uint64_t txid,
+                      int64_t timeout_ms,
+                      keel_error **err);
 
 /* The end of the process
  * ====================== */

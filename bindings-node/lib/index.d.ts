@@ -95,6 +95,16 @@ interface DatabaseInstance {
 	 */
 	replicated(options?: Database.ReplicatedOptions): Promise<string>;
 	/**
+	 * The position that a copy has which follows a replica (`role: 'follower'`): every read that begins after this call sees all
+	 * that was committed at the primary up to it.
+	 */
+	position(): string;
+	/**
+	 * Waits until such a copy has everything up to `position`, which `replicated()` gave at the primary, and gives the position
+	 * that it has. Rejects with KEEL_BEHIND when it has not got so far in time.
+	 */
+	waitFor(position: string, options?: Database.ReplicatedOptions): Promise<string>;
+	/**
 	 * `fn` in a transaction on a connection of its own, committed when its promise is fulfilled, else rolled back. Inside
 	 * another one on the same file it is a savepoint of that. What is written by `tx` while a savepoint is open belongs to
 	 * the savepoint, and is undone if its function fails: await the inner one first.

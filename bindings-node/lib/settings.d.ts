@@ -41,7 +41,7 @@ export interface Settings {
 	applicationId?: number | string | undefined;
 	/** exclusive keeps the locks until close. */
 	lockingMode?: 'normal' | 'exclusive' | undefined;
-	/** kept (Linux): reads that follow each other closely keep the WAL's read lock in between, for half a millisecond of idleness at most, and make no system call for it. Default: released. */
+	/** kept (Linux): reads that follow each other closely keep the WAL's read lock in between, for half a millisecond of idleness at most, and make no system call for it; released: each gives it back, as SQLite does. Default: kept. */
 	readLock?: 'kept' | 'released' | undefined;
 	/** overwrite deleted content with zeros. */
 	secureDelete?: 'off' | 'on' | 'fast' | undefined;
@@ -91,6 +91,8 @@ export interface Settings {
 	restore?: 'never' | 'if_available' | 'required' | undefined;
 	/** the replica's URL, or the path of Litestream's configuration; otherwise that is /etc/litestream.yml. The program is litestream, or what LITEKEEL_LITESTREAM names in the environment. */
 	restoreFrom?: string | undefined;
+	/** follower: the file is a copy that litestream restore -f keeps up to date; it is only read, each read sees all that the copy has, and nothing is kept open between two. Default: primary. */
+	role?: 'primary' | 'follower' | undefined;
 	/** one connection of the process for every host that asks. Default: off. */
 	share?: Switch | undefined;
 	/** another copy of SQLite in this process on the same file. Default: refuse. */
@@ -155,6 +157,7 @@ export interface ReportedSettings {
 	readonly durability: 'local' | 'replicated' | '';
 	readonly restore: 'never' | 'if_available' | 'required' | '';
 	readonly restore_from: string;
+	readonly role: 'primary' | 'follower' | '';
 	readonly share: 'on' | 'off' | '';
 	readonly foreign_sqlite: 'refuse' | 'warn' | 'off' | '';
 	readonly network_fs: 'refuse' | 'warn' | 'allow' | '';

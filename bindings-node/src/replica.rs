@@ -11,12 +11,14 @@ use napi::sys;
 
 use crate::connection::call::{Call, native_exports};
 use crate::dispatcher::{Dispatcher, EndsWithEnvironment, dispatcher_of};
-use crate::js::object;
+use crate::js::object::{self, Object};
 use crate::js::value;
 
 native_exports! {
     c"replicated" => replicated,
     c"cancelReplicated" => cancel,
+    c"copyPosition" => position,
+    c"copyReached" => reached,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -178,4 +180,36 @@ unsafe fn cancel(call: &Call) -> Option<sys::napi_value> {
         cancelled.store(true, Ordering::Relaxed);
     }
     None
+}
+
+/// `(token)` → `{ position }` of a copy that follows a replica, or an error.
+unsafe fn position(call: &Call) -> Option<sys::napi_value> {
+    let connection = call.core()?;
+    Some(match connection.position() {
+        Ok(has) => Object::new(call.env).text(c"position", &has.to_string()).finish(),
+        Err(error) => object::failure(call.env, &error),
+    })
+}
+
+/// `(token, position, waitedMs)` → `{ position }` when the copy has that one or a later one, an empty one when it does not; once the time
+/// is over (`waitedMs` is not negative) the error that it does not.
+unsafe fn reached(call: &Call) -> Option<sys::napi_value> {
+    let connection = call.core()?;
+    let text = call.text(1)?.to_string_lossy().into_owned();
+    let mut waited = -1.0;
+    // SAFETY: anything but a number leaves the local as it is.
+    unsafe { sys::napi_get_value_double(call.env, call.args[2], &mut waited) };
+    let look = || {
+        let wanted: Token = text.parse()?;
+        match connection.has_reached(wanted)? {
+            None if waited >= 0.0 => Err(connection.behind(wanted, Duration::from_secs_f64(waited / 1000.0))),
+            has => Ok(has),
+        }
+    };
+    Some(match look() {
+        Ok(Some(has)) => Object::new(call.env).text(c"position", &has.to_string()).finish(),
+        // Its own property, whatever all objects inherit.
+        Ok(None) => Object::new(call.env).text(c"position", "").finish(),
+        Err(error) => object::failure(call.env, &error),
+    })
 }

@@ -97,7 +97,7 @@ impl Doctor {
             findings.extend(first.as_ref().and_then(|first| locks::held_throughout(&database, began, first)));
         }
         // Not of a path that is no database.
-        if !settings.is_empty() {
+        if !(findings[0].check == "file" && findings[0].level == Level::Problem) {
             findings.extend(replica::finding(&database, presence.as_ref()));
         }
         if let Some(pins) = presence.as_ref().and_then(|presence| locks::pins(presence.wal.as_ref()?)) {

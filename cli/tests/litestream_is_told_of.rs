@@ -141,6 +141,37 @@ fn a_large_wal_is_not_to_be_checkpointed_behind_litestreams_back() {
     db.close().unwrap();
 }
 
+/// A copy that Litestream keeps, with a shell of that name in its place.
+#[test]
+fn a_copy_that_nobody_keeps_is_told_of() {
+    let dir = Dir::new();
+    dir.database("a.db", 10);
+    let url = "file:a.db?role=follower&busy_timeout=100ms";
+    assert_says(doctor(&dir, url, "open"), "problem", &["a.db-txid", "litestream restore -f"]);
+    fs::write(dir.file("a.db-txid"), "000000000000001a\n").unwrap();
+    let ran = dir.litekeel(&["doctor", url]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_says(doctor(&dir, url, "replica"), "warning", &["position 000000000000001a", "no Litestream follows"]);
+    assert_eq!(doctor(&dir, "a.db", "replica"), None, "only of a copy");
+
+    assert!(Command::new("cp").arg("/bin/sh").arg(dir.file("litestream")).status().unwrap().success());
+    fs::write(dir.file("restore"), "exec 3< a.db\necho follows\nread word\n").unwrap();
+    let mut command = Command::new(dir.file("litestream"));
+    command.args(["restore", "-f"]).current_dir(dir.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut follower = Daemon(command.spawn().unwrap());
+    let mut word = [0; 7];
+    follower.0.stdout.as_mut().unwrap().read_exact(&mut word).unwrap();
+    let pid = follower.0.id();
+    assert_says(doctor(&dir, url, "replica"), "fine", &["position 000000000000001a", &format!("(pid {pid})")]);
+    // Written since its note.
+    let old = std::time::SystemTime::now() - Duration::from_secs(3600);
+    fs::File::options().write(true).open(dir.file("a.db-txid")).unwrap().set_modified(old).unwrap();
+    assert_says(doctor(&dir, url, "replica"), "warning", &["has not noted", "next commit at the primary"]);
+    drop(follower);
+    let ran = dir.litekeel(&["doctor", url]);
+    assert!(ran.status == 1 && ran.out.contains("half of a change"), "{ran:?}");
+}
+
 /// Killed however the test ends.
 struct Daemon(std::process::Child);
 

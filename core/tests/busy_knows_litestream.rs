@@ -96,7 +96,7 @@ fn what_follows_a_replica_is_not_to_be_ended() {
     database(&dir);
     let _holder = called("litestream-0.5.17", &["restore", "-f"], &dir, WRITES);
     let error = refused(&dir, "BEGIN IMMEDIATE");
-    assert!(error.hint().starts_with("do not end Litestream") && error.hint().contains("keep reads short"), "{error}");
+    assert!(error.hint().starts_with("do not end Litestream") && error.hint().contains("role=follower"), "{error}");
 }
 
 /// False alarms: the lock of a program that is called otherwise, also where Litestream is a reader beside it.

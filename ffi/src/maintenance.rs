@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use litekeel_core::fork::ForkMutex;
-use litekeel_core::process;
+use litekeel_core::{Token, process};
 
 use crate::arguments::utf8;
 use crate::boundary::{connection_of, run};
@@ -102,6 +102,42 @@ pub unsafe extern "C" fn keel_replicated(
             unsafe { txid.write(token.txid()) };
         }
         Ok(0)
+    })
+}
+
+/// Gives `txid` the position that the copy has, of a connection with role=follower: every read that begins after this call sees all
+/// that was committed at the primary up to it. `txid` may be NULL.
+///
+/// KEEL_E_CONFLICT for another connection; KEEL_E_BEHIND when Litestream's note of the position is gone.
+///
+/// # Safety
+/// `txid` and `err` are NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_position(db: *mut keel_db, txid: *mut u64, err: *mut *mut keel_error) -> i32 {
+    run(err, || {
+        let has = connection_of(db)?.position()?;
+        if !txid.is_null() {
+            // SAFETY: writable by the caller's promise.
+            unsafe { txid.write(has.txid()) };
+        }
+        Ok(0)
+    })
+}
+
+/// Waits until the copy has everything that was committed at the primary up to `txid`, which keel_replicated gave there; the reads
+/// that begin after this call see it. `timeout_ms`: how long to wait; negative: the setting replication_timeout. Other threads
+/// can use the connection meanwhile.
+///
+/// KEEL_E_BEHIND when it has not got so far; keel_error_step says why: timeout, or cancelled (the process is shutting down, the
+/// time of the call is up). KEEL_E_CONFLICT for a connection without role=follower.
+///
+/// # Safety
+/// `err` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keel_wait_for(db: *mut keel_db, txid: u64, timeout_ms: i64, err: *mut *mut keel_error) -> i32 {
+    run(err, || {
+        let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+        connection_of(db)?.wait_for(Token::new(txid), timeout).map(|_| 0)
     })
 }
 

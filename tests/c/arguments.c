@@ -116,6 +116,8 @@ static void nulls(void) {
     CHECK(keel_checkpoint(db, -1, &n, NULL, NULL) == 0 && keel_checkpoint(db, 77, NULL, NULL, NULL) != 0);
     CHECK(keel_backup(NULL, NULL, 0, 0, NULL, NULL, NULL) == KEEL_E_HANDLE && keel_set_timeout(NULL, 1) == KEEL_E_HANDLE);
     CHECK(keel_replicated(NULL, 0, NULL, NULL) == KEEL_E_HANDLE && keel_replicated(db, 0, NULL, NULL) != 0);
+    CHECK(keel_position(NULL, NULL, NULL) == KEEL_E_HANDLE && keel_position(db, NULL, NULL) == KEEL_E_CONFLICT);
+    CHECK(keel_wait_for(NULL, 0, 0, NULL) == KEEL_E_HANDLE && keel_wait_for(db, 0, 0, NULL) == KEEL_E_CONFLICT);
     CHECK(keel_report(NULL, NULL, NULL) != 0 && keel_report(db, NULL, NULL) == KEEL_E_ARGUMENT);
     CHECK(keel_rows_next(NULL, NULL) == KEEL_E_HANDLE && keel_rows_data(NULL, &size) == NULL && size == 0);
     CHECK(keel_error_holders(NULL, NULL, NULL) != 0 && keel_set_log(NULL, NULL) == 0);

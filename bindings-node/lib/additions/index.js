@@ -8,7 +8,7 @@ module.exports = (Database, core, door) => {
 	const dispatcher = require('./dispatcher')(core);
 	const parts = [
 		require('./hooks'), require('./session'), require('./events'), require('./monitoring'), require('./sharing'),
-		require('./read-async'), require('./replicated'), require('./transaction-async'), require('./databases'),
+		require('./read-async'), require('./replicated'), require('./replica-copy'), require('./transaction-async'), require('./databases'),
 	];
 	for (const part of parts) {
 		const { methods, statics = {} } = part({ Database, core, door, dispatcher });

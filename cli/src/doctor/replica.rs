@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use litekeel_core::codes;
 use litekeel_core::hazards::{Hazard, Level};
-use litekeel_core::replica;
+use litekeel_core::litestream::{Task, copy_is_whole, copy_position, task};
+use litekeel_core::settings::words;
+use litekeel_core::{replica, users};
 
 use crate::database::Database;
 use crate::interrupt;
@@ -15,8 +17,48 @@ use crate::who::Presence;
 /// Litestream looks once a second, and its replica may be across a network.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Of a copy that Litestream keeps: whether it is whole, and whether anybody keeps it now.
+fn copy(database: &Database) -> Option<Hazard> {
+    let position = copy_position(&database.path)?;
+    let follows = users::openers(&database.path).into_iter().find(|user| task(&user.command) == Some(Task::Follows));
+    // What is being written is whole again within moments.
+    let is_whole = || copy_is_whole(&database.path) != Some(false);
+    let whole = is_whole() || (0..20).any(|_| interrupt::sleep(Duration::from_millis(50)) && is_whole());
+    let at = format!("the copy is at position {position:016x}");
+    Some(match (follows, whole) {
+        (Some(user), true) => {
+            Hazard::new("replica", Level::Fine, format!("{at}, and Litestream follows (pid {})", user.pid), "")
+        }
+        (Some(user), false) => Hazard::new(
+            "replica",
+            Level::Warning,
+            format!(
+                "{at} or further: Litestream (pid {}) has not noted what it has written since, or the clock was set back",
+                user.pid
+            ),
+            "see its log; the next commit at the primary settles it",
+        ),
+        (None, true) => Hazard::new(
+            "replica",
+            Level::Warning,
+            format!("{at}, and no Litestream follows, as far as this user may see: it stays as it is"),
+            "start litestream restore -f again; if it says that it cannot resume, remove the copy and its -txid first",
+        ),
+        (None, false) => Hazard::new(
+            "replica",
+            Level::Problem,
+            "Litestream was ended in the middle of what it writes into this copy: it has half of a change",
+            "start litestream restore -f again, which finishes it; if it says that it cannot resume, remove the copy and its -txid \
+             first",
+        ),
+    })
+}
+
 /// `None` for a database that shows no sign of Litestream.
 pub fn finding(database: &Database, presence: Option<&Presence>) -> Option<Hazard> {
+    if database.resolved.settings.role() == Some(words::Role::Follower) {
+        return copy(database);
+    }
     let sign = litestream::sign(database, presence.map_or(&[], |presence| &presence.users))?;
     let socket = litestream::socket(database);
     let finding = |level, text: String, remedy: &str| Some(Hazard::new("replica", level, text, remedy));

@@ -14,6 +14,7 @@ pub(crate) mod hold;
 mod left_behind;
 pub(crate) mod open_streams;
 mod owners;
+pub(crate) mod replica_copy;
 pub(crate) mod replicated;
 pub(crate) mod statement_cache;
 mod timeout;

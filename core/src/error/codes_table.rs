@@ -120,4 +120,6 @@ codes! {
     ALL_IN_USE = -59, State, "let more be open, or wait until one is free";
     /// The database does not exist, and could not be restored from Litestream's replica.
     NOT_RESTORED = -63, Path, "see to the replica and the access to it, then try again: nothing was created";
+    /// A copy that follows a replica does not have the position that was waited for, or is not such a copy.
+    BEHIND = -64, State, "wait longer; see whether Litestream follows (litestream restore -f), and its log";
 }

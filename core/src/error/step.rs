@@ -76,4 +76,6 @@ steps! {
     Cancelled "cancelled",
     /// It takes too long.
     Timeout "timeout",
+    /// The file is not a copy that follows a replica.
+    NoPosition "no_position",
 }

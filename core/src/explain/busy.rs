@@ -1,12 +1,14 @@
 //! `SQLITE_BUSY`: which of the situations it is, and who is in the way.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::failed_call::{Explanation, FailedCall};
 use crate::error::{Busy, BusyKind, HolderState, Role};
 use crate::locks::holders;
 use crate::platform::file_id::file_id;
-use crate::platform::litestream::{Task, task};
+use crate::platform::litestream::{Task, copy_stamp, task};
+use crate::platform::path_facts::sidecar;
 use crate::sqlite::sql_text::PragmaText;
 use crate::{registry, sqlite};
 
@@ -66,7 +68,7 @@ pub(super) fn waited(busy: &Busy) -> String {
 }
 
 /// The reason and the remedy.
-pub(super) fn find(rc: i32, busy: Option<&Busy>) -> Explanation {
+pub(super) fn find(subject: &FailedCall<'_>, rc: i32, busy: Option<&Busy>) -> Explanation {
     let Some(busy) = busy else {
         return Explanation::new(
             "the race for the WAL's locks was lost too often",
@@ -78,6 +80,9 @@ pub(super) fn find(rc: i32, busy: Option<&Busy>) -> Explanation {
     } else {
         busy.holders.iter().take(4).map(holders::describe).collect::<Vec<_>>().join("; ")
     };
+    if let Some(finding) = subject.path.filter(|_| busy.kind == BusyKind::Timeout).and_then(|path| copy(path, busy)) {
+        return finding;
+    }
     let stopped = busy.holders.iter().any(|holder| holder.state == HolderState::Stopped);
     let mut finding = match busy.kind {
         BusyKind::Upgrade if rc == sqlite::SQLITE_BUSY_SNAPSHOT => {
@@ -130,7 +135,7 @@ fn litestream(busy: &Busy) -> Option<String> {
     let hint = match (first, busy.kind) {
         (Task::Follows, _) => {
             "do not end Litestream: it writes what was committed elsewhere into this copy, and gives the lock back when the \
-             readers have let it; keep reads short, and raise busy_timeout"
+             readers have let it; open the copy with role=follower, and raise busy_timeout"
         }
         (_, BusyKind::WalConversion) => {
             "leave the journal mode as it is: Litestream needs WAL, and has the database in use as long as it replicates; to give \
@@ -139,4 +144,24 @@ fn litestream(busy: &Busy) -> Option<String> {
         _ => "do not end Litestream: it has the lock for moments, and gives it back; raise busy_timeout to 5s or more",
     };
     Some(hint.to_owned())
+}
+
+/// A copy that Litestream keeps, which cannot be read as one state of the database now.
+fn copy(path: &Path, busy: &Busy) -> Option<Explanation> {
+    let stamp = copy_stamp(path)?;
+    let wal = sidecar(path, "-wal");
+    if wal.exists() {
+        let who = busy.holders.iter().take(4).map(holders::describe).collect::<Vec<_>>().join("; ");
+        let why = format!("another program has opened the copy in WAL mode ({} is there); {who}", wal.display());
+        let hint = "Litestream waits for as long as that is open: end it, and open the copy with role=follower; if nobody has it \
+                    open, remove that -wal and the -shm";
+        return Some(Explanation::new(why, hint));
+    }
+    if stamp.is_whole() || busy.holders.iter().any(|holder| task(&holder.command).is_some()) {
+        return None;
+    }
+    let why = "Litestream has not finished what it writes into this copy: it was ended in the middle, or the clock was set back";
+    let hint = "start litestream restore -f again, which finishes it (if it says that it cannot resume, remove the copy and its -txid \
+                first); if it runs, the next commit at the primary does";
+    Some(Explanation::new(why, hint))
 }

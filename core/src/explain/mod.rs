@@ -58,7 +58,7 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
         sqlite::SQLITE_CORRUPT => Some(corrupt::find(subject, rc)),
         sqlite::SQLITE_FULL => Some(io::full(subject)),
         sqlite::SQLITE_IOERR => Some(io::find(subject, rc, errno)),
-        sqlite::SQLITE_BUSY | sqlite::SQLITE_PROTOCOL => Some(busy::find(rc, busy.as_ref())),
+        sqlite::SQLITE_BUSY | sqlite::SQLITE_PROTOCOL => Some(busy::find(subject, rc, busy.as_ref())),
         _ => None,
     };
     let offset = if subject.raw.is_null() {

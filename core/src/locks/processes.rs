@@ -52,6 +52,15 @@ pub fn of_another_file(path: &Path) -> Vec<User> {
     pids.filter(|pid| procfs::has_another(*pid, &path, file, side)).map(as_user).collect()
 }
 
+/// The other processes that have the database at `path` open, whether or not they hold a lock, as who follows a replica mostly holds
+/// none. Of the processes that may be looked into (`/proc`): one's own, or all as root.
+pub fn openers(path: &Path) -> Vec<User> {
+    let Some(file) = file_id(path) else { return Vec::new() };
+    let own = std::process::id();
+    let pids = procfs::pids().into_iter().filter(|pid| *pid != own);
+    pids.filter(|pid| procfs::has_open(*pid, file)).map(as_user).collect()
+}
+
 fn as_user(pid: u32) -> User {
     let (command, state) = holders::command_and_state(pid);
     User { pid, command, state }

@@ -12,6 +12,7 @@ pub(crate) mod opening;
 mod pragmas;
 mod probe;
 pub mod rehearsal;
+mod replica_copy;
 mod replicated;
 mod restored;
 mod sequence;

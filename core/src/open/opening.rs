@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::inspect::{self, ReadPath};
+use super::replica_copy;
 use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
 use crate::explain::{FailedCall, explain};
@@ -20,7 +21,7 @@ use crate::sqlite::handle;
 use crate::url;
 use crate::url::shown_name;
 use crate::vfs::file_monitor::FileMonitor;
-use crate::vfs::{shared_memory, shim};
+use crate::vfs::{self, shared_memory, shim};
 use crate::waiting::busy_handler::BusyHandler;
 
 /// A handle on its way to becoming a connection; dropped on failure, it closes.
@@ -103,6 +104,9 @@ pub(super) fn open(resolved: &Resolved, options: &Options, access: Access) -> Re
 /// Opens a file to look only, and says how.
 pub(super) fn inspect(resolved: &Resolved, options: &Options, access: Access) -> Result<(Opening, ReadPath)> {
     let Target::File(path) = &resolved.target else { return Ok((open(resolved, options, access)?, ReadPath::Plain)) };
+    if replica_copy::is_one(&resolved.settings) {
+        return Ok((open(resolved, options, access)?, ReadPath::Plain));
+    }
     let look = inspect::first_look(path, &resolved.settings)?;
     let opening = open_with(resolved, options, access, look)?;
     // Immutable would read a rollback database while another process changes it: there the shared lock is needed.
@@ -162,7 +166,8 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
     };
     let vfs = vfs.as_ref().map_or(ptr::null(), |vfs| vfs.as_ptr());
     // SAFETY: NUL-terminated strings that outlive the call; SQLite sets the handle even when it fails.
-    let rc = unsafe { sqlite::sqlite3_open_v2(name.as_ptr(), &mut opening.raw, flags, vfs) };
+    let mut open = || unsafe { sqlite::sqlite3_open_v2(name.as_ptr(), &mut opening.raw, flags, vfs) };
+    let rc = if settings.role() == Some(words::Role::Follower) { vfs::replica_copy::opening(open) } else { open() };
     if rc != sqlite::SQLITE_OK {
         return Err(opening.fail(rc, FailedStep::Open));
     }

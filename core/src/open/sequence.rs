@@ -11,7 +11,7 @@ use super::followers::followers;
 use super::inspect::{self, ReadPath};
 use super::opening::{self, Opening};
 use super::target::{self, Prepared};
-use super::{hardening, journal, pragmas, probe, replicated, verify};
+use super::{hardening, journal, pragmas, probe, replica_copy, replicated, verify};
 use crate::connection::{Connection, Identity};
 use crate::error::printable::printable;
 use crate::error::{Error, FailedStep, Result};
@@ -96,6 +96,7 @@ impl Sequence<'_> {
     }
 
     fn prepare_the_path(&mut self) -> Result<Prepared> {
+        replica_copy::check(&self.resolved.target, &self.resolved.settings)?;
         target::prepare(&self.resolved, self.options, self.access, &mut self.report).map_err(at(FailedStep::Target))
     }
 
@@ -187,6 +188,7 @@ impl Sequence<'_> {
         }
         report_recovery(opening, self.options, report);
         verify::describe(opening, &self.resolved.settings, report);
+        replica_copy::describe(opening.path.as_deref(), &self.resolved.settings, report);
         // They name paths, and are printed.
         for warning in &mut report.warnings {
             *warning = printable(warning).into_owned();

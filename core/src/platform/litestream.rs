@@ -1,6 +1,10 @@
 //! Litestream's processes, told from others by the name of their program.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use crate::platform::path_facts::sidecar;
 
 /// What a process of Litestream's does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,41 @@ pub fn task(command: &str) -> Option<Task> {
         Some("restore") if words.any(|word| matches!(word, "-f" | "--f" | "-f=true" | "--f=true")) => Task::Follows,
         _ => Task::Other,
     })
+}
+
+/// When a copy that `litestream restore -f` keeps was written, and when Litestream noted what it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CopyStamp {
+    /// The file's time of change.
+    pub(crate) written: (i64, i64),
+    /// That of the note, and its inode: each note is a new file.
+    pub(crate) noted: (i64, i64, u64),
+}
+
+impl CopyStamp {
+    /// Litestream notes what it has after it has written it; younger than its note, the file may have half of a change.
+    pub(crate) fn is_whole(self) -> bool {
+        self.written <= (self.noted.0, self.noted.1)
+    }
+}
+
+/// Whether the copy at `path`, by Litestream's note, is one state of the database now; `None` for a file without such a note.
+pub fn copy_is_whole(path: &Path) -> Option<bool> {
+    copy_stamp(path).map(CopyStamp::is_whole)
+}
+
+/// `None` for a file without such a note.
+pub(crate) fn copy_stamp(path: &Path) -> Option<CopyStamp> {
+    let (file, note) = (fs::metadata(path).ok()?, fs::metadata(sidecar(path, "-txid")).ok()?);
+    let written = (file.mtime(), file.mtime_nsec());
+    Some(CopyStamp { written, noted: (note.mtime(), note.mtime_nsec(), note.ino()) })
+}
+
+/// The position that the copy at `path` has, by Litestream's note; `None` where there is none that can be read.
+pub fn copy_position(path: &Path) -> Option<u64> {
+    let text = fs::read_to_string(sidecar(path, "-txid")).ok()?;
+    let digits = text.strip_suffix('\n').filter(|digits| digits.len() == 16)?;
+    u64::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]

@@ -176,6 +176,14 @@ pub(crate) fn pids() -> Vec<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// Whether the process has a descriptor of the file; false when it may not be looked into.
+pub(crate) fn has_open(pid: u32, file: FileId) -> bool {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    descriptors
+        .filter_map(|fd| fs::metadata(fd.path()).ok())
+        .any(|meta| (meta.dev(), meta.ino()) == (file.dev, file.ino))
+}
+
 /// The bytes of a deleted file of this name that the process has open beside `file`; `None` when it has none, or may not be
 /// looked into.
 pub(crate) fn deleted(pid: u32, name: &Path, file: FileId) -> Option<u64> {

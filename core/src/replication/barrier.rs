@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use super::control::{Answer, Wait, ask, has_log_up_to, number, quoted, texts};
@@ -20,9 +21,29 @@ use crate::platform::path_facts::litestream_directory;
 pub struct Token(u64);
 
 impl Token {
+    /// The position with this number, as another process or machine has got it from [`txid`](Token::txid).
+    pub fn new(txid: u64) -> Token {
+        Token(txid)
+    }
+
     /// Litestream's number of the transaction, as `litestream restore -txid` takes it in 16 hexadecimal digits.
     pub fn txid(self) -> u64 {
         self.0
+    }
+}
+
+impl FromStr for Token {
+    type Err = Error;
+
+    /// Reads what `Display` writes.
+    ///
+    /// # Errors
+    /// `KEEL_INVALID_VALUE` for anything but 16 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Token> {
+        let digits = Some(text).filter(|text| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).map(Token).ok_or_else(|| {
+            Error::new(codes::INVALID_VALUE, "a position is 16 hexadecimal digits, as replicated() gives them")
+        })
     }
 }
 

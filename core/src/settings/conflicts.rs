@@ -3,7 +3,7 @@
 use super::errors::conflict;
 use super::table::Id;
 use super::words;
-use super::{Settings, Value, replicated};
+use super::{Origin, Settings, Value, replicated};
 use crate::error::codes;
 use crate::error::{Error, Result};
 
@@ -27,6 +27,7 @@ fn read_only_by(settings: &Settings) -> Id {
 
 /// Refuses what was asked for and cannot be, and skips what a profile brought and does not apply.
 pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
+    follower(settings, memory)?;
     let read_only = settings.mode() == Some(words::Mode::Ro) || settings.bool(Id::Immutable);
     let asked = |s: &Settings, id: Id| s.is_explicit(id) && s.get(id).is_some();
     let drop = |s: &mut Settings, id: Id, why: &'static str| {
@@ -100,6 +101,45 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         if let Some(id) = id {
             let value = settings.get(id).map(Value::to_string).unwrap_or_default();
             return Err(Error::new(codes::NEEDS_UNSAFE, format!("{}={value} can lose or damage data", id.key())));
+        }
+    }
+    Ok(())
+}
+
+/// A copy that Litestream keeps is only read, and has to be read in one way.
+fn follower(settings: &mut Settings, memory: bool) -> Result<()> {
+    if settings.role() != Some(words::Role::Follower) {
+        return Ok(());
+    }
+    if memory {
+        return Err(conflict(settings, Id::Mode, Id::Role, "a database in memory follows nobody"));
+    }
+    const EXCLUDED: &[(Id, &[&str], &str)] = &[
+        (Id::Mode, &["ro"], "Litestream alone writes the copy"),
+        (Id::Replication, &["auto", "none"], "a copy is not replicated itself"),
+        (Id::Durability, &["local"], "nothing is committed to a copy"),
+        (Id::Restore, &["never"], "litestream restore -f makes the copy, and goes on"),
+        (Id::Immutable, &["0"], "Litestream writes the copy"),
+        (Id::Nolock, &["0"], "a reader would see half of a change"),
+        (Id::LockingMode, &["normal"], "Litestream would wait for the lock for ever"),
+        (Id::ReadLock, &["released"], "Litestream waits while somebody reads"),
+        (Id::MmapSize, &["0"], "the copy is read in a way that needs each page to be asked for"),
+    ];
+    for (id, fine, why) in EXCLUDED {
+        let value = settings.get(*id).map(Value::to_string);
+        if settings.is_explicit(*id) && value.is_some_and(|value| !fine.contains(&value.as_str())) {
+            return Err(conflict(settings, Id::Role, *id, why));
+        }
+    }
+    if let Some(vfs) = settings.text(Id::Vfs).filter(|name| *name != "unix") {
+        let text = format!("role=follower needs SQLite's own VFS, and vfs={vfs} is another one");
+        return Err(Error::new(codes::CONFLICT, text).with_hint("remove vfs"));
+    }
+    settings.set(Id::Mode, Value::Word("ro"), Origin::Replication);
+    settings.set(Id::Replication, Value::Word("none"), Origin::Replication);
+    for id in [Id::MmapSize, Id::LockingMode, Id::ReadLock] {
+        if !settings.is_explicit(id) {
+            settings.skip(id, "a copy that Litestream keeps");
         }
     }
     Ok(())

@@ -161,6 +161,7 @@ typed! {
     replication: Replication of Replication,
     durability: Durability of Durability,
     restore: Restore of Restore,
+    role: Role of Role,
     foreign_sqlite: ForeignSqlite of ForeignSqlite,
     network_fs: NetworkFs of NetworkFs,
 }

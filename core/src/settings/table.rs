@@ -156,6 +156,7 @@ settings! {
     Durability "durability" Kind::Word(words::Durability::WORDS), "local", Life, "where a commit is when its call returns. local: in the file; replicated: at Litestream's replica too, or the call fails with KEEL_NOT_REPLICATED and the commit stands. Of this database, not of attached ones";
     Restore "restore" Kind::Word(words::Restore::WORDS), "never", Target, "what happens at open where the database does not exist: required: it is restored from Litestream's replica, and without a backup opening fails; if_available: without a backup it begins empty";
     RestoreFrom "restore_from" Kind::Text, "", Target, "the replica's URL, or the path of Litestream's configuration; otherwise that is /etc/litestream.yml. The program is litestream, or what LITEKEEL_LITESTREAM names in the environment";
+    Role "role" Kind::Word(words::Role::WORDS), "primary", Open, "follower: the file is a copy that litestream restore -f keeps up to date; it is only read, each read sees all that the copy has, and nothing is kept open between two";
     Share "share" Kind::Bool, "off", Open, "one connection of the process for every host that asks";
     ForeignSqlite "foreign_sqlite" Kind::Word(words::ForeignSqlite::WORDS), "refuse", Open, "another copy of SQLite in this process on the same file";
     NetworkFs "network_fs" Kind::Word(words::NetworkFs::WORDS), "", Target, "a database on NFS or SMB (refused) or 9p, FUSE, virtiofs (warned about)";

@@ -156,6 +156,11 @@ words! {
         IfAvailable "if_available",
         Required "required",
     }
+    /// Whose changes the file gets.
+    Role {
+        Primary "primary",
+        Follower "follower",
+    }
     /// What another copy of SQLite on the file means.
     ForeignSqlite {
         Refuse "refuse",

@@ -13,7 +13,7 @@ use crate::platform::path_facts::sidecar;
 use crate::platform::threads;
 use crate::sqlite;
 use crate::vfs::file_monitor::FileMonitor;
-use crate::vfs::{databases, descriptor, file_checks, file_state, open_files, shim, wal_file, wal_guard};
+use crate::vfs::{databases, descriptor, file_checks, file_state, open_files, replica_copy, shim, wal_file, wal_guard};
 
 type OpenFn = unsafe extern "C" fn(
     *mut sqlite::sqlite3_vfs,
@@ -85,6 +85,10 @@ unsafe extern "C" fn on_open(
                 watch.opened_wal(fd, id.ino);
                 wal_file::install(file, watch);
             }
+            return rc;
+        }
+        if let Some((_, id)) = seen.examined.filter(|_| replica_copy::is_opening()) {
+            replica_copy::put_on(file, path, id);
             return rc;
         }
         if let Some((fd, id)) = seen.examined {

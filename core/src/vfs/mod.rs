@@ -20,6 +20,7 @@ pub(crate) mod file_monitor;
 pub(crate) mod file_state;
 mod firm_locks;
 mod firm_reads;
+
 pub(crate) mod hooks;
 pub(crate) mod kept_read_lock;
 mod known_content;
@@ -29,6 +30,7 @@ pub(crate) mod names;
 pub(crate) mod old_log;
 pub(crate) mod open_files;
 pub(crate) mod read_lock_keeper;
+pub(crate) mod replica_copy;
 pub(crate) mod replicated;
 mod replication_state;
 mod set_aside;
