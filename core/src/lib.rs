@@ -109,9 +109,7 @@ pub use report::{CloseReport, OpenReport};
 pub use settings::{Options, Settings};
 pub use sqlite::sql_text::skip_space;
 #[doc(hidden)]
-pub use vfs::kept_read_lock::keep_read_locks_carelessly;
-#[doc(hidden)]
-pub use vfs::switches::{turn_firm_locks_off, turn_wal_guard_off};
+pub use vfs::switches::{keep_read_locks_carelessly, turn_firm_locks_off, turn_wal_guard_off};
 pub use vfs::untuned::keep_read_lock;
 pub use waiting::deadline;
 pub use waiting::progress_handler::ProgressFn;

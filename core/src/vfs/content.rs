@@ -76,7 +76,7 @@ pub(crate) unsafe fn look(watch: &FileMonitor, how: Look) -> Verdict {
             (verdict, None)
         }
         None => {
-            let moved = watch.wal_descriptor().and_then(|wal| KnownPages::moved(&borrowed(wal), &before));
+            let moved = watch.wal.descriptor().and_then(|wal| KnownPages::moved(&borrowed(wal), &before));
             let moved = moved.filter(|_| !before.is_retired());
             match moved {
                 // All of it is there, and so is the last of each page.
@@ -133,7 +133,7 @@ unsafe fn is_being_moved(
     if !index.is_being_moved() {
         return false;
     }
-    let Some(wal) = watch.wal_descriptor().map(borrowed) else { return true };
+    let Some(wal) = watch.wal.descriptor().map(borrowed) else { return true };
     // SAFETY: the caller's promise.
     let Some(frames) = (unsafe { index.frames_being_moved(watch.map(), number) }) else { return true };
     // A larger page may have been written in part.
@@ -168,7 +168,7 @@ pub(crate) unsafe fn note(watch: &FileMonitor) {
 /// # Safety
 /// As for [`FileMonitor::index`]. The connection holds the checkpointer's lock.
 pub(crate) unsafe fn moved(watch: &FileMonitor) {
-    let (Some(file), Some(wal)) = (watch.descriptor().map(borrowed), watch.wal_descriptor().map(borrowed)) else {
+    let (Some(file), Some(wal)) = (watch.descriptor().map(borrowed), watch.wal.descriptor().map(borrowed)) else {
         return;
     };
     // SAFETY: the caller's promise.
@@ -204,7 +204,7 @@ pub(crate) unsafe fn begins_anew(watch: &FileMonitor, header: &[u8; LOG_HEADER],
 /// # Safety
 /// As for [`FileMonitor::index`].
 pub(crate) unsafe fn look_at_wal(watch: &FileMonitor) -> Verdict {
-    let Some(wal) = watch.wal_descriptor().map(borrowed) else { return Verdict::Good };
+    let Some(wal) = watch.wal.descriptor().map(borrowed) else { return Verdict::Good };
     // SAFETY: the caller's promise.
     let index = || unsafe { watch.index() }.map(|index| (index.frames, index.salts, index.page_size));
     let Some(before) = index().filter(|(frames, ..)| *frames > 0) else { return Verdict::Good };
@@ -229,7 +229,7 @@ pub(crate) unsafe fn look_at_wal(watch: &FileMonitor) -> Verdict {
 /// # Safety
 /// As for [`FileMonitor::index`].
 pub(crate) unsafe fn look_at_frames(watch: &FileMonitor) -> Verdict {
-    let Some(wal) = watch.wal_descriptor().map(borrowed) else { return Verdict::Good };
+    let Some(wal) = watch.wal.descriptor().map(borrowed) else { return Verdict::Good };
     // SAFETY: the caller's promise.
     let index = || unsafe { watch.index() }.map(|index| (index.backfilled, index.frames, index.salts, index.page_size));
     let Some((backfilled, frames, salts, page_size)) = index() else { return Verdict::Good };

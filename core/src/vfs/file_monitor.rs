@@ -22,6 +22,7 @@ use crate::vfs::file_state::{self, FileState};
 use crate::vfs::kept_read_lock::{Enlist, KeptReadLock};
 use crate::vfs::lock_state::LockState;
 use crate::vfs::open_files::{self, borrowed};
+use crate::vfs::wal_in_use::WalInUse;
 use crate::vfs::wal_index::{self, WalIndex};
 use crate::vfs::wal_keeper::WalCare;
 
@@ -48,8 +49,6 @@ pub(crate) struct FileMonitor {
     minds_names: AtomicBool,
     /// What is known of the file while the connection has it for itself.
     pub alone: Alone,
-    /// SQLite's object for the `-wal`; null while it is closed.
-    wal_object: AtomicPtr<sqlite::sqlite3_file>,
     /// SQLite's descriptor of the database, where its locks are POSIX locks that may be asked for and taken again.
     descriptor: Option<c_int>,
     care: OnceLock<WalCare<FileMonitor>>,
@@ -60,11 +59,8 @@ pub(crate) struct FileMonitor {
     pub locks: LockState,
     /// SQLite's mapping of the WAL-index; null while there is none.
     map: AtomicPtr<u8>,
-    /// The inode of the `-wal` in use, and SQLite's descriptor of it; 0 and -1: unknown.
-    wal: AtomicU64,
-    wal_fd: AtomicI32,
-    /// The inode of the `-wal` that has just been closed.
-    closed_wal: AtomicU64,
+    /// The `-wal` in use.
+    pub wal: WalInUse,
     /// When the files were last seen to be the right ones, by [`now_ms`]; 0: never, or a lock has changed since.
     seen_good: AtomicU64,
     /// The checkpoint that has begun is refused.
@@ -93,16 +89,13 @@ impl FileMonitor {
             copied: OnceLock::new(),
             minds_names: AtomicBool::new(false),
             alone: Alone::default(),
-            wal_object: AtomicPtr::new(std::ptr::null_mut()),
             descriptor,
             care: OnceLock::new(),
             left: AtomicBool::new(false),
             generation: fork::generation(),
             locks: LockState::default(),
             map: AtomicPtr::new(std::ptr::null_mut()),
-            wal: AtomicU64::new(0),
-            wal_fd: AtomicI32::new(-1),
-            closed_wal: AtomicU64::new(0),
+            wal: WalInUse::default(),
             seen_good: AtomicU64::new(0),
             refuses_checkpoint: AtomicBool::new(false),
             committed: AtomicBool::new(false),
@@ -148,11 +141,7 @@ impl FileMonitor {
         if !self.attachment.syncs_commits() {
             return None;
         }
-        Some(self.wal_object.load(Ordering::Acquire)).filter(|file| !file.is_null())
-    }
-
-    pub(crate) fn set_wal_object(&self, file: *mut sqlite::sqlite3_file) {
-        self.wal_object.store(file, Ordering::Release);
+        self.wal.object()
     }
 
     /// Ends the care for the WAL of a connection that is about to be closed. With the last one of a file the keeper's own
@@ -203,11 +192,6 @@ impl FileMonitor {
         self.descriptor
     }
 
-    /// SQLite's descriptor of the `-wal` in use.
-    pub(crate) fn wal_descriptor(&self) -> Option<c_int> {
-        Some(self.wal_fd.load(Ordering::Acquire)).filter(|fd| *fd >= 0)
-    }
-
     /// Whether this process is the one that opened the connection.
     pub(crate) fn is_ours(&self) -> bool {
         self.generation == fork::generation()
@@ -220,15 +204,12 @@ impl FileMonitor {
 
     /// The inodes of the `-wal` and the `-shm` in use, as far as known.
     pub(crate) fn files(&self) -> (Option<u64>, Option<u64>) {
-        let wal = Some(self.wal.load(Ordering::Acquire)).filter(|ino| *ino != 0);
-        (wal, if self.has_wal() { self.file.shm() } else { None })
+        (self.wal.ino(), if self.has_wal() { self.file.shm() } else { None })
     }
 
     /// SQLite has opened the `-wal`.
     pub(crate) fn opened_wal(&self, fd: c_int, ino: u64) {
-        self.closed_wal.store(0, Ordering::Release);
-        self.wal_fd.store(fd, Ordering::Release);
-        self.wal.store(ino, Ordering::Release);
+        self.wal.opened(fd, ino);
         if self.locks.level() == sqlite::SQLITE_LOCK_EXCLUSIVE {
             // Without a WAL-index.
             self.begins_to_be_alone();
@@ -256,13 +237,7 @@ impl FileMonitor {
         if self.is_ours() {
             self.alone.end();
         }
-        self.wal_fd.store(-1, Ordering::Release);
-        self.closed_wal.store(self.wal.swap(0, Ordering::AcqRel), Ordering::Release);
-    }
-
-    /// The inode of the `-wal` that SQLite has closed, and may delete now.
-    pub(crate) fn last_wal(&self) -> Option<u64> {
-        Some(self.closed_wal.load(Ordering::Acquire)).filter(|ino| *ino != 0)
+        self.wal.closed();
     }
 
     /// The WAL-index, for the thread that is inside the connection.
@@ -282,15 +257,11 @@ impl FileMonitor {
 
     /// SQLite has mapped the WAL-index.
     pub(crate) fn attached(&self, map: *mut u8) {
-        let known = |suffix| {
-            // Another file may have taken the name in the meantime.
-            file_id(&sidecar(&self.path, suffix))
-                .filter(|file| open_files::has_open(&[*file]))
-                .map_or(0, |file| file.ino)
-        };
         // Under a VFS of somebody else's the files were opened where another shim saw it.
-        if self.wal.load(Ordering::Acquire) == 0 {
-            self.wal.store(known("-wal"), Ordering::Release);
+        if self.wal.ino().is_none() {
+            // Another file may have taken the name in the meantime.
+            let known = file_id(&sidecar(&self.path, "-wal")).filter(|file| open_files::has_open(&[*file]));
+            self.wal.found(known.map(|file| file.ino));
         }
         self.map.store(map, Ordering::Release);
     }
@@ -298,8 +269,8 @@ impl FileMonitor {
     /// SQLite gives the WAL-index up.
     pub(crate) fn detached(&self) {
         self.map.store(std::ptr::null_mut(), Ordering::Release);
-        if self.wal_descriptor().is_none() {
-            self.wal.store(0, Ordering::Release);
+        if self.wal.descriptor().is_none() {
+            self.wal.found(None);
         }
         self.locks.forget_those_of_wal();
     }

@@ -145,9 +145,9 @@ enum Deletion {
 fn deletion(wal: &Path) -> Deletion {
     let owners = databases::owners_of_wal(wal);
     let closing =
-        |watch: &&Arc<FileMonitor>| watch.locks.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.last_wal().is_some();
+        |watch: &&Arc<FileMonitor>| watch.locks.level() == sqlite::SQLITE_LOCK_EXCLUSIVE && watch.wal.last().is_some();
     if let Some(watch) = owners.iter().find(closing) {
-        let same = file_checks::named(watch, "-wal", watch.last_wal()) != file_checks::Verdict::Bad;
+        let same = file_checks::named(watch, "-wal", watch.wal.last()) != file_checks::Verdict::Bad;
         return if same && wal_guard::refuses(watch).is_none() { Deletion::Allowed } else { Deletion::Refused };
     }
     let orphan = !owners.is_empty()

@@ -34,6 +34,7 @@ use crate::platform::clock::now_ns;
 use crate::platform::file_id::FileId;
 use crate::sqlite;
 use crate::vfs::firm_reads::{FirmRead, FirmReads, is_halted};
+use crate::vfs::switches::{AFTER_EVERY_READ, BESIDE_CHECKPOINTS, FOR_LONG, NEVER_TAKEN_AWAY, NOT_FIRM, careless};
 
 /// SQLite's function that takes and releases the WAL's locks.
 pub(super) type ShmLock = unsafe extern "C" fn(*mut sqlite::sqlite3_file, c_int, c_int, c_int) -> c_int;
@@ -69,31 +70,6 @@ const SHORTEST_IDLE: u64 = 200_000;
 /// kept until nobody has committed for [`QUIET`].
 const LONG_LOG: u32 = 900;
 const QUIET: u64 = 5_000_000;
-/// What [`keep_read_locks_carelessly`] was told.
-const NOT_FIRM: u32 = 1;
-pub(super) const FIRM_OVER_FORKS: u32 = 2;
-const FOR_LONG: u32 = 4;
-const BESIDE_CHECKPOINTS: u32 = 8;
-const NEVER_TAKEN_AWAY: u32 = 16;
-const AFTER_EVERY_READ: u32 = 32;
-static CARELESS: AtomicU32 = AtomicU32::new(0);
-
-/// Leaves out a part of what makes keeping a read lock safe, so that a test can show what happens without it: the sum of
-/// 1 (no firm lock beside it), 2 (the firm lock stays one over a fork), 4 (it is kept for 10 ms, whatever the reads
-/// before it and the log are like), 8 (beside another process's checkpoint, too), 16 (nobody but its reader gives it back), and 32 (it is kept after every read,
-/// for as long as at most).
-///
-/// # Safety
-/// Reads may go wrong.
-#[doc(hidden)]
-pub unsafe fn keep_read_locks_carelessly(how: u32) {
-    CARELESS.store(how, Ordering::Release);
-}
-
-pub(super) fn careless(how: u32) -> bool {
-    CARELESS.load(Ordering::Relaxed) & how != 0
-}
-
 /// For how long a lock may still be kept idle, in nanoseconds: what close reads earn, idle keeping uses up. So a connection
 /// pins the WAL at a stale mark for no longer than it has read at fresh ones, whatever its pauses are.
 struct Owed(AtomicU64);
@@ -313,6 +289,7 @@ impl KeptReadLock {
     }
 
     /// Gives the firm lock back, if there is one; before SQLite's, by whoever owns that one.
+    #[inline]
     pub(super) fn loosen(&self) {
         if self.firm.is_held() {
             self.firm_reads.give_back(&self.firm);

@@ -33,6 +33,7 @@ pub(crate) struct LockState {
 
 impl LockState {
     /// The WAL's read lock that the connection holds, and for how long.
+    #[inline]
     pub(crate) fn reading(&self) -> Option<(usize, Duration)> {
         let locks = self.wal.load(Ordering::Acquire);
         let slot = (0..READERS).find(|slot| locks & (1 << (FIRST_READER as usize + slot)) != 0)?;
@@ -40,26 +41,31 @@ impl LockState {
     }
 
     /// Whether the connection holds the WAL's write lock.
+    #[inline]
     pub(crate) fn is_writing(&self) -> bool {
         self.wal.load(Ordering::Acquire) & (1 << (WRITER as u32 + EXCLUSIVE)) != 0
     }
 
     /// Whether the connection holds any lock of the WAL.
+    #[inline]
     pub(crate) fn has_any_of_wal(&self) -> bool {
         self.wal.load(Ordering::Acquire) != 0
     }
 
     /// The level of its lock on the database file.
+    #[inline]
     pub(crate) fn level(&self) -> i32 {
         self.level.load(Ordering::Acquire)
     }
 
     /// The lock on the database file has this level now.
+    #[inline]
     pub(crate) fn file_locked(&self, level: i32) {
         self.level.store(level, Ordering::Release);
     }
 
     /// The connection has taken locks of the WAL.
+    #[inline]
     pub(crate) fn wal_locked(&self, slot: i32, slots: i32, exclusive: bool) {
         let mask = ((1 << slots) - 1) << (slot as u32 + if exclusive { EXCLUSIVE } else { 0 });
         self.set(|locks| locks | mask);
@@ -72,17 +78,20 @@ impl LockState {
     }
 
     /// It has given them back.
+    #[inline]
     pub(crate) fn wal_unlocked(&self, slot: i32, slots: i32, exclusive: bool) {
         let mask: u32 = ((1 << slots) - 1) << (slot as u32 + if exclusive { EXCLUSIVE } else { 0 });
         self.set(|locks| locks & !mask);
     }
 
     /// Only the thread that is in a call on the connection changes them: no other can come in between.
+    #[inline]
     fn set(&self, change: impl FnOnce(u32) -> u32) {
         self.wal.store(change(self.wal.load(Ordering::Relaxed)), Ordering::Release);
     }
 
     /// A read has begun, at this time of `now_ns`, with the lock of this slot that was kept.
+    #[inline]
     pub(super) fn reads_on(&self, slot: i32, began: u64) {
         self.set(|locks| locks | 1 << slot);
         self.reading_since.store(began / 1_000_000, Ordering::Relaxed);
@@ -112,17 +121,20 @@ impl LockState {
 
     /// Whether the connection holds a read lock of the WAL: what asks for the write lock then is a transaction, and not a
     /// recovery or a checkpoint.
+    #[inline]
     pub(crate) fn is_transaction(&self) -> bool {
         self.wal.load(Ordering::Acquire) & (0b1_1111 << FIRST_READER) != 0
     }
 
     /// Whether the connection holds the checkpointer's lock.
+    #[inline]
     pub(crate) fn is_checkpointing(&self) -> bool {
         self.wal.load(Ordering::Acquire) & (1 << (CHECKPOINTER as u32 + EXCLUSIVE)) != 0
     }
 
     /// Whether it is time to see again that the WAL's write lock is held, which a transaction that stays open does not hear
     /// of when it is dropped.
+    #[inline]
     pub(crate) fn write_lock_is_old(&self) -> bool {
         let time = now_ms();
         self.is_writing() && time.saturating_sub(self.write_lock_seen.load(Ordering::Relaxed)) >= WRITE_LOCK_EVERY && {
@@ -132,6 +144,7 @@ impl LockState {
     }
 
     /// The WAL-index, whose locks they were, is given up.
+    #[inline]
     pub(crate) fn forget_those_of_wal(&self) {
         self.wal.store(0, Ordering::Release);
     }

@@ -42,6 +42,7 @@ pub(crate) mod untuned;
 mod vfs_copy;
 mod wal_file;
 pub(crate) mod wal_guard;
+mod wal_in_use;
 pub(crate) mod wal_index;
 pub(crate) mod wal_keeper;
 mod write_transaction;

@@ -33,7 +33,7 @@ pub(crate) fn keep(
     before: Option<&Aside>,
     why: &str,
 ) -> Option<Aside> {
-    let source = borrowed(watch.wal_descriptor()?);
+    let source = borrowed(watch.wal.descriptor()?);
     let log = Committed::read(&source)?;
     // A process that closed as the last one, beside this one that it did not see, may have left a wrong figure.
     let missing = match backfilled {
@@ -120,7 +120,7 @@ fn copy(source: &File, bytes: u64, to: &Path) -> io::Result<()> {
 
 /// Moves the committed frames of the connection's `-wal` into the database that it has open, and waits for the disk.
 pub(crate) fn move_log(watch: &FileMonitor) -> io::Result<()> {
-    let (Some(wal), Some(database)) = (watch.wal_descriptor(), watch.descriptor()) else {
+    let (Some(wal), Some(database)) = (watch.wal.descriptor(), watch.descriptor()) else {
         return Err(io::ErrorKind::NotFound.into());
     };
     let (wal, database) = (borrowed(wal), borrowed(database));
@@ -136,7 +136,7 @@ pub(crate) fn move_log(watch: &FileMonitor) -> io::Result<()> {
 
 /// Empties the connection's `-wal`, whose frames are kept elsewhere.
 pub(crate) fn empty_wal(watch: &FileMonitor) {
-    if let Some(wal) = watch.wal_descriptor() {
+    if let Some(wal) = watch.wal.descriptor() {
         let _ = borrowed(wal).set_len(0);
     }
 }

@@ -26,7 +26,7 @@ pub(crate) unsafe fn install(file: *mut sqlite::sqlite3_file, watch: Arc<FileMon
     unsafe {
         let original = (*file).pMethods;
         let mut methods = *original;
-        watch.set_wal_object(file);
+        watch.wal.set_object(file);
         methods.xClose = Some(close);
         methods.xWrite = Some(write);
         methods.xTruncate = Some(truncate);
@@ -55,7 +55,7 @@ unsafe extern "C" fn close(file: *mut sqlite::sqlite3_file) -> c_int {
     unsafe {
         let shim = Box::from_raw((*file).pMethods.cast_mut().cast::<Shim>());
         (*file).pMethods = shim.original;
-        shim.watch.set_wal_object(std::ptr::null_mut());
+        shim.watch.wal.set_object(std::ptr::null_mut());
         shim.watch.closed_wal();
         (*shim.original).xClose.map_or(sqlite::SQLITE_ERROR, |close| close(file))
     }

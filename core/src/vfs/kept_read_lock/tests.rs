@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::vfs::switches::keep_read_locks_carelessly;
 
 const SLOT: c_int = 3;
 

@@ -17,6 +17,7 @@ pub(super) struct Shim {
 ///
 /// # Safety
 /// One of the shim's functions was called with the file: its table is a shim's.
+#[inline]
 pub(super) unsafe fn of<'a>(file: *mut sqlite::sqlite3_file) -> &'a Shim {
     // SAFETY: the caller's promise; the shim's `close` frees it after its last use.
     unsafe { &*(*file).pMethods.cast::<Shim>() }
