@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::errors;
 use super::options::{BackupReport, STEP};
 use crate::connection::guard::Guard;
 use crate::error::{Error, Result};
@@ -110,9 +111,8 @@ pub(super) fn copy(
         // SAFETY: the guard holds the connection.
         let interrupted = unsafe { sqlite::sqlite3_is_interrupted(source.raw()) } != 0;
         if stop || interrupted || deadline::gives_up() {
-            let stopped = Error::new(sqlite::SQLITE_INTERRUPT, "the backup was stopped before its end")
-                .with_hint("nothing of it remains; begin it anew");
-            return Err(source.past_deadline(sqlite::SQLITE_INTERRUPT).unwrap_or(stopped).with_step(STEP));
+            let late = source.past_deadline(sqlite::SQLITE_INTERRUPT);
+            return Err(late.unwrap_or_else(errors::stopped).with_step(STEP));
         }
     }
     let raw = backup.0;
@@ -130,11 +130,5 @@ fn other_page_size(source: &Guard<'_>, to: &Opening, rc: i32) -> Option<Error> {
     let size = |db| unsafe { handle::query_text(db, c"PRAGMA page_size") }.ok().flatten();
     let (from, into) = (size(source.raw())?, size(to.raw)?);
     let path = to.path.as_deref().filter(|_| from != into)?;
-    let text = format!(
-        "{} has pages of {into} bytes and the source pages of {from}: in WAL mode a page size never changes",
-        path.display()
-    );
-    let hint =
-        "with nobody using it, convert it (PRAGMA journal_mode=delete) or move it and its -wal away, then try again";
-    Some(Error::new(rc, text).with_hint(hint).with_path(path).with_step(STEP))
+    Some(errors::other_page_size(rc, path, &into, &from))
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use std::{fs, ptr};
 
+use super::errors;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::explain::{FailedCall, explain};
@@ -46,9 +47,7 @@ impl Place {
     /// What stands in the way, explained. Anything but "there is no such file" counts as existing.
     pub(super) fn find(path: &Path, access: Access) -> Result<Place> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(Error::new(codes::NOT_A_FILE, format!("{} names a directory", path.display()))
-                .with_hint("name the file in it")
-                .with_path(path));
+            return Err(errors::a_directory(path));
         };
         let cannot_open = || explain(&FailedCall::of(ptr::null_mut(), Some(path), access), sqlite::SQLITE_CANTOPEN);
         let parent = fs::canonicalize(parent).map_err(|_| cannot_open())?;
@@ -64,17 +63,12 @@ impl Place {
                 Ok(Place { real, exists: false })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(cannot_open()),
-            Err(error) => Err(Error::new(codes::IO, format!("{} cannot be looked at: {error}", real.display()))
-                .with_path(real)
-                .with_errno(error.raw_os_error().unwrap_or(0))),
+            Err(error) => Err(errors::cannot_be_looked_at(&real, &error)),
         }
     }
 
     /// Refuses the source itself, under whatever name, and what SQLite keeps beside it or beside another database.
     pub(super) fn refuse_files_of(&self, source: Option<&Path>) -> Result<()> {
-        let refused =
-            |what: String| Err(Error::new(codes::ARGUMENT, what).with_hint("name another file").with_path(&self.real));
-        let place = self.real.display();
         if let Some(source) = source {
             let same = |suffix: &str| {
                 let file = sidecar(source, suffix);
@@ -83,10 +77,10 @@ impl Place {
                 by_identity || real.is_ok_and(|real| real == self.real)
             };
             if same("") {
-                return refused(format!("{place} is the database itself"));
+                return Err(errors::the_source(&self.real));
             }
             if let Some(suffix) = SIDE_FILES.into_iter().find(|suffix| same(suffix)) {
-                return refused(format!("{place} is the database's own {suffix} file"));
+                return Err(errors::a_side_file_of_the_source(&self.real, suffix));
             }
         }
         let bytes = self.real.as_os_str().as_bytes();
@@ -94,7 +88,7 @@ impl Place {
             let Some(database) = bytes.strip_suffix(suffix.as_bytes()) else { continue };
             let database = Path::new(std::ffi::OsStr::from_bytes(database));
             if fs::symlink_metadata(database).is_ok_and(|meta| !meta.is_dir()) {
-                return refused(format!("{place} is where SQLite keeps the {suffix} of {}", database.display()));
+                return Err(errors::a_side_file(&self.real, suffix, database));
             }
         }
         Ok(())
@@ -105,10 +99,7 @@ impl Place {
         orphan_wal::check(&self.real, resolved.settings.on_orphan_wal().unwrap_or(words::OnOrphanWal::Refuse))?;
         let journal = sidecar(&self.real, "-journal");
         if fs::metadata(&journal).is_ok_and(|meta| meta.len() > 0) {
-            let text = format!("{} was left by another database of that name", journal.display());
-            return Err(Error::new(codes::CONFLICT, text)
-                .with_hint("SQLite would roll the copy back by it: move it away, or name another file")
-                .with_path(&self.real));
+            return Err(errors::a_journal_is_left(&self.real, &journal));
         }
         Ok(())
     }
@@ -116,21 +107,11 @@ impl Place {
     /// Replacing all of a replicated database would need a checkpoint's worth of care on a connection that has none.
     pub(super) fn refuse_replicated(&self) -> Result<()> {
         let Some(directory) = litestream_directory(&self.real) else { return Ok(()) };
-        let text = format!(
-            "Litestream replicates {} ({} is there): its content is not replaced under it",
-            self.real.display(),
-            directory.display()
-        );
-        Err(Error::new(codes::REPLICATED, text)
-            .with_hint("stop Litestream and move its directory away, or name another file")
-            .with_path(&self.real))
+        Err(errors::replicated(&self.real, &directory))
     }
 
     pub(super) fn exists_already(&self) -> Error {
-        Error::new(codes::CONFLICT, format!("{} exists already", self.real.display()))
-            .with_hint("name another file")
-            .with_path(&self.real)
-            .with_errno(libc::EEXIST)
+        errors::exists_already(&self.real)
     }
 }
 
@@ -205,8 +186,7 @@ impl NewFile {
     /// Makes sure that it is this file which SQLite has opened by its path, where somebody may have led that elsewhere.
     pub(super) fn check_opened(&self, place: &Place) -> Result<()> {
         if self.directory.0.is_some() && open_files::with_file(self.file, |_| ()).is_none() {
-            let text = format!("{}: its directory was replaced while the copy was begun", place.real.display());
-            return Err(Error::new(codes::IO, text).with_hint("try again").with_path(&place.real));
+            return Err(errors::another_directory(&place.real));
         }
         Ok(())
     }

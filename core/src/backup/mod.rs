@@ -6,6 +6,7 @@
 
 mod copy;
 mod destination;
+mod errors;
 mod options;
 
 use std::fs;
@@ -13,8 +14,7 @@ use std::path::Path;
 
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::open::{self, Opening};
 use crate::report::OpenReport;
 use crate::settings::Access;
@@ -77,11 +77,7 @@ impl Connection {
         // SAFETY: the guard holds the connection.
         let state = unsafe { sqlite::sqlite3_txn_state(guard.raw(), c"main".as_ptr()) };
         if state == sqlite::SQLITE_TXN_WRITE {
-            return Err(Error::new(
-                codes::IN_TRANSACTION,
-                "a backup inside a transaction that writes would copy what may be undone",
-            )
-            .with_step(STEP));
+            return Err(errors::writing_source());
         }
         self.refuse_nothing(&guard)?;
         let mut resolved = resolve(Some(url), &Options::default())?;
@@ -111,14 +107,7 @@ impl Connection {
         if pages.as_deref() != Some("0") {
             return Ok(());
         }
-        let place = self.path().map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
-        let error = Error::new(sqlite::SQLITE_NOTADB, format!("{place} is empty: there is nothing to copy"))
-            .with_hint("a full disk or a cut upload leaves an empty file: use a copy that has content")
-            .with_step(STEP);
-        Err(match self.path() {
-            Some(path) => error.with_path(path),
-            None => error,
-        })
+        Err(errors::empty_source(self.path()))
     }
 
     fn copy_to(
@@ -186,20 +175,15 @@ impl Connection {
 /// The path that the URL names, when what it says makes sense for a destination.
 fn wanted(resolved: &Resolved) -> Result<&Path> {
     let Target::File(path) = &resolved.target else {
-        return Err(Error::new(codes::ARGUMENT, "a backup in memory would be gone at once")
-            .with_hint("name a file")
-            .with_step(STEP));
+        return Err(errors::in_memory());
     };
     let settings = &resolved.settings;
     if settings.access() == Access::Read {
-        return Err(Error::new(codes::CONFLICT, "a backup cannot be written with mode=ro").with_step(STEP));
+        return Err(errors::read_only());
     }
     let other = TABLE.iter().find(|row| settings.is_explicit(row.id) && !DESTINATION_SETTINGS.contains(&row.id));
     if let Some(row) = other {
-        let keys: Vec<_> = DESTINATION_SETTINGS.iter().map(|id| id.key()).collect();
-        return Err(Error::new(codes::CONFLICT, format!("{} means nothing for a backup's destination", row.key))
-            .with_hint(format!("remove it; it takes {}", keys.join(" ")))
-            .with_step(STEP));
+        return Err(errors::no_setting_of_a_destination(row.key));
     }
     Ok(path)
 }
@@ -239,11 +223,5 @@ fn other_encoding(source: &Guard<'_>, to: &Opening) -> Result<()> {
     if from == into {
         return Ok(());
     }
-    let text = format!(
-        "{} has its texts in {into} and the source in {from}: connections that have it open could not go on",
-        path.display()
-    );
-    Err(Error::new(codes::CONFLICT, text)
-        .with_hint("with nobody using it, move it and its -wal away, then try again")
-        .with_path(path))
+    Err(errors::other_encoding(path, &into, &from))
 }
