@@ -59,12 +59,32 @@ fn name_and_binding() {
         }
     } else if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") {
         // What is used inside is its own there by itself: a symbol is asked for together with the library that has it.
-        println!("cargo::rustc-link-arg-cdylib=-Wl,-install_name,@rpath/liblitekeel.dylib");
+        let list = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("sqlite-symbols.list");
+        println!("cargo::rerun-if-changed=include/litekeel.symbols");
+        let names = std::fs::read_to_string("include/litekeel.symbols").expect("the list of symbols is there");
+        let names: String =
+            names.lines().filter(|name| name.starts_with("sqlite3")).map(|name| format!("_{name}\n")).collect();
+        std::fs::write(&list, names).expect("the build's directory is writable");
+        let list = list.display().to_string();
+        // packaging/build-all calls the linker itself, without a compiler in front of it.
+        let alone = env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("/rust-lld"));
+        for [option, value] in [["-install_name", "@rpath/liblitekeel.dylib"], ["-exported_symbols_list", &list]] {
+            if alone {
+                println!("cargo::rustc-link-arg-cdylib={option}\ncargo::rustc-link-arg-cdylib={value}");
+            } else {
+                println!("cargo::rustc-link-arg-cdylib=-Wl,{option},{value}");
+            }
+        }
     }
 }
 
 /// Exports SQLite's functions, so that a C program can use plain SQLite on the one copy that is in here.
 fn sqlite_symbols() {
+    // For macOS rustc puts an underscore before names of the archive that have one: no linker finds them. There the list
+    // that name_and_binding hands on does it, which takes them out of the archive, too.
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") {
+        return;
+    }
     println!("cargo::rerun-if-env-changed=SQLITE3_LIB_DIR");
     // The crate says where the copy lies that it built; scripts/with-sqlite where the one lies that it is to link.
     if let Some(directory) = env::var_os("DEP_SQLITE3_LIB_DIR").or_else(|| env::var_os("SQLITE3_LIB_DIR")) {

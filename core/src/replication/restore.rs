@@ -1,6 +1,6 @@
 //! A database that does not exist is brought back from Litestream's replica: once, whole or not at all.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -222,6 +222,7 @@ fn publish(copy: &Path, path: &Path, mode: Option<u32>) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use std::ffi::CString;
     let (old, new) = (CString::new(from.as_os_str().as_bytes())?, CString::new(to.as_os_str().as_bytes())?);
     const RENAME_NOREPLACE: libc::c_uint = 1;
     let here = libc::AT_FDCWD;
