@@ -72,6 +72,22 @@ fn write(query: &str, random: &mut Random) -> Vec<Op> {
     shim::recorded()
 }
 
+/// The header of a frame and its page as the one write that litekeel makes of them, of which any sectors may be lost.
+fn frames_in_one_write(ops: Vec<Op>) -> Vec<Op> {
+    let mut made: Vec<Op> = Vec::new();
+    for op in ops {
+        if let (Some(Op::Write { file, at, bytes }), Op::Write { file: same, at: next, bytes: page }) =
+            (made.last_mut(), &op)
+            && (file.ends_with("-wal") && file == same && bytes.len() == 24 && *next == *at + 24)
+        {
+            bytes.extend_from_slice(page);
+        } else {
+            made.push(op);
+        }
+    }
+    made
+}
+
 /// What a disk holds: the last transaction of a state without gaps, or what is wrong with it.
 fn examine(dir: &Dir, files: &HashMap<String, Vec<u8>>) -> Result<Option<u64>, String> {
     for entry in std::fs::read_dir(dir.path()).unwrap() {
@@ -118,7 +134,11 @@ struct Tally {
 fn tally(query: &str) -> Tally {
     let _alone = shim::alone();
     let mut random = Random(seed());
-    let ops = write(query, &mut random);
+    // As SQLite asks for it, or as it reaches the disk, where litekeel's own shim stands behind the one of the test.
+    let ops = match random.below(4) {
+        0 => write(query, &mut random),
+        _ => frames_in_one_write(write(query, &mut random)),
+    };
     let mut moments: Vec<u64> = (0..states()).map(|_| random.below(ops.len() as u64 + 1)).collect();
     moments.sort_unstable();
     let (mut disk, mut at, mut tally) = (Disk::default(), 0, Tally::default());

@@ -25,6 +25,8 @@ pub(crate) struct LockState {
     level: AtomicI32,
     /// The size of the database file and one, as long as nobody may change it; 0: unknown.
     size: AtomicI64,
+    /// How often the WAL's write lock was taken.
+    write_transactions: AtomicU32,
     /// When the read transaction began, in milliseconds of [`now_ms`].
     reading_since: AtomicU64,
     /// When the WAL's write lock was taken, or last seen to be held; likewise.
@@ -71,10 +73,16 @@ impl LockState {
         self.set(|locks| locks | mask);
         if exclusive && slot == WRITER {
             self.write_lock_seen.store(now_ms(), Ordering::Relaxed);
+            self.write_transactions.store(self.write_transactions().wrapping_add(1), Ordering::Relaxed);
         }
         if !exclusive && slot >= FIRST_READER {
             self.reading_since.store(now_ms(), Ordering::Relaxed);
         }
+    }
+
+    /// A number that is another one in each transaction that writes, but in exclusive mode.
+    pub(super) fn write_transactions(&self) -> u32 {
+        self.write_transactions.load(Ordering::Relaxed)
     }
 
     /// It has given them back.

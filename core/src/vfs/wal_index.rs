@@ -89,8 +89,6 @@ impl WalIndex {
             let first: [u32; 12] = std::array::from_fn(|at| word(at * 4));
             let second: [u32; 12] = std::array::from_fn(|at| word(48 + at * 4));
             if first == second {
-                let tail = first[3].to_ne_bytes();
-                let size = u16::from_ne_bytes([tail[2], tail[3]]);
                 return Some(WalIndex {
                     frames: first[4],
                     backfilled: word(96),
@@ -98,8 +96,7 @@ impl WalIndex {
                     pages: first[5],
                     change: first[2],
                     salts: [first[8], first[9]],
-                    // 1 stands for 65536, which two bytes cannot hold.
-                    page_size: if size == 1 { 65536 } else { size.into() },
+                    page_size: page_size_in(first[3]),
                     marks: std::array::from_fn(|at| Some(word(100 + at * 4)).filter(|mark| *mark != UNUSED)),
                 });
             }
@@ -145,6 +142,25 @@ pub(crate) unsafe fn progress(map: *const u8) -> (u32, u32) {
     // SAFETY: the caller's promise; aligned words that others write.
     let word = |offset: usize| unsafe { (*map.add(offset).cast::<AtomicU32>()).load(Ordering::Relaxed) };
     (word(16), word(8))
+}
+
+/// The size of the pages, in the fourth word of the header.
+fn page_size_in(word: u32) -> u32 {
+    let bytes = word.to_ne_bytes();
+    match u16::from_ne_bytes([bytes[2], bytes[3]]) {
+        // Two bytes cannot hold it.
+        1 => 65536,
+        size => size.into(),
+    }
+}
+
+/// The size of the log's pages; 0 where nothing has been committed to it.
+///
+/// # Safety
+/// As for [`WalIndex::read`].
+pub(crate) unsafe fn page_size(map: *const u8) -> u32 {
+    // SAFETY: the caller's promise; an aligned word that others write.
+    page_size_in(unsafe { (*map.add(12).cast::<AtomicU32>()).load(Ordering::Relaxed) })
 }
 
 /// SQLite's mapping of the WAL-index of a connection's main database; null when there is none.
