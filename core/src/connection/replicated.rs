@@ -30,7 +30,7 @@ impl Connection {
     ///
     /// # Errors
     /// `KEEL_NOT_REPLICATED` when that could not be confirmed; the commit stands, and nothing is rolled back. Its
-    /// [`step`](Error::step) says why: `timeout`, `daemon_gone` (nobody answers at `replication_socket`), `replica_refuses`
+    /// [`step`](crate::Error::step) says why: `timeout`, `daemon_gone` (nobody answers at `replication_socket`), `replica_refuses`
     /// (no room there, no access…), `stopped` (Litestream has stopped this database), `not_this_database`, `protocol`,
     /// `cancelled` (the connection was closed meanwhile, or the process is shutting down).
     /// `KEEL_CONFLICT` with `replication=none` and for a database in memory; `SQLITE_MISUSE` inside a transaction, whose
