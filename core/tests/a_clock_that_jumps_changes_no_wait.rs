@@ -46,7 +46,33 @@ fn waits() {
     assert_eq!(holder.exec(endless).unwrap_err().code(), litekeel_core::sqlite::SQLITE_INTERRUPT);
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(290) && took < Duration::from_millis(1300), "{took:?}");
+    // A daemon that does not answer, and a copy that does not get further.
+    let place = std::path::PathBuf::from(std::env::var_os("PLACE").unwrap());
+    let _silent = std::os::unix::net::UnixListener::bind(place.join("s.sock")).unwrap();
+    let db = open(&format!("{url}?replication_socket={}", place.join("s.sock").display())).unwrap();
+    let began = Instant::now();
+    let error = db.replicated(Some(Duration::from_millis(300))).unwrap_err();
+    assert_eq!(error.step(), Some("timeout"), "{error}");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(290) && took < Duration::from_millis(1300), "{took:?}");
+    db.close().unwrap();
     assert!(holder.close().unwrap().wal_removed);
+    let made = open(&format!("file:{}/copy.db", place.display())).unwrap();
+    exec(&made, "CREATE TABLE t(a)");
+    made.close().unwrap();
+    std::fs::write(place.join("copy.db-txid"), "0000000000000001\n").unwrap();
+    // The note is as old as it is new on such a clock: only its position is asked for.
+    let leap = |name: &str| {
+        std::fs::File::options().write(true).open(place.join(name)).unwrap().set_modified(SystemTime::UNIX_EPOCH)
+    };
+    leap("copy.db").unwrap();
+    let copy = open(&format!("file:{}/copy.db?role=follower", place.display())).unwrap();
+    let began = Instant::now();
+    let error = copy.wait_for(litekeel_core::Token::new(2), Some(Duration::from_millis(300))).unwrap_err();
+    assert_eq!(error.step(), Some("timeout"), "{error}");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(290) && took < Duration::from_millis(1300), "{took:?}");
+    copy.close().unwrap();
     println!("waited");
 }
 
@@ -58,6 +84,11 @@ fn timeouts_hold_while_the_wall_clock_leaps() {
     let output = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let preload = library.to_str().unwrap();
-    let output = common::child("waits", &[("URL", &dir.url("a.db")), ("LD_PRELOAD", preload)]).output().unwrap();
+    let output = common::child(
+        "waits",
+        &[("URL", &dir.url("a.db")), ("LD_PRELOAD", preload), ("PLACE", dir.path().to_str().unwrap())],
+    )
+    .output()
+    .unwrap();
     assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("waited"), "{output:?}");
 }

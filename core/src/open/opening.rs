@@ -171,6 +171,11 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
     if rc != sqlite::SQLITE_OK {
         return Err(opening.fail(rc, FailedStep::Open));
     }
+    // SAFETY: the handle is open and nobody else has it yet.
+    if replica_copy::is_one(settings) && !unsafe { vfs::replica_copy::is_on(opening.raw) } {
+        let text = "role=follower is not applied: the process's default VFS is not SQLite's own";
+        return Err(Error::new(codes::SETTING_NOT_APPLIED, text).with_hint("add vfs=unix").with_step(FailedStep::Open));
+    }
     if let Some(path) = path {
         // SAFETY: the handle is open and nobody else has it yet.
         opening.watch = unsafe { shim::install(opening.raw, path) };

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::platform::path_facts::sidecar;
 
@@ -60,6 +61,13 @@ pub(crate) struct CopyStamp {
 }
 
 impl CopyStamp {
+    /// Whether it was written so lately that what is written next may have the same time: it is that of a tick of the kernel's.
+    pub(crate) fn is_recent(self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        // A clock that was set back since tells nothing.
+        now.saturating_sub(self.written.0) < 2
+    }
+
     /// Litestream notes what it has after it has written it; younger than its note, the file may have half of a change.
     pub(crate) fn is_whole(self) -> bool {
         self.written <= (self.noted.0, self.noted.1)

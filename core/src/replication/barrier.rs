@@ -134,7 +134,7 @@ impl Question<'_> {
             _ if said.contains("deadline exceeded") => Err(self.late()),
             status => {
                 let text = format!("Litestream could not copy to the replica: {said} (status {status})");
-                let hint = "see to the replica (room, access, network), then call this again; the database itself is not harmed";
+                let hint = remedy(&said);
                 Err(self.failed(FailedStep::ReplicaRefuses, text).with_hint(hint))
             }
         }
@@ -203,5 +203,25 @@ impl Question<'_> {
     fn failed(&self, step: FailedStep, text: String) -> Error {
         let text = format!("committed here, but not confirmed at the replica: {text}");
         Error::new(codes::NOT_REPLICATED, text).with_path(self.path).with_step(step)
+    }
+}
+
+/// What to do about a failure at the replica, by Litestream's words.
+fn remedy(said: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if has(&["no space left", "disk full", "quota"]) {
+        "make room at the replica, then call this again; the database itself is not harmed"
+    } else if has(&[
+        "xpired",
+        "StatusCode: 401",
+        "StatusCode: 403",
+        "AccessDenied",
+        "SignatureDoesNotMatch",
+        "InvalidAccessKeyId",
+    ]) {
+        "give Litestream new access to the replica (a token or key in its configuration or environment), and start it again; the \
+         database itself is not harmed"
+    } else {
+        "see to the replica (room, access, network), then call this again; the database itself is not harmed"
     }
 }

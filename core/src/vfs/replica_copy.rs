@@ -6,7 +6,7 @@
 //! writes without a journal: killed in the middle, it leaves half of a change and no lock. What it has written it notes in
 //! `NAME-txid`, each time by a new file, when the lock is free again.
 //!
-//! So here the header reads as that of a rollback journal, with another change counter for each time that the lock is taken; and
+//! So here the header reads as that of a rollback journal, with another change counter whenever it may have changed since the lock was last taken; and
 //! the lock is given to nobody while the file is younger than the note. Nothing is kept between two reads.
 
 use std::cell::Cell;
@@ -31,6 +31,19 @@ pub(crate) fn opening<T>(open: impl FnOnce() -> T) -> T {
     done
 }
 
+/// Whether the main database of a connection is read so: another VFS than SQLite's own would not.
+///
+/// # Safety
+/// `db` is open and used by this thread alone.
+pub(crate) unsafe fn is_on(db: *mut sqlite::sqlite3) -> bool {
+    // SAFETY: the caller's promise; a table with our function is ours.
+    unsafe {
+        handle::file_object(db).is_some_and(|file| {
+            (*(*file).pMethods).xClose.is_some_and(|method| method as usize == close as *const () as usize)
+        })
+    }
+}
+
 /// Whether the next main database of this thread is one; told once.
 pub(super) fn is_opening() -> bool {
     OPENING.take()
@@ -43,8 +56,8 @@ struct Follower {
     original: *const sqlite::sqlite3_io_methods,
     path: PathBuf,
     file: FileId,
-    /// Grows with each lock; SQLite takes it for the file change counter.
-    reads: Cell<u32>,
+    /// Grows with each lock at which the file may have changed; SQLite takes it for the file change counter.
+    changes: Cell<u32>,
     locked: Cell<bool>,
     seen: Cell<Option<CopyStamp>>,
 }
@@ -72,7 +85,7 @@ pub(super) unsafe fn put_on(file: *mut sqlite::sqlite3_file, path: &Path, id: Fi
             original,
             path: path.to_owned(),
             file: id,
-            reads: Cell::new(0),
+            changes: Cell::new(0),
             locked: Cell::new(false),
             seen: Cell::new(None),
         };
@@ -124,7 +137,7 @@ unsafe extern "C" fn read(
         if rc == sqlite::SQLITE_OK && (0..COUNTER.end as i64).contains(&offset) {
             let bytes = std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length.max(0) as usize);
             let start = offset as usize;
-            let counter = follower.reads.get().to_be_bytes();
+            let counter = follower.changes.get().to_be_bytes();
             for (at, value) in FORMATS.map(|at| (at, 1)).chain(COUNTER.zip(counter)) {
                 if let Some(byte) = at.checked_sub(start).and_then(|at| bytes.get_mut(at)) {
                     *byte = value;
@@ -168,7 +181,6 @@ unsafe extern "C" fn lock(file: *mut sqlite::sqlite3_file, level: c_int) -> c_in
             return refused;
         }
         follower.locked.set(true);
-        follower.reads.set(follower.reads.get().wrapping_add(1));
         sqlite::SQLITE_OK
     }
 }
@@ -203,7 +215,9 @@ impl Follower {
         if !is_whole {
             return sqlite::SQLITE_BUSY;
         }
-        self.seen.set(Some(now));
+        if self.seen.replace(Some(now)) != Some(now) || now.is_recent() {
+            self.changes.set(self.changes.get().wrapping_add(1));
+        }
         sqlite::SQLITE_OK
     }
 }
