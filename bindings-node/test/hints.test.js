@@ -50,7 +50,14 @@ test('what a connection does not have is told with how it would get it', async (
 	assert.throws(() => db.exec(dump), { message: 'table sqlite_master may not be modified', hint: /\.dump .* defensive=off/ });
 	litekeel.open(':memory:?defensive=off').exec(`${dump}; PRAGMA writable_schema = OFF`).close();
 	assert.throws(() => db.exec('CREATE VIRTUAL TABLE v USING nobodys'), { message: 'no such module: nobodys', hint: /extension/ });
-	assert.throws(() => db.prepare('INSERT INTO c VALUES (7)').run(), { message: 'FOREIGN KEY constraint failed', hint: /foreign_key_check/ });
+	const fails = (run, hint) => assert.throws(run, { message: 'FOREIGN KEY constraint failed', code: 'SQLITE_CONSTRAINT_FOREIGNKEY', hint });
+	fails(() => db.prepare('INSERT INTO c VALUES (7)').run(), /a new row of c refers \(c\.\w+ to p\(\w+\)\)/);
+	fails(() => db.prepare('INSERT INTO c VALUES (7) RETURNING *').get(), /a new row of c refers/);
+	fails(() => db.prepare('INSERT INTO c VALUES (7) RETURNING *').all(), /a new row of c refers/);
+	fails(() => db.exec('SELECT 1; INSERT INTO c VALUES (7)'), /a new row of c refers/);
+	db.exec('PRAGMA defer_foreign_keys=on; BEGIN; PRAGMA defer_foreign_keys=on; INSERT INTO c VALUES (7)');
+	fails(() => db.exec('COMMIT'), /the row of c\.\w+ with rowid \d+ refers to a row of p\(\w+\) that is not there/);
+	db.exec('ROLLBACK');
 	await assert.rejects(db.readAsync('SELECT ours()'), { message: 'no such function: ours', hint: /a connection of its own, which has the extensions of this one but not its functions/ });
 	await assert.rejects(db.readAsync('SELECT * FROM here'), { message: 'no such table: here', hint: /no temporary tables/ });
 	// A false alarm would send the reader elsewhere.

@@ -326,8 +326,27 @@ static void logging(void) {
     CHECK(keel_close(db, NULL) == 0);
 }
 
+/* SQLite says of no foreign key which one it is. */
+static void keys(void) {
+    keel_db *db = NULL;
+    keel_error *err = NULL;
+    CHECK(keel_open("file:keys.db?foreign_keys=on", KEEL_NUL, &db, NULL) == 0);
+    CHECK(keel_exec(db, "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p INT REFERENCES p DEFERRABLE INITIALLY DEFERRED,"
+                        " q INT REFERENCES p)", KEEL_NUL, NULL) == 0);
+    CHECK(keel_exec(db, "INSERT INTO c(q) VALUES(7)", KEEL_NUL, &err) == 787);
+    CHECK(strstr(keel_error_hint(err, NULL), "c.q to p(id)") != NULL);
+    keel_error_free(err);
+    CHECK(keel_begin(db, KEEL_IMMEDIATE, NULL) == 0);
+    CHECK(keel_exec(db, "INSERT INTO c(p) VALUES(7)", KEEL_NUL, NULL) == 0);
+    CHECK(keel_commit(db, &err) == 787);
+    CHECK(strstr(keel_error_hint(err, NULL), "the row of c.p with rowid 1 refers to a row of p(id)") != NULL);
+    keel_error_free(err);
+    CHECK(keel_rollback(db, NULL) == 0 && keel_close(db, NULL) == 0);
+}
+
 int main(void) {
     logging();
+    keys();
     batches();
     callbacks();
     again();

@@ -5,18 +5,19 @@ use napi::sys;
 
 use crate::js::value;
 
-/// A statement's failure: as [`object::failure`](crate::js::object::failure) lists it when the core's connection is held, else `[code, message]`.
+/// A statement's failure, of this text where it is known: as [`object::failure`](crate::js::object::failure) lists it when the core's connection is held, else `[code, message]`.
 pub(crate) fn statement_failure(
     env: sys::napi_env,
     db: *mut sqlite::sqlite3,
     guard: Option<&Guard<'_>>,
     rc: i32,
+    sql: Option<&[u8]>,
 ) -> sys::napi_value {
     // SAFETY: the connection is open during the call; the message is copied.
     unsafe {
         let (code, message) = sqlite::told(db, rc);
         match guard {
-            Some(guard) => crate::js::object::failure(env, &guard.fail(code)),
+            Some(guard) => crate::js::object::failure(env, &guard.fail_in(code, sql)),
             None => {
                 // SQLite's message cannot say what the descriptors' VFS found.
                 let fault = if code == sqlite::SQLITE_CANTOPEN { descriptor::take_fault(db) } else { None };

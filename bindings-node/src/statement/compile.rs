@@ -35,7 +35,7 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
                         environment.buffer.set(field::FAILURE, -1);
                     }
                     Err(rc) if !scope::exception_pending(env) => {
-                        environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, rc));
+                        environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, rc, None));
                     }
                     Err(_) => {}
                 }

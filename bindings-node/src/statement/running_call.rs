@@ -1,5 +1,6 @@
 //! One call on a statement: its statement found, its connection held, its failures and panics told.
 
+use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
@@ -38,8 +39,16 @@ impl Statement<'_> {
     /// Reports SQLite's failure; to be called before anything else is asked of the connection.
     #[cold]
     pub(super) fn fail(&self, rc: i32) {
-        let failure = crate::js::failure::statement_failure(self.environment.env, self.db(), self.guard, rc);
-        self.environment.fail(failure);
+        self.environment.fail(self.failure(rc));
+    }
+
+    /// SQLite's failure, as JavaScript is told of it.
+    #[cold]
+    pub(super) fn failure(&self, rc: i32) -> sys::napi_value {
+        // SAFETY: a live statement's own text, which lives as long.
+        let sql = unsafe { CStr::from_ptr(sqlite::sqlite3_sql(self.handle)) };
+        let sql = Some(sql.to_bytes());
+        crate::js::failure::statement_failure(self.environment.env, self.db(), self.guard, rc, sql)
     }
 }
 

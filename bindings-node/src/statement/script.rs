@@ -17,8 +17,9 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
         let mut stale = false;
         token.with_guard(|guard| {
             let mut from = Some(0);
-            let mut failed = sqlite::SQLITE_OK;
+            let (mut failed, mut at) = (sqlite::SQLITE_OK, 0);
             while let Some(start) = from {
+                at = start;
                 // SAFETY: the connection is open; each statement is finalised in its round.
                 unsafe {
                     let statement = match compile(env, token, sql, start, 0) {
@@ -41,7 +42,7 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
             environment.buffer.set(field::STATUS, status::DONE);
             environment.buffer.set(field::FAILURE, -1);
             if failed != sqlite::SQLITE_OK && !scope::exception_pending(env) {
-                environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, failed));
+                environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, failed, sql.get(at..)));
             }
             // Failing may have rolled a transaction back.
             environment.buffer.set(field::STALE, i32::from(stale || failed != sqlite::SQLITE_OK));

@@ -176,12 +176,7 @@ pub(super) unsafe fn next(statement: &Statement<'_>) -> sys::napi_value {
                 let rc = sqlite::sqlite3_reset(handle);
                 if rc != sqlite::SQLITE_OK {
                     outcome = status::FAILED;
-                    failure = Some(crate::js::failure::statement_failure(
-                        environment.env,
-                        statement.db(),
-                        statement.guard,
-                        rc,
-                    ));
+                    failure = Some(statement.failure(rc));
                 }
                 if !keep {
                     sqlite::sqlite3_clear_bindings(handle);

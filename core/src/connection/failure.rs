@@ -28,6 +28,21 @@ impl Connection {
     /// # Safety
     /// `raw` is this connection's handle, and the caller holds its [`Guard`](crate::Guard) (or is its only user).
     pub(crate) unsafe fn fail(&self, raw: *mut sqlite::sqlite3, rc: i32, doing: Option<FailedStep>) -> Error {
+        // SAFETY: the caller's promise.
+        unsafe { self.fail_of(raw, rc, doing, None) }
+    }
+
+    /// The same, with the text of the statement that failed.
+    ///
+    /// # Safety
+    /// As for [`fail`](Connection::fail).
+    pub(crate) unsafe fn fail_of(
+        &self,
+        raw: *mut sqlite::sqlite3,
+        rc: i32,
+        doing: Option<FailedStep>,
+        sql: Option<&[u8]>,
+    ) -> Error {
         let named = |error: Error| match doing {
             Some(step) => error.with_step(step),
             None => error,
@@ -39,6 +54,7 @@ impl Connection {
         let subject = FailedCall {
             activity: Some(&self.activity),
             id: Some(self.id),
+            sql,
             ..FailedCall::of(raw, self.path(), self.identity.access)
         };
         let error = explain::explain(&subject, rc);

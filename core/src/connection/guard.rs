@@ -156,6 +156,11 @@ impl<'a> Guard<'a> {
 
     /// The failure of a statement as an explained error; for BUSY with how long it waited.
     pub fn fail(&self, rc: i32) -> Error {
+        self.fail_in(rc, None)
+    }
+
+    /// The same for a statement of this text: it may say more of what failed.
+    pub fn fail_in(&self, rc: i32, sql: Option<&[u8]>) -> Error {
         let late = self.past_deadline(rc);
         if rc & 0xff != sqlite::SQLITE_BUSY
             && let Some(error) = late
@@ -164,7 +169,7 @@ impl<'a> Guard<'a> {
         }
         let raw = self.raw();
         // SAFETY: this guard's own handle.
-        let error = unsafe { self.connection.fail(raw, rc, None) };
+        let error = unsafe { self.connection.fail_of(raw, rc, None, sql) };
         let interrupted = self.state.waiting.as_ref().is_some_and(|waiting| waiting.was_interrupted());
         self.take_waited();
         // SQLite says BUSY for a wait that the deadline or an interrupt has ended. Who was in the way is told all the same.

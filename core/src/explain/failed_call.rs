@@ -21,6 +21,8 @@ pub(crate) struct FailedCall<'a> {
     pub id: Option<u64>,
     /// What the connection is doing.
     pub activity: Option<&'a Activity>,
+    /// The statement that failed, where it is known.
+    pub sql: Option<&'a [u8]>,
     /// The journal mode was to be changed, and has been waited for for so long.
     pub conversion: Option<Duration>,
     /// The path is not the connection's own: it is attached, or was to be.
@@ -30,7 +32,17 @@ pub(crate) struct FailedCall<'a> {
 impl<'a> FailedCall<'a> {
     /// A connection of which no more is known.
     pub(crate) fn of(raw: *mut sqlite::sqlite3, path: Option<&'a Path>, access: Access) -> FailedCall<'a> {
-        FailedCall { raw, path, access, path_note: None, id: None, activity: None, conversion: None, attached: false }
+        FailedCall {
+            raw,
+            path,
+            access,
+            path_note: None,
+            id: None,
+            activity: None,
+            sql: None,
+            conversion: None,
+            attached: false,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod busy;
 mod cantopen;
 mod corrupt;
 mod failed_call;
+mod foreign_key;
 mod io;
 mod notadb;
 mod readonly;
@@ -61,6 +62,7 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
         sqlite::SQLITE_BUSY | sqlite::SQLITE_PROTOCOL => Some(busy::find(subject, rc, busy.as_ref())),
         _ => None,
     };
+    // Before anything that an explanation asks of the database.
     let offset = if subject.raw.is_null() {
         -1
     } else {
@@ -77,7 +79,8 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
         }
     };
     if error.hint().is_empty() {
-        let hint = statement_hint(rc, error.message());
+        let names = if rc == sqlite::SQLITE_CONSTRAINT_FOREIGNKEY { foreign_key::hint(subject) } else { None };
+        let hint = names.unwrap_or_else(|| statement_hint(rc, error.message()).to_owned());
         error = error.with_hint(hint);
     }
     if let Some(busy) = busy {

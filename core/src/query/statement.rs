@@ -293,6 +293,13 @@ impl<'a> Statement<'a> {
         Err(Error::new(codes::PACKED, format!("the statement has no parameter named {given}")))
     }
 
+    #[cold]
+    fn fail(&self, rc: c_int) -> Error {
+        // SAFETY: a live statement's own text, which lives as long.
+        let sql = unsafe { CStr::from_ptr(sqlite::sqlite3_sql(self.raw)) };
+        self.guard.fail_in(rc, Some(sql.to_bytes()))
+    }
+
     /// One step; whether the statement stands on a row.
     #[inline(always)]
     pub(crate) fn step(&self) -> Result<bool> {
@@ -304,7 +311,7 @@ impl<'a> Statement<'a> {
         match unsafe { sqlite::sqlite3_step(self.raw) } {
             sqlite::SQLITE_ROW => Ok(true),
             sqlite::SQLITE_DONE => Ok(false),
-            rc => Err(self.guard.fail(rc)),
+            rc => Err(self.fail(rc)),
         }
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod handle;
 pub(crate) mod lock_bytes;
 pub(crate) mod prepared;
 pub mod sql_text;
+pub(crate) mod written_table;
 
 pub use handle::told;
 pub use prepared::Prepared;
