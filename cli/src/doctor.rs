@@ -195,7 +195,8 @@ impl Doctor {
 fn refused(database: &Database, wal: Option<bool>, findings: &[Hazard]) -> Option<Hazard> {
     let error = litekeel_core::rehearse(&database.resolved, wal).err()?;
     let said = findings.iter().any(|finding| {
-        finding.level == Level::Problem && matches!(finding.check, "open" | "file" | "wal" | "links" | "file_system")
+        finding.level == Level::Problem
+            && matches!(finding.check, "open" | "file" | "wal" | "journal" | "links" | "file_system")
     });
     (!said).then(|| {
         let text = format!("opening this URL fails ({}): {}", error.name(), error.message());

@@ -283,3 +283,41 @@ fn a_missing_source_is_said_as_what_it_is() {
     }
     assert_eq!(dir.listing().len(), 1);
 }
+
+/// What lies at the name of one of SQLite's files and is not a file holds no rows, and no transaction to roll back.
+#[test]
+fn what_is_not_a_log_is_not_taken_for_one() {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        for kind in ["a directory", "a symbolic link", "a socket"] {
+            let dir = Dir::new();
+            dir.database("a.db", 10);
+            let place = dir.file(&format!("a.db{suffix}"));
+            let _socket = match kind {
+                "a directory" => std::fs::create_dir(&place).map(|()| None),
+                "a symbolic link" => {
+                    std::fs::write(dir.file("elsewhere"), "some bytes").unwrap();
+                    std::os::unix::fs::symlink("elsewhere", &place).map(|()| None)
+                }
+                _ => std::os::unix::net::UnixListener::bind(&place).map(Some),
+            }
+            .unwrap();
+            let context = format!("{kind} as {suffix}");
+            let ran = dir.litekeel(&["doctor", "a.db", "--json"]);
+            let findings = ran.json()["findings"].as_array().unwrap().clone();
+            let problems: Vec<_> = findings.iter().filter(|finding| finding["level"] == "problem").collect();
+            let said = format!("a.db{suffix} is {kind}, not a file");
+            assert!(
+                problems.iter().any(|finding| finding["found"].as_str().unwrap().contains(&said)),
+                "{context}: {ran:?}"
+            );
+            assert!(!ran.out.contains("recovers it") && !ran.out.contains("never delete"), "{context}: {}", ran.out);
+            // The same words from every other command.
+            let backup = dir.litekeel(&["backup", "a.db", "copy.db"]);
+            assert!(
+                backup.status == 0 && suffix == "-shm" || backup.err.contains(&format!("is {kind}, not a file")),
+                "{context}: {backup:?}"
+            );
+            assert!(!backup.err.contains("crashed"), "{context}: {backup:?}");
+        }
+    }
+}

@@ -149,6 +149,11 @@ fn no_part_of_a_password_is_shown() {
 fn refusals_of_every_kind() {
     for (url, code, hint) in [
         ("`file:a.db`", "QUOTED_URL", "quotes"),
+        ("'file:a.db", "QUOTED_URL", "quotes"),
+        ("\"sqlite:///a.db#x", "QUOTED_URL", "quotes"),
+        ("`libsql://h", "QUOTED_URL", "quotes"),
+        ("':memory:#x", "QUOTED_URL", "quotes"),
+        ("'Data Source=a.db;Version=3", "QUOTED_URL", "quotes"),
         ("\u{a0}file:a.db", "STRAY_WHITESPACE", ""),
         ("file:a\nb.db", "CONTROL_CHARACTER", "remove"),
         ("file:a\u{85}b.db", "CONTROL_CHARACTER", "remove"),

@@ -199,6 +199,52 @@ def datasette_server():
     return DatasetteServer()
 
 
+class Jdbc:
+    """sqlite-jdbc, in a Java of its own."""
+
+    version = None
+
+    def open(self, path):
+        words = ["java", "-cp", os.path.join(os.getcwd(), "java", "*"), os.path.join(HERE, "Jdbc.java"), path]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        version, self.seen = self.process.stdout.readline().split()
+        self.version = f"sqlite-jdbc {version}"
+
+    def word(self, word):
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        said = self.process.stdout.readline().strip()
+        if said != "done":
+            raise RuntimeError(said)
+
+    def write(self):
+        self.word("write")
+
+    def close(self):
+        self.word("close")
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def jdbc():
+    return Jdbc()
+
+
+def odbc():
+    import pyodbc
+
+    driver = "libsqlite3odbc.so"
+    folders = ["/usr/lib/x86_64-linux-gnu/odbc", "/usr/lib/aarch64-linux-gnu/odbc", "/usr/lib/odbc"]
+    place = next(f"{folder}/{driver}" for folder in folders if os.path.exists(f"{folder}/{driver}"))
+
+    class Odbc(DB):
+        def open(self, path):
+            super().open(path)
+            self.version = f"SQLite ODBC {self.db.getinfo(pyodbc.SQL_DRIVER_VER)}, pyodbc {pyodbc.version}"
+
+    return Odbc(lambda path: pyodbc.connect(f"DRIVER={place};Database={path};Timeout=2000"), "SQLite ODBC")
+
+
 def alembic():
     import sqlalchemy
     from alembic.migration import MigrationContext

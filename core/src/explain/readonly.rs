@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::failed_call::{Explanation, FailedCall};
-use crate::platform::path_facts::{can_access, owner_and_mode, sidecar};
+use crate::platform::path_facts::{can_access, kind_if_not_file, owner_and_mode, sidecar};
 use crate::settings::Access;
 use crate::sqlite;
 use crate::sqlite::handle;
@@ -77,6 +77,12 @@ pub(crate) unsafe fn other_format(db: *mut sqlite::sqlite3) -> Option<Explanatio
 /// A journal with content whose transaction was cut off.
 fn hot_journal(path: &Path) -> Explanation {
     let journal = sidecar(path, "-journal");
+    if let Some(kind) = std::fs::symlink_metadata(&journal).ok().as_ref().and_then(kind_if_not_file) {
+        return Explanation::new(
+            format!("its {} is {kind}, not a file", journal.display()),
+            "SQLite keeps a file of its own under that name: move it away",
+        );
+    }
     Explanation::new(
         format!(
             "a process that crashed left {}, which has to be rolled back first, and that needs write permission on the \

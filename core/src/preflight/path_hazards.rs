@@ -296,8 +296,20 @@ fn journals(path: &Path, settings: &Settings, in_use: Option<bool>) -> Vec<Hazar
     if let Some(orphaned) = orphaned(path) {
         return vec![orphaned];
     }
-    let mut found = Vec::new();
-    let size = |suffix: &str| fs::metadata(sidecar(path, suffix)).map(|meta| meta.len()).ok();
+    let kept = |suffix: &str| fs::symlink_metadata(sidecar(path, suffix)).ok();
+    let mut found: Vec<_> = [("wal", "-wal"), ("wal", "-shm"), ("journal", "-journal")]
+        .into_iter()
+        .filter_map(|(check, suffix)| {
+            let text =
+                format!("{} is {}, not a file", sidecar(path, suffix).display(), kind_if_not_file(&kept(suffix)?)?);
+            let remedy = "SQLite keeps a file of its own under that name: move it away";
+            Some(Hazard::new(check, Level::Problem, text, remedy))
+        })
+        .collect();
+    if !found.is_empty() {
+        return found;
+    }
+    let size = |suffix: &str| kept(suffix).map(|meta| meta.len());
     let limit =
         settings.int(Id::JournalSizeLimit).filter(|limit| *limit > 0).map_or(LARGE_WAL, |limit| 4 * limit as u64);
     match size("-wal") {

@@ -37,6 +37,10 @@ pub(super) fn quoted(input: &str) -> Error {
     Error::new(codes::QUOTED_URL, format!("the database URL is enclosed in quotes: {}", redact(input)))
 }
 
+pub(super) fn quote_in_front(input: &str) -> Error {
+    Error::new(codes::QUOTED_URL, format!("the database URL begins with a quote: {}", redact(input)))
+}
+
 /// A variable, or where there is none the `~/`.
 pub(super) fn unexpanded(input: &str, variable: Option<&str>) -> Error {
     let shown = redact(input);

@@ -132,8 +132,14 @@ fn check_text(input: &str) -> Result<()> {
     if input.trim() != input {
         return Err(errors::stray_whitespace(input));
     }
-    if ['"', '\'', '`'].iter().any(|quote| input.len() > 1 && input.starts_with(*quote) && input.ends_with(*quote)) {
-        return Err(errors::quoted(input));
+    if let Some(inner) = input.strip_prefix(['"', '\'', '`']) {
+        if input.len() > 1 && input.chars().next() == input.chars().last() {
+            return Err(errors::quoted(input));
+        }
+        // The other one was lost on the way: a file of that name would be created, with all that a URL may carry in it.
+        if split_scheme(inner).is_some() || is_connection_string(inner) {
+            return Err(errors::quote_in_front(input));
+        }
     }
     let after_scheme = split_scheme(input).map_or(input, |(_, rest)| rest.strip_prefix("//").unwrap_or(rest));
     let variable = unexpanded_variable(input);
