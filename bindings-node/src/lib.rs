@@ -16,6 +16,7 @@ mod remote;
 mod replica;
 mod session;
 mod statement;
+mod threads;
 
 use napi::sys;
 

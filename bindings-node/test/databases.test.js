@@ -325,3 +325,39 @@ test('a process that ends with databases open leaves no -wal', (t) => {
 	`]);
 	assert.deepStrictEqual(fs.readdirSync(dir).sort(), Array.from({ length: 9 }, (_, n) => `t${n}.db`));
 });
+
+test('what could not be closed is told by close(), of which file it is, and nothing of it is lost', async (t) => {
+	const dir = temporary(t);
+	const spoil = (db, message) => Object.defineProperty(db, 'close', { configurable: true, value() { throw new Error(message); } });
+	for (const names of [['a'], ['a', 'b', 'c']]) {
+		// The first ones are closed for the place of the next, the last one at the end.
+		const tenants = databases({ dir, max: 1 });
+		const spoilt = [];
+		for (const name of names) tenants.use(name, (db) => { spoilt.push(spoil(db, `no end of ${name}`)); }, { create: true });
+		const error = await tenants.close().then(() => null, (reason) => reason);
+		const each = names.length === 1 ? [error] : error.errors;
+		assert.deepStrictEqual(each.map(({ message, path: file }) => [message, path.basename(file)]), names.map((name) => [`no end of ${name}`, `${name}.db`]));
+		if (names.length > 1) {
+			assert.ok(error instanceof AggregateError);
+			assert.match(error.message, /^3 databases could not be closed: no end of a; no end of b; no end of c$/);
+		}
+		// What was asked for is told at once, and once.
+		for (const db of spoilt) {
+			delete db.close;
+			db.close();
+		}
+	}
+	const tenants = databases({ dir });
+	let spoilt;
+	tenants.use('a', (db) => { spoilt = spoil(db, 'not now'); });
+	assert.throws(() => tenants.release('a'), { message: 'not now', path: path.join(fs.realpathSync(dir), 'a.db') });
+	await tenants.close();
+	delete spoilt.close;
+	spoilt.close();
+	// Work that left something open, too.
+	const others = databases({ dir });
+	assert.throws(() => others.use('a', (db) => { spoilt = spoil(db, 'not now'); db.exec('BEGIN'); }), { code: 'KEEL_IN_TRANSACTION' });
+	await assert.rejects(others.close(), { message: 'not now' });
+	delete spoilt.close;
+	spoilt.close();
+});

@@ -177,3 +177,19 @@ test('an option that transactionAsync does not have is refused, as on a file', a
 		db.close();
 	}
 });
+
+test('what waits when its environment ends is not sent, and what runs does not hold it', async (t) => {
+	const { url, requests, hears } = await scripted(t, []);
+	const script = `
+		const { parentPort } = require('node:worker_threads');
+		const db = require(${JSON.stringify(LIB)}).open(${JSON.stringify(url('&statement_timeout=3s'))});
+		for (let at = 0; at < 12; ++at) db.execAsync('INSERT INTO t VALUES(' + at + ')').catch(() => {});
+		parentPort.postMessage('asked');`;
+	const worker = new Worker(script, { eval: true, env: { ...process.env, LITEKEEL_LIBRARY: library } });
+	await once(worker, 'message');
+	assert.ok(await hears('VALUES(7)'), 'eight of them run at a time');
+	await worker.terminate();
+	// As long as those that ran would have waited.
+	await new Promise((resolve) => { setTimeout(resolve, 4000); });
+	assert.deepStrictEqual(requests.filter((body) => /VALUES\((?:8|9|10|11)\)/.test(body)), []);
+});

@@ -7,7 +7,7 @@ mod circles;
 
 /// From the ground up. Those on one floor do not know each other.
 const FLOORS: checker::Floors = &[
-    &["js"],
+    &["js", "threads"],
     &["buffer"],
     &["connection"],
     &["statement", "open", "extension", "session", "hooks", "monitoring", "dispatcher"],

@@ -93,6 +93,11 @@ impl Transport {
         self.limit.store(limit.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// Ends every request, and refuses later ones. A connection that is being made is not interrupted.
+    pub(crate) fn shutdown(&self) {
+        self.agent.clone().shutdown();
+    }
+
     /// When a call that begins now has to be over.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout()

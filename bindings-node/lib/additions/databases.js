@@ -6,7 +6,7 @@ const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const fileIdentity = require('../file-identity');
 const { KeelError } = require('../keel-error');
-const { assign, hidden, option } = require('../own-properties');
+const { assign, hidden, option, put } = require('../own-properties');
 
 /** What a file may be called: nothing that leads elsewhere, hides, or is another name for the same on some file system. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
@@ -22,6 +22,9 @@ function requireFunction(value, name) {
 	if (value !== undefined && typeof value !== 'function') throw new TypeError(`Expected the "${name}" option to be a function`);
 	return value;
 }
+
+/** So many failures to close are told. */
+const MOST_FAILURES = 100;
 
 const isPromise = (value) => value !== null && typeof value === 'object' && typeof value.then === 'function';
 
@@ -61,6 +64,7 @@ module.exports = ({ Database, core }) => {
 		#opening = new Set();
 		#waiting = [];
 		#closed = null;
+		#failures = [];
 
 		constructor(options) {
 			if (options === null || typeof options !== 'object') throw new TypeError('Expected an options object');
@@ -97,12 +101,12 @@ module.exports = ({ Database, core }) => {
 		#makePlace() {
 			for (const [name, entry] of this.#open) {
 				if (!this.#isFull()) return true;
-				if (entry.users === 0) this.#close(name, entry);
+				if (entry.users === 0) this.#note(this.#close(name, entry));
 			}
 			return !this.#isFull();
 		}
 
-		/** Closes it, whatever its users left open: that goes with it. Gives what failed. */
+		/** Closes it, whatever its users left open: that goes with it. Gives what failed, which says of which file it is. */
 		#close(name, entry) {
 			// Another may have taken its place, if its owner has closed it.
 			if (this.#open.get(name) === entry) this.#open.delete(name);
@@ -111,8 +115,14 @@ module.exports = ({ Database, core }) => {
 				entry.db.close();
 				return null;
 			} catch (error) {
+				if (error instanceof Error && error.path == null) put(error, 'path', entry.file);
 				return error;
 			}
+		}
+
+		/** What closing one failed with that nobody has asked to close: `close()` tells it. */
+		#note(error) {
+			if (error !== null && this.#failures.length < MOST_FAILURES) this.#failures.push(error);
 		}
 
 		/** The open database of that name; one that was closed, or whose file is not the one at the path any more, is not. */
@@ -124,7 +134,7 @@ module.exports = ({ Database, core }) => {
 				return undefined;
 			}
 			if (entry.users === 0 && entry.id !== fileIdentity(entry.file)) {
-				this.#close(name, entry);
+				this.#note(this.#close(name, entry));
 				return undefined;
 			}
 			return entry;
@@ -186,7 +196,7 @@ module.exports = ({ Database, core }) => {
 			if (left !== null) {
 				failure = refuse(`the work on ${JSON.stringify(name)} left ${left} open: it was undone`, 'commit in it, as db.transaction() does, and read iterators to their end', 'KEEL_IN_TRANSACTION', db.name);
 				// The others that use it keep their connection.
-				if (entry.users === 0) this.#close(name, entry);
+				if (entry.users === 0) this.#note(this.#close(name, entry));
 				else undo(db);
 			}
 			if (this.#closed !== null) this.#closeIdle();
@@ -288,9 +298,13 @@ module.exports = ({ Database, core }) => {
 
 		close() {
 			if (this.#closed === null) {
-				const closed = { failure: null };
+				const closed = {};
 				closed.whenEmpty = new Promise((resolve) => { closed.resolve = () => resolve(); })
-					.then(() => { if (closed.failure !== null) throw closed.failure; });
+					.then(() => {
+						const failures = this.#failures;
+						if (failures.length === 1) throw failures[0];
+						if (failures.length > 1) throw new AggregateError(failures, `${failures.length} databases could not be closed: ${failures.map((error) => error?.message ?? error).join('; ')}`);
+					});
 				// Who does not wait for the end is not ended by it.
 				closed.whenEmpty.catch(() => {});
 				this.#closed = closed;
@@ -302,8 +316,7 @@ module.exports = ({ Database, core }) => {
 
 		#closeIdle() {
 			for (const [name, entry] of [...this.#open]) {
-				const error = entry.users === 0 ? this.#close(name, entry) : null;
-				if (error !== null) this.#closed.failure ??= error;
+				if (entry.users === 0) this.#note(this.#close(name, entry));
 			}
 		}
 

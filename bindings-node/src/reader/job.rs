@@ -2,13 +2,40 @@
 
 use std::sync::Arc;
 
+use litekeel_core::Error;
+
 use super::answer::{Answer, Integers};
 use super::connections::Readers;
 use super::limit::Limit;
 use super::params::Params;
 use super::query;
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::{Dispatcher, EndsWithEnvironment};
 use crate::js::value;
+use crate::threads::{self, Stop, Threads};
+
+/// Threads of one environment: a reader keeps a core busy, and the rest of the process needs some.
+const THREADS: usize = 4;
+
+/// The threads that read for one environment.
+pub(crate) struct Pool(Threads<Job>);
+
+impl Default for Pool {
+    fn default() -> Pool {
+        Pool(Threads::new(THREADS, "litekeel-read"))
+    }
+}
+
+impl Pool {
+    pub(super) fn submit(&self, job: Job) {
+        self.0.submit(job);
+    }
+}
+
+impl EndsWithEnvironment for Pool {
+    fn end(&self) {
+        self.0.end();
+    }
+}
 
 /// One read, for a thread to do.
 pub(super) struct Job {
@@ -21,8 +48,28 @@ pub(super) struct Job {
     pub(super) dispatcher: Arc<Dispatcher>,
 }
 
+impl threads::Job for Job {
+    fn stop(&self) -> Stop {
+        let limit = self.limit.clone();
+        Box::new(move || limit.cancel())
+    }
+
+    fn run(self) {
+        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.read()));
+        let answer = read.unwrap_or_else(|_| {
+            Answer::Failed(Error::new(litekeel_core::codes::PANIC, "internal error (panic) while reading"))
+        });
+        self.finish(answer);
+    }
+
+    fn refuse(self) {
+        let text = "no thread could be started for the read";
+        self.finish(Answer::Failed(Error::new(litekeel_core::sqlite::SQLITE_NOMEM, text)));
+    }
+}
+
 impl Job {
-    pub(super) fn run(&self) -> Answer {
+    fn read(&self) -> Answer {
         let reader = match self.readers.take() {
             Ok(Some(reader)) => reader,
             Ok(None) => return Answer::Closed,
@@ -40,7 +87,7 @@ impl Job {
         }
     }
 
-    pub(super) fn finish(self, answer: Answer) {
+    fn finish(self, answer: Answer) {
         self.readers.end(self.id);
         let id = self.id;
         self.dispatcher.send(Box::new(move |env| {

@@ -5,7 +5,6 @@ mod connections;
 mod job;
 mod limit;
 pub(crate) mod params;
-mod pool;
 mod query;
 
 use std::sync::Arc;
@@ -19,10 +18,9 @@ use crate::js::external::External;
 use crate::js::value;
 use answer::Integers;
 use connections::Readers;
-use job::Job;
+use job::{Job, Pool};
 use limit::Limit;
 use params::Params;
-use pool::Pool;
 
 native_exports! {
     c"openReaders" => open,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use litekeel_remote::Cursor;
 use napi::sys;
 
-use super::handle::{caught, opened};
-use super::work::ordered;
+use super::handle::opened;
+use super::work::{caught, ordered};
 use crate::connection::call::Call;
 use crate::js::external::{self, External, Held};
 use crate::js::object;

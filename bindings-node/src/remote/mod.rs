@@ -2,7 +2,6 @@
 
 mod cursor;
 mod handle;
-mod pool;
 mod work;
 
 use litekeel_remote::{Endpoint, Remote};
@@ -14,7 +13,10 @@ use crate::js::object;
 use crate::js::value;
 use crate::reader::params::items;
 use handle::{external, handle, opened};
-use work::{Outcome, Work};
+use work::Work;
+
+/// So many calls on one database run at a time.
+const THREADS: usize = 8;
 
 native_exports! {
     c"openRemote" => open,
@@ -50,7 +52,7 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     };
     let readonly = value::number(call.env, f64::from(u8::from(endpoint.read_only)));
     let base = value::string(call.env, endpoint.base.as_bytes());
-    let database = external(call.env, Remote::at(endpoint), pool::THREADS)?;
+    let database = external(call.env, Remote::at(endpoint), THREADS)?;
     Some(call.list(&[call.list(&[readonly]), database, base]))
 }
 
@@ -91,19 +93,7 @@ unsafe fn ask(call: &Call) -> Option<sys::napi_value> {
     // SAFETY: anything but a number leaves the local as it is.
     unsafe { sys::napi_get_value_double(call.env, call.args[2], &mut id) };
     let work = Work::from_js(call, 3)?;
-    let asked = handle.clone();
-    handle.pool.submit(Box::new(move |started| {
-        let remote = asked.locked().clone();
-        let outcome = match remote {
-            None => Outcome::Closed,
-            Some(_) if !started => Outcome::no_thread(),
-            Some(remote) => work.run(&remote),
-        };
-        dispatcher.send(Box::new(move |env| {
-            let (kind, content) = outcome.to_js(env);
-            [value::string(env, kind), value::number(env, id), content]
-        }));
-    }));
+    handle.ask(dispatcher, id, work);
     None
 }
 

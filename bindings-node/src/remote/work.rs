@@ -7,7 +7,6 @@ use litekeel_core::{Error, Result, codes, sqlite};
 use litekeel_remote::{Description, Remote, Statement};
 use napi::sys;
 
-use super::handle::caught;
 use crate::connection::call::Call;
 use crate::js::object;
 use crate::js::value;
@@ -37,6 +36,12 @@ pub(super) enum Outcome {
     Failed(Error),
     Refused(Refusal),
     Closed,
+}
+
+/// Runs what may panic; a panic is an error.
+pub(super) fn caught<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(body))
+        .unwrap_or_else(|_| Err(Error::new(codes::PANIC, "internal error (panic) in the libSQL client")))
 }
 
 fn text(env: sys::napi_env, given: sys::napi_value) -> Option<String> {

@@ -46,6 +46,12 @@ pub(super) fn in_use(name: &str, users: usize, path: PathBuf) -> Error {
         .with_path(path)
 }
 
+pub(super) fn being_closed(name: &str, path: PathBuf) -> Error {
+    Error::new(codes::ALL_IN_USE, format!("a connection to the database {name:?} is still being closed"))
+        .with_hint("wait longer: busy_timeout")
+        .with_path(path)
+}
+
 pub(super) fn all_in_use(max: usize) -> Error {
     Error::new(codes::ALL_IN_USE, format!("all {max} connections that may be open are in use"))
         .with_hint("raise max, give connections back sooner, or wait longer (busy_timeout)")

@@ -19,7 +19,7 @@ use crate::platform::fork;
 use crate::settings::{Id, Options, Value};
 use crate::url;
 use names::Names;
-use places::{Place, Places};
+use places::{Leaving, Place, Places, Taken};
 
 /// How many connections are open at most, where nothing else is said.
 pub const DEFAULT_MAX: usize = 100;
@@ -118,7 +118,8 @@ impl Databases {
         self.use_one(name, true)
     }
 
-    /// Closes the connections to one database now, to move, restore or delete its file. Returns how many there were.
+    /// Closes the connections to one database now, to move, restore or delete its file. Returns how many it has closed. One
+    /// that somebody else is closing, as when another database needs its place, is waited for as long as `busy_timeout`.
     ///
     /// # Errors
     /// `KEEL_ALL_IN_USE` while one of them is in use; what closing failed with; `KEEL_ARGUMENT`, `KEEL_FORKED`.
@@ -127,9 +128,12 @@ impl Databases {
         let path = self.path(name)?;
         let (idle, in_use) = self.places.take_all_of(name);
         let evicted = idle.len();
-        let closed = self.close_each(idle);
+        let closed = close_each(idle);
         if in_use > 0 {
             return Err(errors::in_use(name, in_use, path));
+        }
+        if !self.places.wait_until_left(name, Instant::now() + self.wait) {
+            return Err(errors::being_closed(name, path));
         }
         closed.map(|()| evicted)
     }
@@ -156,8 +160,7 @@ impl Databases {
         if self.check_process().is_err() {
             return Ok(());
         }
-        let idle = self.places.close();
-        self.close_each(idle)
+        close_each(self.places.close())
     }
 }
 
@@ -210,48 +213,42 @@ impl Databases {
                 return Err(errors::no_database(name, path));
             }
             match self.places.take(name, deadline)? {
-                Place::Idle(connection) if is_usable(&connection, &path) => {
-                    return Ok(PooledConnection::new(self.places.clone(), name, connection, false));
+                Place::Idle(taken, connection) if is_usable(&connection, &path) => {
+                    return Ok(self.pooled(taken, name, connection, false));
                 }
-                Place::Idle(connection) => {
-                    let _ = connection.close();
-                    self.places.give_up(name);
+                Place::Idle(taken, connection) => {
+                    let leaving = self.places.leave(name, connection);
+                    taken.keep();
+                    let _ = leaving.close();
                 }
-                Place::Evicted(connection) => {
-                    let _ = connection.close();
-                    return self.open_one(name, &path, create);
+                Place::Evicted(taken, leaving) => {
+                    let _ = leaving.close();
+                    return self.open_one(taken, name, &path, create);
                 }
-                Place::Free => return self.open_one(name, &path, create),
+                Place::Free(taken) => return self.open_one(taken, name, &path, create),
             }
         }
     }
 
     /// Opens a connection in a place that was taken for it.
-    fn open_one(&self, name: &str, path: &Path, create: bool) -> Result<PooledConnection> {
-        let open = || {
-            let mut options = self.options.clone();
-            options.set("mode", if create { "rwc" } else { "rw" })?;
-            Connection::open(Some(&url_of(path)?), &options)
-        };
-        match open() {
-            Ok(connection) => Ok(PooledConnection::new(self.places.clone(), name, connection, true)),
-            Err(error) => {
-                self.places.give_up(name);
-                Err(error)
-            }
-        }
+    fn open_one(&self, taken: Taken, name: &str, path: &Path, create: bool) -> Result<PooledConnection> {
+        let mut options = self.options.clone();
+        options.set("mode", if create { "rwc" } else { "rw" })?;
+        let connection = Connection::open(Some(&url_of(path)?), &options)?;
+        Ok(self.pooled(taken, name, connection, true))
     }
 
-    /// Closes what was taken out of the idle ones, and gives their places up.
-    fn close_each(&self, idle: Vec<(String, Arc<Connection>)>) -> Result<()> {
-        let mut first = Ok(());
-        for (name, connection) in idle {
-            let closed = connection.close().map(drop);
-            self.places.give_up(&name);
-            first = first.and(closed);
-        }
-        first
+    /// The place is the connection's now.
+    fn pooled(&self, taken: Taken, name: &str, connection: Arc<Connection>, newly_opened: bool) -> PooledConnection {
+        let pooled = PooledConnection::new(self.places.clone(), name, connection, newly_opened);
+        taken.keep();
+        pooled
     }
+}
+
+/// Closes each of them, and gives their places up. Tells what failed first.
+fn close_each(leaving: Vec<Leaving>) -> Result<()> {
+    leaving.into_iter().map(Leaving::close).fold(Ok(()), Result::and)
 }
 
 fn url_of(path: &Path) -> Result<String> {
@@ -262,4 +259,82 @@ fn url_of(path: &Path) -> Result<String> {
 /// Whether a connection that was idle is still one to the file at the path, and open: a shutdown may have closed it.
 fn is_usable(connection: &Connection, path: &Path) -> bool {
     connection.file_id().is_some() && connection.file_id() == file_id(path) && connection.lock().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::error::codes;
+
+    fn with_one_idle(directory: &Path, max: usize) -> Arc<Databases> {
+        let databases = Databases::open(directory, max, &Options::new()).unwrap();
+        databases.create("a").unwrap().give_back().unwrap();
+        Arc::new(databases)
+    }
+
+    /// What `evict` gives while somebody else closes the connection, which it does not before `close` is called.
+    fn evicted_beside(databases: &Arc<Databases>, close: impl FnOnce()) -> Result<usize> {
+        let (sender, receiver) = mpsc::channel();
+        let evicting = databases.clone();
+        let thread = std::thread::spawn(move || sender.send(evicting.evict("a")).unwrap());
+        if let Ok(early) = receiver.recv_timeout(Duration::from_millis(300)) {
+            return early.and(Err(errors::closed()));
+        }
+        close();
+        thread.join().unwrap();
+        receiver.recv().unwrap()
+    }
+
+    /// The file may be moved when it returns, and nobody uses it.
+    #[test]
+    fn who_evicts_waits_for_whoever_closes_it_already() {
+        let directory = tempfile::tempdir().unwrap();
+        let databases = with_one_idle(directory.path(), 1);
+        let (leaving, in_use) = databases.places.take_all_of("a");
+        assert_eq!((leaving.len(), in_use, databases.open_count()), (1, 0, 1));
+        assert_eq!(evicted_beside(&databases, || close_each(leaving).unwrap()).unwrap(), 0);
+        assert_eq!(databases.open_count(), 0);
+
+        // For another database's place.
+        let databases = with_one_idle(directory.path(), 1);
+        let Ok(Place::Evicted(taken, leaving)) = databases.places.take("b", Instant::now()) else { panic!("no place") };
+        assert_eq!(databases.open_count(), 1);
+        assert_eq!(evicted_beside(&databases, || leaving.close().unwrap()).unwrap(), 0);
+        drop(taken);
+        assert_eq!(databases.open_count(), 0);
+
+        // Whom it cannot wait for is told, and one that is in use still is.
+        let mut options = Options::new();
+        options.set("busy_timeout", "50").unwrap();
+        let databases = Arc::new(Databases::open(directory.path(), 2, &options).unwrap());
+        databases.get("a").unwrap().give_back().unwrap();
+        let (leaving, _) = databases.places.take_all_of("a");
+        let error = databases.evict("a").unwrap_err();
+        assert!(error.code() == codes::ALL_IN_USE && error.message().contains("still being closed"), "{error:?}");
+        close_each(leaving).unwrap();
+        let using = databases.get("a").unwrap();
+        let error = databases.evict("a").unwrap_err();
+        assert!(error.code() == codes::ALL_IN_USE && error.message().contains("in use by 1"), "{error:?}");
+        using.give_back().unwrap();
+        assert_eq!(databases.evict("a").unwrap(), 1);
+    }
+
+    #[test]
+    fn a_panic_takes_no_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let databases = with_one_idle(directory.path(), 1);
+        for name in ["a", "b", "c"] {
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let place = databases.places.take(name, Instant::now()).unwrap();
+                assert_eq!(databases.open_count(), 1);
+                let _place = place;
+                panic!("in the middle of opening");
+            }));
+            assert!(panicked.is_err());
+            assert_eq!(databases.open_count(), 0, "{name}");
+        }
+        databases.create("d").unwrap().give_back().unwrap();
+    }
 }

@@ -68,12 +68,11 @@ impl PooledConnection {
             Left::Work(what) => Some(what),
             Left::Changes => None,
         };
-        let closed = self.connection.close();
-        self.places.give_up(&self.name);
+        let closed = self.places.leave(&self.name, self.connection.clone()).close();
         if let Some(what) = left {
             return Err(errors::left_open(&self.name, what, self.connection.path()));
         }
-        closed.map(drop)
+        closed
     }
 
     /// What the user has left on the connection.

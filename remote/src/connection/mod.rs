@@ -193,6 +193,14 @@ impl Remote {
         self.reads.rests()
     }
 
+    /// Ends the requests that are under way at once, of siblings too, and refuses later ones: for a host that ends. What the
+    /// server does with them is not known then.
+    pub fn shutdown(&self) {
+        if self.check_process().is_ok() {
+            self.transport().shutdown();
+        }
+    }
+
     /// Ends the connection to the server without waiting for it: a transaction that is open is undone, by a thread that
     /// tells the server, or by the server itself within ten seconds. Dropping waits for that, up to a second.
     pub fn abandon(self) {
