@@ -1,10 +1,10 @@
 //! SQLite's check of every page, also of a file that only the program that wrote it knows in full.
 //!
-//! A database may use collations and functions that its own program registers. `PRAGMA quick_check` does not even begin without the
-//! collations of its indexes, nor without the functions of its CHECK constraints; `integrity_check` needs them for their order and content as well. The
-//! pages can be checked all the same: a collation that is missing is stood in for, and where that would matter it is left out and said.
+//! A database may use collations, functions and modules that its own program registers. Where one that a check needs is missing, SQLite does
+//! not begin it, for any table. So the tables are then checked one by one: each as asked where that is possible, else its pages and rows,
+//! with a stand-in for a collation; what was left out is said.
 
-use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Result, ffi};
 
@@ -27,11 +27,10 @@ impl Check {
 }
 
 pub struct Checked {
-    /// The one that was made: the quick one, where the full one cannot be.
     pub check: Check,
     /// What is wrong; empty for nothing.
     pub complaints: Vec<String>,
-    /// What was left out, with why: "not checked, since …: the order of the collation unicase".
+    /// What was left out and why: "not checked, since …: the indexes of notes (no such collation sequence: unicase)".
     pub left_out: Option<String>,
 }
 
@@ -42,25 +41,114 @@ pub struct Checked {
 /// # Errors
 /// Those of SQLite for a file that cannot be read at all.
 pub fn check(db: &Connection, asked: Check, limit: usize) -> Result<Checked> {
-    stand_in_for_collations(db)?;
-    let (check, without) = can_be_made(db, asked)?;
-    let mut left_out: Vec<String> =
-        STOOD_IN.take().iter().map(|name| format!("the order of the collation {name}")).collect();
-    left_out.extend(without);
-    let made = complaints(db, &format!("PRAGMA {}({limit})", check.pragma()));
-    let (check, mut complaints) = match made {
-        Ok(complaints) => (check, complaints),
-        Err(error) => {
-            let (complaints, unknown) = table_by_table(db, error)?;
-            left_out.extend(unknown);
-            (Check::Quick, complaints)
-        }
+    let (mut complaints, left_out) = match complaints(db, &format!("PRAGMA {}({limit})", asked.pragma())) {
+        Err(error) if lacks_something(&error) => in_parts(db, asked, limit, error)?,
+        made => (made?, LeftOut::default()),
     };
     complaints.truncate(limit);
-    let left_out = (!left_out.is_empty()).then(|| {
-        format!("not checked, since only the program that wrote the file has what it takes: {}", left_out.join(", "))
-    });
-    Ok(Checked { check, complaints, left_out })
+    Ok(Checked { check: asked, complaints, left_out: left_out.text() })
+}
+
+/// Lets statements of this connection that only read be compiled, though they name collations that it does not have.
+///
+/// # Errors
+/// Those of SQLite, out of memory.
+pub fn stand_in_for_collations(db: &Connection) -> Result<()> {
+    db.collation_needed(|db, name| db.create_collation(name, |one, other| one.cmp(other)))
+}
+
+/// By the reason that SQLite gives: which parts.
+#[derive(Default)]
+struct LeftOut(BTreeMap<(String, &'static str), Vec<String>>);
+
+impl LeftOut {
+    fn add(&mut self, what: &'static str, table: &str, why: &rusqlite::Error) {
+        self.0.entry((words(why), what)).or_default().push(table.to_owned());
+    }
+
+    fn text(&self) -> Option<String> {
+        const SHOWN: usize = 5;
+        let part = |((why, what), tables): (&(String, &str), &Vec<String>)| {
+            let more = tables.len().saturating_sub(SHOWN);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            format!("{what} of {}{more} ({why})", tables[..tables.len().min(SHOWN)].join(", "))
+        };
+        let parts: Vec<String> = self.0.iter().map(part).collect();
+        (!parts.is_empty()).then(|| {
+            format!("not checked, since only the program that wrote the file has what it takes: {}", parts.join("; "))
+        })
+    }
+}
+
+/// What is wrong and what was left out of a database of which SQLite cannot check the whole (`failed`).
+fn in_parts(db: &Connection, asked: Check, limit: usize, failed: rusqlite::Error) -> Result<(Vec<String>, LeftOut)> {
+    let (mut wrong, mut left_out) = (Vec::new(), LeftOut::default());
+    let add = |wrong: &mut Vec<String>, said: Vec<String>| {
+        said.into_iter().for_each(|line| {
+            if !wrong.contains(&line) {
+                wrong.push(line)
+            }
+        })
+    };
+    let tables = tables(db)?;
+    let mut in_full = Vec::new();
+    // Before anything is stood in for: in the order of a stand-in an index that is right looks wrong.
+    for table in tables.iter().filter(|_| asked == Check::Full) {
+        match complaints(db, &of_table(asked, table)) {
+            Ok(said) => {
+                in_full.push(table);
+                add(&mut wrong, said);
+            }
+            Err(error) if lacks_something(&error) => left_out.add("the indexes", table, &error),
+            Err(error) => return Err(error),
+        }
+    }
+    // The quick check compares no keys, and of functions it only calls those of CHECK constraints.
+    stand_in_for_collations(db)?;
+    let whole = format!("PRAGMA {}({limit})", Check::Quick.pragma());
+    let mut made = complaints(db, &whole);
+    if let Err(error) = &made
+        && lacks_something(error)
+    {
+        db.pragma_update(None, "ignore_check_constraints", true)?;
+        let without = complaints(db, &whole);
+        if without.is_ok() {
+            left_out.add("CHECK constraints", "all tables", error);
+        }
+        made = without;
+    }
+    match made {
+        Ok(said) => add(&mut wrong, said),
+        Err(error) if lacks_something(&error) => {
+            for table in tables.iter().filter(|table| !in_full.contains(table)) {
+                match complaints(db, &of_table(Check::Quick, table)) {
+                    Ok(said) => add(&mut wrong, said),
+                    Err(error) if lacks_something(&error) => left_out.add("all", table, &error),
+                    Err(error) => return Err(error),
+                }
+            }
+            left_out.add("CHECK constraints and the free pages", "all tables", &failed);
+        }
+        Err(error) => return Err(error),
+    }
+    Ok((wrong, left_out))
+}
+
+/// What SQLite says where a collation, a function, a module or a tokenizer is not registered: it has no better code for it.
+fn lacks_something(error: &rusqlite::Error) -> bool {
+    let cause = match error {
+        rusqlite::Error::SqliteFailure(cause, _) | rusqlite::Error::SqlInputError { error: cause, .. } => cause,
+        _ => return false,
+    };
+    cause.extended_code & 0xff == ffi::SQLITE_ERROR
+}
+
+/// SQLite's words alone.
+fn words(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => msg.clone(),
+        other => other.to_string(),
+    }
 }
 
 fn complaints(db: &Connection, pragma: &str) -> Result<Vec<String>> {
@@ -69,72 +157,15 @@ fn complaints(db: &Connection, pragma: &str) -> Result<Vec<String>> {
     Ok(lines.into_iter().filter(|line| line != "ok").collect())
 }
 
-/// Where a virtual table cannot be asked, as one of FTS5 with a tokenizer of its program, the whole check fails (`failed`) with no word of
-/// which. So each table is checked by itself: what is wrong, and what could not be asked.
-fn table_by_table(db: &Connection, failed: rusqlite::Error) -> Result<(Vec<String>, Vec<String>)> {
-    let cannot_be_asked = |error: &rusqlite::Error| {
-        error.sqlite_error().is_some_and(|cause| cause.extended_code & 0xff == ffi::SQLITE_ERROR)
-    };
-    if !cannot_be_asked(&failed) {
-        return Err(failed);
-    }
+fn of_table(check: Check, table: &str) -> String {
+    format!("PRAGMA {}(\"{}\")", check.pragma(), table.replace('"', "\"\""))
+}
+
+fn tables(db: &Connection) -> Result<Vec<String>> {
     let mut list = db.prepare(
-        "SELECT name, type = 'virtual' FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'shadow', 'virtual')",
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'shadow', 'virtual') ORDER BY 1",
     )?;
-    let tables = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(String, bool)>>>()?;
-    let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
-    for (name, is_virtual) in tables {
-        match complaints(db, &format!("PRAGMA quick_check(\"{}\")", name.replace('"', "\"\""))) {
-            Ok(said) => wrong.extend(said),
-            Err(error) if is_virtual && cannot_be_asked(&error) => unknown.push(format!("the virtual table {name}")),
-            Err(error) => return Err(error),
-        }
-    }
-    if unknown.is_empty() { Err(failed) } else { Ok((wrong, unknown)) }
-}
-
-thread_local! {
-    /// The collations that this thread has stood in for since it began. SQLite asks on the thread that compiles, and has no list of
-    /// those that it really has: `pragma_collation_list` names what a schema mentions, too.
-    static STOOD_IN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Lets statements of this connection that only read be compiled, though they name collations that it does not have.
-///
-/// # Errors
-/// Those of SQLite, out of memory.
-pub fn stand_in_for_collations(db: &Connection) -> Result<()> {
-    STOOD_IN.take();
-    db.collation_needed(|db, name| {
-        STOOD_IN.with_borrow_mut(|names| names.push(name.to_owned()));
-        db.create_collation(name, |one, other| one.cmp(other))
-    })
-}
-
-/// The check that can be made, and what it is made without.
-fn can_be_made(db: &Connection, asked: Check) -> Result<(Check, Option<String>)> {
-    // Compiling it asks for every collation and function that it is going to call.
-    match db.prepare(&format!("PRAGMA {}", asked.pragma())) {
-        // The quick one compares no keys: the stand-in's order, which is not the file's, does not matter to it.
-        Ok(_) if asked == Check::Full && STOOD_IN.with_borrow(|names| !names.is_empty()) => Ok((Check::Quick, None)),
-        Ok(_) => Ok((asked, None)),
-        Err(error) => {
-            let Some(function) = missing_function(&error) else { return Err(error) };
-            if asked == Check::Full {
-                let (check, without) = can_be_made(db, Check::Quick)?;
-                return Ok((check, without.or(Some(format!("what calls the function {function}")))));
-            }
-            db.pragma_update(None, "ignore_check_constraints", true)?;
-            Ok((Check::Quick, Some(format!("CHECK constraints, one of which calls the function {function}"))))
-        }
-    }
-}
-
-/// SQLite has no code of its own for it: "unknown function: f()" of a schema, "no such function: f" of a statement.
-fn missing_function(error: &rusqlite::Error) -> Option<String> {
-    let text = error.to_string();
-    let name = text.split_once("unknown function: ").or_else(|| text.split_once("no such function: "))?.1;
-    Some(name.split_whitespace().next()?.trim_end_matches("()").to_owned())
+    list.query_map([], |row| row.get(0))?.collect()
 }
 
 #[cfg(test)]
@@ -161,12 +192,25 @@ mod tests {
     fn a_file_that_needs_its_program_is_checked_as_far_as_can_be() {
         for (schema, says, quick_says) in [
             ("CREATE TABLE t(a PRIMARY KEY, b)", "", ""),
-            ("CREATE TABLE t(a COLLATE backwards PRIMARY KEY, b)", "backwards", "backwards"),
-            ("CREATE TABLE t(a COLLATE backwards PRIMARY KEY, b) WITHOUT ROWID", "backwards", "backwards"),
-            ("CREATE TABLE t(a, b CHECK (f(b) > 0))", "function f", "function f"),
-            ("CREATE TABLE t(a, b); CREATE INDEX i ON t(f(b))", "function f", ""),
-            ("CREATE TABLE t(a, b); CREATE INDEX i ON t(a) WHERE f(b) > 1", "function f", ""),
-            ("CREATE TABLE t(a COLLATE backwards UNIQUE, b CHECK (f(b)))", "backwards", "backwards"),
+            (
+                "CREATE TABLE t(a COLLATE backwards PRIMARY KEY, b)",
+                "the indexes of t (no such collation sequence: backwards)",
+                "",
+            ),
+            ("CREATE TABLE t(a COLLATE backwards PRIMARY KEY, b) WITHOUT ROWID", "the indexes of t (no such coll", ""),
+            ("CREATE TABLE t(a, b CHECK (f(b) > 0))", "unknown function: f()", "CHECK constraints of all tables"),
+            ("CREATE TABLE t(a, b); CREATE INDEX i ON t(f(b))", "the indexes of t (unknown function: f()", ""),
+            ("CREATE TABLE t(a, b); CREATE INDEX i ON t(a) WHERE f(b) > 1", "the indexes of t", ""),
+            (
+                "CREATE TABLE t(a COLLATE backwards UNIQUE, b CHECK (f(b)))",
+                "unknown function: f()",
+                "unknown function: f()",
+            ),
+            (
+                "CREATE TABLE t(a, b); CREATE TABLE g(a, b TEXT NOT NULL AS (f(a)))",
+                "all of g (unknown function: f()",
+                "all of g",
+            ),
         ] {
             for (asked, says) in [(Check::Full, says), (Check::Quick, quick_says)] {
                 let (_dir, stranger) = written(&format!("{schema}; {ROWS}"));
@@ -174,8 +218,26 @@ mod tests {
                 assert_eq!(found.complaints, [""; 0], "{schema}");
                 let left_out = found.left_out.unwrap_or_default();
                 assert!(left_out.contains(says) && left_out.is_empty() == says.is_empty(), "{schema}: {left_out}");
-                assert!(says.is_empty() || found.check == Check::Quick, "{schema}");
             }
+        }
+    }
+
+    /// An index of a table that needs nothing is checked in full, whatever the table beside it needs.
+    #[test]
+    fn an_index_that_points_elsewhere_is_found_beside_a_table_that_needs_its_program() {
+        for other in ["a COLLATE backwards PRIMARY KEY", "a CHECK (f(a))", "a, b TEXT AS (f(a))"] {
+            let (_dir, stranger) = written(&format!(
+                "CREATE TABLE o({other}); CREATE TABLE t(a, b); CREATE INDEX ia ON t(a); CREATE INDEX ib ON t(b); {ROWS}; \
+                 PRAGMA writable_schema = on; CREATE TABLE roots AS SELECT name, rootpage FROM sqlite_schema; \
+                 UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM roots WHERE name = iif(sqlite_schema.name = 'ia', 'ib', 'ia')) \
+                 WHERE name IN ('ia', 'ib')"
+            ));
+            let found = check(&stranger, Check::Full, 5).unwrap();
+            assert!(
+                found.complaints.iter().any(|line| line.contains("missing from index")),
+                "{other}: {:?}",
+                found.complaints
+            );
         }
     }
 
@@ -198,7 +260,7 @@ mod tests {
                     (wrong.iter().map(ToString::to_string).collect(), is_asked),
                     "{changed}"
                 );
-                assert!(is_asked || found.left_out.unwrap().contains("virtual table v"), "{changed}");
+                assert!(is_asked || found.left_out.unwrap().contains("all of v"), "{changed}");
             }
         }
     }

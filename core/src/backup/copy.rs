@@ -67,6 +67,7 @@ pub(super) fn copy(
     let patience = to.busy_timeout().map_or(Duration::ZERO, |ms| Duration::from_millis(ms.max(0) as u64));
     let mut moved = Instant::now();
     let (mut report, mut before) = (BackupReport::default(), 0);
+    let interrupts = source.interrupts();
     // Nothing is copied by the first step: it tells how much there is.
     let mut rest = None;
     loop {
@@ -77,11 +78,18 @@ pub(super) fn copy(
             Some(_) => -1,
         };
         let seen = Seen::of(source);
-        look()?;
+        // A lock that keeps the look from reading would keep the step from it, too.
+        let locked = match look() {
+            Ok(()) => false,
+            Err(error) if is_busy(error.code()) && moved.elapsed() < patience => true,
+            Err(error) => return Err(error),
+        };
         // SAFETY: the backup is live, and this thread holds both connections.
-        let (rc, total, left) = unsafe {
-            let rc = sqlite::sqlite3_backup_step(backup.0, count);
-            (rc, sqlite::sqlite3_backup_pagecount(backup.0), sqlite::sqlite3_backup_remaining(backup.0))
+        let (rc, total, left, interrupted) = unsafe {
+            let rc = if locked { sqlite::SQLITE_BUSY } else { sqlite::sqlite3_backup_step(backup.0, count) };
+            // The end of the transaction forgets it.
+            let interrupted = sqlite::sqlite3_is_interrupted(source.raw()) != 0;
+            (rc, sqlite::sqlite3_backup_pagecount(backup.0), sqlite::sqlite3_backup_remaining(backup.0), interrupted)
         };
         drop(seen);
         let copied = i64::from(total) - i64::from(left);
@@ -95,7 +103,7 @@ pub(super) fn copy(
             }
             sqlite::SQLITE_DONE => {}
             // Somebody holds a lock. The busy handlers have waited; what they do not see is asked for again.
-            sqlite::SQLITE_BUSY | sqlite::SQLITE_LOCKED if moved.elapsed() < patience => {
+            _ if is_busy(rc) && moved.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(1));
             }
             sqlite::SQLITE_READONLY if let Some(error) = other_page_size(source, to, rc) => return Err(error),
@@ -108,9 +116,7 @@ pub(super) fn copy(
         if rc == sqlite::SQLITE_DONE {
             break;
         }
-        // SAFETY: the guard holds the connection.
-        let interrupted = unsafe { sqlite::sqlite3_is_interrupted(source.raw()) } != 0;
-        if stop || interrupted || deadline::gives_up() {
+        if stop || interrupted || source.interrupts() != interrupts || deadline::gives_up() {
             let late = source.past_deadline(sqlite::SQLITE_INTERRUPT);
             return Err(late.unwrap_or_else(errors::stopped).with_step(STEP));
         }
@@ -122,6 +128,10 @@ pub(super) fn copy(
         sqlite::SQLITE_OK => Ok(report),
         rc => Err(to.fail(rc, STEP)),
     }
+}
+
+fn is_busy(code: i32) -> bool {
+    code > 0 && matches!(code & 0xff, sqlite::SQLITE_BUSY | sqlite::SQLITE_LOCKED)
 }
 
 /// A database in WAL mode cannot change its page size; SQLite says READONLY to that.

@@ -108,6 +108,11 @@ impl<'a> Guard<'a> {
         self.state.raw.0
     }
 
+    /// How often the connection was interrupted, ever.
+    pub(crate) fn interrupts(&self) -> u64 {
+        self.connection.interrupts()
+    }
+
     /// rusqlite's view of the connection, valid while the guard lives.
     pub fn sqlite(&self) -> &rusqlite::Connection {
         self.state.view.as_ref().expect("an open connection has its view")

@@ -212,6 +212,17 @@ pub(crate) unsafe fn refusal(connection: &Connection, db: *mut sqlite::sqlite3, 
     }
 }
 
+/// The error for a first read that the shim refused, before there is a connection; `None`: the failure is SQLite's own.
+///
+/// # Safety
+/// `db` is an open handle that nobody else uses.
+pub(crate) unsafe fn refusal_at_open(db: *mut sqlite::sqlite3, rc: c_int) -> Option<Error> {
+    // SAFETY: the caller's promise.
+    let watch = unsafe { shim::watch_of(handle::file_object(db)?) }?;
+    let refused = (rc & 0xff == sqlite::SQLITE_READONLY).then(|| watch.take_refused()).flatten()?;
+    Some(error(&watch, refused).with_sqlite_code(rc))
+}
+
 /// What was refused because Litestream replicates the database: a pragma, a checkpoint, a change of its tables.
 ///
 /// # Safety

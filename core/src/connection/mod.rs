@@ -23,7 +23,7 @@ mod wal;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -62,6 +62,9 @@ pub struct Connection {
     /// Held by `interrupt` and, for the moment of closing, by `close`: an interrupt must never reach freed memory
     /// and never wait for a running query.
     pub(crate) interruptible: Mutex<RawHandle>,
+    /// How often [`Connection::interrupt`] was called. SQLite forgets an interrupt when the next statement begins; what runs several in
+    /// one call, as a backup does, is told by this.
+    interrupts: AtomicU64,
     /// What it is doing, for other threads; also which thread is inside [`lock`](Connection::lock), so that a
     /// callback's second call is refused instead of waiting for itself.
     pub(crate) activity: Arc<Activity>,
@@ -163,6 +166,7 @@ impl Connection {
                 progress: Box::default(),
             }),
             interruptible: Mutex::new(RawHandle(raw)),
+            interrupts: AtomicU64::new(0),
             activity,
             generation: fork::generation(),
             shared: AtomicBool::new(identity.share_key.is_some()),
@@ -215,12 +219,17 @@ impl Connection {
         if self.is_forked() {
             return;
         }
+        self.interrupts.fetch_add(1, Ordering::AcqRel);
         if let Ok(raw) = self.interruptible.lock()
             && !raw.0.is_null()
         {
             // SAFETY: `close` clears this pointer under the same lock before it frees the connection.
             unsafe { sqlite::sqlite3_interrupt(raw.0) }
         }
+    }
+
+    pub(crate) fn interrupts(&self) -> u64 {
+        self.interrupts.load(Ordering::Acquire)
     }
 
     /// Whether it has been closed. Any thread; waits for no call that is running.

@@ -17,6 +17,10 @@ pub(crate) fn sentence(watch: &FileMonitor, code: i32) -> String {
              commits do not fit what is there now{}",
             kept()
         ),
+        codes::DATABASE_MOVED if watch.file.is_beside_old() => format!(
+            "{place} is another file than the one that a connection of this process has open by this name, and the -wal that lies \
+             there belongs to that one: close that connection, then open this one"
+        ),
         codes::DATABASE_MOVED => {
             format!(
                 "{place} was deleted, renamed or replaced while it was open: what is written goes to a file without a name{}",

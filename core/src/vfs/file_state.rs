@@ -37,6 +37,10 @@ pub(crate) struct FileState {
     overwritten: AtomicBool,
     /// Another file has its name, beside this one's `-wal`.
     replaced: AtomicBool,
+    /// Its log was put out of use after that: who opens the file that has the name now finds nothing of it.
+    retired: AtomicBool,
+    /// A connection of this process has the file open that had the name before, and works with the log that lies there.
+    beside_old: AtomicBool,
     /// It has been told that the file has got another name.
     told_names: AtomicBool,
     /// The log when one of the two was found: it belongs to what the database was before.
@@ -104,6 +108,8 @@ impl Default for FileState {
             read: AtomicBool::new(false),
             overwritten: AtomicBool::new(false),
             replaced: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+            beside_old: AtomicBool::new(false),
             told_names: AtomicBool::new(false),
             old_log: Mutex::default(),
             firm_reads: Arc::default(),
@@ -197,6 +203,24 @@ impl FileState {
 
     pub(crate) fn note_replaced(&self) {
         self.replaced.store(true, Ordering::Release);
+    }
+
+    /// Whether its log was put out of use, after another file had got its name.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_retired(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// Whether the log beside it is in use by a connection of this process to the file that had the name before.
+    pub(crate) fn is_beside_old(&self) -> bool {
+        self.beside_old.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_beside_old(&self, beside: bool) {
+        self.beside_old.store(beside, Ordering::Release);
     }
 
     /// The file has another name, or none any more; whether that is new, and to be told.

@@ -3,9 +3,11 @@
 
 use crate::error::codes;
 use crate::events::{self, Event, EventName};
+use crate::platform::path_facts::sidecar;
 use crate::sqlite;
 use crate::vfs::beginning;
 use crate::vfs::content::{self, Look};
+use crate::vfs::databases;
 use crate::vfs::file_checks::{self, Verdict};
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::firm_locks::{hold_firmly, let_go};
@@ -118,6 +120,18 @@ pub(crate) fn refuses_read(watch: &FileMonitor) -> Option<i32> {
     (replaced && others()).then(|| watch.refuse(codes::DATABASE_MOVED))
 }
 
+/// Whether a connection of this process works with the log at this connection's path for the file that had the name before, and
+/// that log was not put out of use. In one process no lock keeps the two apart, and each would read the frames of the other as its own.
+pub(crate) fn is_in_use_here(watch: &FileMonitor) -> bool {
+    let of_another = |other: &FileMonitor| {
+        let is_old = other.database != watch.database && other.is_ours() && other.has_wal();
+        // One that is latched writes no more, and is told when it reads what is not its own.
+        let is_over = other.latched().is_some() && other.file.is_retired();
+        is_old && !is_over && file_checks::named(other, "-shm", other.files().1) == Verdict::Good
+    };
+    databases::owners_of_wal(&sidecar(&watch.path, "-wal")).iter().any(|other| of_another(other))
+}
+
 /// Puts it out of use, where its frames are kept. `stays`: the connection is not being closed.
 ///
 /// # Safety
@@ -151,6 +165,7 @@ pub(crate) unsafe fn retire_log(watch: &FileMonitor, locks: (i32, i32), stays: b
         // In this order: with an index that is right, a log that is cut would be a damaged one.
         if locks == ALL_LOCKS {
             set_aside::empty_wal(watch);
+            watch.file.note_retired();
         }
     }
 }

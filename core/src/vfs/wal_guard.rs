@@ -16,7 +16,7 @@ use crate::vfs::file_checks::{self, LOOKS, Verdict, database_file, holds_write_l
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::firm_locks::hold_firmly;
 use crate::vfs::names;
-use crate::vfs::old_log::keep;
+use crate::vfs::old_log::{self, keep};
 use crate::vfs::open_files::borrowed;
 use crate::vfs::switches;
 
@@ -90,6 +90,13 @@ fn good(watch: &FileMonitor) {
 pub(crate) fn refuses_to_attach(watch: &FileMonitor, mapped: bool) -> Option<i32> {
     if switches::is_guard_off() || !watch.is_ours() {
         return None;
+    }
+    if !mapped {
+        let beside_old = old_log::is_in_use_here(watch);
+        watch.file.note_beside_old(beside_old);
+        if beside_old {
+            return Some(watch.refuse(codes::DATABASE_MOVED));
+        }
     }
     if mapped && watch.latched().is_none() && wal_file(watch) == Verdict::Bad {
         confirm(watch, Locks::TakenAgain);
