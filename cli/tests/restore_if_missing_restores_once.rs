@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 
 use common::Dir;
 
@@ -114,7 +115,24 @@ fn what_is_there_stays_and_what_is_missing_is_said() {
         let ran = restore(more);
         assert!(ran.status == 3 && ran.err.contains("access denied"), "a failure is not an absence: {ran:?}");
     }
+    // Nor where the program that starts it ignores SIGCHLD, which `exec` passes on.
+    let mut command = dir.command(&["restore-if-missing", "a.db", "--litestream", &program, "--if-available"]);
+    // SAFETY: `signal` may be called between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    let ended = command.output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code() == Some(3) && told.contains("access denied"), "{ended:?}");
     fs::remove_file(dir.file("broken")).unwrap();
+    // A file without content is a database that begins.
+    fs::write(dir.file("a.db"), "").unwrap();
+    let ran = restore(&["--if-available", "--json"]);
+    assert_eq!((ran.status, ran.json()["outcome"].as_str()), (0, Some("no_backup")), "{ran:?}");
+    fs::remove_file(dir.file("a.db")).unwrap();
 
     // Nothing is asked for where there is anything.
     dir.database("replica.db", 5);
@@ -126,7 +144,10 @@ fn what_is_there_stays_and_what_is_missing_is_said() {
     fs::remove_file(dir.file("a.db-wal")).unwrap();
     fs::write(dir.file("a.db"), "").unwrap();
     let ran = restore(&[]);
-    assert!(ran.status == 3 && ran.err.contains("has no content"), "{ran:?}");
+    assert!(ran.status == 3 && ran.err.contains("has no content, but there is a backup"), "{ran:?}");
+    assert_eq!(fs::metadata(dir.file("a.db")).unwrap().len(), 0);
+    let before = before + 1;
+    assert_eq!(calls(&dir), before, "it was asked for a backup");
     fs::write(dir.file("a.db"), "anything").unwrap();
     let ran = restore(&["--json"]);
     assert_eq!((ran.status, ran.json()["outcome"].as_str()), (0, Some("there")), "{ran:?}");

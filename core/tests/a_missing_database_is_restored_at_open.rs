@@ -51,6 +51,20 @@ fn opens() {
         // SAFETY: a plain call; the process has no children yet.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     }
+    if std::env::var_os("REAPS").is_some() {
+        // SAFETY: a plain call.
+        std::thread::spawn(|| unsafe {
+            loop {
+                if libc::waitpid(-1, std::ptr::null_mut(), 0) < 0 {
+                    std::thread::yield_now();
+                }
+            }
+        });
+    }
+    #[cfg(target_os = "linux")]
+    if std::env::var_os("NO_RENAMEAT2").is_some() && !refuse_renameat2() {
+        return println!("\nfailed no seccomp");
+    }
     let events = Arc::new(Mutex::new(0));
     let heard = events.clone();
     let _subscription = litekeel_core::events::subscribe(Arc::new(move |event: &litekeel_core::Event| {
@@ -71,6 +85,24 @@ fn opens() {
         }
     });
     println!("\nevents {}", events.lock().unwrap());
+}
+
+/// As a file system answers that does not know it. For this thread and those that it starts; whether that is possible.
+#[cfg(target_os = "linux")]
+fn refuse_renameat2() -> bool {
+    let one = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut filter = [
+        one(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        one(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_renameat2 as u32),
+        one(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EINVAL as u32),
+        one(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: the program lives until both calls have returned.
+    unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0
+    }
 }
 
 fn opening(dir: &Dir, parameters: &str, program: &str) -> Command {
@@ -192,6 +224,169 @@ fn what_hinders_it_is_said_and_nothing_is_created() {
     fs::remove_dir_all(dir.file("data")).unwrap();
     assert_eq!(opened(&dir, "restore=if_available", &program), "0");
     assert!(dir.file("data/a.db").exists());
+}
+
+/// A backup that cannot be read is not one that does not exist: then an empty database would begin beside it.
+#[test]
+fn a_failure_is_told_where_exit_statuses_get_lost() {
+    let dir = Dir::new();
+    let program = program(&dir);
+    let says = |restore: &str, program: &str, env: &str| {
+        let output = opening(&dir, &format!("restore={restore}"), program).env(env, "1").output().unwrap();
+        [said(&output, "found "), said(&output, "failed ")].concat().join("; ")
+    };
+    fs::write(dir.file("broken"), "").unwrap();
+    for env in ["NO_CHILDREN", "REAPS"] {
+        for restore in ["required", "if_available"] {
+            let text = says(restore, &program, env);
+            assert!(text.starts_with("KEEL_NOT_RESTORED restore ") && text.contains("access denied"), "{env}: {text}");
+            assert!(!dir.file("data/a.db").exists(), "{env}: {text}");
+        }
+    }
+    assert!(says("if_available", &program, "NO_CHILDREN").contains("exit status: 1"), "it is known all the same");
+    let text = says("if_available", "/no/such/program", "NO_CHILDREN");
+    assert!(text.contains("/no/such/program cannot be run") && text.contains("install Litestream"), "{text}");
+    fs::remove_file(dir.file("broken")).unwrap();
+    // The controls: no backup is none, and one is restored.
+    assert!(says("required", &program, "NO_CHILDREN").contains("there is no backup of it"));
+    assert_eq!(says("if_available", &program, "NO_CHILDREN"), "0");
+    fs::remove_dir_all(dir.file("data")).unwrap();
+    replica(&dir);
+    assert_eq!(says("if_available", &program, "NO_CHILDREN"), "1");
+}
+
+#[test]
+fn a_new_program_of_eight_processes_begins() {
+    for _ in 0..3 {
+        let dir = Dir::new();
+        let program = program(&dir);
+        let start = |_| opening(&dir, "restore=if_available", &program).env("THREADS", "2").spawn().unwrap();
+        for child in (0..8).map(start).collect::<Vec<_>>() {
+            let output = child.wait_with_output().unwrap();
+            assert_eq!(said(&output, "found "), ["0", "0"], "{output:?}");
+        }
+    }
+}
+
+/// A file without content may be a new database that a program has open, and has not written to.
+#[test]
+fn an_empty_file_without_a_backup_is_a_new_database() {
+    let dir = Dir::new();
+    let program = program(&dir);
+    let held = open(&dir.url("data/a.db?journal_mode=delete")).unwrap();
+    let file = dir.file("data/a.db");
+    assert_eq!(fs::metadata(&file).unwrap().len(), 0, "the test is about an empty file");
+    assert_eq!(opened(&dir, "journal_mode=delete&restore=if_available", &program), "0");
+    let text = opened(&dir, "journal_mode=delete&restore=required", &program);
+    assert!(text.contains("KEEL_NOT_RESTORED") && text.contains("has no content, and there is no backup"), "{text}");
+    // Where there is one, it is not begun with nothing, and nothing takes the place of what may be in use.
+    replica(&dir);
+    for restore in ["required", "if_available"] {
+        let text = opened(&dir, &format!("journal_mode=delete&restore={restore}"), &program);
+        assert!(text.contains("KEEL_NOT_RESTORED") && text.contains("no content, but there is a backup"), "{text}");
+        assert!(!text.contains("remove it"), "{text}");
+    }
+    let advice = |words: &str| {
+        let text = opened(&dir, "restore=if_available", &program);
+        assert!(text.contains(words), "{text}");
+    };
+    advice("no process has a lock on it");
+    exec(&held, "BEGIN IMMEDIATE");
+    advice("a program may have it open");
+    exec(&held, "ROLLBACK");
+    assert_eq!(fs::metadata(&file).unwrap().len(), 0);
+    held.close().unwrap();
+    fs::write(dir.file("data/a.db-wal"), "frames").unwrap();
+    let text = opened(&dir, "restore=if_available", &program);
+    assert!(text.contains("KEEL_ORPHAN_WAL") && text.contains("has no content, but"), "{text}");
+    assert_eq!(fs::read(dir.file("data/a.db-wal")).unwrap(), b"frames");
+}
+
+#[test]
+fn only_what_a_restore_left_is_removed() {
+    let dir = Dir::new();
+    let program = program(&dir);
+    let put = |path: &str| {
+        let path = dir.file(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    };
+    let kept = [
+        "data/a.db.restoring-by-hand-2026/restored.db",
+        "data/a.db.restoring-backup/only-copy.db",
+        "data/a.db.restoring-Backup/restored.db",
+        "data/a.db.restoring-Backup/notes/restored.db",
+        "data/a.db.restoring-/restored.db",
+        "data/a.db.restoring-notes1",
+    ];
+    let gone = ["data/a.db.restoring-aB3dEf/restored.db", "data/a.db.restoring-aB3dEf/restored.db.tmp"];
+    kept.iter().chain(&gone).for_each(|path| put(path));
+    assert_eq!(opened(&dir, "restore=if_available", &program), "0");
+    for path in kept {
+        assert!(dir.file(path).exists(), "{path}");
+    }
+    assert!(!dir.file("data/a.db.restoring-aB3dEf").exists());
+}
+
+/// Opens under a deadline, and on a thread that its host ends.
+#[test]
+fn gives_up() {
+    if !is_child("gives_up") {
+        return;
+    }
+    if std::env::var_os("NO_CHILDREN").is_some() {
+        // SAFETY: as above.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    }
+    let url = std::env::var("URL").unwrap();
+    let limit = litekeel_core::deadline::limit(std::time::Duration::from_millis(300));
+    let error = open(&url).unwrap_err();
+    println!("\nfailed {} {error}", error.name());
+    drop(limit);
+    litekeel_core::deadline::end_waits_when(|| true);
+    let error = open(&url).unwrap_err();
+    println!("\nfailed {} {error}", error.name());
+}
+
+#[test]
+fn a_restore_ends_with_the_time_of_its_call() {
+    for env in ["NO_CHILDREN", "CHILDREN"] {
+        let dir = Dir::new();
+        let program = dir.file("litestream.sh");
+        let pids = dir.file("pids");
+        fs::write(&program, format!("#!/bin/sh\necho $$ >> {}\nexec sleep 120\n", pids.display())).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let began = std::time::Instant::now();
+        let envs =
+            [("URL", &*dir.url("data/a.db?restore=if_available")), ("LITEKEEL_LITESTREAM", program.to_str().unwrap())];
+        let output = child("gives_up", &envs).env(env, "1").output().unwrap();
+        let failed = said(&output, "failed ");
+        assert!(failed.len() == 2 && failed.iter().all(|one| one.starts_with("KEEL_NOT_RESTORED ")), "{output:?}");
+        assert!(began.elapsed().as_secs() < 100, "it waited for the program's end");
+        assert_eq!(names(&dir), ["a.db.restore-lock"]);
+        // Nor does the program go on, if it has come so far as to say its number.
+        for pid in fs::read_to_string(&pids).unwrap_or_default().lines() {
+            let comm = format!("/proc/{pid}/comm");
+            while fs::read_to_string(&comm).is_ok_and(|name| name == "sleep\n") && began.elapsed().as_secs() < 100 {
+                std::thread::yield_now();
+            }
+            assert!(began.elapsed().as_secs() < 100, "{pid} goes on");
+        }
+    }
+}
+
+/// NFS and some FUSE file systems.
+#[test]
+#[cfg(target_os = "linux")]
+fn it_gets_its_name_where_no_rename_refuses_to_replace() {
+    let dir = Dir::new();
+    replica(&dir);
+    let output = opening(&dir, "restore=required", &program(&dir)).env("NO_RENAMEAT2", "1").output().unwrap();
+    if said(&output, "failed ") == ["no seccomp"] {
+        return common::skip("seccomp is not available: a file system without renameat2 was not tried");
+    }
+    assert_eq!(said(&output, "found "), ["1"], "{output:?}");
+    assert_eq!(names(&dir), ["a.db", "a.db.restore-lock"]);
 }
 
 #[test]

@@ -199,7 +199,7 @@ impl NewFile {
 
     /// Gives it its name, and replaces nothing by that.
     pub(super) fn place(&self, place: &Place) -> Result<()> {
-        rename_new(&self.directory.reach(&self.path), &self.directory.reach(&place.real)).map_err(
+        new_file::rename_new(&self.directory.reach(&self.path), &self.directory.reach(&place.real)).map_err(
             |error| match error.kind() {
                 io::ErrorKind::AlreadyExists => place.exists_already(),
                 _ => failed(place, "cannot be given its name", &error),
@@ -253,48 +253,6 @@ fn failed(place: &Place, what: &str, error: &io::Error) -> Error {
         .with_errno(errno)
 }
 
-/// Renames a file to a name that is free.
-///
-/// # Errors
-/// `AlreadyExists` when it is not.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        use std::ffi::CString;
-        let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other);
-        let (from, to) = (name(from)?, name(to)?);
-        let here = libc::AT_FDCWD;
-        // SAFETY: two NUL-terminated paths. By its number: musl has no function for it.
-        let rc = unsafe {
-            libc::syscall(libc::SYS_renameat2, here, from.as_ptr(), here, to.as_ptr(), libc::RENAME_NOREPLACE)
-        };
-        if rc == 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        // A file system (NFS, some FUSE) or a kernel that does not know the flag.
-        if !matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) {
-            return Err(error);
-        }
-    }
-    link_new(from, to)
-}
-
-/// The same where a rename that replaces nothing is not known: a second name, and the first one goes.
-fn link_new(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::hard_link(from, to) {
-        Ok(()) => fs::remove_file(from),
-        // Without hard links (FAT) nothing better is left than to look first.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS)) => {
-            match fs::symlink_metadata(to) {
-                Err(missing) if missing.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
-                _ => Err(io::Error::from_raw_os_error(libc::EEXIST)),
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
 pub(super) fn is_root() -> bool {
     // SAFETY: no arguments, cannot fail.
     unsafe { libc::geteuid() == 0 }
@@ -312,30 +270,4 @@ pub(super) fn adopt(file: &NewFile, directories: &[PathBuf]) -> Option<String> {
         all &= std::os::unix::fs::lchown(directory, Some(uid), Some(gid)).is_ok();
     }
     (!all).then(|| format!("what was created could not be given to the directory's owner (uid {uid}): chown it"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_new_name_replaces_nothing_by_either_way() {
-        let own = tempfile::tempdir().unwrap();
-        let dir = own.path();
-        let (from, to) = (dir.join("from"), dir.join("to"));
-        for rename in [rename_new, link_new] {
-            fs::write(&from, "new").unwrap();
-            rename(&from, &to).unwrap();
-            assert_eq!((fs::read_to_string(&to).unwrap().as_str(), from.exists()), ("new", false));
-            assert_eq!(fs::metadata(&to).unwrap().nlink(), 1);
-            fs::write(&from, "other").unwrap();
-            assert_eq!(rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-            assert_eq!((fs::read_to_string(&to).unwrap().as_str(), from.exists()), ("new", true));
-            // A link that leads nowhere is something too.
-            fs::remove_file(&to).unwrap();
-            std::os::unix::fs::symlink("nowhere", &to).unwrap();
-            assert_eq!(rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-            fs::remove_file(&to).unwrap();
-        }
-    }
 }

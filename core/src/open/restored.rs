@@ -11,6 +11,7 @@ use crate::lifecycle::shutdown_state;
 use crate::replication::restore::{self, Outcome, Source};
 use crate::report::OpenReport;
 use crate::settings::{Id, Options, Resolved, Target, words};
+use crate::waiting::deadline;
 
 /// Names Litestream's program. In the environment, not in the URL: that may come from elsewhere, and must not run programs.
 const PROGRAM: &str = "LITEKEEL_LITESTREAM";
@@ -18,7 +19,7 @@ const PROGRAM: &str = "LITEKEEL_LITESTREAM";
 /// Restores it where `restore` says so.
 ///
 /// # Errors
-/// `KEEL_NOT_RESTORED`, `KEEL_ORPHAN_WAL`; `KEEL_SHUTTING_DOWN` when that begins meanwhile.
+/// `KEEL_NOT_RESTORED`, also when the time of the call is up; `KEEL_ORPHAN_WAL`; `KEEL_SHUTTING_DOWN` when that begins meanwhile.
 pub(super) fn if_missing(resolved: &Resolved, options: &Options) -> Result<()> {
     let settings = &resolved.settings;
     let required = match settings.restore() {
@@ -37,9 +38,9 @@ pub(super) fn if_missing(resolved: &Resolved, options: &Options) -> Result<()> {
     // One that has to be restored did exist here, and so did its directory.
     target::make_directories_for(resolved, settings.access(), &mut OpenReport::default())?;
     let began = Instant::now();
-    let ends = || shutdown_state::refuse_if_begun().is_err();
+    let ends = || shutdown_state::refuse_if_begun().is_err() || deadline::gives_up();
     match restore::if_missing(path, &source(settings.text(Id::RestoreFrom)), options.file_mode, &ends)? {
-        None => shutdown_state::refuse_if_begun(),
+        None => shutdown_state::refuse_if_begun().and_then(|()| Err(restore::given_up(path))),
         Some(Outcome::There) => Ok(()),
         Some(Outcome::NoBackup) if required => Err(restore::no_backup(path, "restore=if_available")),
         Some(Outcome::NoBackup) => Ok(()),

@@ -3,6 +3,7 @@
 //! Must not know: SQLite's interface, settings, or anything of a database but its path.
 
 pub(crate) mod allowed_roots;
+pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod durable;
 pub(crate) mod errno;

@@ -3,17 +3,19 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
+use crate::locks::processes;
+use crate::platform::child::{self, Child};
+use crate::platform::new_file;
 use crate::platform::path_facts::sidecar;
-use crate::platform::standard_error;
 
 /// Where the replica is, and by which program it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +63,8 @@ impl Source {
                 .with_hint("install Litestream, or say where it is: --litestream for the command, LITEKEEL_LITESTREAM in the environment")
                 .with_errno(error.raw_os_error().unwrap_or(0))
         };
-        // A file, not a pipe: what it leaves running must not be waited for.
-        let said = tempfile().map_err(|error| failed(database, "has no place for what Litestream says", &error))?;
+        let said = child::unnamed_file();
+        let said = said.map_err(|error| failed(database, "has no place for what Litestream says", &error))?;
         let mut restore = Command::new(&self.program);
         restore.arg("restore").args(arguments);
         match (&self.replica, &self.config) {
@@ -70,49 +72,27 @@ impl Source {
             (None, Some(config)) => restore.arg("-config").arg(config).arg(database),
             (None, None) => restore.arg(database),
         };
-        let output = said.try_clone().and_then(|second| Ok((said.try_clone()?, second))).map_err(cannot)?;
-        let mut child = restore.stdin(Stdio::null()).stdout(output.0).stderr(output.1).spawn().map_err(cannot)?;
+        let mut child = Child::start(&mut restore, &said).map_err(cannot)?;
         let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break Some(status),
-                Ok(None) if asked() => {
-                    let _ = child.kill();
-                    let _ = child.wait();
+            match child.ended().map_err(cannot)? {
+                Some(status) => break status,
+                None if asked() => {
+                    child.kill();
                     return Ok(None);
                 }
-                Ok(None) => std::thread::sleep(LOOK),
-                // The program that we are in lets the system reap its children (SIGCHLD is ignored): what is there decides.
-                Err(_) => break None,
+                None => std::thread::sleep(LOOK),
             }
         };
         let text = text_of(&said);
-        Ok(Some(Ended {
-            success: status.is_none_or(|status| status.success()),
-            said: match status {
-                Some(status) => format!("({status}): {text}"),
-                None => format!("(its exit status is not known): {text}"),
-            },
+        Ok(Some(match status {
+            Some(status) => Ended { success: status.success(), said: format!("({status}): {text}") },
+            None => Ended { success: false, said: format!("(its exit status is not known, {STATUS_TAKEN}): {text}") },
         }))
     }
 }
 
-/// An open file without a name.
-fn tempfile() -> io::Result<File> {
-    let mut template = std::env::temp_dir().join("litekeel-XXXXXX").into_os_string().into_encoded_bytes();
-    template.push(0);
-    // SAFETY: a writable, NUL-terminated text that ends with six X.
-    let fd = unsafe { libc::mkstemp(template.as_mut_ptr().cast()) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: it was made just now and belongs to nobody else; the name is NUL-terminated.
-    let file = unsafe {
-        libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
-        libc::unlink(template.as_ptr().cast());
-        OwnedFd::from_raw_fd(fd)
-    };
-    Ok(standard_error::above_standard(file)?.into())
-}
+/// Why an exit status can be unknown.
+const STATUS_TAKEN: &str = "since this program takes that of every child process";
 
 fn text_of(file: &File) -> String {
     use std::os::unix::fs::FileExt;
@@ -136,24 +116,35 @@ pub fn if_missing(
     mode: Option<u32>,
     asked: &dyn Fn() -> bool,
 ) -> Result<Option<Outcome>> {
-    if is_there(path)? {
+    if look(path)? == Found::Content {
         return Ok(Some(Outcome::There));
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(_lock) = Lock::take(&sidecar(path, ".restore-lock"), asked)? else { return Ok(None) };
-    // Another process may have restored it while this one waited.
-    if is_there(path)? {
-        return Ok(Some(Outcome::There));
-    }
-    for suffix in ["-wal", "-journal"] {
-        let left = sidecar(path, suffix);
-        if left.exists() {
-            let text = format!("{} does not exist, but {} does", path.display(), left.display());
+    let mut looks = 0;
+    let found = loop {
+        // Another process may have restored it while this one waited, or created it where there is no backup.
+        let found = look(path)?;
+        if found == Found::Content {
+            return Ok(Some(Outcome::There));
+        }
+        let Some(left) = left_over(path, found) else { break found };
+        looks += 1;
+        if looks > 1 {
+            let (path, file) = (path.display(), left.display());
+            let text = match found {
+                Found::Empty => format!("{path} has no content, but {file} has"),
+                _ => format!("{path} does not exist, but {file} does"),
+            };
             return Err(Error::new(codes::ORPHAN_WAL, text).with_path(&left).with_hint(
                 "it may have commits that no replica has: find the database that it belongs to, or move it away to restore",
             ));
         }
-    }
+        if asked() {
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK);
+    };
     let room = Room::make(parent, path)?;
     let copy = room.0.join("restored.db");
     let options = ["-if-replica-exists", "-integrity-check", "quick", "-o"].map(OsStr::new);
@@ -169,6 +160,9 @@ pub fn if_missing(
     if !copy.exists() {
         return Ok(Some(Outcome::NoBackup));
     }
+    if found == Found::Empty {
+        return if look(path)? == Found::Content { Ok(Some(Outcome::There)) } else { Err(empty_despite_backup(path)) };
+    }
     publish(&copy, path, mode).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
             failure(path, format!("{} was created by another program meanwhile", path.display()))
@@ -181,9 +175,27 @@ pub fn if_missing(
 
 /// That the replica has nothing, for who needs something.
 pub fn no_backup(path: &Path, content_with_nothing: &str) -> Error {
-    failure(path, format!("{} does not exist, and there is no backup of it", path.display())).with_hint(format!(
+    let what = if fs::symlink_metadata(path).is_ok() { "has no content" } else { "does not exist" };
+    failure(path, format!("{} {what}, and there is no backup of it", path.display())).with_hint(format!(
         "see whether the replica is the right one; {content_with_nothing} lets a new program begin with nothing"
     ))
+}
+
+/// That nobody waits for it any more: the time of the call is up, or its thread is ending.
+pub(crate) fn given_up(path: &Path) -> Error {
+    let text = "was not restored in the time that the call has, or its thread is ending";
+    failure(path, format!("{} {text}", path.display())).with_hint(
+        "nothing was created: give it more time, or restore before the program starts: litekeel restore-if-missing",
+    )
+}
+
+/// It is not known that no program will write to the empty file, and what was put in its place would be another file.
+fn empty_despite_backup(path: &Path) -> Error {
+    let text = format!("{} is there and has no content, but there is a backup of it", path.display());
+    failure(path, text).with_hint(match processes::in_use(path) {
+        Some(false) => "no process has a lock on it: if no program uses it, move it away and try again",
+        _ => "a program may have it open, and nothing is put in its place: end every program that uses it first",
+    })
 }
 
 fn failure(path: &Path, text: String) -> Error {
@@ -194,18 +206,35 @@ fn failed(path: &Path, what: &str, error: &io::Error) -> Error {
     failure(path, format!("{} {what}: {error}", path.display())).with_errno(error.raw_os_error().unwrap_or(0))
 }
 
+/// What has the database's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// A file without content: one that a program is creating, has opened and not yet written to, or that means nothing.
+    Empty,
+    Content,
+}
+
 /// # Errors
-/// For a file without content: a program may have it open, and what was put over it would be another file.
-fn is_there(path: &Path) -> Result<bool> {
+/// When that cannot be seen.
+fn look(path: &Path) -> Result<Found> {
     match fs::metadata(path) {
-        Ok(meta) if meta.is_file() && meta.len() == 0 => {
-            Err(failure(path, format!("{} is there and has no content", path.display()))
-                .with_hint("if no program uses it, remove it and try again"))
-        }
-        Ok(_) => Ok(true),
+        Ok(meta) if meta.is_file() && meta.len() == 0 => Ok(Found::Empty),
+        Ok(_) => Ok(Found::Content),
         // A link that leads nowhere would be replaced by nothing that was meant.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
+            Ok(Found::Nothing)
+        }
         Err(error) => Err(failed(path, "cannot be looked at", &error)),
+    }
+}
+
+/// A log or a journal that lies beside nothing. An empty file has no log; but a journal, while its first content is written.
+fn left_over(path: &Path, found: Found) -> Option<PathBuf> {
+    let (wal, journal) = (sidecar(path, "-wal"), sidecar(path, "-journal"));
+    match found {
+        Found::Empty => fs::metadata(&wal).is_ok_and(|meta| meta.len() > 0).then_some(wal),
+        _ => [wal, journal].into_iter().find(|file| file.exists()),
     }
 }
 
@@ -215,27 +244,9 @@ fn publish(copy: &Path, path: &Path, mode: Option<u32>) -> io::Result<()> {
         fs::set_permissions(copy, fs::Permissions::from_mode(mode))?;
     }
     File::open(copy)?.sync_all()?;
-    rename_new(copy, path)?;
+    new_file::rename_new(copy, path)?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
-}
-
-#[cfg(target_os = "linux")]
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    use std::ffi::CString;
-    let (old, new) = (CString::new(from.as_os_str().as_bytes())?, CString::new(to.as_os_str().as_bytes())?);
-    const RENAME_NOREPLACE: libc::c_uint = 1;
-    let here = libc::AT_FDCWD;
-    // SAFETY: NUL-terminated paths.
-    let rc = unsafe { libc::syscall(libc::SYS_renameat2, here, old.as_ptr(), here, new.as_ptr(), RENAME_NOREPLACE) };
-    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    // A hard link fails where the name is taken, which a rename would not.
-    fs::hard_link(from, to)?;
-    fs::remove_file(from)
 }
 
 /// Held by the one that restores; the system gives it back when its process is killed.
@@ -276,9 +287,8 @@ impl Room {
         let start = sidecar(path, ".restoring-");
         let left = fs::read_dir(parent).map_err(|error| failed(parent, "cannot be read", &error))?.flatten();
         let name = start.file_name().unwrap_or_default().as_bytes();
-        for entry in left.filter(|entry| entry.file_name().as_bytes().starts_with(name)) {
-            // One that cannot be removed is in nobody's way.
-            let _ = fs::remove_dir_all(entry.path());
+        for entry in left.filter(|entry| is_mkdtemp_of(name, entry.file_name().as_bytes())) {
+            remove_room(&entry.path());
         }
         let mut template = start.as_os_str().as_bytes().to_vec();
         template.extend(b"XXXXXX\0");
@@ -288,6 +298,26 @@ impl Room {
         }
         template.pop();
         Ok(Room(PathBuf::from(OsStr::from_bytes(&template))))
+    }
+}
+
+/// Whether `mkdtemp` gives such a name.
+fn is_mkdtemp_of(start: &[u8], name: &[u8]) -> bool {
+    name.strip_prefix(start).is_some_and(|rest| rest.len() == 6 && rest.iter().all(u8::is_ascii_alphanumeric))
+}
+
+/// Removes a directory that has nothing but what a restore makes. Everything else stays, whosever it is; so does one that
+/// cannot be removed, and is in nobody's way.
+fn remove_room(room: &Path) {
+    let Ok(entries) = fs::read_dir(room) else { return };
+    let files: io::Result<Vec<_>> = entries
+        .map(|entry| entry.and_then(|entry| Ok((entry.file_type()?.is_file(), entry.file_name(), entry.path()))))
+        .collect();
+    let is_directory = fs::symlink_metadata(room).is_ok_and(|meta| meta.is_dir());
+    let Ok(files) = files else { return };
+    if is_directory && files.iter().all(|(is_file, name, _)| *is_file && name.as_bytes().starts_with(b"restored.db")) {
+        files.iter().for_each(|(_, _, file)| drop(fs::remove_file(file)));
+        let _ = fs::remove_dir(room);
     }
 }
 
