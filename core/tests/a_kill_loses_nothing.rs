@@ -123,8 +123,16 @@ fn killed(role: &str, url: &str, out: &Path, delay: Duration, at_work: bool) -> 
     whole.lines().map(str::to_owned).collect()
 }
 
+/// Whether the log has begun anew and has no frame yet: its header waits for the disk before the first one is written, which
+/// takes as long as many commits.
+fn has_just_begun(wal: &Path) -> bool {
+    let log = std::fs::read(wal).unwrap_or_default();
+    // The salts of the log, and those of its first frame.
+    log.len() > 48 && log[16..24] != log[40..48]
+}
+
 /// Kills `role` over and over and checks the rows each time; returns how many opens had frames to recover, and how many
-/// rounds left rows.
+/// rounds left rows in the log.
 fn rows_survive(query: &str, role: &str, rounds: u64, random: &mut Random) -> (u64, u64) {
     let dir = Dir::new();
     let (url, out) = (dir.url(&format!("a.db{query}")), dir.file("acknowledged"));
@@ -138,6 +146,7 @@ fn rows_survive(query: &str, role: &str, rounds: u64, random: &mut Random) -> (u
         let acknowledged = killed(role, &url, &out, Duration::from_millis(2 + random.below(60)), at_work);
         let last: u64 = acknowledged.last().map_or(0, |line| line.parse().unwrap());
         let left = std::fs::metadata(dir.file("a.db-wal")).map_or(0, |meta| meta.len());
+        let has_begun = has_just_begun(&dir.file("a.db-wal"));
         let db = open(&url).unwrap();
         let recovered = db.report().recovered_frames;
         assert!(recovered == 0 || left > 32, "{recovered} frames from {left} bytes");
@@ -147,7 +156,7 @@ fn rows_survive(query: &str, role: &str, rounds: u64, random: &mut Random) -> (u
         }
         let before = kept;
         kept = get(&db, "SELECT coalesce(max(n), 0) FROM t").parse().unwrap();
-        wrote += u64::from(kept > before);
+        wrote += u64::from(kept > before && !(has_begun && recovered == 0));
         assert!(kept >= last, "round {round}: {last} was acknowledged, {kept} is the last there");
         assert!(kept <= last.max(before) + 1, "round {round}: more than one row nobody was told of");
         assert_eq!(get(&db, "SELECT count(*) FROM t"), kept.to_string(), "a hole in the prefix");
