@@ -60,7 +60,6 @@ test-long:
 	scripts/test-closing full
 	scripts/test-scale
 	scripts/test-installers
-	PROFILE=fast scripts/test-debian
 	scripts/test-platforms
 
 # Beside the real Litestream and the real libSQL server, pinned and installed under target/.
