@@ -112,7 +112,7 @@ fn how_far_the_replica_is_is_what_the_daemon_says() {
     assert_eq!((&line["replica"]["behind"], &line["replica"]["version"]), (&2.into(), &"0.5.17".into()), "{ran:?}");
 
     says(500, r#"{"error":"write a.ltx.tmp: no space left on device"}"#);
-    assert_says(doctor(&dir, &url, "replica"), "problem", &["no space left on device", "see to the replica"]);
+    assert_says(doctor(&dir, &url, "replica"), "problem", &["no space left on device", "make room at the replica"]);
     says(409, r#"{"error":"database not open"}"#);
     assert_says(doctor(&dir, &url, "replica"), "problem", &["stopped", "litestream start"]);
     assert!(who().contains("has stopped replicating it"), "{}", who());
