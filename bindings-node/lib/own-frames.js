@@ -26,7 +26,8 @@ function fromOutside(lines, limit) {
  */
 module.exports = (make, above) => {
 	const { value: limit, writable } = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit') ?? {};
-	if (OURS === null || typeof Error.captureStackTrace !== 'function' || !writable || !(limit > 0)) {
+	// A formatter of the program's own gets the error itself, and all of its frames.
+	if (OURS === null || typeof Error.prepareStackTrace === 'function' || typeof Error.captureStackTrace !== 'function' || !writable || !(limit > 0)) {
 		const error = make();
 		Error.captureStackTrace?.(error, above);
 		return error;

@@ -66,6 +66,10 @@ test('a trace can be set, cloned, and formatted by the program', (t) => {
 	t.after(() => { Error.prepareStackTrace = before; });
 	Error.prepareStackTrace = (one, sites) => [one.name, one.message, sites.length > 0];
 	assert.deepStrictEqual(caught(() => db.exec('nonsense')).stack, ['SqliteError', 'near "nonsense": syntax error', true]);
+	// It is given the error, and a text that it makes stays as it is.
+	Error.prepareStackTrace = (one, sites) => `${one instanceof litekeel.SqliteError} ${one.code} in ${sites[0].getFileName() !== null}`;
+	const shown = caught(() => db.exec('nonsense'));
+	assert.deepStrictEqual([shown.code, shown.stack.startsWith('true')], ['SQLITE_ERROR', true], shown.stack);
 });
 
 test("a program's own SqliteError begins where it was made; on every runtime the caller comes first", (t) => {

@@ -267,6 +267,11 @@ impl Transport {
             403 => (codes::REMOTE, "the token does not allow this: it may be for reading only"),
             404 if has_token => (codes::REMOTE, "there is no such database here, or the token is for another one"),
             404 => (codes::REMOTE, "there is no such database here: the host's name names it"),
+            429 => (
+                codes::REMOTE,
+                "nothing was done: too many connections are open at the server, or too much is asked of it; try again later, \
+                 close cursors, or raise its limit (sqld: --max-concurrent-connections, 128 by default)",
+            ),
             _ => (codes::REMOTE, "see the server's log"),
         };
         let mut error = Error::new(code, format!("{}: HTTP {status}: {said}", self.endpoint.base));
@@ -277,7 +282,7 @@ impl Transport {
         // ours have one statement or batch, and what is refused as a text is refused before it.
         Failure {
             error,
-            nothing_done: matches!(status, 400 | 401 | 403 | 404 | 413),
+            nothing_done: matches!(status, 400 | 401 | 403 | 404 | 413 | 429),
             retryable: matches!(status, 502..=504),
         }
     }

@@ -130,12 +130,23 @@ fn no_stream_is_kept_where_the_schema_has_no_number() {
     assert_eq!(server.asked().len(), 11);
 }
 
+/// Else some hundred clients that have read and are idle now would keep everybody else out.
+#[test]
+fn a_stream_that_rests_is_ended_at_the_server() {
+    let server =
+        warm(vec![Reply::Json(200, r#"{"baton":null,"results":[{"type":"ok","response":{"type":"close"}}]}"#.into())]);
+    let db = warmed(&server, "");
+    assert!(db.keeps_a_stream());
+    assert!(server.hears(r#"{"baton":"k1","requests":[{"type":"close"}]}"#), "{:?}", server.requests());
+    assert!(!db.keeps_a_stream());
+}
+
 /// It takes one of the server's connections.
 #[test]
 fn reads_that_are_far_between_keep_no_stream() {
     let server = server((0..4).map(|at| ok(&one("a", at))).collect());
     let db = open(&server, "");
-    for (at, pause) in [(0, 5100), (1, 5100), (2, 0), (3, 0)] {
+    for (at, pause) in [(0, 2300), (1, 2300), (2, 0), (3, 0)] {
         assert_eq!(read(&db).unwrap(), ("a".to_owned(), at));
         std::thread::sleep(Duration::from_millis(pause));
     }

@@ -4,6 +4,7 @@
 //! under the old names, once. So the number of the schema is asked for behind each statement, in the same request: unless it
 //! is the one that the stream began with, the answer is thrown away, and the statement runs on a stream of its own.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use litekeel_core::packed::Packed;
@@ -11,7 +12,7 @@ use litekeel_core::{Result, codes};
 use serde_json::Value;
 
 use super::Remote;
-use super::resting::Reading;
+use super::resting::{REST, Reading};
 use crate::answer::{first, uncommitted};
 use crate::wire;
 
@@ -37,7 +38,32 @@ impl Remote {
             lives
         });
         self.reads.give_back(resting);
+        self.end_when_idle();
         outcome
+    }
+
+    /// Has a thread end the stream when no read has followed for two seconds: it has one of the server's connections.
+    fn end_when_idle(&self) {
+        if !self.reads.begins_to_be_watched() {
+            return;
+        }
+        let (reads, streams) = (Arc::downgrade(&self.reads), self.streams.clone());
+        let watch = move || {
+            let mut wait = REST;
+            loop {
+                std::thread::sleep(wait);
+                // Where the database is closed, its end has ended the stream.
+                let Some(idle) = reads.upgrade().and_then(|reads| reads.idle()) else { return };
+                match idle {
+                    Ok(stream) => return stream.into_iter().for_each(|stream| streams.end(stream)),
+                    Err(left) => wait = left,
+                }
+            }
+        };
+        if std::thread::Builder::new().name("litekeel-remote".into()).spawn(watch).is_err() {
+            // The next read tries again; the server forgets it after ten seconds.
+            self.reads.ends_to_be_watched();
+        }
     }
 
     fn read_on(

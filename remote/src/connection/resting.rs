@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::streams::Stream;
 
-/// How long a stream may rest between two reads; the server forgets one after ten seconds. One that comes later does not
-/// follow the other closely.
-const REST: Duration = Duration::from_secs(5);
+/// How long a stream may rest between two reads. One that comes later does not follow the other closely: the stream has one of
+/// the server's connections, of which sqld has 128 for all its clients, and is ended then.
+pub(super) const REST: Duration = Duration::from_secs(2);
 /// So many have to follow closely before a stream is kept for them: it takes one of the server's connections.
 const ENOUGH: u32 = 2;
 /// How long one is kept, with all that the server prepares on it.
@@ -26,6 +26,8 @@ struct State {
     closely: u32,
     /// The server does not tell the number.
     impossible: bool,
+    /// A thread ends what rests too long.
+    watched: bool,
 }
 
 pub(super) struct Reading {
@@ -82,6 +84,35 @@ impl Kept {
 
     pub(super) fn rests(&self) -> bool {
         self.state().resting.is_some()
+    }
+
+    /// Whether a thread is to be started that ends what rests too long.
+    pub(super) fn begins_to_be_watched(&self) -> bool {
+        let mut state = self.state();
+        let begins = state.resting.is_some() && !state.watched;
+        state.watched |= begins;
+        begins
+    }
+
+    /// There is no such thread any more.
+    pub(super) fn ends_to_be_watched(&self) {
+        self.state().watched = false;
+    }
+
+    /// For that thread: what has rested too long, to be ended; else when to look again. None where nothing rests and nothing is in use:
+    /// it ends then.
+    pub(super) fn idle(&self) -> Option<Result<Option<Stream>, Duration>> {
+        let mut state = self.state();
+        let Some(reading) = &state.resting else {
+            state.watched = state.in_use;
+            return state.watched.then_some(Err(REST));
+        };
+        let rested = reading.used.elapsed();
+        if rested < REST {
+            return Some(Err(REST - rested));
+        }
+        state.watched = false;
+        Some(Ok(state.resting.take().and_then(|reading| reading.stream)))
     }
 
     /// What rests, to be ended.
