@@ -17,6 +17,9 @@ function fromOutside(lines, limit) {
 	return lines.slice(theirs < lines.length ? theirs : first).slice(0, limit);
 }
 
+/** Whether the program has a formatter of its own, which gets the error itself and all of its frames. Node and Bun have a default one of this name. */
+const isFormatted = () => typeof Error.prepareStackTrace === 'function' && Error.prepareStackTrace.name !== 'ErrorPrepareStackTrace';
+
 /**
  * What `make` gives, an error, with a stack trace that begins in the file that called litekeel and has as many frames as
  * `Error.stackTraceLimit` asks for. `above` is the function that makes the error.
@@ -26,8 +29,7 @@ function fromOutside(lines, limit) {
  */
 module.exports = (make, above) => {
 	const { value: limit, writable } = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit') ?? {};
-	// A formatter of the program's own gets the error itself, and all of its frames.
-	if (OURS === null || typeof Error.prepareStackTrace === 'function' || typeof Error.captureStackTrace !== 'function' || !writable || !(limit > 0)) {
+	if (OURS === null || isFormatted() || typeof Error.captureStackTrace !== 'function' || !writable || !(limit > 0)) {
 		const error = make();
 		Error.captureStackTrace?.(error, above);
 		return error;

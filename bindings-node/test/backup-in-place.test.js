@@ -2,6 +2,7 @@
 // A backup is one of the file at the path, of what was committed, or it is refused.
 const { test } = require('node:test');
 const assert = require('node:assert');
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const litekeel = require('../lib');
@@ -74,5 +75,28 @@ for (const [door, open] of [['new Database', (file) => new litekeel(file)], ['op
 		assert.ok((await db.backup(`${file}.copy`)).totalPages > 0);
 		db.exec('COMMIT');
 		db.close();
+	});
+}
+
+for (const [door, open] of Object.entries(doors)) {
+	test(`${door}: a source that is emptied in the middle empties no copy that was there`, async (t) => {
+		for (const rate of [1, 100]) {
+			const file = path.join(temporary(t), 'a.db');
+			const db = open(file);
+			db.pragma('journal_mode = DELETE');
+			db.exec('CREATE TABLE t(a); INSERT INTO t SELECT zeroblob(4000) FROM (VALUES (1), (2), (3), (4), (5))');
+			new litekeel(`${file}.copy`).exec("CREATE TABLE t(a); INSERT INTO t VALUES ('before')").close();
+			let calls = 0;
+			const progress = () => {
+				// By another program: a descriptor of this one that is closed would drop its locks.
+				if (calls++ === 0) execFileSync('sh', ['-c', ': > "$1"', 'sh', file]);
+				return rate;
+			};
+			await assert.rejects(db.backup(`${file}.copy`, { progress }), { code: /SQLITE_NOTADB|KEEL_DATABASE_MOVED/ });
+			const copy = new litekeel(`${file}.copy`);
+			assert.strictEqual(copy.prepare('SELECT a FROM t').pluck().get(), 'before');
+			copy.close();
+			try { db.close(); } catch { /* what is wrong has been told */ }
+		}
 	});
 }

@@ -137,6 +137,18 @@ unsafe fn copy(call: &Call, backup: &Backup, db: *mut sqlite::sqlite3) -> Option
     unsafe {
         let handle = backup.handle.get();
         let (mut pages, left) = (call.int(1), sqlite::sqlite3_backup_remaining(handle));
+        // A source that gets small ends in whichever step comes next, and an empty one would empty a copy that was there.
+        if sqlite::sqlite3_backup_pagecount(handle) > 0
+            && let Some(schema) = backup.in_place.as_deref()
+        {
+            if let Some(error) = health::strayed(db, schema) {
+                return Some(object::failure(call.env, &error.with_hint(RESCUE)));
+            }
+            if is_empty(db, schema) {
+                let text = c"the database has become empty: the copy is as it was before";
+                return Some(call.failure(sqlite::SQLITE_NOTADB, text));
+            }
+        }
         let mut rc = sqlite::SQLITE_OK;
         if left > 0 && (pages < 0 || pages >= left) {
             // With the last page the copy has its content: up to there the source has been the file at its path.
@@ -172,6 +184,19 @@ unsafe fn copy(call: &Call, backup: &Backup, db: *mut sqlite::sqlite3) -> Option
             _ => Some(call.failure(rc, CStr::from_ptr(sqlite::sqlite3_errstr(rc)))),
         }
     }
+}
+
+/// Whether the database's file has nothing in it, as after `: > app.db`.
+///
+/// # Safety
+/// `db` is open, and this thread has it.
+unsafe fn is_empty(db: *mut sqlite::sqlite3, schema: &CStr) -> bool {
+    // SAFETY: the caller's promise; the name lives as long as the file is attached, and is empty for one in memory.
+    let name = unsafe {
+        let name = sqlite::sqlite3_db_filename(db, schema.as_ptr());
+        if name.is_null() { c"" } else { CStr::from_ptr(name) }
+    };
+    std::fs::metadata(OsStr::from_bytes(name.to_bytes())).is_ok_and(|meta| meta.len() == 0)
 }
 
 /// `(backup)`
