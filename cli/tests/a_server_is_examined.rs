@@ -7,12 +7,16 @@ mod scripted;
 use std::net::TcpListener;
 
 use common::{Dir, Ran, ran};
-use scripted::{CANARY, Reply, Server, ok, server};
+use scripted::{CANARY, Reply, Server, kept, ok, server};
 
 const VERSION: &str = "sqld 0.24.32 (40c272de 2025-02-14)";
 
-fn one() -> Reply {
-    ok(r#"{"cols":[{"name":"1"}],"rows":[[{"type":"integer","value":"1"}]]}"#)
+const ONE: &str = r#"{"cols":[{"name":"1"}],"rows":[[{"type":"integer","value":"1"}]]}"#;
+
+/// The answers to the five statements whose time is taken; from the third one on they share a stream.
+fn five() -> [Reply; 5] {
+    let next = |baton| kept(baton, None, ONE, "null", 5);
+    [ok(ONE), ok(ONE), kept("k1", Some(5), ONE, "null", 5), next("k2"), next("k3")]
 }
 
 /// The command on a server that answers so, with a token in the URL.
@@ -36,14 +40,14 @@ fn finding(ran: &Ran, check: &str) -> (String, String) {
 
 #[test]
 fn a_server_that_is_well_is_told_as_such() {
-    let server = server([Reply::Text(200, VERSION.into())].into_iter().chain((0..5).map(|_| one())).collect());
+    let server = server([Reply::Text(200, VERSION.into())].into_iter().chain(five()).collect());
     let ran = examined(&server, &["--json"]);
     assert_eq!((ran.status, ran.json()["level"].as_str()), (0, Some("note")), "{ran:?}");
     assert_eq!(finding(&ran, "server"), ("fine".into(), format!("it answers: {VERSION} | ")));
     assert_eq!(finding(&ran, "tls").0, "note");
     assert_eq!(finding(&ran, "token").0, "fine");
     assert!(finding(&ran, "latency").1.starts_with("a statement takes "));
-    assert_eq!(server.requests().len(), 6);
+    assert_eq!(server.asked().len(), 6);
     assert_eq!(server.requests()[0], "", "the question who it is has no body");
 }
 
@@ -82,7 +86,7 @@ fn a_clock_that_is_wrong_is_told_and_one_that_is_right_is_not() {
     let now = String::from_utf8(now.unwrap().stdout).unwrap();
     for (date, level) in [("Sun, 06 Nov 1994 08:49:37 GMT", "warning"), (now.trim(), "fine")] {
         let head = format!("HTTP/1.1 200 OK\r\ndate: {date}\r\ncontent-length: {}\r\n\r\n{VERSION}", VERSION.len());
-        let server = server([Reply::Raw(head)].into_iter().chain((0..5).map(|_| one())).collect());
+        let server = server([Reply::Raw(head)].into_iter().chain(five()).collect());
         let ran = examined(&server, &["--json", "--strict"]);
         assert_eq!(finding(&ran, "clock").0, level, "{ran:?}");
         assert_eq!(ran.status, i32::from(level == "warning"), "{ran:?}");
