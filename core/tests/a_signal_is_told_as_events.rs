@@ -110,6 +110,9 @@ fn hangs_in_a_subscriber() {
     if !common::is_child("hangs_in_a_subscriber") {
         return;
     }
+    // A shell that runs the tests in its background has them ignore it.
+    // SAFETY: a disposition, before anything of ours looks at it.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     events::subscribe(Arc::new(|event| {
         if event.name.as_str() == "shutting_down" {
             println!("hangs");

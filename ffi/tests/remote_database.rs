@@ -112,7 +112,6 @@ fn the_same_calls_reach_a_server_and_no_error_shows_the_token() {
         ok(r#"{"cols":[{"name":"a"}],"rows":[[{"type":"integer","value":"9223372036854775807"}]]}"#),
         begun(),
         step("null", r#"{"message":"Transaction timed out","code":"TRANSACTION_TIMEOUT"}"#, true),
-        Reply::Json(200, "{}".into()),
         Reply::Json(401, refused),
     ]);
     let (gave, db) = open(&server.url(""));
@@ -126,11 +125,11 @@ fn the_same_calls_reach_a_server_and_no_error_shows_the_token() {
     }
     assert_eq!(commit(db).0, codes::TRANSACTION_EXPIRED);
     assert_eq!(rollback(db).0, 0);
-    let sent = server.requests().len();
+    let sent = server.asked().len();
     let (code, text) = query(db, c"SELECT 1", None).unwrap_err();
     assert_eq!(code, codes::REMOTE);
     assert!(text.contains("get a new one") && !text.contains(CANARY), "{text}");
-    assert_eq!((server.requests().len(), close(db).0), (sent + 1, 0));
+    assert_eq!((server.asked().len(), close(db).0), (sent + 1, 0));
     assert_eq!(close(db).0, codes::HANDLE);
     assert_eq!(exec(db, c"SELECT 1").0, codes::HANDLE);
 }
@@ -150,7 +149,7 @@ fn what_is_about_a_file_is_refused_in_words_and_sends_nothing() {
     };
     for (code, text) in calls {
         assert_eq!(code, codes::REMOTE_UNSUPPORTED);
-        assert!(text.contains("libSQL server") && text.contains("where it lies"), "{text}");
+        assert!(text.contains("libSQL server") && text.contains("where the file is"), "{text}");
     }
     assert_eq!(keel_set_timeout(db, 0), 0);
     assert!(keel_sqlite3(db).is_null() && other.is_null() && rows.is_null());
