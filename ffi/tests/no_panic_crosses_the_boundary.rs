@@ -80,6 +80,8 @@ entries! {
     code keel_checkpoint(w, err) keel_checkpoint(w.db, 0, null_mut(), null_mut(), err);
     code keel_backup(w, err) keel_backup(w.db, SQL, KEEL_NUL, 0, None, null_mut(), err);
     code keel_replicated(w, err) keel_replicated(w.db, 0, null_mut(), err);
+    code keel_position(w, err) keel_position(w.db, null_mut(), err);
+    code keel_wait_for(w, err) keel_wait_for(w.db, 1, 0, err);
     code keel_set_log(w, err) keel_set_log(None, null_mut());
     code keel_holders(w, err) keel_holders(w.db, &mut null_mut(), err);
     code keel_diagnose(w, err) keel_diagnose(w.db, &mut null_mut(), err);
