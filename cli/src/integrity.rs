@@ -27,7 +27,6 @@ impl Check {
 }
 
 pub struct Checked {
-    pub check: Check,
     /// What is wrong; empty for nothing.
     pub complaints: Vec<String>,
     /// What was left out and why: "not checked, since …: the indexes of notes (no such collation sequence: unicase)".
@@ -46,7 +45,7 @@ pub fn check(db: &Connection, asked: Check, limit: usize) -> Result<Checked> {
         made => (made?, LeftOut::default()),
     };
     complaints.truncate(limit);
-    Ok(Checked { check: asked, complaints, left_out: left_out.text() })
+    Ok(Checked { complaints, left_out: left_out.text() })
 }
 
 /// Lets statements of this connection that only read be compiled, though they name collations that it does not have.

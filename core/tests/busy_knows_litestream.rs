@@ -5,10 +5,10 @@ mod common;
 #[path = "common/litestream.rs"]
 mod litestream;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use common::{Dir, Killed, child, is_child, open};
+use common::{Dir, Killed, child, open};
 use litekeel_core::error::BusyKind;
 use litekeel_core::{Error, sqlite};
 use litestream::Daemon;
@@ -16,13 +16,7 @@ use litestream::Daemon;
 /// Runs SQL on a database and stays, holding what it holds.
 #[test]
 fn stays() {
-    if is_child("stays") {
-        let db = open(&std::env::var("URL").unwrap()).unwrap();
-        common::exec(&db, &std::env::var("SQL").unwrap());
-        println!("\nholding");
-        std::io::stdout().flush().unwrap();
-        std::thread::sleep(std::time::Duration::from_secs(60));
-    }
+    common::stay_if_child("stays");
 }
 
 fn started(mut command: Command, dir: &Dir, sql: &str) -> Killed {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use common::{Dir, Killed, child, is_child, open};
@@ -23,13 +23,7 @@ fn holding(dir: &Dir, sql: &str) -> Killed {
 
 #[test]
 fn stays() {
-    if is_child("stays") {
-        let db = open(&std::env::var("URL").unwrap()).unwrap();
-        common::exec(&db, &std::env::var("SQL").unwrap());
-        println!("\nholding");
-        std::io::stdout().flush().unwrap();
-        std::thread::sleep(std::time::Duration::from_secs(60));
-    }
+    common::stay_if_child("stays");
 }
 
 /// In a PID namespace of its own: what it is told, and whom it sees.

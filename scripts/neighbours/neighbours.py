@@ -199,16 +199,8 @@ def datasette_server():
     return DatasetteServer()
 
 
-class Jdbc:
-    """sqlite-jdbc, in a Java of its own."""
-
-    version = None
-
-    def open(self, path):
-        words = ["java", "-cp", os.path.join(os.getcwd(), "java", "*"), os.path.join(HERE, "Jdbc.java"), path]
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        version, self.seen = self.process.stdout.readline().split()
-        self.version = f"sqlite-jdbc {version}"
+class Process:
+    """A neighbour that is a process of its own (`self.process`), and obeys one word a line."""
 
     def word(self, word):
         self.process.stdin.write(word + "\n")
@@ -224,6 +216,18 @@ class Jdbc:
         self.word("close")
         self.process.stdin.close()
         self.process.wait()
+
+
+class Jdbc(Process):
+    """sqlite-jdbc, in a Java of its own."""
+
+    version = None
+
+    def open(self, path):
+        words = ["java", "-cp", os.path.join(os.getcwd(), "java", "*"), os.path.join(HERE, "Jdbc.java"), path]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        version, self.seen = self.process.stdout.readline().split()
+        self.version = f"sqlite-jdbc {version}"
 
 
 def jdbc():
@@ -287,7 +291,7 @@ def child(name, path):
             print(f"{type(error).__name__}: {error}".splitlines()[0][:200], flush=True)
 
 
-class Elsewhere:
+class Elsewhere(Process):
     """The same, driven from here."""
 
     def __init__(self, name):
@@ -300,21 +304,6 @@ class Elsewhere:
         if not line:
             raise RuntimeError(self.process.stderr.read().strip().splitlines()[-1][:200])
         self.version, self.seen = json.loads(line)
-
-    def word(self, word):
-        self.process.stdin.write(word + "\n")
-        self.process.stdin.flush()
-        said = self.process.stdout.readline().strip()
-        if said != "done":
-            raise RuntimeError(said)
-
-    def write(self):
-        self.word("write")
-
-    def close(self):
-        self.word("close")
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def attempt(call):

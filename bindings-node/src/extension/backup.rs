@@ -137,28 +137,22 @@ unsafe fn copy(call: &Call, backup: &Backup, db: *mut sqlite::sqlite3) -> Option
     unsafe {
         let handle = backup.handle.get();
         let (mut pages, left) = (call.int(1), sqlite::sqlite3_backup_remaining(handle));
-        // A source that gets small ends in whichever step comes next, and an empty one would empty a copy that was there.
+        // A source that gets small ends in whichever step comes next.
         if sqlite::sqlite3_backup_pagecount(handle) > 0
-            && let Some(schema) = backup.in_place.as_deref()
+            && let Some(refused) = refuses(call, backup, db)
         {
-            if let Some(error) = health::strayed(db, schema) {
-                return Some(object::failure(call.env, &error.with_hint(RESCUE)));
-            }
-            if is_empty(db, schema) {
-                let text = c"the database has become empty: the copy is as it was before";
-                return Some(call.failure(sqlite::SQLITE_NOTADB, text));
-            }
+            return Some(refused);
         }
         let mut rc = sqlite::SQLITE_OK;
         if left > 0 && (pages < 0 || pages >= left) {
             // With the last page the copy has its content: up to there the source has been the file at its path.
             if left > 1 {
                 rc = sqlite::sqlite3_backup_step(handle, left - 1) & 0xff;
+                if let Some(refused) = refuses(call, backup, db) {
+                    return Some(refused);
+                }
             }
             pages = -1;
-            if let Some(error) = backup.in_place.as_deref().and_then(|schema| health::strayed(db, schema)) {
-                return Some(object::failure(call.env, &error.with_hint(RESCUE)));
-            }
         }
         if rc == sqlite::SQLITE_OK {
             rc = sqlite::sqlite3_backup_step(handle, pages) & 0xff;
@@ -183,6 +177,24 @@ unsafe fn copy(call: &Call, backup: &Backup, db: *mut sqlite::sqlite3) -> Option
             }
             _ => Some(call.failure(rc, CStr::from_ptr(sqlite::sqlite3_errstr(rc)))),
         }
+    }
+}
+
+/// The failure where the source is not, or not any more, what is at its path, and where that is empty: it would empty a copy that
+/// was there.
+///
+/// # Safety
+/// `db` is the open source, and this thread has it.
+unsafe fn refuses(call: &Call, backup: &Backup, db: *mut sqlite::sqlite3) -> Option<sys::napi_value> {
+    let schema = backup.in_place.as_deref()?;
+    // SAFETY: the caller's promise.
+    unsafe {
+        if let Some(error) = health::strayed(db, schema) {
+            return Some(object::failure(call.env, &error.with_hint(RESCUE)));
+        }
+        is_empty(db, schema).then(|| {
+            call.failure(sqlite::SQLITE_NOTADB, c"the database has become empty: the copy is as it was before")
+        })
     }
 }
 

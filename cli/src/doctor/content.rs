@@ -79,7 +79,7 @@ fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Hazard
         let asked = if depth == Depth::Full { Check::Full } else { Check::Quick };
         let checked = integrity::check(sqlite, asked, COMPLAINTS);
         let without = checked.as_ref().ok().and_then(|checked| checked.left_out.as_deref().map(left_out));
-        found.push(or_failed("content", checked.map(|checked| content(&checked)))?);
+        found.push(or_failed("content", checked.map(|checked| content(asked.pragma(), &checked)))?);
         found.extend(without);
     }
     if depth == Depth::Full {
@@ -123,8 +123,7 @@ fn header(db: &Sqlite, wanted: &Settings) -> rusqlite::Result<Vec<Hazard>> {
     Ok(found)
 }
 
-fn content(checked: &Checked) -> Hazard {
-    let pragma = checked.check.pragma();
+fn content(pragma: &str, checked: &Checked) -> Hazard {
     if checked.complaints.is_empty() {
         return Hazard::new("content", Level::Fine, format!("{pragma}: ok"), "");
     }

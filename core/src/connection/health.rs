@@ -212,7 +212,7 @@ pub(crate) unsafe fn refusal(connection: &Connection, db: *mut sqlite::sqlite3, 
     }
 }
 
-/// The error for a first read that the shim refused, before there is a connection; `None`: the failure is SQLite's own.
+/// The error for what the shim refused before there is a connection; `None`: the failure is SQLite's own.
 ///
 /// # Safety
 /// `db` is an open handle that nobody else uses.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::inspect::{self, ReadPath};
 use super::replica_copy;
+use crate::connection::health;
 use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
 use crate::explain::{FailedCall, explain};
@@ -41,7 +42,10 @@ pub(crate) struct Opening {
 impl Opening {
     /// SQLite's failure, explained, with the step that failed.
     pub(crate) fn fail(&self, rc: i32, step: FailedStep) -> Error {
-        explain(&self.subject(), rc).with_step(step)
+        // What the shim refused has a sentence of its own: SQLite's code for it would send the reader elsewhere.
+        // SAFETY: the handle is open and nobody else has it yet.
+        let refused = unsafe { health::refusal_at_open(self.raw, rc) };
+        refused.unwrap_or_else(|| explain(&self.subject(), rc)).with_step(step)
     }
 
     /// A failure to change the journal mode, which SQLite refuses without waiting: we have waited for so long.

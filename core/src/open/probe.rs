@@ -2,7 +2,6 @@
 //! progress only show here.
 
 use super::Opening;
-use crate::connection::health;
 use crate::error::{FailedStep, Result};
 use crate::settings::Id;
 use crate::sqlite;
@@ -32,11 +31,6 @@ pub(super) fn probe(opening: &mut Opening) -> Result<bool> {
             }
             Ok(new)
         }
-        // What the shim refused has a sentence of its own: SQLite's code for it would send the reader elsewhere.
-        // SAFETY: the handle is open and nobody else has it yet.
-        Err(rc) => Err(unsafe { health::refusal_at_open(raw, rc) }.map_or_else(
-            || opening.fail(if rc == 0 { sqlite::SQLITE_ERROR } else { rc }, STEP),
-            |error| error.with_step(STEP),
-        )),
+        Err(rc) => Err(opening.fail(if rc == 0 { sqlite::SQLITE_ERROR } else { rc }, STEP)),
     }
 }

@@ -65,6 +65,17 @@ pub fn child(test: &str, envs: &[(&str, &str)]) -> std::process::Command {
     command
 }
 
+/// In the child of this name: runs the SQL of its environment on the database there and stays, holding what it holds.
+pub fn stay_if_child(test: &str) {
+    if is_child(test) {
+        let db = open(&std::env::var("URL").unwrap()).unwrap();
+        exec(&db, &std::env::var("SQL").unwrap());
+        println!("\nholding");
+        std::io::Write::flush(&mut std::io::stdout()).unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(60));
+    }
+}
+
 /// As [`child`], for a user who may not look where this binary lies: runs a copy of it in a directory that every user may
 /// search. It is copied by a process of its own: a file that is open for writing here would be so in a child that another
 /// test starts now, and such a file cannot be run.

@@ -47,12 +47,7 @@ impl Remote {
             let body = format!(r#"{{"baton":{baton},"requests":[{request},{{"type":"get_autocommit"}}]}}"#);
             let answer = match transport.pipeline(stream.base.as_deref(), &body, deadline) {
                 Ok(answer) => answer,
-                Err(failure) => {
-                    let is_open = failure.nothing_done && failure.error.code() != codes::TRANSACTION_EXPIRED;
-                    // As after a statement that was refused: other writers would wait for it.
-                    self.streams.end_later(Some(stream).filter(|_| is_open));
-                    return Err(self.poison(&mut state, failure.error));
-                }
+                Err(failure) => return Err(self.lost(&mut state, stream, failure)),
             };
             match (answer["results"][1]["response"]["is_autocommit"].as_bool(), self.streams.of(&answer)) {
                 (Some(false), Some(next)) => state.stream = Some(next),

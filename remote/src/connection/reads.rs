@@ -12,7 +12,7 @@ use litekeel_core::{Result, codes};
 use serde_json::Value;
 
 use super::Remote;
-use super::resting::{REST, Reading};
+use super::resting::{Idle, REST, Reading};
 use crate::answer::{first, uncommitted};
 use crate::wire;
 
@@ -53,10 +53,10 @@ impl Remote {
             loop {
                 std::thread::sleep(wait);
                 // Where the database is closed, its end has ended the stream.
-                let Some(idle) = reads.upgrade().and_then(|reads| reads.idle()) else { return };
-                match idle {
-                    Ok(stream) => return stream.into_iter().for_each(|stream| streams.end(stream)),
-                    Err(left) => wait = left,
+                let Some(reads) = reads.upgrade() else { return };
+                match reads.idle() {
+                    Idle::LookAgain(after) => wait = after,
+                    Idle::Over(stream) => return stream.into_iter().for_each(|stream| streams.end(stream)),
                 }
             }
         };

@@ -30,6 +30,14 @@ struct State {
     watched: bool,
 }
 
+/// What the thread that watches is to do.
+pub(super) enum Idle {
+    /// After this time.
+    LookAgain(Duration),
+    /// It ends, and tells the server of what has rested too long.
+    Over(Option<Stream>),
+}
+
 pub(super) struct Reading {
     /// None until its first answer.
     pub stream: Option<Stream>,
@@ -99,20 +107,18 @@ impl Kept {
         self.state().watched = false;
     }
 
-    /// For that thread: what has rested too long, to be ended; else when to look again. None where nothing rests and nothing is in use:
-    /// it ends then.
-    pub(super) fn idle(&self) -> Option<Result<Option<Stream>, Duration>> {
+    /// For that thread.
+    pub(super) fn idle(&self) -> Idle {
         let mut state = self.state();
-        let Some(reading) = &state.resting else {
-            state.watched = state.in_use;
-            return state.watched.then_some(Err(REST));
-        };
-        let rested = reading.used.elapsed();
-        if rested < REST {
-            return Some(Err(REST - rested));
+        let rested = state.resting.as_ref().map(|reading| reading.used.elapsed());
+        match rested {
+            None if state.in_use => Idle::LookAgain(REST),
+            Some(rested) if rested < REST => Idle::LookAgain(REST - rested),
+            _ => {
+                state.watched = false;
+                Idle::Over(state.resting.take().and_then(|reading| reading.stream))
+            }
         }
-        state.watched = false;
-        Some(Ok(state.resting.take().and_then(|reading| reading.stream)))
     }
 
     /// What rests, to be ended.

@@ -59,12 +59,7 @@ impl Remote {
                 state.poison = Some(error.clone());
                 return Err(error);
             }
-            Err(failure) => {
-                let is_open = failure.nothing_done && failure.error.code() != codes::TRANSACTION_EXPIRED;
-                // Other writers would wait for what nobody can commit any more.
-                self.streams.end_later(Some(stream).filter(|_| is_open));
-                return Err(self.poison(state, failure.error));
-            }
+            Err(failure) => return Err(self.lost(state, stream, failure)),
         };
         let next = self.streams.of(&answer);
         let (outcome, index) = match step(&answer) {
@@ -109,6 +104,14 @@ impl Remote {
             Outcome::Failed(error) => Err(self.transport().shown(error)),
             Outcome::Skipped => Err(wire::not_an_answer("a statement that was neither run nor refused")),
         }
+    }
+
+    /// A request of the transaction on this stream had no answer that it can go on with.
+    pub(super) fn lost(&self, state: &mut State, stream: Stream, failure: Failure) -> Error {
+        let is_open = failure.nothing_done && failure.error.code() != codes::TRANSACTION_EXPIRED;
+        // Other writers would wait for what nobody can commit any more.
+        self.streams.end_later(Some(stream).filter(|_| is_open));
+        self.poison(state, failure.error)
     }
 
     /// Marks the transaction as lost: until it is rolled back, every call is told so and none reaches the server.
