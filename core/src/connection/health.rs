@@ -215,8 +215,11 @@ pub(crate) unsafe fn refusal(connection: &Connection, db: *mut sqlite::sqlite3, 
 /// The error for what the shim refused before there is a connection; `None`: the failure is SQLite's own.
 ///
 /// # Safety
-/// `db` is an open handle that nobody else uses.
+/// `db` is a handle that nobody else uses, as `sqlite3_open_v2` has left it: null where there was no memory for it.
 pub(crate) unsafe fn refusal_at_open(db: *mut sqlite::sqlite3, rc: c_int) -> Option<Error> {
+    if db.is_null() {
+        return None;
+    }
     // SAFETY: the caller's promise.
     let watch = unsafe { shim::watch_of(handle::file_object(db)?) }?;
     let refused = (rc & 0xff == sqlite::SQLITE_READONLY).then(|| watch.take_refused()).flatten()?;

@@ -43,7 +43,7 @@ impl Opening {
     /// SQLite's failure, explained, with the step that failed.
     pub(crate) fn fail(&self, rc: i32, step: FailedStep) -> Error {
         // What the shim refused has a sentence of its own: SQLite's code for it would send the reader elsewhere.
-        // SAFETY: the handle is open and nobody else has it yet.
+        // SAFETY: what `sqlite3_open_v2` gave, which may be null, and nobody else has it yet.
         let refused = unsafe { health::refusal_at_open(self.raw, rc) };
         refused.unwrap_or_else(|| explain(&self.subject(), rc)).with_step(step)
     }
