@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use litekeel_core::packed::Packed;
+use litekeel_core::Packed;
 use litekeel_core::{Connection, Options, sqlite};
 
 /// What one process reports: commits, refusals, and every wait for the write lock in microseconds.
@@ -98,9 +98,9 @@ fn write(url: &str, start: u64, end: u64, think_us: u64, thread: u64) -> Outcome
 
 /// The one integer of a result.
 fn integer(rows: &Packed) -> i64 {
-    let table = litekeel_core::packed::Table::check(rows.bytes()).expect("packed rows");
+    let table = litekeel_core::Table::check(rows.bytes()).expect("packed rows");
     match table.cell(0, 0) {
-        litekeel_core::packed::Cell::Int(value) => value,
+        litekeel_core::Cell::Int(value) => value,
         other => panic!("{other:?} is no integer"),
     }
 }

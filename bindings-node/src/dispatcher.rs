@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::{Arc, Mutex};
 
-use litekeel_core::events::{Event, Value};
+use litekeel_core::{Event, EventValue};
 use napi::sys;
 
 use crate::connection::call::{Call, native_exports};
@@ -173,8 +173,8 @@ fn object_of(env: sys::napi_env, event: &Event) -> sys::napi_value {
     let mut object = Object::new(env).text(c"name", event.name.as_str());
     for (field, content) in &event.fields {
         let content = match content {
-            Value::Int(number) => value::number(env, *number as f64),
-            Value::Text(text) => value::string(env, text.as_bytes()),
+            EventValue::Int(number) => value::number(env, *number as f64),
+            EventValue::Text(text) => value::string(env, text.as_bytes()),
         };
         // The event itself has a name.
         object = object.set_named(if *field == "name" { "schema" } else { field }, content);

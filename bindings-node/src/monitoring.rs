@@ -3,7 +3,7 @@
 use std::ptr;
 use std::time::Duration;
 
-use litekeel_core::{Error, Result, health, registry, shutdown};
+use litekeel_core::{Error, Result, latest_handle, strayed, unwatch_signal, watch_signal};
 use napi::sys;
 
 use crate::connection::RESCUE;
@@ -70,7 +70,7 @@ unsafe fn require_in_place(call: &Call) -> Option<sys::napi_value> {
     let token = call.open_token()?;
     let schema = call.text(1)?;
     // SAFETY: an open connection, held during the look.
-    let found = token.with_guard(|_| unsafe { health::strayed(token.db(), &schema) });
+    let found = token.with_guard(|_| unsafe { strayed(token.db(), &schema) });
     found.unwrap_or_else(Some).map(|error| object::failure(call.env, &error.with_hint(RESCUE)))
 }
 
@@ -124,7 +124,7 @@ unsafe fn checkpoint(call: &Call) -> Option<sys::napi_value> {
 
 /// `()` → the open connections of the process
 unsafe fn open_handles(call: &Call) -> Option<sys::napi_value> {
-    let items: Vec<_> = registry::open_handles()
+    let items: Vec<_> = litekeel_core::open_handles()
         .iter()
         .map(|handle| {
             Object::new(call.env)
@@ -141,12 +141,12 @@ unsafe fn open_handles(call: &Call) -> Option<sys::napi_value> {
 
 /// `()` → undefined, or an error that names each open connection
 unsafe fn assert_no_leaks(call: &Call) -> Option<sys::napi_value> {
-    registry::assert_no_leaks().err().map(|error| object::failure(call.env, &error))
+    litekeel_core::assert_no_leaks().err().map(|error| object::failure(call.env, &error))
 }
 
 /// `()` → the number of the latest connection
 unsafe fn latest(call: &Call) -> Option<sys::napi_value> {
-    Some(value::number(call.env, registry::latest() as f64))
+    Some(value::number(call.env, latest_handle() as f64))
 }
 
 /// `(number)` → undefined, or an error that names each connection that this thread has opened since and not closed
@@ -154,7 +154,7 @@ unsafe fn assert_no_leaks_since(call: &Call) -> Option<sys::napi_value> {
     let mut earlier = 0.0;
     // SAFETY: anything but a number leaves the local as it is.
     unsafe { sys::napi_get_value_double(call.env, call.args[0], &mut earlier) };
-    registry::assert_no_leaks_since(earlier as u64).err().map(|error| object::failure(call.env, &error))
+    litekeel_core::assert_no_leaks_since(earlier as u64).err().map(|error| object::failure(call.env, &error))
 }
 
 impl Call {
@@ -175,7 +175,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// `(signal)` → whether that has changed what the signal does, or an error
 unsafe fn shutdown_on(call: &Call) -> Option<sys::napi_value> {
-    match shutdown::watch(call.int(0), GRACE) {
+    match watch_signal(call.int(0), GRACE) {
         Ok(changed) => {
             let mut out = ptr::null_mut();
             // SAFETY: writes a handle of the running call.
@@ -188,6 +188,6 @@ unsafe fn shutdown_on(call: &Call) -> Option<sys::napi_value> {
 
 /// `(signal)`: gives it back what it did before `shutdownOn`.
 unsafe fn shutdown_off(call: &Call) -> Option<sys::napi_value> {
-    shutdown::unwatch(call.int(0));
+    unwatch_signal(call.int(0));
     None
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use litekeel_core::settings::Id;
-use litekeel_core::settings::words;
-use litekeel_core::users::{self, User};
+use litekeel_core::SettingId;
+use litekeel_core::words;
 use litekeel_core::{BackupOptions, DESTINATION_SETTINGS, Error, Result, codes, sqlite};
+use litekeel_core::{User, unlinked_wals};
 use serde::Serialize;
 
 use crate::bounds::{self, Bounds};
@@ -166,10 +166,10 @@ fn as_destination(url: &str) -> Result<String> {
     let settings = &database.resolved.settings;
     let path = database.path.display().to_string();
     let mut text =
-        format!("file:{}?mode={}", litekeel_core::url::encode(&path), settings.mode().map_or("", words::Mode::as_str));
-    for id in DESTINATION_SETTINGS.iter().filter(|id| **id != Id::Mode) {
-        if let Some(value) = settings.get(*id).filter(|_| settings.is_explicit(*id) || *id == Id::BusyTimeout) {
-            text.push_str(&format!("&{}={}", id.key(), litekeel_core::url::encode(&value.to_string())));
+        format!("file:{}?mode={}", litekeel_core::encode_path(&path), settings.mode().map_or("", words::Mode::as_str));
+    for id in DESTINATION_SETTINGS.iter().filter(|id| **id != SettingId::Mode) {
+        if let Some(value) = settings.get(*id).filter(|_| settings.is_explicit(*id) || *id == SettingId::BusyTimeout) {
+            text.push_str(&format!("&{}={}", id.key(), litekeel_core::encode_path(&value.to_string())));
         }
     }
     Ok(text)
@@ -189,7 +189,7 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
     let existed = destination.path.exists();
     let page_size: i64 =
         opened.lock()?.sqlite().pragma_query_value(None, "page_size", |row| row.get(0)).unwrap_or(4096);
-    for text in unlinked_wals(source) {
+    for text in warnings_of_unlinked_wals(source) {
         tell!("{} {text}", err.paint(Tone::Warning, "warning:"));
     }
     let began = Instant::now();
@@ -203,7 +203,7 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
         if how.no_check {
             return Ok(());
         }
-        let copy = Database::of(Some(&format!("file:{}", litekeel_core::url::encode(&path.display().to_string()))))?;
+        let copy = Database::of(Some(&format!("file:{}", litekeel_core::encode_path(&path.display().to_string()))))?;
         let db = copy.inspect()?;
         let mut bounds = Bounds::of(path, how.check_timeout);
         // A database that existed has the new content, whatever becomes of this process.
@@ -271,7 +271,7 @@ fn copy(task: &Task<'_>, opened: Opened, out: Terminal, err: Terminal) -> Result
 }
 
 /// What is not in the copy, since nobody sees it but who has written it.
-fn unlinked_wals(source: &Database) -> Vec<String> {
+fn warnings_of_unlinked_wals(source: &Database) -> Vec<String> {
     let tell = |(user, size): (User, u64)| {
         format!(
             "{} has {} open with a -wal that was deleted: what it commits there ({} so far) is not in the copy. Let it copy its own \
@@ -281,7 +281,7 @@ fn unlinked_wals(source: &Database) -> Vec<String> {
             bytes(size)
         )
     };
-    users::unlinked_wals(&source.path).into_iter().map(tell).collect()
+    unlinked_wals(&source.path).into_iter().map(tell).collect()
 }
 
 fn untouched(path: &Path) -> String {

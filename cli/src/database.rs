@@ -4,9 +4,9 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use litekeel_core::holders::in_pid_namespace;
-use litekeel_core::settings::{Resolved, Target, UrlSource, resolve};
+use litekeel_core::in_pid_namespace;
 use litekeel_core::{CloseReport, Connection, Error, Options, Result, codes};
+use litekeel_core::{Resolved, Target, UrlSource, resolve};
 
 use crate::environment;
 use crate::output::tell;

@@ -9,9 +9,9 @@ mod settings;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use litekeel_core::hazards::{self, Hazard, Level};
-use litekeel_core::users::{self, User};
+use litekeel_core::{Hazard, HazardLevel, hazards_knowing};
 use litekeel_core::{Result, codes};
+use litekeel_core::{User, unlinked_wals, users_of_another_file};
 use serde::Serialize;
 
 use crate::bounds::Bounds;
@@ -97,19 +97,19 @@ impl Doctor {
             findings.extend(first.as_ref().and_then(|first| locks::held_throughout(&database, began, first)));
         }
         // Not of a path that is no database.
-        if !(findings[0].check == "file" && findings[0].level == Level::Problem) {
+        if !(findings[0].check == "file" && findings[0].level == HazardLevel::Problem) {
             findings.extend(replica::finding(&database, presence.as_ref()));
         }
         if let Some(pins) = presence.as_ref().and_then(|presence| locks::pins(presence.wal.as_ref()?)) {
             // A checkpoint cannot pass the reader. Litestream's own read is in nobody's way.
             let worst = presence.as_ref().and_then(|presence| presence.wal.as_ref()?.worst());
             let ends = worst.is_some_and(|pin| !pin.is_litestream());
-            for finding in findings.iter_mut().filter(|f| ends && f.check == "wal" && f.level == Level::Warning) {
+            for finding in findings.iter_mut().filter(|f| ends && f.check == "wal" && f.level == HazardLevel::Warning) {
                 finding.remedy = "end the reader that pins it (below): no checkpoint can pass it".to_owned();
             }
             findings.push(pins);
         }
-        let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Fine);
+        let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(HazardLevel::Fine);
         if self.json {
             let (holders, users, wal) = presence.map_or_else(Default::default, |p| (p.holders, p.users, p.wal));
             let line = |f: Hazard| Line { check: f.check, level: f.level.as_str(), found: f.found, remedy: f.remedy };
@@ -133,7 +133,7 @@ impl Doctor {
     /// What a server's database is asked: nothing of its content.
     fn judge(&self, server: &Server, out: Terminal) -> Exit {
         let findings = server.findings();
-        let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Fine);
+        let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(HazardLevel::Fine);
         if self.json {
             let line = |f: Hazard| Line { check: f.check, level: f.level.as_str(), found: f.found, remedy: f.remedy };
             let findings = findings.into_iter().map(line).collect();
@@ -145,8 +145,8 @@ impl Doctor {
         self.status(worst)
     }
 
-    fn status(&self, worst: Level) -> Exit {
-        let bad = worst == Level::Problem || self.strict && worst == Level::Warning;
+    fn status(&self, worst: HazardLevel) -> Exit {
+        let bad = worst == HazardLevel::Problem || self.strict && worst == HazardLevel::Warning;
         if bad { Exit::Problem } else { Exit::Fine }
     }
 
@@ -158,8 +158,8 @@ impl Doctor {
     ) -> (Vec<Hazard>, Vec<settings::Line>) {
         let resolved = &database.resolved;
         let in_use = presence.map(|presence| !presence.users.is_empty() || !presence.holders.is_empty());
-        let mut findings = hazards::hazards_knowing(&database.path, &resolved.settings, in_use);
-        findings.extend(resolved.warnings.iter().map(|text| Hazard::new("url", Level::Warning, text, "")));
+        let mut findings = hazards_knowing(&database.path, &resolved.settings, in_use);
+        findings.extend(resolved.warnings.iter().map(|text| Hazard::new("url", HazardLevel::Warning, text, "")));
         findings.extend(settings::findings(&resolved.settings));
         let depth = match (self.no_content, self.full) {
             (true, _) => Depth::Header,
@@ -168,8 +168,8 @@ impl Doctor {
         };
         let mut lines = Vec::new();
         // A path that names no database has been explained already.
-        if findings[0].check == "file" && findings[0].level == Level::Problem {
-            findings.extend(users_of_another_file(database));
+        if findings[0].check == "file" && findings[0].level == HazardLevel::Problem {
+            findings.extend(users_of_the_replaced(database));
             return (findings, lines);
         }
         let mut wal = None;
@@ -184,8 +184,8 @@ impl Doctor {
             Err(error) if error.code() == codes::ORPHAN_WAL => {}
             Err(error) => findings.push(failed("open", &error)),
         }
-        findings.extend(unlinked_wals(database));
-        findings.extend(users_of_another_file(database));
+        findings.extend(unlinked_wals_in_use(database));
+        findings.extend(users_of_the_replaced(database));
         findings.extend(refused(database, wal, &findings));
         (findings, lines)
     }
@@ -195,17 +195,17 @@ impl Doctor {
 fn refused(database: &Database, wal: Option<bool>, findings: &[Hazard]) -> Option<Hazard> {
     let error = litekeel_core::rehearse(&database.resolved, wal).err()?;
     let said = findings.iter().any(|finding| {
-        finding.level == Level::Problem
+        finding.level == HazardLevel::Problem
             && matches!(finding.check, "open" | "file" | "wal" | "journal" | "links" | "file_system")
     });
     (!said).then(|| {
         let text = format!("opening this URL fails ({}): {}", error.name(), error.message());
-        Hazard::new("open", Level::Problem, text, error.hint())
+        Hazard::new("open", HazardLevel::Problem, text, error.hint())
     })
 }
 
 /// Who commits to where nobody else sees it.
-fn unlinked_wals(database: &Database) -> impl Iterator<Item = Hazard> {
+fn unlinked_wals_in_use(database: &Database) -> impl Iterator<Item = Hazard> {
     let hazard = |(user, size): (User, u64)| {
         let text = format!(
             "{} has it open with a -wal that was deleted: what it commits there ({} so far) is seen by nobody else",
@@ -213,12 +213,12 @@ fn unlinked_wals(database: &Database) -> impl Iterator<Item = Hazard> {
             bytes(size)
         );
         let remedy = "let it copy its own state (litekeel's backup with unsafe=1), then start it anew; never delete a -wal in use";
-        Hazard::new("wal", Level::Problem, text, remedy)
+        Hazard::new("wal", HazardLevel::Problem, text, remedy)
     };
-    users::unlinked_wals(&database.path).into_iter().map(hazard)
+    unlinked_wals(&database.path).into_iter().map(hazard)
 }
 
-fn users_of_another_file(database: &Database) -> impl Iterator<Item = Hazard> {
+fn users_of_the_replaced(database: &Database) -> impl Iterator<Item = Hazard> {
     let hazard = |user: User| {
         let text = format!(
             "{} still has the file open that had this name before it was deleted, renamed or replaced: what that process writes \
@@ -227,9 +227,9 @@ fn users_of_another_file(database: &Database) -> impl Iterator<Item = Hazard> {
         );
         let remedy = "start it anew; if something of its own is missing here, let it save that first (litekeel's backup with \
                       unsafe=1). Replace a database with litekeel restore --overwrite, or while nobody has it open";
-        Hazard::new("users", Level::Problem, text, remedy)
+        Hazard::new("users", HazardLevel::Problem, text, remedy)
     };
-    users::of_another_file(&database.path).into_iter().map(hazard)
+    users_of_another_file(&database.path).into_iter().map(hazard)
 }
 
 /// What nobody has looked at is not fine.
@@ -239,7 +239,7 @@ fn unread(depth: Depth) -> Option<Hazard> {
         Depth::Quick => ("foreign_keys", "not checked (--full)"),
         Depth::Full => return None,
     };
-    Some(Hazard::new(check, Level::Note, text, ""))
+    Some(Hazard::new(check, HazardLevel::Note, text, ""))
 }
 
 fn print(database: &Database, findings: &[Hazard], presence: Option<&who::Presence>, out: Terminal) {
@@ -255,10 +255,10 @@ fn print_findings(heading: &str, findings: &[Hazard], out: Terminal) {
     say!("{}", out.paint(Tone::Heading, heading));
     for finding in findings {
         let (mark, tone) = match finding.level {
-            Level::Fine => ("✓", Tone::Good),
-            Level::Note => ("·", Tone::Note),
-            Level::Warning => ("!", Tone::Warning),
-            Level::Problem => ("✗", Tone::Bad),
+            HazardLevel::Fine => ("✓", Tone::Good),
+            HazardLevel::Note => ("·", Tone::Note),
+            HazardLevel::Warning => ("!", Tone::Warning),
+            HazardLevel::Problem => ("✗", Tone::Bad),
         };
         let label = format!("{} {:<12} ", out.paint(tone, mark), finding.check);
         labelled(&label, &finding.found, out).iter().for_each(|line| say!("{line}"));
@@ -271,7 +271,7 @@ fn print_findings(heading: &str, findings: &[Hazard], out: Terminal) {
 
 fn summary(findings: &[Hazard], out: Terminal) {
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+    let (problems, warnings) = (count(HazardLevel::Problem), count(HazardLevel::Warning));
     let (tone, summary) = match (problems, warnings) {
         (0, 0) => (Tone::Good, "nothing to worry about".to_owned()),
         (0, _) => (Tone::Warning, format!("{warnings} {}", plural(warnings, "warning"))),

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use litekeel_core::codes::{self, Class};
 use litekeel_core::{Error, sqlite};
+use litekeel_core::{codes, codes::Class};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use clap::Args;
-use litekeel_core::error::sqlite_name;
+use litekeel_core::sqlite_name;
 use litekeel_core::{Error, Result, codes, sqlite};
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use litekeel_core::restore::Source;
+use litekeel_core::RestoreSource;
 
 /// Where the replica is, and by which program it is read.
 #[derive(Args)]
@@ -20,7 +20,7 @@ pub struct Litestream {
 }
 
 impl Litestream {
-    pub fn source(&self) -> Source {
-        Source { program: self.program.clone(), replica: self.replica.clone(), config: self.config.clone() }
+    pub fn source(&self) -> RestoreSource {
+        RestoreSource { program: self.program.clone(), replica: self.replica.clone(), config: self.config.clone() }
     }
 }

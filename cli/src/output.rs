@@ -10,8 +10,8 @@ use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::sync::{LazyLock, Mutex};
 
-use litekeel_core::error::printable::{is_command, printable};
-use litekeel_core::error::{HolderState, Role};
+use litekeel_core::{HolderRole, HolderState};
+use litekeel_core::{is_command, printable};
 use serde::{Serialize, Serializer};
 
 /// Prints a line on standard output.
@@ -96,7 +96,7 @@ pub fn json(document: &impl Serialize) {
 }
 
 /// The word for a lock in JSON, as in errors.
-pub fn role<S: Serializer>(role: &Role, to: S) -> Result<S::Ok, S::Error> {
+pub fn role<S: Serializer>(role: &HolderRole, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(role.as_str())
 }
 

@@ -1,6 +1,6 @@
 //! A process, as a sentence names it.
 
-use litekeel_core::holders::shown_command;
+use litekeel_core::shown_command;
 
 use crate::terminal::{command, cut};
 

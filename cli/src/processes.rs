@@ -1,8 +1,8 @@
 //! The processes that use a database, as data.
 
-use litekeel_core::error::{Holder, HolderState, Role};
-use litekeel_core::litestream::{Task, task};
-use litekeel_core::users::User;
+use litekeel_core::User;
+use litekeel_core::{Holder, HolderRole, HolderState};
+use litekeel_core::{LitestreamTask, litestream_task};
 use serde::Serialize;
 
 use crate::output;
@@ -12,7 +12,7 @@ use crate::output;
 pub struct Held {
     pub pid: u32,
     #[serde(serialize_with = "output::role")]
-    pub role: Role,
+    pub role: HolderRole,
     #[serde(serialize_with = "output::state")]
     pub state: HolderState,
     pub command: String,
@@ -34,7 +34,7 @@ pub struct Process {
 }
 
 fn litestream(command: &str) -> Option<&'static str> {
-    task(command).map(Task::as_str)
+    litestream_task(command).map(LitestreamTask::as_str)
 }
 
 impl From<Holder> for Held {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use litekeel_core::hazards;
-use litekeel_core::litestream::{Task, task};
-use litekeel_core::replica::{self, Replica};
-use litekeel_core::settings::Id;
+use litekeel_core::SettingId;
+use litekeel_core::litestream_is_beside;
+use litekeel_core::{LitestreamTask, litestream_task};
+use litekeel_core::{Replica, replica_status};
 use serde::Serialize;
 
 use crate::database::Database;
@@ -28,12 +28,12 @@ pub enum Sign {
 /// The surest sign; `None` where there is none, or the URL says that it is not used.
 pub fn sign(database: &Database, users: &[Process]) -> Option<Sign> {
     let settings = &database.resolved.settings;
-    let wanted = settings.get(Id::Replication).map(ToString::to_string).unwrap_or_default();
+    let wanted = settings.get(SettingId::Replication).map(ToString::to_string).unwrap_or_default();
     if wanted == "none" {
         return None;
     }
-    let directory = hazards::litestream_is_beside(&database.path);
-    let daemon = users.iter().find(|user| task(&user.command) == Some(Task::Replicates));
+    let directory = litestream_is_beside(&database.path);
+    let daemon = users.iter().find(|user| litestream_task(&user.command) == Some(LitestreamTask::Replicates));
     match daemon {
         Some(user) => Some(Sign::Process(user.pid)),
         None if directory && users.iter().any(|user| user.pid == 0) => Some(Sign::Unseen),
@@ -44,7 +44,7 @@ pub fn sign(database: &Database, users: &[Process]) -> Option<Sign> {
 
 /// Where Litestream answers.
 pub fn socket(database: &Database) -> PathBuf {
-    database.resolved.settings.text(Id::ReplicationSocket).unwrap_or_default().into()
+    database.resolved.settings.text(SettingId::ReplicationSocket).unwrap_or_default().into()
 }
 
 /// How far the replica is, as data.
@@ -79,7 +79,7 @@ const LIMIT: Duration = Duration::from_millis(300);
 /// Asks where there is a sign; `None` where nobody answers for this database.
 pub fn look(database: &Database, users: &[Process]) -> Option<State> {
     sign(database, users)?;
-    replica::look(&database.path, &socket(database), LIMIT).ok().flatten().map(State::from)
+    replica_status(&database.path, &socket(database), LIMIT).ok().flatten().map(State::from)
 }
 
 impl State {

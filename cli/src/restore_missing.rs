@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
-use litekeel_core::restore::{self, Outcome};
 use litekeel_core::{Error, Result, codes};
+use litekeel_core::{RestoreOutcome, no_backup_error, restore_if_missing};
 use serde::Serialize;
 
 use crate::database::Database;
@@ -62,12 +62,12 @@ impl RestoreIfMissing {
         std::fs::create_dir_all(parent).map_err(|error| {
             Error::new(codes::IO, format!("{} cannot be made: {error}", parent.display())).with_path(parent)
         })?;
-        Ok(match restore::if_missing(path, &self.litestream.source(), None, &interrupt::asked)? {
+        Ok(match restore_if_missing(path, &self.litestream.source(), None, &interrupt::asked)? {
             None => None,
-            Some(Outcome::There) => Some("there"),
-            Some(Outcome::Restored) => Some("restored"),
-            Some(Outcome::NoBackup) if self.if_available => Some("no_backup"),
-            Some(Outcome::NoBackup) => return Err(restore::no_backup(path, "--if-available")),
+            Some(RestoreOutcome::There) => Some("there"),
+            Some(RestoreOutcome::Restored) => Some("restored"),
+            Some(RestoreOutcome::NoBackup) if self.if_available => Some("no_backup"),
+            Some(RestoreOutcome::NoBackup) => return Err(no_backup_error(path, "--if-available")),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use litekeel_core::Result;
-use litekeel_core::hazards::{Hazard, Level};
+use litekeel_core::{Hazard, HazardLevel};
 use litekeel_remote::{Endpoint, Remote};
 use serde::Serialize;
 
@@ -111,11 +111,11 @@ impl Server {
         match remote.greet() {
             Ok(greeting) => {
                 let version = greeting.version.as_deref().unwrap_or("a version that it does not tell");
-                found.push(Hazard::new("server", Level::Fine, format!("it answers: {version}"), ""));
+                found.push(Hazard::new("server", HazardLevel::Fine, format!("it answers: {version}"), ""));
                 found.extend(greeting.clock.map(clock));
             }
             Err(error) => {
-                found.push(Hazard::new("server", Level::Problem, error.message(), error.hint()));
+                found.push(Hazard::new("server", HazardLevel::Problem, error.message(), error.hint()));
                 return found;
             }
         }
@@ -133,7 +133,7 @@ impl Server {
             }
             Err(error) => {
                 found.push(self.token(false));
-                found.push(Hazard::new("statement", Level::Problem, error.message(), error.hint()));
+                found.push(Hazard::new("statement", HazardLevel::Problem, error.message(), error.hint()));
             }
         }
         found
@@ -141,13 +141,13 @@ impl Server {
 
     fn tls(&self) -> Hazard {
         if self.has_tls() {
-            return Hazard::new("tls", Level::Fine, "what is sent is encrypted", "");
+            return Hazard::new("tls", HazardLevel::Fine, "what is sent is encrypted", "");
         }
         if self.endpoint.is_loopback() {
-            return Hazard::new("tls", Level::Note, "none, to this machine itself", "");
+            return Hazard::new("tls", HazardLevel::Note, "none, to this machine itself", "");
         }
         let text = "none: the token and the data are sent in the clear";
-        Hazard::new("tls", Level::Warning, text, "write libsql:// without tls=0, or https://")
+        Hazard::new("tls", HazardLevel::Warning, text, "write libsql:// without tls=0, or https://")
     }
 
     /// What the token says of itself, and whether the server has taken it.
@@ -158,39 +158,41 @@ impl Server {
         match (self.token, left) {
             (_, Some(left)) if left <= 0 => {
                 let text = format!("the one of {from} has ended {} ago", span(-left));
-                let level = if taken { Level::Warning } else { Level::Problem };
+                let level = if taken { HazardLevel::Warning } else { HazardLevel::Problem };
                 Hazard::new("token", level, text, "get a new one")
             }
             (_, Some(left)) if left < SOON => {
                 let text = format!("the one of {from} ends in {}", span(left));
-                Hazard::new("token", Level::Warning, text, "get a new one in time")
+                Hazard::new("token", HazardLevel::Warning, text, "get a new one in time")
             }
-            ("none", _) if taken => Hazard::new("token", Level::Note, "none, and none is needed", ""),
-            ("none", _) => Hazard::new("token", Level::Note, "none was given", "set authToken= or LIBSQL_AUTH_TOKEN"),
+            ("none", _) if taken => Hazard::new("token", HazardLevel::Note, "none, and none is needed", ""),
+            ("none", _) => {
+                Hazard::new("token", HazardLevel::Note, "none was given", "set authToken= or LIBSQL_AUTH_TOKEN")
+            }
             (_, Some(left)) => {
-                Hazard::new("token", Level::Fine, format!("the one of {from} ends in {}", span(left)), "")
+                Hazard::new("token", HazardLevel::Fine, format!("the one of {from} ends in {}", span(left)), "")
             }
-            _ if taken => Hazard::new("token", Level::Fine, format!("the one of {from} is taken"), ""),
-            _ => Hazard::new("token", Level::Note, format!("the one of {from} was sent"), ""),
+            _ if taken => Hazard::new("token", HazardLevel::Fine, format!("the one of {from} is taken"), ""),
+            _ => Hazard::new("token", HazardLevel::Note, format!("the one of {from} was sent"), ""),
         }
     }
 }
 
 fn clock(ahead: i64) -> Hazard {
     if ahead.abs() < CLOCKS {
-        return Hazard::new("clock", Level::Fine, "the server's agrees with this machine's", "");
+        return Hazard::new("clock", HazardLevel::Fine, "the server's agrees with this machine's", "");
     }
     let way = if ahead > 0 { "ahead of" } else { "behind" };
     let text = format!("the server's is {} {way} this machine's", span(ahead.abs()));
-    Hazard::new("clock", Level::Warning, text, "set both by NTP: tokens end by the server's")
+    Hazard::new("clock", HazardLevel::Warning, text, "set both by NTP: tokens end by the server's")
 }
 
 fn latency(time: Duration) -> Hazard {
     let text = format!("a statement takes {:.1} ms", time.as_secs_f64() * 1000.0);
     if time < SLOW {
-        return Hazard::new("latency", Level::Fine, text, "");
+        return Hazard::new("latency", HazardLevel::Fine, text, "");
     }
-    Hazard::new("latency", Level::Warning, text, "send statements together, or use the asynchronous calls")
+    Hazard::new("latency", HazardLevel::Warning, text, "send statements together, or use the asynchronous calls")
 }
 
 fn span(seconds: i64) -> String {

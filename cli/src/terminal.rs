@@ -5,8 +5,8 @@ use std::io::IsTerminal;
 
 use crate::output;
 use clap::ValueEnum;
-use litekeel_core::error::printable::printable;
-pub use litekeel_core::hazards::size_text as bytes;
+use litekeel_core::printable;
+pub use litekeel_core::size_text as bytes;
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

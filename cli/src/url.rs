@@ -1,8 +1,8 @@
 //! `litekeel url`: how a URL is understood.
 
 use clap::Args;
-use litekeel_core::settings::{Kind, Origin, Resolved, Setting, TABLE, Target, Unit, resolve};
 use litekeel_core::{Options, Result};
+use litekeel_core::{Origin, Resolved, SETTINGS, Setting, SettingKind, SettingUnit, Target, resolve};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -58,15 +58,15 @@ fn lines(resolved: &Resolved) -> Vec<Line> {
         let value = settings.get(row.id).map(ToString::to_string);
         Line { name: row.key, value, source: settings.origin(row.id).as_str(), note }
     };
-    TABLE.iter().map(line).collect()
+    SETTINGS.iter().map(line).collect()
 }
 
 /// What the setting counts, behind its value.
 fn unit(name: &str) -> &'static str {
-    match TABLE.iter().find(|row| row.key == name).map(|row| row.kind) {
-        Some(Kind::Int { unit: Unit::Millis, .. }) => " ms",
-        Some(Kind::Int { unit: Unit::Bytes, .. }) => " bytes",
-        Some(Kind::Int { unit: Unit::Pages, .. }) => " pages",
+    match SETTINGS.iter().find(|row| row.key == name).map(|row| row.kind) {
+        Some(SettingKind::Int { unit: SettingUnit::Millis, .. }) => " ms",
+        Some(SettingKind::Int { unit: SettingUnit::Bytes, .. }) => " bytes",
+        Some(SettingKind::Int { unit: SettingUnit::Pages, .. }) => " pages",
         _ => "",
     }
 }

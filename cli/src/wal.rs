@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use litekeel_core::error::HolderState;
-use litekeel_core::{Pins, litestream};
+use litekeel_core::HolderState;
+use litekeel_core::{Pins, litestream_task};
 use serde::Serialize;
 
 use crate::database::Opened;
@@ -90,6 +90,6 @@ impl Pinned {
     /// Whether it is Litestream, whose long read is how it works: it keeps others from checkpointing what it has not
     /// copied yet.
     pub fn is_litestream(&self) -> bool {
-        litestream::task(&self.command).is_some()
+        litestream_task(&self.command).is_some()
     }
 }

@@ -1,10 +1,10 @@
 //! `litekeel who`: the processes that have a database open, and the locks they hold.
 
 use clap::Args;
-use litekeel_core::error::{HolderState, Role};
 use litekeel_core::holders;
 use litekeel_core::users;
 use litekeel_core::{Error, Result, codes};
+use litekeel_core::{HolderRole, HolderState};
 use serde::Serialize;
 
 use crate::database::Database;
@@ -51,9 +51,9 @@ pub fn presence(database: &Database) -> Result<Presence> {
         || Error::new(codes::IO, "this system does not tell who holds a lock (no /proc/locks)").with_path(path);
     // Who is outside this PID namespace is seen through SQLite's own descriptors only, and who pins through its -shm.
     let open = database.glance_if_used();
-    let holders = holders::holders(path, None).ok_or_else(unknown)?.into_iter().map(Held::from).collect();
+    let holders = holders(path, None).ok_or_else(unknown)?.into_iter().map(Held::from).collect();
     let wal = open.as_ref().and_then(wal::look);
-    let users: Vec<_> = users::users(path).ok_or_else(unknown)?.into_iter().map(Process::from).collect();
+    let users: Vec<_> = users(path).ok_or_else(unknown)?.into_iter().map(Process::from).collect();
     let replica = replica::look(database, &users);
     Ok(Presence { path: path.display().to_string(), holders, users, wal, replica })
 }
@@ -61,9 +61,9 @@ pub fn presence(database: &Database) -> Result<Presence> {
 /// The lines of a table: holders first, then who has it open and holds nothing.
 pub fn table(presence: &Presence, out: Terminal) -> Vec<String> {
     let idle = presence.users.iter().filter(|user| presence.holders.iter().all(|holder| holder.pid != user.pid));
-    let row = |pid: u32, role: Option<Role>, state: HolderState, since: &str, command: &str| {
+    let row = |pid: u32, role: Option<HolderRole>, state: HolderState, since: &str, command: &str| {
         let pid = if pid == 0 { "?".to_owned() } else { pid.to_string() };
-        let (name, doing) = (role.map_or("idle", Role::as_str), state.as_str());
+        let (name, doing) = (role.map_or("idle", HolderRole::as_str), state.as_str());
         let fixed = format!("{pid:>8}  {name:<12} {doing:<9} {since:<10} ");
         let command = cut(&terminal::command(command), out.width().saturating_sub(fixed.chars().count()).max(10));
         let tone = match (state, role) {

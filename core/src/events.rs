@@ -1,7 +1,4 @@
 //! What happens to a connection while it works: told to whoever subscribed, on the thread that caused it.
-//!
-//! An event is delivered when no lock of the connection is held, so a subscriber may use the connection. The exception
-//! is a host that drives the raw handle: there the event comes from inside SQLite's call.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +12,7 @@ use crate::platform::threads::this_thread;
 
 /// A value of an event's field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum EventValue {
     /// A number; its unit is in the field's name (`waited_ms`, `bytes`).
     Int(i64),
     /// Text.
@@ -84,7 +81,7 @@ pub struct Event {
     /// `checkpointed`, `wal_stalled`, `busy_wait`…
     pub name: EventName,
     /// Name and value, in a fixed order for each event.
-    pub fields: Vec<(&'static str, Value)>,
+    pub fields: Vec<(&'static str, EventValue)>,
 }
 
 impl Event {
@@ -96,24 +93,27 @@ impl Event {
     /// Appends a number.
     #[must_use]
     pub fn int(mut self, field: &'static str, value: i64) -> Event {
-        self.fields.push((field, Value::Int(value)));
+        self.fields.push((field, EventValue::Int(value)));
         self
     }
 
     /// Appends a text.
     #[must_use]
     pub fn text(mut self, field: &'static str, value: impl Into<String>) -> Event {
-        self.fields.push((field, Value::Text(value.into())));
+        self.fields.push((field, EventValue::Text(value.into())));
         self
     }
 
     /// The value of a field.
-    pub fn get(&self, field: &str) -> Option<&Value> {
+    pub fn get(&self, field: &str) -> Option<&EventValue> {
         self.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| value)
     }
 }
 
 /// Receives events. Any thread; a panic in it is reported and goes no further.
+///
+/// An event is delivered when no lock of the connection is held, so a subscriber may use the connection. The exception
+/// is a host that drives the raw handle: there the event comes from inside SQLite's call.
 pub type Subscriber = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// The subscribers of one connection, or of the process.
@@ -257,7 +257,7 @@ pub(crate) fn tell_users(all: &[Arc<Subscribers>], event: Event, path: &Path) {
 /// Puts the database first: subscribers of the process hear about all of them.
 pub(crate) fn with_database(mut event: Event, path: Option<&Path>) -> Event {
     let place = path.map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
-    event.fields.insert(0, ("database", Value::Text(place)));
+    event.fields.insert(0, ("database", EventValue::Text(place)));
     event
 }
 

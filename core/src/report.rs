@@ -6,7 +6,7 @@ use std::time::Duration;
 /// One line of an open report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Row {
+pub struct ReportRow {
     /// The setting's key, or the fact's name.
     pub name: &'static str,
     /// What was read back from the connection.
@@ -44,17 +44,17 @@ pub struct OpenReport {
     /// Every value that replaced another: `synchronous: full (url) over normal (profile)`.
     pub overrides: Vec<String>,
     /// Every setting and fact.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ReportRow>,
 }
 
 impl OpenReport {
     /// The row of this name.
-    pub fn row(&self, name: &str) -> Option<&Row> {
+    pub fn row(&self, name: &str) -> Option<&ReportRow> {
         self.rows.iter().find(|row| row.name == name)
     }
 
     pub(crate) fn fact(&mut self, name: &'static str, value: impl Into<String>) {
-        self.rows.push(Row { name, value: value.into(), source: "system", ..Row::default() });
+        self.rows.push(ReportRow { name, value: value.into(), source: "system", ..ReportRow::default() });
     }
 }
 
@@ -67,7 +67,7 @@ pub struct Attached {
     /// Its file.
     pub path: PathBuf,
     /// The settings that SQLite keeps for each database: as they are, and as the connection's are.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ReportRow>,
     /// What a careful operator should read.
     pub warnings: Vec<String>,
 }

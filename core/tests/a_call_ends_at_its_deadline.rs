@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use litekeel_core::packed::Cell;
+use litekeel_core::Cell;
 use litekeel_core::{Connection, Options, sqlite};
 
 const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
@@ -131,9 +131,9 @@ fn a_limit_ends_with_its_call_in_whatever_order_calls_end() {
     let other = second.lock().unwrap();
     drop(one);
     std::thread::sleep(Duration::from_millis(30));
-    assert!(!litekeel_core::deadline::passed());
+    assert!(!litekeel_core::deadline_has_passed());
     drop(other);
-    assert!(!litekeel_core::deadline::passed());
+    assert!(!litekeel_core::deadline_has_passed());
     first.close().unwrap();
     second.close().unwrap();
 }

@@ -424,7 +424,7 @@ fn read<T>(db: &mut Option<Arc<Connection>>, url: &str, look: impl Fn(&Connectio
 fn number(db: &Connection, sql: &str) -> Result<i64, Error> {
     let rows = db.query(sql, None)?;
     match rows.table().cell(0, 0) {
-        litekeel_core::packed::Cell::Int(value) => Ok(value),
+        litekeel_core::Cell::Int(value) => Ok(value),
         other => panic!("{other:?}"),
     }
 }

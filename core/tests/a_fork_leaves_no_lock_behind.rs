@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Dir, exec, open};
-use litekeel_core::{codes, registry, sqlite};
+use litekeel_core::{codes, open_handles, sqlite};
 
 /// Waits for the child at most 20 s; `None` when it hung and was killed.
 fn wait(child: i32) -> Option<i32> {
@@ -48,8 +48,8 @@ fn stuck() -> i32 {
 
 fn uses_everything(dir: &Dir, number: usize, parents: &litekeel_core::Connection) -> i32 {
     let mut failed = i32::from(parents.lock().err().map(|error| error.code()) != Some(codes::FORKED));
-    failed |= i32::from(!registry::open_handles().is_empty()) << 1;
-    litekeel_core::process::subscribe_log(std::sync::Arc::new(|_, _| ()));
+    failed |= i32::from(!open_handles().is_empty()) << 1;
+    litekeel_core::subscribe_log(std::sync::Arc::new(|_, _| ()));
     let db = open(&dir.url(&format!("child-{number}.db?share=1&synchronous=off"))).unwrap();
     exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
     failed |= i32::from(!db.close().unwrap().wal_removed) << 3;
@@ -74,7 +74,7 @@ fn children_of_a_busy_process_never_hang() {
                     let db = open(&dir.url(&format!("load-{number}.db?synchronous=off&share=1"))).unwrap();
                     exec(&db, "CREATE TABLE IF NOT EXISTS t(a); INSERT INTO t VALUES(randomblob(9)); DELETE FROM t");
                     db.close().unwrap();
-                    registry::open_handles();
+                    open_handles();
                 }
             });
         }

@@ -64,7 +64,7 @@ fn refused() {
         failed |= i32::from(db.sibling().err().map(|error| error.code()) != Some(codes::FORKED)) << 4;
         failed |= i32::from(!db.close().unwrap().why.contains("parent")) << 5;
         // None of the parent's connections is a leak of the child's.
-        failed |= i32::from(litekeel_core::registry::assert_no_leaks().is_err()) << 6;
+        failed |= i32::from(litekeel_core::assert_no_leaks().is_err()) << 6;
         failed
     };
     assert_eq!(in_child(true, child, || ()), 0);

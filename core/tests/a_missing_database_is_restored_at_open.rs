@@ -67,7 +67,7 @@ fn opens() {
     }
     let events = Arc::new(Mutex::new(0));
     let heard = events.clone();
-    let _subscription = litekeel_core::events::subscribe(Arc::new(move |event: &litekeel_core::Event| {
+    let _subscription = litekeel_core::subscribe_to_events(Arc::new(move |event: &litekeel_core::Event| {
         *heard.lock().unwrap() += usize::from(event.name.as_str() == "restored");
     }));
     std::thread::scope(|scope| {
@@ -339,11 +339,11 @@ fn gives_up() {
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     }
     let url = std::env::var("URL").unwrap();
-    let limit = litekeel_core::deadline::limit(std::time::Duration::from_millis(300));
+    let limit = litekeel_core::limit_calls(std::time::Duration::from_millis(300));
     let error = open(&url).unwrap_err();
     println!("\nfailed {} {error}", error.name());
     drop(limit);
-    litekeel_core::deadline::end_waits_when(|| true);
+    litekeel_core::end_waits_when(|| true);
     let error = open(&url).unwrap_err();
     println!("\nfailed {} {error}", error.name());
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{exec, get, open};
-use litekeel_core::packed::Encoder;
+use litekeel_core::Encoder;
 
 #[test]
 fn without_a_row_of_parameters_a_statement_does_not_run() {

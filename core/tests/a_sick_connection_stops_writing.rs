@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Dir, Killed, child, exec, get, is_child, open, without_the_guard};
-use litekeel_core::health::{Health, Verdict};
 use litekeel_core::{Connection, Options};
+use litekeel_core::{Health, Verdict};
 
 fn verdict(health: &Health, name: &str) -> Verdict {
     health.checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("{health:?}")).verdict
@@ -150,7 +150,7 @@ fn what_an_unlinked_wal_holds_is_kept_and_said() {
         let event =
             events.iter().find(|event| event.name.as_str() == "wal_set_aside").unwrap_or_else(|| panic!("{events:?}"));
         let text = |field: &str| match event.get(field) {
-            Some(litekeel_core::events::Value::Text(text)) => text.clone(),
+            Some(litekeel_core::EventValue::Text(text)) => text.clone(),
             other => panic!("{field}: {other:?}"),
         };
         let kept = text("wal");

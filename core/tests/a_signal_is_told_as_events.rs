@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Dir, exec, get, open};
-use litekeel_core::{codes, events, shutdown};
+use litekeel_core::{codes, shutdown_on, subscribe_to_events};
 
 #[test]
 fn waits_for_a_signal() {
     if !common::is_child("waits_for_a_signal") {
         return;
     }
-    events::subscribe(Arc::new(|event| {
+    subscribe_to_events(Arc::new(|event| {
         if event.name.as_str().starts_with("shut") {
             println!("{} {:?}", event.name, event.fields);
         }
@@ -25,7 +25,7 @@ fn waits_for_a_signal() {
     let url = std::env::var("URL").unwrap();
     let (db, other) = (open(&url).unwrap(), open(&url).unwrap());
     exec(&db, "CREATE TABLE t(a); BEGIN; INSERT INTO t VALUES(1)");
-    shutdown::shutdown_on(&[libc::SIGTERM], Duration::from_millis(200)).unwrap();
+    shutdown_on(&[libc::SIGTERM], Duration::from_millis(200)).unwrap();
     println!("ready");
     while other.exec("SELECT 1").is_ok() {
         std::thread::sleep(Duration::from_millis(1));
@@ -68,7 +68,7 @@ fn exits_amid_a_subscriber_that_waits_for_ever() {
     if !common::is_child("exits_amid_a_subscriber_that_waits_for_ever") {
         return;
     }
-    events::subscribe(Arc::new(|event| {
+    subscribe_to_events(Arc::new(|event| {
         if event.name.as_str() == "shutting_down" {
             loop {
                 std::thread::sleep(Duration::from_secs(1));
@@ -77,7 +77,7 @@ fn exits_amid_a_subscriber_that_waits_for_ever() {
     }));
     let db = open(&std::env::var("URL").unwrap()).unwrap();
     exec(&db, "CREATE TABLE t(a)");
-    shutdown::shutdown_on(&[libc::SIGTERM], Duration::from_millis(200)).unwrap();
+    shutdown_on(&[libc::SIGTERM], Duration::from_millis(200)).unwrap();
     // SAFETY: a signal to oneself.
     unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
     while db.exec("SELECT 1").is_ok() {
@@ -113,7 +113,7 @@ fn hangs_in_a_subscriber() {
     // A shell that runs the tests in its background has them ignore it.
     // SAFETY: a disposition, before anything of ours looks at it.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
-    events::subscribe(Arc::new(|event| {
+    subscribe_to_events(Arc::new(|event| {
         if event.name.as_str() == "shutting_down" {
             println!("hangs");
             loop {
@@ -122,7 +122,7 @@ fn hangs_in_a_subscriber() {
         }
     }));
     let _db = open(&std::env::var("URL").unwrap()).unwrap();
-    shutdown::shutdown_on(&[libc::SIGTERM, libc::SIGINT], Duration::from_secs(60)).unwrap();
+    shutdown_on(&[libc::SIGTERM, libc::SIGINT], Duration::from_secs(60)).unwrap();
     println!("ready");
     loop {
         std::thread::sleep(Duration::from_secs(1));

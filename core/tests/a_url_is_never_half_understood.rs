@@ -1,8 +1,8 @@
 //! The grammar's edges: where an error points, what it never shows, every parameter's values, every conflict.
 
-use litekeel_core::settings::{Id, Kind, TABLE, Target, resolve};
-use litekeel_core::url::{parse, redact};
 use litekeel_core::{Begin, Connection, Error, Options};
+use litekeel_core::{SETTINGS, SettingId, SettingKind, Target, resolve};
+use litekeel_core::{parse_url, redact_url};
 
 fn options() -> Options {
     let mut options = Options::new();
@@ -62,8 +62,8 @@ fn more_forms() {
     let fits = format!("file:/{}", "d".repeat(503));
     assert_eq!(path(&fits).len(), 504);
     assert_eq!(refusal(&format!("{fits}d")).name(), "KEEL_PATH_TOO_LONG");
-    assert!(parse("file:data/h#ash.db").unwrap().warnings[0].contains("%23"));
-    assert_eq!(parse("file:a?vfs=a=b+c").unwrap().pairs, [("vfs".to_owned(), "a=b+c".to_owned())]);
+    assert!(parse_url("file:data/h#ash.db").unwrap().warnings[0].contains("%23"));
+    assert_eq!(parse_url("file:a?vfs=a=b+c").unwrap().pairs, [("vfs".to_owned(), "a=b+c".to_owned())]);
 }
 
 #[cfg(not(windows))]
@@ -135,13 +135,13 @@ fn no_part_of_a_password_is_shown() {
         "postgres://user:sec/ret@${HOST}/db",
     ] {
         let error = refusal(url);
-        let shown = format!("{error:?} {}", redact(url));
+        let shown = format!("{error:?} {}", redact_url(url));
         for part in ["sec", "ret@", "/ret", "?ret", "#ret"] {
             assert!(!shown.contains(part), "{url}: {shown}");
         }
     }
     for shown in ["file:///data/@x.db", "sqlite://data/a@b.db", "file:a@b.db", "postgres://host", "a@b:c.db"] {
-        assert_eq!(redact(shown), shown);
+        assert_eq!(redact_url(shown), shown);
     }
 }
 
@@ -218,11 +218,11 @@ fn refusals_of_every_kind() {
 /// What the table says a setting takes is taken, its neighbours are refused, and SQLite never sees a user's text.
 #[test]
 fn every_setting_takes_what_its_table_says_and_nothing_else() {
-    let taken = |id: Id, text: &str| id.setting().parse(text).is_ok();
-    for row in TABLE.iter().filter(|row| row.not_yet.is_empty()) {
+    let taken = |id: SettingId, text: &str| id.setting().parse(text).is_ok();
+    for row in SETTINGS.iter().filter(|row| row.not_yet.is_empty()) {
         assert!(!taken(row.id, ""), "{}", row.key);
         match row.kind {
-            Kind::Bool => {
+            SettingKind::Bool => {
                 for text in ["1", "0", "true", "false", "on", "off", "yes", "no"] {
                     assert!(taken(row.id, text), "{}={text}", row.key);
                 }
@@ -230,8 +230,8 @@ fn every_setting_takes_what_its_table_says_and_nothing_else() {
                     assert!(!taken(row.id, text), "{}={text}", row.key);
                 }
             }
-            Kind::Int { min, max, .. } => {
-                let power = row.id == Id::PageSize;
+            SettingKind::Int { min, max, .. } => {
+                let power = row.id == SettingId::PageSize;
                 for (value, fits) in [(min, true), (max, true), (min - 1, false), (max + 1, false)] {
                     assert_eq!(taken(row.id, &value.to_string()), fits, "{}={value}", row.key);
                 }
@@ -240,14 +240,14 @@ fn every_setting_takes_what_its_table_says_and_nothing_else() {
                 }
                 assert!(!power || !taken(row.id, "1000"), "{}", row.key);
             }
-            Kind::Word(words) => {
+            SettingKind::Word(words) => {
                 for word in words {
                     assert!(taken(row.id, word), "{}={word}", row.key);
                     assert!(!taken(row.id, &word.to_uppercase()), "{}={word}", row.key);
                     assert!(!taken(row.id, &format!("{word}x")), "{}={word}", row.key);
                 }
             }
-            Kind::CacheSize | Kind::Text => {}
+            SettingKind::CacheSize | SettingKind::Text => {}
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{Dir, exec, open};
-use litekeel_core::health::Verdict;
-use litekeel_core::{Connection, codes, hazards};
+use litekeel_core::Verdict;
+use litekeel_core::{Connection, HazardLevel, codes, hazards};
 
 fn names(db: &Connection) -> (Verdict, String, String) {
     let health = db.health().unwrap();
@@ -121,8 +121,8 @@ fn opening_by_either_name_is_refused() {
     for name in ["a.db", "b.db"] {
         assert_eq!(open(&dir.url(name)).unwrap_err().code(), codes::HARD_LINKS, "{name}");
     }
-    let settings = litekeel_core::settings::resolve(Some(&dir.url("a.db")), &litekeel_core::Options::new());
-    let found = hazards::hazards(&dir.file("a.db"), &settings.unwrap().settings);
-    assert!(found.iter().any(|hazard| hazard.check == "links" && hazard.level == hazards::Level::Problem));
+    let settings = litekeel_core::resolve(Some(&dir.url("a.db")), &litekeel_core::Options::new());
+    let found = hazards(&dir.file("a.db"), &settings.unwrap().settings);
+    assert!(found.iter().any(|hazard| hazard.check == "links" && hazard.level == HazardLevel::Problem));
     db.close().unwrap();
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{Dir, child, exec, get, is_child, open, skip};
-use litekeel_core::health::Verdict;
+use litekeel_core::Verdict;
 use litekeel_core::{Connection, codes, sqlite};
 
 type Way = (&'static str, fn(&Connection, &str));

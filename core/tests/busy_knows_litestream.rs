@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use common::{Dir, Killed, child, open};
-use litekeel_core::error::BusyKind;
+use litekeel_core::BusyKind;
 use litekeel_core::{Error, sqlite};
 use litestream::Daemon;
 

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use common::{Dir, Killed, child, exec, is_child, open};
-use litekeel_core::error::BusyKind;
+use litekeel_core::BusyKind;
 use litekeel_core::{Connection, Error, sqlite};
 
 /// Runs a statement on the raw handle and explains its failure as every host does.
@@ -96,7 +96,7 @@ fn another_connection_of_this_process_and_the_upgrade_are_told_apart() {
 }
 
 /// One holder, for a connection to whose file another one asks.
-fn holder_of(db: &Connection) -> litekeel_core::error::Holder {
+fn holder_of(db: &Connection) -> litekeel_core::Holder {
     let error = db.exec("BEGIN IMMEDIATE").unwrap_err();
     let mut holders = error.busy().unwrap().holders.clone();
     assert_eq!(holders.len(), 1, "{error}");

@@ -8,9 +8,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use common::{Dir, Killed, child, is_child, open};
-use litekeel_core::error::BusyKind;
-use litekeel_core::holders::holders;
-use litekeel_core::users::users;
+use litekeel_core::BusyKind;
+use litekeel_core::holders;
+use litekeel_core::users;
 
 /// A process that runs SQL on a database and then stays.
 fn holding(dir: &Dir, sql: &str) -> Killed {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use common::{Dir, Killed, child, is_child, open};
 use litekeel_core::Error;
-use litekeel_core::error::{BusyKind, HolderState, Role};
-use litekeel_core::holders::holders;
+use litekeel_core::holders;
+use litekeel_core::{BusyKind, HolderRole, HolderState};
 
 /// Fills a WAL with so many pages that closing or recovering it takes a while.
 const PAGES: u32 = 10_000;
@@ -43,7 +43,7 @@ fn opens() {
 }
 
 /// Stops the process while it holds a lock of this kind; whether that was in time.
-fn stopped_as(role: Role, process: &mut Child, path: &std::path::Path) -> bool {
+fn stopped_as(role: HolderRole, process: &mut Child, path: &std::path::Path) -> bool {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(20) {
         let holds = || holders(path, None).unwrap_or_default().iter().any(|holder| holder.role == role);
@@ -89,7 +89,7 @@ fn a_process_that_closes_as_the_last_one_is_named() {
         let database = dir.file("a.db").display().to_string();
         let writer = child("fills_the_wal", &[("DATABASE", &database)]).stdout(Stdio::null()).spawn().unwrap();
         let mut process = Killed(writer);
-        let caught = stopped_as(Role::Exclusive, &mut process.0, &dir.file("a.db"));
+        let caught = stopped_as(HolderRole::Exclusive, &mut process.0, &dir.file("a.db"));
         // It may have gone on between the look and the stop.
         let error = if caught { open(&url).map(|db| db.close()).err() } else { None };
         let checked = error.map(|error| check(&error, BusyKind::CloseInProgress, &process.0));
@@ -109,7 +109,7 @@ fn a_process_that_recovers_the_wal_is_named() {
         let envs = [("DATABASE", database.as_str()), ("DIES", "1")];
         child("fills_the_wal", &envs).stdout(Stdio::null()).spawn().unwrap().wait().unwrap();
         let mut process = Killed(child("opens", &[("URL", &url)]).stdout(Stdio::null()).spawn().unwrap());
-        let caught = stopped_as(Role::Recoverer, &mut process.0, &dir.file("a.db"));
+        let caught = stopped_as(HolderRole::Recoverer, &mut process.0, &dir.file("a.db"));
         // It may have gone on between the look and the stop.
         let error = if caught { open(&url).map(|db| db.close()).err() } else { None };
         let checked = error.map(|error| check(&error, BusyKind::Recovery, &process.0));

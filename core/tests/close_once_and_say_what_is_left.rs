@@ -203,12 +203,12 @@ fn busy_says_which_kind_and_how_long_it_waited() {
     let guard = db.lock().unwrap();
     let run = |sql: &str| guard.sqlite().execute_batch(sql).unwrap_err().sqlite_error().unwrap().extended_code;
     let busy = guard.fail(run("BEGIN IMMEDIATE")).busy().cloned().unwrap();
-    assert_eq!(busy.kind, litekeel_core::error::BusyKind::Timeout);
+    assert_eq!(busy.kind, litekeel_core::BusyKind::Timeout);
     assert!(busy.waited >= std::time::Duration::from_millis(100), "{busy:?}");
     guard.sqlite().execute_batch("BEGIN; SELECT * FROM t").unwrap();
     exec(&holder, "INSERT INTO t VALUES(1); COMMIT");
     let error = guard.fail(run("INSERT INTO t VALUES(2)"));
-    assert_eq!(error.busy().unwrap().kind, litekeel_core::error::BusyKind::Upgrade);
+    assert_eq!(error.busy().unwrap().kind, litekeel_core::BusyKind::Upgrade);
     assert!(error.hint().contains("BEGIN IMMEDIATE"));
     guard.sqlite().execute_batch("ROLLBACK").unwrap();
     drop(guard);

@@ -102,7 +102,7 @@ fn what_a_terminal_obeys_is_written_out() {
     let error = open(&dir.url(name)).unwrap_err();
     let reader = open(&dir.url(&format!("{name}?mode=ro"))).unwrap();
     let warnings = reader.report().warnings.join("; ");
-    let findings = litekeel_core::hazards::hazards(reader.path().unwrap(), reader.settings().unwrap());
+    let findings = litekeel_core::hazards(reader.path().unwrap(), reader.settings().unwrap());
     let findings: Vec<_> = findings.iter().map(|finding| format!("{} {}", finding.found, finding.remedy)).collect();
     for text in [error.to_string(), warnings, findings.join("; ")] {
         told(&text, &["a\\x1b[2J\\u{202e}.db"]);

@@ -7,8 +7,8 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use common::{Dir, child, exec, is_child};
-use litekeel_core::events::Value;
-use litekeel_core::{Connection, Error, Options, codes, events, registry};
+use litekeel_core::EventValue;
+use litekeel_core::{Connection, Error, Options, assert_no_leaks, codes, open_handles, subscribe_to_events};
 
 fn open(url: &str) -> Result<Arc<Connection>, Error> {
     let mut options = Options::new();
@@ -55,19 +55,19 @@ fn looks_for_leaks() {
     if !is_child("looks_for_leaks") {
         return;
     }
-    registry::assert_no_leaks().unwrap();
+    assert_no_leaks().unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let sink = heard.clone();
-    events::subscribe(Arc::new(move |event| {
+    subscribe_to_events(Arc::new(move |event| {
         if event.name.as_str() == "leak" {
             sink.lock().unwrap().push(event.clone());
         }
     }));
     let url = std::env::var("URL").unwrap();
     let (first, second) = (open(&url).unwrap(), open(":memory:").unwrap());
-    let open_now = registry::open_handles();
+    let open_now = open_handles();
     assert_eq!(open_now.iter().map(|handle| handle.opened_at.as_str()).collect::<Vec<_>>(), ["main.c:12"; 2]);
-    let error = registry::assert_no_leaks().unwrap_err();
+    let error = assert_no_leaks().unwrap_err();
     assert_eq!(error.code(), codes::LEAK);
     for part in ["2 connection(s)", "a.db", ":memory:", "opened at main.c:12", " s ago"] {
         assert!(error.message().contains(part), "{part}: {error}");
@@ -75,12 +75,12 @@ fn looks_for_leaks() {
     first.close().unwrap();
     drop(second);
     let leak = heard.lock().unwrap().pop().expect("a drop without close is told");
-    assert_eq!(leak.get("database"), Some(&Value::Text(":memory:".into())));
-    assert_eq!(leak.get("opened_at"), Some(&Value::Text("main.c:12".into())));
+    assert_eq!(leak.get("database"), Some(&EventValue::Text(":memory:".into())));
+    assert_eq!(leak.get("opened_at"), Some(&EventValue::Text("main.c:12".into())));
     // A drop that was warned of is no leak any more; in tests it stays one.
-    registry::assert_no_leaks().unwrap();
+    assert_no_leaks().unwrap();
     drop(open(&format!("{url}?profile=test")).unwrap());
-    assert!(registry::assert_no_leaks().unwrap_err().message().contains("1 dropped without close"));
+    assert!(assert_no_leaks().unwrap_err().message().contains("1 dropped without close"));
     println!("looked");
 }
 
@@ -135,7 +135,7 @@ fn opens_and_closes() {
     println!("{rounds} opened and closed: {} descriptors, {} KiB more", descriptors() - files, grown >> 10);
     assert_eq!(descriptors(), files);
     assert!(grown < 2 << 20, "{grown} bytes");
-    registry::assert_no_leaks().unwrap();
+    assert_no_leaks().unwrap();
 }
 
 #[test]

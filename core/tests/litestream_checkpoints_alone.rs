@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use common::{Dir, exec, get, open};
-use litekeel_core::events::Value;
+use litekeel_core::EventValue;
 use litekeel_core::{Connection, codes, sqlite};
 
 const PASSIVE: i32 = sqlite::SQLITE_CHECKPOINT_PASSIVE;
@@ -242,8 +242,8 @@ fn the_alarm_tells_that_nobody_checkpoints() {
     let alarms: Vec<_> =
         heard.lock().unwrap().iter().filter(|event| event.name.as_str() == "wal_alarm").cloned().collect();
     assert_eq!(alarms.len(), 1, "{alarms:?}");
-    assert!(matches!(alarms[0].get("bytes"), Some(Value::Int(bytes)) if *bytes > 1 << 20), "{alarms:?}");
-    assert_eq!(alarms[0].get("wal_alarm"), Some(&Value::Int(1 << 20)));
+    assert!(matches!(alarms[0].get("bytes"), Some(EventValue::Int(bytes)) if *bytes > 1 << 20), "{alarms:?}");
+    assert_eq!(alarms[0].get("wal_alarm"), Some(&EventValue::Int(1 << 20)));
     assert_eq!(db.wal_status().unwrap().unwrap().checkpointed, 0, "an alarm moves nothing");
     db.close().unwrap();
 }

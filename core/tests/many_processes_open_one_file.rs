@@ -91,9 +91,9 @@ fn drops() {
     }
     let db = open(&std::env::var("URL").unwrap()).unwrap();
     exec(&db, "CREATE TABLE t(a)");
-    assert_eq!(litekeel_core::registry::assert_no_leaks().unwrap_err().name(), "KEEL_LEAK");
+    assert_eq!(litekeel_core::assert_no_leaks().unwrap_err().name(), "KEEL_LEAK");
     drop(db);
-    assert!(litekeel_core::registry::open_handles().is_empty());
+    assert!(litekeel_core::open_handles().is_empty());
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::fs;
 use std::path::Path;
 
 use common::{Dir, child, exec, get, is_child, open, skip};
-use litekeel_core::settings::resolve;
-use litekeel_core::{Options, codes, hazards};
+use litekeel_core::resolve;
+use litekeel_core::{HazardLevel, Options, codes, hazards};
 
 fn mount(source: &str, target: &Path, kind: &str, flags: u64, data: &str) -> bool {
     let text = |text: &str| CString::new(text).unwrap();
@@ -68,8 +68,8 @@ fn mounted_alone() {
     assert!(reader.report().warnings.iter().any(|warning| warning.contains("mounted alone")));
     reader.close().unwrap();
     let settings = resolve(Some(&dir.url("data/a.db")), &Options::new()).unwrap().settings;
-    let found = hazards::hazards(&dir.file("data/a.db"), &settings);
-    assert!(found.iter().any(|finding| finding.check == "links" && finding.level == hazards::Level::Problem));
+    let found = hazards(&dir.file("data/a.db"), &settings);
+    assert!(found.iter().any(|finding| finding.check == "links" && finding.level == HazardLevel::Problem));
     open(&dir.url("data/a.db?hard_links=1")).unwrap().close().unwrap();
 
     // Mounted while it is open: whoever has it open by its own name can be told.
@@ -78,8 +78,8 @@ fn mounted_alone() {
     let check = health.checks.iter().find(|check| check.name == "names").unwrap();
     assert!(check.note.contains("mounted a second time") && check.note.contains("data/a.db"), "{health:?}");
     let settings = resolve(Some(&dir.url("srv/a.db")), &Options::new()).unwrap().settings;
-    let found = hazards::hazards(&dir.file("srv/a.db"), &settings);
-    assert!(found.iter().any(|finding| finding.check == "links" && finding.level == hazards::Level::Problem));
+    let found = hazards(&dir.file("srv/a.db"), &settings);
+    assert!(found.iter().any(|finding| finding.check == "links" && finding.level == HazardLevel::Problem));
     db.close().unwrap();
 
     // The control, which is why: each side has its own -wal, and what one acknowledges the other does not see.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{Dir, SystemSqlite, child, exec, get, is_child, open, skip};
-use litekeel_core::health::Verdict;
+use litekeel_core::Verdict;
 use litekeel_core::{Connection, codes, holders};
 
 fn well(connection: &Connection, what: &str) {
@@ -117,8 +117,8 @@ fn between_twins() {
     assert!(db.report().warnings.iter().all(|warning| !warning.contains("another copy")), "{:?}", db.report());
     exec(&db, "CREATE TABLE t(a)");
     well(&db, "beside a stranger");
-    assert_eq!(holders::holders(Path::new(&two), None).unwrap(), [], "nobody holds this one");
-    assert_eq!(holders::holders(Path::new(&one), None).unwrap().len(), 1, "the stranger holds that one");
+    assert_eq!(holders(Path::new(&two), None).unwrap(), [], "nobody holds this one");
+    assert_eq!(holders(Path::new(&one), None).unwrap().len(), 1, "the stranger holds that one");
     // The real one is refused, though this copy has a file of that number open.
     assert_eq!(open(&format!("file:{one}")).unwrap_err().code(), codes::SECOND_SQLITE);
     drop(other);
@@ -126,7 +126,7 @@ fn between_twins() {
     exec(&first, "BEGIN IMMEDIATE");
     well(&db, "beside a twin of ours");
     well(&first, "a twin");
-    assert_eq!(holders::holders(Path::new(&two), None).unwrap(), []);
+    assert_eq!(holders(Path::new(&two), None).unwrap(), []);
     exec(&first, "ROLLBACK");
     first.close().unwrap();
     db.close().unwrap();

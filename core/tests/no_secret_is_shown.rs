@@ -4,9 +4,9 @@
 mod common;
 
 use common::Dir;
-use litekeel_core::settings::{Target, resolve};
-use litekeel_core::url::{parse, redact};
 use litekeel_core::{Connection, Options};
+use litekeel_core::{Target, resolve};
+use litekeel_core::{parse_url, redact_url};
 
 /// What a secret looks like: long, with a digit in it. A `?`, `#` or `&` may stand in it too.
 const CANARY: &str = "c4nary";
@@ -144,7 +144,7 @@ fn inputs() -> impl Iterator<Item = String> {
 
 /// Everything that is said about the input, wherever it is passed.
 fn said(input: &str, dir: &Dir) -> Vec<String> {
-    let mut said = vec![redact(input)];
+    let mut said = vec![redact_url(input)];
     let mut options = Options::new();
     options.set("base_dir", dir.path().to_str().unwrap()).unwrap();
     let told = |error: litekeel_core::Error| {
@@ -169,7 +169,7 @@ fn said(input: &str, dir: &Dir) -> Vec<String> {
         said.push(told(error));
     }
     db.close().unwrap();
-    match parse(input) {
+    match parse_url(input) {
         Ok(url) => said.push(format!("{url:?}")),
         Err(error) => said.push(told(error)),
     }
@@ -316,18 +316,18 @@ fn an_honest_path_is_not_taken_for_a_mistake() {
         "/srv/a:b@c.db",
         "a:b.db",
     ] {
-        assert_eq!(redact(path), path);
+        assert_eq!(redact_url(path), path);
         let scheme = path.starts_with("a:");
         for input in [path.to_owned(), format!("file:{path}")].into_iter().skip(usize::from(scheme)) {
-            let parsed = parse(&input).unwrap_or_else(|error| panic!("{input}: {error}"));
-            assert_eq!(parsed.location, litekeel_core::url::Location::Path(path.to_owned()), "{input}");
-            assert_eq!(redact(&input), input);
-            assert_eq!(parse(&parsed.to_string()).unwrap().location, parsed.location);
+            let parsed = parse_url(&input).unwrap_or_else(|error| panic!("{input}: {error}"));
+            assert_eq!(parsed.location, litekeel_core::Location::Path(path.to_owned()), "{input}");
+            assert_eq!(redact_url(&input), input);
+            assert_eq!(parse_url(&parsed.to_string()).unwrap().location, parsed.location);
         }
     }
     // Written out, any name can be had.
-    let named = parse("file:u%3Aw%40h%3Bpassword=x").unwrap();
-    assert_eq!(named.location, litekeel_core::url::Location::Path("u:w@h;password=x".to_owned()));
+    let named = parse_url("file:u%3Aw%40h%3Bpassword=x").unwrap();
+    assert_eq!(named.location, litekeel_core::Location::Path("u:w@h;password=x".to_owned()));
 }
 
 /// Where a number belongs, a word is not repeated.

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Dir, Killed, child, exec, get, is_child, skip};
-use litekeel_core::settings::resolve;
+use litekeel_core::resolve;
 use litekeel_core::{Connection, Error, Options, codes};
 
 /// `in` is allowed; `out` lies beside it, with a database in it.

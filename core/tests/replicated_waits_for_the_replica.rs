@@ -215,7 +215,7 @@ fn a_close_ends_the_wait() {
     });
     // A deadline of the caller's own ends it, too.
     let again = database(&dir);
-    let limit = litekeel_core::deadline::limit(Duration::from_millis(50));
+    let limit = litekeel_core::limit_calls(Duration::from_millis(50));
     let error = again.replicated(Some(Duration::from_secs(600))).unwrap_err();
     drop(limit);
     assert_eq!(error.step(), Some("cancelled"), "{error}");

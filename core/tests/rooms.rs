@@ -7,9 +7,9 @@ mod circles;
 
 use std::path::Path;
 
-/// From the ground up. A room is a file or a folder directly under `src`.
+/// From the ground up. A room is a file or a folder directly under `src`; `sqlite` is the name of SQLite's own interface.
 const FLOORS: checker::Floors = &[
-    &["sqlite", "report"],
+    &["sqlite", "raw", "report"],
     &["error"],
     &["platform", "url", "packed"],
     &["settings", "events"],
@@ -91,6 +91,51 @@ fn a_circle_of_files_is_seen() {
         ]),
         ["a/one.rs -> b.rs: B", "b.rs -> a/one.rs: One"]
     );
+}
+
+/// What of a `lib.rs` or `mod.rs` shows more than a list of names: a public module that is not one of `allowed`, a glob.
+fn shown_unlisted(text: &str, allowed: &[&str]) -> Vec<String> {
+    let lines = text.lines().map(str::trim).filter(|line| line.starts_with("pub ") && line.ends_with([';', '{']));
+    let is_module = |line: &&str| {
+        line.strip_prefix("pub mod ").is_some_and(|name| !allowed.contains(&name.trim_end_matches([';', '{', ' '])))
+    };
+    lines.filter(|line| is_module(line) || line.contains("::*")).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_others_see_is_listed_by_hand() {
+    let lib = read("core/src/lib.rs");
+    let nothing: [&str; 0] = [];
+    assert_eq!(shown_unlisted(&lib, &[]), nothing);
+    for (room, allowed) in FLOORS.iter().copied().flatten().flat_map(|room| match *room {
+        // Each a table of constants and words, whose names read best with the module's.
+        "error" => vec![("error", &["codes"][..])],
+        "settings" => vec![("settings", &["words"][..])],
+        other => vec![(other, &[][..])],
+    }) {
+        let inside = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room).join("mod.rs");
+        if let Ok(text) = std::fs::read_to_string(inside) {
+            assert_eq!(shown_unlisted(&text, allowed), nothing, "{room}");
+        }
+    }
+    // Of a room's own names each stands in the list once.
+    let names = lib.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+    let mut names: Vec<&str> = names
+        .flat_map(|tree| tree.rsplit_once("::{").map_or(tree, |(_, names)| names.trim_end_matches('}')).split(','))
+        .map(|name| name.rsplit([' ', ':']).find(|part| !part.is_empty()).unwrap_or_default().trim())
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert!(names.len() > 100, "only {} names are seen", names.len());
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "a name stands twice in lib.rs");
+}
+
+#[test]
+fn a_public_module_is_seen() {
+    assert_eq!(shown_unlisted("mod a;\npub(crate) mod b;\npub mod c;\npub mod d {\n", &["c"]), ["pub mod d {"]);
+    assert_eq!(shown_unlisted("pub use a::{B, C};\npub use d::*;\n", &[]), ["pub use d::*;"]);
 }
 
 /// The text of a file, from the root of the repository.

@@ -29,7 +29,7 @@ fn what_the_environment_sets() {
             Err(error) => println!("\nfound {} {}; {}", error.name(), error.message(), error.hint()),
         }
     }
-    println!("\nfound by default {:?}", litekeel_core::settings::keeps_read_locks_by_default().ok());
+    println!("\nfound by default {:?}", litekeel_core::keeps_read_locks_by_default().ok());
 }
 
 fn found(variable: Option<&str>) -> Vec<String> {

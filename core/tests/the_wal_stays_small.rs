@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{Dir, child, exec, get, is_child, open};
-use litekeel_core::events::{Event, Value};
 use litekeel_core::{Connection, sqlite};
+use litekeel_core::{Event, EventValue};
 use reader::{Reader, read_until_killed};
 
 type Heard = Arc<Mutex<Vec<(Event, std::thread::ThreadId)>>>;
@@ -36,8 +36,8 @@ fn named(heard: &Heard, name: &str) -> Vec<Event> {
         .collect()
 }
 
-fn text(value: &str) -> Option<Value> {
-    Some(Value::Text(value.to_owned()))
+fn text(value: &str) -> Option<EventValue> {
+    Some(EventValue::Text(value.to_owned()))
 }
 
 fn until(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
@@ -246,11 +246,11 @@ fn over_a_reader_it_names_him_and_recovers_when_he_is_gone() {
     let frame = writer.pins().unwrap().unwrap().pins[0].frame;
     write(&|| !named(&heard, "wal_stalled").is_empty(), None);
     let event = named(&heard, "wal_stalled").remove(0);
-    assert_eq!(event.get("pid"), Some(&Value::Int(reader.pid().into())), "{event:?}");
-    assert_eq!(event.get("frame"), Some(&Value::Int(frame)), "{event:?}");
-    let Some(Value::Text(pins)) = event.get("pins") else { panic!("{event:?}") };
+    assert_eq!(event.get("pid"), Some(&EventValue::Int(reader.pid().into())), "{event:?}");
+    assert_eq!(event.get("frame"), Some(&EventValue::Int(frame)), "{event:?}");
+    let Some(EventValue::Text(pins)) = event.get("pins") else { panic!("{event:?}") };
     assert!(pins.contains(&format!("pid {} (", reader.pid())) && pins.contains("cannot be recycled"), "{pins}");
-    let Some(Value::Int(bytes)) = event.get("bytes") else { panic!("{event:?}") };
+    let Some(EventValue::Int(bytes)) = event.get("bytes") else { panic!("{event:?}") };
     assert!(*bytes as u64 > 4 * max);
     // It says so once, not at every commit.
     let began = Instant::now();
@@ -269,7 +269,7 @@ fn over_a_reader_it_names_him_and_recovers_when_he_is_gone() {
     let checkpoints = named(&heard, "checkpointed");
     let longest = |mode: &str| {
         let took = checkpoints.iter().filter(|event| event.get("mode") == text(mode).as_ref()).map(|event| {
-            let Some(Value::Int(took)) = event.get("took_us") else { panic!("{event:?}") };
+            let Some(EventValue::Int(took)) = event.get("took_us") else { panic!("{event:?}") };
             *took
         });
         took.max().unwrap_or(0)
@@ -323,7 +323,7 @@ fn at_four_times_the_cap_writers_are_refused_when_that_is_asked_for() {
     assert_eq!(get(&writer, "SELECT count(*) FROM t"), written.to_string());
     until(Duration::from_secs(2), "the event", || !named(&heard, "wal_stalled").is_empty());
     let event = named(&heard, "wal_stalled").remove(0);
-    assert_eq!(event.get("pid"), Some(&Value::Int(std::process::id().into())));
+    assert_eq!(event.get("pid"), Some(&EventValue::Int(std::process::id().into())));
     assert_eq!(event.get("opened_at"), text("reports.js:7").as_ref(), "{event:?}");
     exec(&reader, "COMMIT");
     until(Duration::from_secs(5), "room", || writer.exec("INSERT INTO t VALUES(0)").is_ok());

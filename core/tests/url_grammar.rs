@@ -1,8 +1,8 @@
 //! What a URL means, what is refused, and with which hint.
 
 use litekeel_core::Options;
-use litekeel_core::settings::{Id, PROFILES, Target, resolve, words};
-use litekeel_core::url::{Location, Url, parse};
+use litekeel_core::{Location, Url, parse_url};
+use litekeel_core::{PROFILES, SettingId, Target, resolve, words};
 
 fn path(url: &str) -> String {
     let mut options = Options::new();
@@ -209,12 +209,12 @@ fn values_are_read_as_the_table_says() {
     let get = |query: &str, id| {
         resolve(Some(&format!("file:a?{query}")), &Options::new()).unwrap().settings.get(id).unwrap().to_string()
     };
-    assert_eq!(get("busy_timeout=10s", Id::BusyTimeout), "10000");
-    assert_eq!(get("busy_timeout=10ms", Id::BusyTimeout), "10");
-    assert_eq!(get("cache_size=64MiB", Id::CacheSize), "-65536");
-    assert_eq!(get("cache_size=-64000", Id::CacheSize), "-64000");
-    assert_eq!(get("synchronous=2", Id::Synchronous), "full");
-    assert_eq!(get("secure_delete=yes", Id::SecureDelete), "on");
+    assert_eq!(get("busy_timeout=10s", SettingId::BusyTimeout), "10000");
+    assert_eq!(get("busy_timeout=10ms", SettingId::BusyTimeout), "10");
+    assert_eq!(get("cache_size=64MiB", SettingId::CacheSize), "-65536");
+    assert_eq!(get("cache_size=-64000", SettingId::CacheSize), "-64000");
+    assert_eq!(get("synchronous=2", SettingId::Synchronous), "full");
+    assert_eq!(get("secure_delete=yes", SettingId::SecureDelete), "on");
     for profile in PROFILES {
         for (id, text) in profile.values() {
             let wanted = id.setting().parse(text).unwrap().to_string();
@@ -228,7 +228,7 @@ fn stronger_wins_and_access_is_only_tightened() {
     let mut options = Options::new();
     options.set("busy_timeout", "3s").unwrap();
     let resolved = resolve(Some("file:a?busy_timeout=1s&profile=durable"), &options).unwrap();
-    assert_eq!(resolved.settings.int(Id::BusyTimeout), Some(3000));
+    assert_eq!(resolved.settings.int(SettingId::BusyTimeout), Some(3000));
     assert_eq!(resolved.settings.overrides.len(), 2);
     options.set("mode", "ro").unwrap();
     assert_eq!(resolve(Some("file:a"), &options).unwrap().settings.mode(), Some(words::Mode::Ro));
@@ -290,10 +290,10 @@ fn print_and_parse_again_is_stable_and_nothing_panics() {
     let mut parsed = 0;
     for _ in 0..200_000 {
         let text: String = (0..random.below(9)).map(|_| pieces[random.below(pieces.len())]).collect();
-        let Ok(url) = parse(&text) else { continue };
+        let Ok(url) = parse_url(&text) else { continue };
         parsed += 1;
         let printed = url.to_string();
-        let again = match parse(&printed) {
+        let again = match parse_url(&printed) {
             Ok(again) => again,
             // A bare `/C:/x` is a path of this system; as a URL it reads as a Windows drive.
             Err(error) if error.name() == "KEEL_WINDOWS_PATH" => continue,
@@ -347,7 +347,7 @@ fn who_checkpoints_follows_from_what_was_asked_for() {
     ] {
         let settings = resolve(Some(url), &Options::new()).unwrap().settings;
         assert_eq!(
-            (settings.checkpoint().map_or("", words::Checkpoint::as_str), settings.int(Id::WalAutocheckpoint)),
+            (settings.checkpoint().map_or("", words::Checkpoint::as_str), settings.int(SettingId::WalAutocheckpoint)),
             (checkpoint, Some(pages)),
             "{url}"
         );

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{Dir, open};
-use litekeel_core::error::BusyKind;
-use litekeel_core::events::{Event, Value};
-use litekeel_core::packed::Cell;
+use litekeel_core::BusyKind;
+use litekeel_core::Cell;
 use litekeel_core::{Connection, Options, sqlite};
+use litekeel_core::{Event, EventValue};
 
 fn created(dir: &Dir, query: &str) -> (String, Arc<Connection>) {
     let url = dir.url(&format!("a.db?{query}"));
@@ -365,9 +365,9 @@ fn a_long_wait_is_told_with_its_outcome_and_who_was_in_the_way() {
     let waits: Vec<_> = heard.iter().filter(|event| event.name.as_str() == "busy_wait").collect();
     assert_eq!(waits.len(), 2, "{heard:?}");
     for (event, outcome) in waits.iter().zip(["refused", "granted"]) {
-        assert_eq!(event.get("outcome"), Some(&Value::Text(outcome.into())));
-        assert!(matches!(event.get("waited_ms"), Some(Value::Int(100..))), "{event:?}");
-        let Some(Value::Text(holders)) = event.get("holders") else { panic!("{event:?}") };
+        assert_eq!(event.get("outcome"), Some(&EventValue::Text(outcome.into())));
+        assert!(matches!(event.get("waited_ms"), Some(EventValue::Int(100..))), "{event:?}");
+        let Some(EventValue::Text(holders)) = event.get("holders") else { panic!("{event:?}") };
         assert!(holders.contains("INSERT INTO t VALUES(2)"), "{holders}");
     }
     holder.close().unwrap();

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 use std::time::Duration;
 
-use litekeel_core::packed::Table;
+use litekeel_core::Table;
 use litekeel_core::{Begin, Connection, Error, PooledConnection, codes};
 
 use crate::arguments::{bytes, utf8};

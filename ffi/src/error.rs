@@ -5,9 +5,9 @@ use std::ffi::{CStr, CString, c_char};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use litekeel_core::ForkMutex;
 use litekeel_core::codes;
-use litekeel_core::error::sqlite_name;
-use litekeel_core::fork::ForkMutex;
+use litekeel_core::sqlite_name;
 
 use crate::boundary::{run, store, value};
 use crate::handles::{get, not_a_handle, remove};

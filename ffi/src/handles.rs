@@ -12,7 +12,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use litekeel_core::fork::ForkMutex;
+use litekeel_core::ForkMutex;
 use litekeel_core::{Error, codes};
 
 use crate::objects::Object;

@@ -43,5 +43,5 @@ pub use version::*;
 #[doc(hidden)]
 pub extern "C" fn guard_raw_users() {
     // Nothing may unwind into the loader; without it only hosts that never call litekeel are as they were.
-    let _ = std::panic::catch_unwind(litekeel_core::process::guard_raw_users);
+    let _ = std::panic::catch_unwind(litekeel_core::guard_raw_users);
 }

@@ -4,8 +4,8 @@ use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use litekeel_core::fork::ForkMutex;
-use litekeel_core::{Token, process};
+use litekeel_core::ForkMutex;
+use litekeel_core::{Token, subscribe_log};
 
 use crate::arguments::utf8;
 use crate::boundary::{connection_of, run};
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn keel_set_log(log: keel_log, ctx: *mut c_void) -> i32 {
         *LISTENER.lock() = log.map(|log| Listener(log, ctx));
         ONCE.call_once(|| {
             litekeel_core::hold_over_forks_inside_sqlite(&LISTENER);
-            process::subscribe_log(Arc::new(|code, message| {
+            subscribe_log(Arc::new(|code, message| {
                 let listener = *LISTENER.lock();
                 let Ok(text) = std::ffi::CString::new(message) else { return };
                 if let Some(Listener(log, ctx)) = listener {

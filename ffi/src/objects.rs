@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char, c_void};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 
-use litekeel_core::packed::Packed;
+use litekeel_core::Packed;
 use litekeel_core::{Connection, Databases, Error, Options, PooledConnection, Stream};
 
 use crate::rows_text;

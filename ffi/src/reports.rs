@@ -1,8 +1,8 @@
 //! Reports as packed rows.
 
-use litekeel_core::error::Holder;
-use litekeel_core::health::Check;
-use litekeel_core::packed::{Cell, Encoder, Packed};
+use litekeel_core::HealthCheck;
+use litekeel_core::Holder;
+use litekeel_core::{Cell, Encoder, Packed};
 use litekeel_core::{Connection, Error, hazards};
 
 /// Those who hold a lock: pid, role, state, command, since (milliseconds or NULL), sql, opened_at.
@@ -49,7 +49,7 @@ pub(crate) fn diagnose(connection: &Connection) -> Result<Packed, Error> {
         rows.push(Cell::Text(hint.as_bytes()));
     };
     let health = connection.health()?;
-    for Check { name, verdict, note, hint, .. } in &health.checks {
+    for HealthCheck { name, verdict, note, hint, .. } in &health.checks {
         let hint = [note.as_str(), hint].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
         row(name, Cell::Text(verdict.as_str().as_bytes()), &hint);
     }
@@ -75,7 +75,7 @@ pub(crate) fn diagnose(connection: &Connection) -> Result<Packed, Error> {
         row("pin", Cell::Text(pin.describe().as_bytes()), "end that read transaction, and the WAL can be recycled");
     }
     if let (Some(path), Some(settings)) = (connection.path(), connection.settings()) {
-        for finding in hazards::hazards(path, settings) {
+        for finding in hazards(path, settings) {
             row(finding.check, Cell::Text(finding.found.as_bytes()), &finding.remedy);
         }
     }

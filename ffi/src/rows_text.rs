@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fmt::Write;
 
-use litekeel_core::packed::{Cell, Table};
+use litekeel_core::{Cell, Table};
 
 /// How many rows are written; the others are counted.
 const ROWS: usize = 1000;
@@ -81,7 +81,7 @@ fn one_line(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use litekeel_core::packed::Encoder;
+    use litekeel_core::Encoder;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use litekeel_core::{Error, codes, registry, shutdown};
+use litekeel_core::{Error, SHUTDOWN_GRACE, assert_no_leaks, codes, open_handles, shutdown_on};
 
 use crate::arguments::null;
 use crate::boundary::run;
@@ -41,12 +41,12 @@ pub unsafe extern "C" fn keel_shutdown_on(
             return Err(Error::new(codes::ARGUMENT, format!("{count} signals are more than there are")));
         }
         let grace = match grace_ms {
-            -1 => shutdown::GRACE,
+            -1 => SHUTDOWN_GRACE,
             0.. => Duration::from_millis(grace_ms as u64),
             other => return Err(Error::new(codes::ARGUMENT, format!("{other} ms is not a time to wait"))),
         };
         // SAFETY: readable by the caller's promise.
-        shutdown::shutdown_on(unsafe { std::slice::from_raw_parts(signals, count) }, grace)?;
+        shutdown_on(unsafe { std::slice::from_raw_parts(signals, count) }, grace)?;
         Ok(0)
     })
 }
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn keel_shutdown_on(
 pub extern "C" fn keel_open_handles() -> usize {
     let mut open = 0;
     run(std::ptr::null_mut(), || {
-        open = registry::open_handles().len();
+        open = open_handles().len();
         Ok(0)
     });
     open
@@ -69,5 +69,5 @@ pub extern "C" fn keel_open_handles() -> usize {
 /// `err` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keel_assert_no_leaks(err: *mut *mut keel_error) -> i32 {
-    run(err, || registry::assert_no_leaks().map(|()| 0))
+    run(err, || assert_no_leaks().map(|()| 0))
 }

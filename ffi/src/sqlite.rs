@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::{Once, OnceLock};
 
 use litekeel_core::sqlite::{self, sqlite3, sqlite3_api_routines};
-use litekeel_core::{Error, codes, standard_error};
+use litekeel_core::{Error, codes, standard_error_line};
 
 use crate::boundary::{connection_of, run, value};
 use crate::types::{keel_db, keel_error};
@@ -21,7 +21,7 @@ pub extern "C" fn keel_sqlite3(db: *mut keel_db) -> *mut sqlite3 {
         if let Some(other) = stands_before_ours() {
             static TOLD: Once = Once::new();
             TOLD.call_once(|| {
-                standard_error::line(&format!(
+                standard_error_line(&format!(
                     "this program's sqlite3_ calls go to {other}, which it links or preloads before litekeel; on \
                      litekeel's handle they would crash, so keel_sqlite3 returns NULL (take -lsqlite3 out, or call through \
                      keel_sqlite3_api)"
@@ -101,7 +101,7 @@ fn api() -> *const sqlite3_api_routines {
         sqlite::SQLITE_OK
     }
     if API.get().is_none() {
-        litekeel_core::process::initialise();
+        litekeel_core::initialise();
         let mut raw = std::ptr::null_mut();
         // SAFETY: an automatic extension is called with SQLite's table when a connection opens; it is taken back at once,
         // and the connection in memory that triggered it is closed.

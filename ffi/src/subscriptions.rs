@@ -5,9 +5,9 @@ use std::ffi::{CString, c_char, c_void};
 use std::sync::Weak;
 
 use litekeel_core::Connection;
-use litekeel_core::events::{Event, Value};
-use litekeel_core::fork::ForkMutex;
-use litekeel_core::packed::{Cell, Encoder};
+use litekeel_core::ForkMutex;
+use litekeel_core::{Cell, Encoder};
+use litekeel_core::{Event, EventValue};
 
 use crate::types::keel_db;
 
@@ -26,8 +26,8 @@ impl Listener {
         let mut row = Encoder::new(event.fields.iter().map(|(name, _)| name.as_bytes()));
         for (_, value) in &event.fields {
             row.push(match value {
-                Value::Int(number) => Cell::Int(*number),
-                Value::Text(text) => Cell::Text(text.as_bytes()),
+                EventValue::Int(number) => Cell::Int(*number),
+                EventValue::Text(text) => Cell::Text(text.as_bytes()),
             });
         }
         let packed = row.finish();

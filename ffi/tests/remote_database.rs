@@ -10,7 +10,7 @@ use std::ffi::{CStr, CString, c_char};
 use std::ptr::{null, null_mut};
 
 use litekeel_core::codes;
-use litekeel_core::packed::{Cell, Encoder, Table};
+use litekeel_core::{Cell, Encoder, Table};
 use litekeel_ffi::*;
 use scripted::{CANARY, EMPTY, Reply, begun, ok, server, step};
 

@@ -1,6 +1,6 @@
 //! What an answer says of a statement, and what the lack of one leaves open.
 
-use litekeel_core::packed::{Encoder, Packed};
+use litekeel_core::{Encoder, Packed};
 use litekeel_core::{Error, Result, codes, sqlite};
 use serde_json::Value;
 

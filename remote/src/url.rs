@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use litekeel_core::settings::{TABLE, milliseconds};
 use litekeel_core::{Error, Result, codes};
+use litekeel_core::{SETTINGS, milliseconds};
 
 use crate::token::Token;
 
@@ -74,7 +74,7 @@ impl Parameters {
                     "write mode=ro to read only",
                 ));
             }
-            _ if TABLE.iter().any(|row| row.key == key) => {
+            _ if SETTINGS.iter().any(|row| row.key == key) => {
                 return Err(Error::new(codes::CONFLICT, format!("{key} is not applicable to a remote database"))
                     .with_hint("remove it: the server has its own settings"));
             }

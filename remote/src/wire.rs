@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use litekeel_core::packed::{Cell, Encoder, Packed, Table};
+use litekeel_core::{Cell, Encoder, Packed, Table};
 use litekeel_core::{Error, Result, codes, sqlite};
 use serde_json::Value;
 

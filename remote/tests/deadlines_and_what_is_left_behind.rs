@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use litekeel_core::packed::Cell;
+use litekeel_core::Cell;
 use litekeel_core::{Result, codes};
 use litekeel_remote::{Cursor, Endpoint, Remote, Statement};
 use scripted::{CURSOR, CURSOR_END, EMPTY, Reply, Server, begun, deaf_server, ok, row, server, step};

@@ -5,7 +5,7 @@ mod scripted;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use litekeel_core::packed::{Cell, Encoder};
+use litekeel_core::{Cell, Encoder};
 use litekeel_core::{codes, sqlite};
 use litekeel_remote::{Endpoint, Remote, Statement};
 use scripted::{CANARY, EMPTY, Reply, Server, begun, ok, server, step};

@@ -4,7 +4,7 @@ mod scripted;
 
 use std::time::Duration;
 
-use litekeel_core::packed::Cell;
+use litekeel_core::Cell;
 use litekeel_core::{Result, codes, sqlite};
 use litekeel_remote::{Endpoint, Remote};
 use scripted::{Reply, Server, kept, ok, one, server};

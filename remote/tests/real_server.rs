@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use litekeel_core::packed::{Cell, Encoder, Packed};
+use litekeel_core::{Cell, Encoder, Packed};
 use litekeel_core::{codes, sqlite};
 use litekeel_remote::{Remote, Statement};
 use sqld::Sqld;

@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::rc::Rc;
 
-use litekeel_core::sqlite::{self, Prepared};
+use litekeel_core::{Prepared, sqlite};
 use napi::sys;
 
 use super::layout::{self, Buffer, field, flag};

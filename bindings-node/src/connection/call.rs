@@ -110,7 +110,7 @@ impl Call {
             return ptr::null_mut();
         }
         // SAFETY: open, or failed to (caller).
-        let (code, message) = unsafe { sqlite::told(db, rc) };
+        let (code, message) = unsafe { litekeel_core::sqlite_error(db, rc) };
         self.list(&[value::number(self.env, f64::from(code)), value::string(self.env, message.as_bytes())])
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
-use litekeel_core::{ProgressFn, deadline};
+use litekeel_core::{CallLimit, ProgressFn, deadline_has_passed, end_waits_when, limit_calls};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -35,7 +35,7 @@ native_exports! {
 
 thread_local! {
     /// The limits that `lib/` has begun, innermost last.
-    static LIMITS: RefCell<Vec<deadline::Running>> = const { RefCell::new(Vec::new()) };
+    static LIMITS: RefCell<Vec<CallLimit>> = const { RefCell::new(Vec::new()) };
 }
 
 /// `(milliseconds)`: what this thread does from now on is limited, until `endLimit`.
@@ -44,13 +44,13 @@ unsafe fn begin(call: &Call) -> Option<sys::napi_value> {
     // SAFETY: anything but a number leaves the local as it is.
     unsafe { sys::napi_get_value_double(call.env, call.args[0], &mut milliseconds) };
     let timeout = Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or_default();
-    LIMITS.with_borrow_mut(|limits| limits.push(deadline::limit(timeout)));
+    LIMITS.with_borrow_mut(|limits| limits.push(limit_calls(timeout)));
     None
 }
 
 /// `()` → whether the time was up
 unsafe fn end(call: &Call) -> Option<sys::napi_value> {
-    let passed = deadline::passed();
+    let passed = deadline_has_passed();
     drop(LIMITS.with_borrow_mut(Vec::pop));
     let mut out = ptr::null_mut();
     // SAFETY: writes a handle of the running call.
@@ -102,7 +102,7 @@ fn is_ending(env: sys::napi_env) -> bool {
 /// Lets no wait for a lock hold up the end of this thread: those of tuned connections ask [`waits_in_vain`], and SQLite's own
 /// busy handler sleeps in a VFS that does.
 pub(crate) fn end_waits_with_thread() {
-    deadline::end_waits_when(waits_in_vain);
+    end_waits_when(waits_in_vain);
 }
 
 fn waits_in_vain() -> bool {
@@ -139,7 +139,7 @@ impl Attachment for Looking {
 unsafe extern "C" fn on_progress(home: *mut c_void) -> c_int {
     // SAFETY: the attachment owns it, and takes the handler away before it goes.
     let home = unsafe { &*home.cast::<Home>() };
-    c_int::from(deadline::passed() || home.ending())
+    c_int::from(deadline_has_passed() || home.ending())
 }
 
 /// Makes every statement of the connection look.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use litekeel_core::registry::announced::Announced;
+use litekeel_core::Announced;
 use litekeel_core::{CloseReport, Connection, Error, Guard, Result, TeardownLock};
 use napi::sys;
 use rusqlite::ffi as sqlite;

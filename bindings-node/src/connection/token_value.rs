@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use litekeel_core::Announced;
 use litekeel_core::Connection;
-use litekeel_core::registry::announced::Announced;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::rc::Rc;
 
-use litekeel_core::health;
+use litekeel_core::strayed;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -189,7 +189,7 @@ unsafe fn refuses(call: &Call, backup: &Backup, db: *mut sqlite::sqlite3) -> Opt
     let schema = backup.in_place.as_deref()?;
     // SAFETY: the caller's promise.
     unsafe {
-        if let Some(error) = health::strayed(db, schema) {
+        if let Some(error) = strayed(db, schema) {
             return Some(object::failure(call.env, &error.with_hint(RESCUE)));
         }
         is_empty(db, schema).then(|| {

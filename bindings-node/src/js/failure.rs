@@ -1,6 +1,6 @@
 //! SQLite's failure of a statement, as a list for JavaScript.
 
-use litekeel_core::{Guard, descriptor, sqlite};
+use litekeel_core::{Guard, sqlite, take_descriptor_fault};
 use napi::sys;
 
 use crate::js::value;
@@ -15,12 +15,12 @@ pub(crate) fn statement_failure(
 ) -> sys::napi_value {
     // SAFETY: the connection is open during the call; the message is copied.
     unsafe {
-        let (code, message) = sqlite::told(db, rc);
+        let (code, message) = litekeel_core::sqlite_error(db, rc);
         match guard {
             Some(guard) => crate::js::object::failure(env, &guard.fail_in(code, sql)),
             None => {
                 // SQLite's message cannot say what the descriptors' VFS found.
-                let fault = if code == sqlite::SQLITE_CANTOPEN { descriptor::take_fault(db) } else { None };
+                let fault = if code == sqlite::SQLITE_CANTOPEN { take_descriptor_fault(db) } else { None };
                 let message = fault.unwrap_or(&message);
                 crate::js::object::list(
                     env,

@@ -5,7 +5,7 @@ use std::ptr;
 use std::time::Duration;
 
 use litekeel_core::Error;
-use litekeel_core::error::Holder;
+use litekeel_core::Holder;
 use napi::sys;
 
 use crate::js::value;

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_int};
 use std::ptr;
 
-use litekeel_core::descriptor;
+use litekeel_core::{open_descriptor, refuse_descriptor};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -20,7 +20,7 @@ native_exports! {
 /// `(fd, journalFd, readonly, mustExist, timeoutMs, openedAt)` → token, or `[code, message]`
 unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     let (database, journal, readonly) = (call.int(0), call.int(1), call.flag(2));
-    if let Some(why) = descriptor::refuse(database, journal, readonly) {
+    if let Some(why) = refuse_descriptor(database, journal, readonly) {
         value::throw_type(call.env, &why);
         return None;
     }
@@ -32,9 +32,9 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     let mut db = ptr::null_mut();
     // SAFETY: `db` is closed on failure and handed to the token otherwise.
     unsafe {
-        let (rc, why) = descriptor::open(database, journal, flags | sqlite::SQLITE_OPEN_NOMUTEX, &mut db);
+        let (rc, why) = open_descriptor(database, journal, flags | sqlite::SQLITE_OPEN_NOMUTEX, &mut db);
         if rc != sqlite::SQLITE_OK {
-            let code = if db.is_null() { rc } else { litekeel_core::sqlite::told(db, rc).0 };
+            let code = if db.is_null() { rc } else { litekeel_core::sqlite_error(db, rc).0 };
             let outcome = match why {
                 Some(why) => {
                     call.list(&[value::number(call.env, f64::from(code)), value::string(call.env, why.as_bytes())])

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr;
 
-use litekeel_core::registry::announced::Announced;
+use litekeel_core::Announced;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -34,7 +34,7 @@ unsafe fn open(call: &Call) -> Option<sys::napi_value> {
     // A database belongs to one JavaScript thread: SQLite's own mutex would only cost. As in better-sqlite3, URIs
     // are names of files unless the environment asks for them.
     let uri = if std::env::var_os("SQLITE_USE_URI").is_some_and(|on| on == "1") { sqlite::SQLITE_OPEN_URI } else { 0 };
-    let keeps_read_lock = match litekeel_core::settings::keeps_read_locks_by_default() {
+    let keeps_read_lock = match litekeel_core::keeps_read_locks_by_default() {
         Ok(keeps) => keeps,
         Err(error) => {
             let why = CString::new(format!("{}: {}", error.message(), error.hint())).unwrap_or_default();

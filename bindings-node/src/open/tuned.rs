@@ -3,8 +3,8 @@
 use std::ptr;
 use std::sync::Arc;
 
-use litekeel_core::settings::{Target, resolve};
 use litekeel_core::{Connection, Error, Options, Result};
+use litekeel_core::{Target, resolve};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 

@@ -3,7 +3,7 @@
 use std::ptr;
 
 use litekeel_core::Error;
-use litekeel_core::packed::{Cell, Packed};
+use litekeel_core::{Cell, Packed};
 use napi::sys;
 
 use crate::js::object::{self, Elements};

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
 #[cfg(feature = "remote")]
-use litekeel_core::packed::Cell;
+use litekeel_core::Cell;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 

@@ -4,9 +4,9 @@ use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 use std::sync::Arc;
 
-use litekeel_core::packed::{Cell, Encoder};
-use litekeel_core::sqlite::{self, Prepared};
 use litekeel_core::{Assistant, Connection, Error, Guard, codes};
+use litekeel_core::{Cell, Encoder};
+use litekeel_core::{Prepared, sqlite};
 
 use super::answer::{Answer, Integers, Refusal};
 use super::limit::Limit;

@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use litekeel_core::packed::{Encoder, Packed};
+use litekeel_core::{Encoder, Packed};
 use litekeel_core::{Error, Result, codes, sqlite};
 use litekeel_remote::{Description, Remote, Statement};
 use napi::sys;

@@ -5,7 +5,7 @@ use std::ptr;
 use std::rc::Rc;
 
 use litekeel_core::skip_space;
-use litekeel_core::sqlite::{self, Prepared};
+use litekeel_core::{Prepared, sqlite};
 use napi::sys;
 
 use super::kind;

@@ -1,9 +1,9 @@
 //! What a database says about itself: its header, its pages, and how they fit the settings.
 
-use litekeel_core::hazards::{Hazard, Level};
-use litekeel_core::settings::words::JournalMode;
-use litekeel_core::settings::{Id, Settings};
+use litekeel_core::words::JournalMode;
 use litekeel_core::{Connection, Error, Result, sqlite};
+use litekeel_core::{Hazard, HazardLevel};
+use litekeel_core::{SettingId, Settings};
 use rusqlite::Connection as Sqlite;
 
 use super::finding::{Depth, failed};
@@ -57,7 +57,7 @@ fn look(db: &Connection, database: &Database, depth: Depth, bounds: &Bounds<'_>,
 fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Hazard>> {
     let warnings = &db.report().warnings;
     let mut found: Vec<Hazard> =
-        warnings.iter().map(|text| Hazard::new("open", Level::Warning, text.as_str(), "")).collect();
+        warnings.iter().map(|text| Hazard::new("open", HazardLevel::Warning, text.as_str(), "")).collect();
     let journal = db.report().row("journal_mode").map(|row| row.value.clone()).unwrap_or_default();
     let guard = db.lock()?;
     let sqlite = guard.sqlite();
@@ -92,22 +92,23 @@ fn checks(db: &Connection, wanted: &Settings, depth: Depth) -> Result<Vec<Hazard
 fn journal_mode(has: &str, wanted: &Settings) -> Hazard {
     let wanted = wanted.journal_mode();
     let Some(wanted) = wanted.map(JournalMode::as_str).filter(|wanted| (has == "wal") != (*wanted == "wal")) else {
-        return Hazard::new("journal_mode", Level::Fine, has, "");
+        return Hazard::new("journal_mode", HazardLevel::Fine, has, "");
     };
     let text = format!("the file is in journal_mode={has}, the settings ask for {wanted}");
-    Hazard::new("journal_mode", Level::Note, text, "nothing: the next open for writing converts it")
+    Hazard::new("journal_mode", HazardLevel::Note, text, "nothing: the next open for writing converts it")
 }
 
 fn header(db: &Sqlite, wanted: &Settings) -> rusqlite::Result<Vec<Hazard>> {
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (pages, free, page_size) = (number("page_count")?, number("freelist_count")?, number("page_size")?);
     let mut found = Vec::new();
-    let create_only = [(Id::PageSize, page_size), (Id::ApplicationId, number("application_id")? & 0xffff_ffff)];
+    let create_only =
+        [(SettingId::PageSize, page_size), (SettingId::ApplicationId, number("application_id")? & 0xffff_ffff)];
     for (id, has) in create_only {
         if let Some(asked) = wanted.int(id).filter(|asked| *asked != has) {
             found.push(Hazard::new(
                 "settings",
-                Level::Problem,
+                HazardLevel::Problem,
                 format!("{}={asked} is asked for, the file has {has}: opening it for writing is refused", id.key()),
                 format!("remove {}, or rebuild the file with VACUUM INTO", id.key()),
             ));
@@ -116,20 +117,20 @@ fn header(db: &Sqlite, wanted: &Settings) -> rusqlite::Result<Vec<Hazard>> {
     let total = format!("{pages} pages of {page_size} bytes, {free} of them free");
     found.push(if pages > 1000 && free * 4 > pages {
         let text = format!("{total}: {} of the file are empty", bytes((free * page_size) as u64));
-        Hazard::new("pages", Level::Note, text, "VACUUM gives them back to the file system")
+        Hazard::new("pages", HazardLevel::Note, text, "VACUUM gives them back to the file system")
     } else {
-        Hazard::new("pages", Level::Fine, total, "")
+        Hazard::new("pages", HazardLevel::Fine, total, "")
     });
     Ok(found)
 }
 
 fn content(pragma: &str, checked: &Checked) -> Hazard {
     if checked.complaints.is_empty() {
-        return Hazard::new("content", Level::Fine, format!("{pragma}: ok"), "");
+        return Hazard::new("content", HazardLevel::Fine, format!("{pragma}: ok"), "");
     }
     Hazard::new(
         "content",
-        Level::Problem,
+        HazardLevel::Problem,
         format!("{pragma}: {}", checked.complaints.join("; ")),
         "keep a copy of the database and its -wal, then restore a backup, or rebuild it with sqlite3's .recover",
     )
@@ -138,7 +139,7 @@ fn content(pragma: &str, checked: &Checked) -> Hazard {
 fn left_out(what: &str) -> Hazard {
     Hazard::new(
         "content",
-        Level::Note,
+        HazardLevel::Note,
         what,
         "to check that as well, run PRAGMA integrity_check in the program that writes the file",
     )
@@ -157,9 +158,9 @@ fn foreign_keys(db: &Sqlite) -> rusqlite::Result<Hazard> {
     };
     let broken: Vec<String> = statement.query_map([], line)?.collect::<rusqlite::Result<_>>()?;
     if broken.is_empty() {
-        return Ok(Hazard::new("foreign_keys", Level::Fine, "every reference has its row", ""));
+        return Ok(Hazard::new("foreign_keys", HazardLevel::Fine, "every reference has its row", ""));
     }
     let remedy = "PRAGMA foreign_key_check lists the rows: add what they refer to, or delete them; they were written with \
                   foreign_keys off, as most other clients have it";
-    Ok(Hazard::new("foreign_keys", Level::Problem, broken.join("; "), remedy))
+    Ok(Hazard::new("foreign_keys", HazardLevel::Problem, broken.join("; "), remedy))
 }

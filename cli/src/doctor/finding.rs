@@ -1,7 +1,7 @@
 //! What a look at the content finds, and how deep it goes.
 
 use litekeel_core::Error;
-use litekeel_core::hazards::{Hazard, Level};
+use litekeel_core::{Hazard, HazardLevel};
 
 /// How deep the content is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,5 +13,5 @@ pub enum Depth {
 
 /// A failure is a finding too.
 pub fn failed(check: &'static str, error: &Error) -> Hazard {
-    Hazard::new(check, Level::Problem, error.message(), error.hint())
+    Hazard::new(check, HazardLevel::Problem, error.message(), error.hint())
 }

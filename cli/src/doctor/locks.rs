@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use litekeel_core::error::HolderState;
-use litekeel_core::hazards::{Hazard, Level};
-use litekeel_core::holders;
+use litekeel_core::HolderState;
+use litekeel_core::{Hazard, HazardLevel};
+use litekeel_core::{holders, in_pid_namespace};
 
 use crate::database::Database;
 use crate::interrupt;
@@ -30,15 +30,15 @@ pub fn stopped(holder: &Held) -> Option<Hazard> {
     // Litestream would only have to be started again.
     let or_end = if holder.litestream.is_some() { "" } else { " or end it" };
     let remedy = format!("resume it (kill -CONT {}){or_end}", holder.pid);
-    Some(Hazard::new("holders", Level::Problem, text, remedy))
+    Some(Hazard::new("holders", HazardLevel::Problem, text, remedy))
 }
 
 /// Whether one process has the write lock in every look from `began`, when `first` was seen, until now.
 pub fn held_throughout(database: &Database, began: Instant, first: &Presence) -> Option<Hazard> {
     let writer = first.writer()?;
     let holds = || {
-        let _open = if holders::in_pid_namespace() { database.glance_if_used() } else { None };
-        let now = holders::holders(&database.path, None).unwrap_or_default();
+        let _open = if in_pid_namespace() { database.glance_if_used() } else { None };
+        let now = holders(&database.path, None).unwrap_or_default();
         now.iter().any(|holder| holder.pid == writer.pid && holder.role.writes())
     };
     // The look may have been a short one.
@@ -63,7 +63,7 @@ pub fn held_throughout(database: &Database, began: Instant, first: &Presence) ->
                     format!("its transaction should be short: see what pid {pid} waits for (litekeel watch), or end it")
                 }
             };
-            return Some(Hazard::new("holders", Level::Warning, text, remedy));
+            return Some(Hazard::new("holders", HazardLevel::Warning, text, remedy));
         }
         if !interrupt::sleep(LOOKS_EVERY) {
             return None;
@@ -76,7 +76,7 @@ pub fn held_throughout(database: &Database, began: Instant, first: &Presence) ->
 pub fn pins(wal: &Wal) -> Option<Hazard> {
     let pin = wal.worst()?;
     let many = pin.bytes > MANY_PINNED;
-    let level = if many { Level::Warning } else { Level::Note };
+    let level = if many { HazardLevel::Warning } else { HazardLevel::Note };
     let remedy = match (pin.is_litestream(), many) {
         // Its long read is how it works: it keeps others from checkpointing what it has not copied yet.
         (true, false) => "nothing: Litestream keeps a read lock, and checkpoints by itself",

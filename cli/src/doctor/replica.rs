@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use litekeel_core::codes;
-use litekeel_core::hazards::{Hazard, Level};
-use litekeel_core::litestream::{Task, copy_is_whole, copy_position, task};
-use litekeel_core::settings::words;
-use litekeel_core::{replica, users};
+use litekeel_core::words;
+use litekeel_core::{Hazard, HazardLevel};
+use litekeel_core::{LitestreamTask, litestream_copy_is_whole, litestream_copy_position, litestream_task};
+use litekeel_core::{openers, replica_status, wait_for_replica};
 
 use crate::database::Database;
 use crate::interrupt;
@@ -19,19 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Of a copy that Litestream keeps: whether it is whole, and whether anybody keeps it now.
 fn copy(database: &Database) -> Option<Hazard> {
-    let position = copy_position(&database.path)?;
-    let follows = users::openers(&database.path).into_iter().find(|user| task(&user.command) == Some(Task::Follows));
+    let position = litestream_copy_position(&database.path)?;
+    let follows = openers(&database.path)
+        .into_iter()
+        .find(|user| litestream_task(&user.command) == Some(LitestreamTask::Follows));
     // What is being written is whole again within moments.
-    let is_whole = || copy_is_whole(&database.path) != Some(false);
+    let is_whole = || litestream_copy_is_whole(&database.path) != Some(false);
     let whole = is_whole() || (0..20).any(|_| interrupt::sleep(Duration::from_millis(50)) && is_whole());
     let at = format!("the copy is at position {position:016x}");
     Some(match (follows, whole) {
         (Some(user), true) => {
-            Hazard::new("replica", Level::Fine, format!("{at}, and Litestream follows (pid {})", user.pid), "")
+            Hazard::new("replica", HazardLevel::Fine, format!("{at}, and Litestream follows (pid {})", user.pid), "")
         }
         (Some(user), false) => Hazard::new(
             "replica",
-            Level::Warning,
+            HazardLevel::Warning,
             format!(
                 "{at} or further: Litestream (pid {}) has not noted what it has written since, or the clock was set back",
                 user.pid
@@ -40,13 +42,13 @@ fn copy(database: &Database) -> Option<Hazard> {
         ),
         (None, true) => Hazard::new(
             "replica",
-            Level::Warning,
+            HazardLevel::Warning,
             format!("{at}, and no Litestream follows, as far as this user may see: it stays as it is"),
             "start litestream restore -f again; if it says that it cannot resume, remove the copy and its -txid first",
         ),
         (None, false) => Hazard::new(
             "replica",
-            Level::Problem,
+            HazardLevel::Problem,
             "Litestream was ended in the middle of what it writes into this copy: it has half of a change",
             "start litestream restore -f again, which finishes it; if it says that it cannot resume, remove the copy and its -txid \
              first",
@@ -63,16 +65,17 @@ pub fn finding(database: &Database, presence: Option<&Presence>) -> Option<Hazar
     let socket = litestream::socket(database);
     let finding = |level, text: String, remedy: &str| Some(Hazard::new("replica", level, text, remedy));
     let began = Instant::now();
-    let error = match replica::wait(&database.path, &socket, PATIENCE, &|| interrupt::asked().then_some("interrupted"))
-    {
+    let error = match wait_for_replica(&database.path, &socket, PATIENCE, &|| {
+        interrupt::asked().then_some("interrupted")
+    }) {
         Ok(token) => {
-            let who = replica::look(&database.path, &socket, PATIENCE).ok().flatten();
+            let who = replica_status(&database.path, &socket, PATIENCE).ok().flatten();
             let who = who.map_or("Litestream".to_owned(), |it| format!("Litestream {} (pid {})", it.version, it.pid));
             let text = format!(
                 "everything that is committed is at the replica (position {token}); {who} confirmed it in {}",
                 time(began.elapsed())
             );
-            return finding(Level::Fine, text, "");
+            return finding(HazardLevel::Fine, text, "");
         }
         Err(error) => error,
     };
@@ -83,19 +86,19 @@ pub fn finding(database: &Database, presence: Option<&Presence>) -> Option<Hazar
     if matches!(error.step(), Some("daemon_gone" | "protocol" | "not_this_database")) {
         return match sign {
             Sign::Process(pid) => finding(
-                Level::Note,
+                HazardLevel::Note,
                 format!("Litestream has it open (pid {pid}); how far its replica is cannot be asked: {why}"),
                 "let it listen (socket: {enabled: true, path: …}), and name the socket with replication_socket",
             ),
             Sign::Unseen => finding(
-                Level::Note,
+                HazardLevel::Note,
                 format!(
                     "somebody outside this PID namespace has it open, perhaps Litestream; how far its replica is cannot be asked: {why}"
                 ),
                 "share its socket with this container, and name it with replication_socket",
             ),
             Sign::Directory | Sign::Settings => finding(
-                Level::Warning,
+                HazardLevel::Warning,
                 format!(
                     "no Litestream replicates this database now, as far as this user may see: what is committed stays on this disk alone ({why})"
                 ),
@@ -103,6 +106,6 @@ pub fn finding(database: &Database, presence: Option<&Presence>) -> Option<Hazar
             ),
         };
     }
-    let level = if error.step() == Some("timeout") { Level::Warning } else { Level::Problem };
+    let level = if error.step() == Some("timeout") { HazardLevel::Warning } else { HazardLevel::Problem };
     finding(level, format!("what is committed is not all at the replica: {why}"), error.hint())
 }

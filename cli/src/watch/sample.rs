@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use litekeel_core::error::Role;
-use litekeel_core::holders;
+use litekeel_core::HolderRole;
+use litekeel_core::{holders, in_pid_namespace};
 
 use crate::database::Database;
 use crate::who::{self, Presence};
@@ -27,7 +27,7 @@ impl Sample {
         }
     }
 
-    pub fn count(&self, is_one: fn(Role) -> bool) -> usize {
+    pub fn count(&self, is_one: fn(HolderRole) -> bool) -> usize {
         let holders = self.presence.iter().flat_map(|presence| &presence.holders);
         holders.filter(|holder| is_one(holder.role)).count()
     }
@@ -102,8 +102,8 @@ impl Record {
     /// Only who has the write lock now.
     pub fn look_at_locks(&mut self, database: &Database) {
         // In a PID namespace a look at the table of locks is not enough.
-        let _open = if holders::in_pid_namespace() { database.glance_if_used() } else { None };
-        let holders = holders::holders(&database.path, None).unwrap_or_default();
+        let _open = if in_pid_namespace() { database.glance_if_used() } else { None };
+        let holders = holders(&database.path, None).unwrap_or_default();
         let writer = holders.into_iter().find(|holder| holder.role.writes());
         self.note(writer.map(|holder| (holder.pid, holder.command)));
     }

@@ -2,7 +2,7 @@
 
 use std::time::UNIX_EPOCH;
 
-use litekeel_core::error::Role;
+use litekeel_core::HolderRole;
 use serde_json::json;
 
 use super::sample::{Record, Sample};
@@ -106,8 +106,8 @@ pub fn line(sample: &Sample, record: &Record) -> String {
         size(sample.database_bytes),
         size(sample.wal_bytes),
         record.checkpoints,
-        sample.count(Role::writes),
-        sample.count(Role::reads),
+        sample.count(HolderRole::writes),
+        sample.count(HolderRole::reads),
         record.locked_percent(),
     ) + &sample.presence.as_ref().and_then(|presence| presence.replica.as_ref()).map_or_else(String::new, replica)
 }

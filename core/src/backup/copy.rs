@@ -7,8 +7,8 @@ use super::options::{BackupReport, STEP};
 use crate::connection::guard::Guard;
 use crate::error::{Error, Result};
 use crate::open::Opening;
+use crate::raw::handle;
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::waiting::deadline;
 
 /// A writer in another connection makes SQLite begin anew; after so many times the rest is copied in one step.

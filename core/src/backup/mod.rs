@@ -16,11 +16,11 @@ use crate::connection::Connection;
 use crate::connection::guard::Guard;
 use crate::error::Result;
 use crate::open::{self, Opening};
+use crate::raw::handle;
 use crate::report::OpenReport;
 use crate::settings::Access;
-use crate::settings::{Id, Options, Resolved, TABLE, Target, resolve};
+use crate::settings::{Options, Resolved, SettingId, TABLE, Target, resolve};
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::vfs::errors::RESCUE;
 use copy::copy;
 use destination::{NewFile, Place};
@@ -190,7 +190,7 @@ fn wanted(resolved: &Resolved) -> Result<&Path> {
 
 /// Whoever makes a backup believes it to be one of the file at the path.
 fn refuse_strayed(source: &Guard<'_>, resolved: &Resolved) -> Result<()> {
-    if resolved.settings.bool(Id::Unsafe) {
+    if resolved.settings.bool(SettingId::Unsafe) {
         return Ok(());
     }
     source.strayed().map_or(Ok(()), |error| Err(error.with_hint(RESCUE).with_step(STEP)))

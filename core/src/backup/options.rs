@@ -3,26 +3,26 @@
 use std::path::Path;
 
 use crate::error::{FailedStep, Result};
-use crate::settings::Id;
+use crate::settings::SettingId;
 
 /// The step that its errors name.
 pub(super) const STEP: FailedStep = FailedStep::Backup;
 
 /// What of a URL has a meaning for a destination; the rest describes a connection.
-pub const DESTINATION_SETTINGS: &[Id] = &[
-    Id::Mode,
-    Id::BusyTimeout,
-    Id::Busy,
-    Id::Vfs,
-    Id::Mkdir,
-    Id::NetworkFs,
-    Id::HardLinks,
-    Id::ForeignSqlite,
-    Id::OnOrphanWal,
-    Id::Unsafe,
-    Id::Nolock,
-    Id::Psow,
-    Id::Modeof,
+pub const DESTINATION_SETTINGS: &[SettingId] = &[
+    SettingId::Mode,
+    SettingId::BusyTimeout,
+    SettingId::Busy,
+    SettingId::Vfs,
+    SettingId::Mkdir,
+    SettingId::NetworkFs,
+    SettingId::HardLinks,
+    SettingId::ForeignSqlite,
+    SettingId::OnOrphanWal,
+    SettingId::Unsafe,
+    SettingId::Nolock,
+    SettingId::Psow,
+    SettingId::Modeof,
 ];
 
 /// How a backup is made.

@@ -8,11 +8,11 @@ use crate::connection::followers::Followers;
 use crate::connection::guard::Guard;
 use crate::error::Result;
 use crate::events::{Event, EventName};
+use crate::raw::handle;
 use crate::replication::signs;
-use crate::report::{Attached, Row};
-use crate::settings::Id;
+use crate::report::{Attached, ReportRow};
+use crate::settings::SettingId;
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::replicated;
 use crate::vfs::shim;
@@ -31,7 +31,7 @@ impl Connection {
         // SAFETY: the guard keeps the connection open and to this thread.
         let all = unsafe { shim::attached_to(guard.raw()) };
         let report = all.into_iter().map(|(name, watch)| {
-            let rows = followers.pragmas.iter().map(|(id, wanted)| Row {
+            let rows = followers.pragmas.iter().map(|(id, wanted)| ReportRow {
                 name: id.key(),
                 value: guard.pragma(&name, *id, None).unwrap_or_default(),
                 wanted: wanted.clone(),
@@ -69,7 +69,7 @@ impl Guard<'_> {
     fn carry_over(&self, followers: &Followers, name: &str, watch: &Arc<FileMonitor>) {
         let admitted = watch.attachment.admitted().cloned().unwrap_or_default();
         let mut warnings = admitted.warnings;
-        let no_mmap = admitted.no_mmap.then(|| (Id::MmapSize, "0".to_owned()));
+        let no_mmap = admitted.no_mmap.then(|| (SettingId::MmapSize, "0".to_owned()));
         for (id, wanted) in followers.pragmas.iter().cloned().chain(no_mmap) {
             if watch.attachment.is_explicit(id.key()) {
                 continue;
@@ -78,7 +78,7 @@ impl Guard<'_> {
             let has = self.pragma(name, id, None).unwrap_or_default();
             if has != wanted {
                 warnings.push(format!("{} of {name} was set to {wanted} and reads back as {has}", id.key()));
-            } else if id == Id::Synchronous {
+            } else if id == SettingId::Synchronous {
                 watch.attachment.sync_commits(false);
             }
         }
@@ -114,7 +114,7 @@ impl Guard<'_> {
         found
     }
 
-    fn pragma(&self, name: &str, id: Id, value: Option<&str>) -> Option<String> {
+    fn pragma(&self, name: &str, id: SettingId, value: Option<&str>) -> Option<String> {
         let value = value.map_or_else(String::new, |value| format!("={value}"));
         self.pragma_text(&format!("PRAGMA {}.{}{value}", quoted(name), id.key()))
     }

@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
     use crate::Options;
-    use crate::events::{EventName, Value};
+    use crate::events::{EventName, EventValue};
 
     fn memory() -> Arc<Connection> {
         Connection::open(Some(":memory:"), &Options::new()).unwrap()
@@ -67,8 +67,8 @@ mod tests {
         assert!(heard.lock().unwrap().is_empty());
         drop(guard);
         let first = heard.lock().unwrap()[0].clone();
-        assert_eq!(first.get("database"), Some(&Value::Text(":memory:".into())));
-        assert_eq!(first.get("frames"), Some(&Value::Int(3)));
+        assert_eq!(first.get("database"), Some(&EventValue::Text(":memory:".into())));
+        assert_eq!(first.get("frames"), Some(&EventValue::Int(3)));
         connection.emit(Event::new(EventName::BusyWait));
         assert_eq!(heard.lock().unwrap().len(), 2);
         connection.off_event(id);

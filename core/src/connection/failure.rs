@@ -4,6 +4,7 @@ use crate::connection::{Connection, health};
 use crate::error::{Error, FailedStep, Result};
 use crate::explain;
 use crate::explain::FailedCall;
+use crate::raw::handle::sqlite_error;
 use crate::sqlite;
 
 impl Connection {
@@ -17,7 +18,7 @@ impl Connection {
         let guard = self.lock()?;
         self.activity.set_waited(waited);
         // SAFETY: the guard keeps the connection open.
-        let (code, _) = unsafe { sqlite::told(guard.raw(), rc) };
+        let (code, _) = unsafe { sqlite_error(guard.raw(), rc) };
         Ok(guard.fail(code))
     }
 

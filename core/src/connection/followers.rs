@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::settings::Id;
+use crate::settings::SettingId;
 use crate::vfs::attached::Policy;
 use crate::wal::checkpointer::Wish;
 
@@ -10,7 +10,7 @@ use crate::wal::checkpointer::Wish;
 pub(crate) struct Followers {
     pub policy: Arc<Policy>,
     /// The settings that SQLite keeps for each database, as the pragma takes them and reads them back.
-    pub pragmas: Vec<(Id, String)>,
+    pub pragmas: Vec<(SettingId, String)>,
     /// What is done for a WAL beside SQLite's own checkpoints.
     pub wish: Option<Wish>,
     /// The `-wal` stays after the last close.

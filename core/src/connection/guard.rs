@@ -11,14 +11,14 @@ use crate::connection::{Connection, State};
 use crate::error::{Error, Result};
 use crate::lifecycle::shutdown_state;
 use crate::platform::threads::this_thread;
+use crate::raw::sql_text;
+use crate::raw::sql_text::PragmaText;
 use crate::registry::activity::Execution;
-use crate::settings::{Id, Step, TABLE};
+use crate::settings::{SettingId, SettingStep, TABLE};
 use crate::sqlite;
-use crate::sqlite::sql_text;
-use crate::sqlite::sql_text::PragmaText;
 use crate::vfs::confinement::{Confinement, confine};
 use crate::vfs::failed_open;
-use crate::waiting::deadline::Running;
+use crate::waiting::deadline::CallLimit;
 use crate::waiting::progress_handler::Progress;
 
 impl Connection {
@@ -75,7 +75,7 @@ pub struct Guard<'a> {
     state: MutexGuard<'a, State>,
     pub(super) connection: &'a Connection,
     /// The call's deadline, when it has one.
-    _running: Option<Running>,
+    _running: Option<CallLimit>,
     /// What the call may open.
     _confined: Confinement,
     /// After `state`: fields are dropped in this order, and subscribers are called when nothing is locked.
@@ -96,7 +96,7 @@ impl Drop for After<'_> {
 }
 
 impl<'a> Guard<'a> {
-    fn new(state: MutexGuard<'a, State>, connection: &'a Connection, running: Option<Running>) -> Guard<'a> {
+    fn new(state: MutexGuard<'a, State>, connection: &'a Connection, running: Option<CallLimit>) -> Guard<'a> {
         let confined = confine(connection.roots());
         // Of another connection's call on this thread, which nobody has asked about.
         failed_open::forget();
@@ -295,8 +295,8 @@ impl Drop for Guard<'_> {
 }
 
 /// The setting of the connection that a PRAGMA changes; `None` when it only asks, or is about something else.
-fn changed_setting(pragma: &PragmaText<'_>) -> Option<Id> {
+fn changed_setting(pragma: &PragmaText<'_>) -> Option<SettingId> {
     pragma.value?;
-    let of_connection = TABLE.iter().filter(|row| row.step == Step::Pragma || row.id == Id::BusyTimeout);
+    let of_connection = TABLE.iter().filter(|row| row.step == SettingStep::Pragma || row.id == SettingId::BusyTimeout);
     of_connection.map(|row| row.id).find(|id| pragma.is(id.key().as_bytes()))
 }

@@ -10,9 +10,9 @@ use crate::connection::Connection;
 use crate::connection::guard::Guard;
 use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
+use crate::raw::handle;
 use crate::replication::protected;
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::vfs::content::{self, Look};
 use crate::vfs::copies;
 use crate::vfs::errors::sentence;
@@ -27,7 +27,7 @@ use crate::vfs::wal_guard::{Locks, confirm};
 /// One thing that was looked at.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Check {
+pub struct HealthCheck {
     /// `database_file`, `wal_file`, `locks`, `second_sqlite`, `names`; `attached`, one for each attached database.
     pub name: &'static str,
     /// What was found.
@@ -43,7 +43,7 @@ pub struct Check {
 #[non_exhaustive]
 pub struct Health {
     /// Everything that was looked at; nothing for a database in memory.
-    pub checks: Vec<Check>,
+    pub checks: Vec<HealthCheck>,
     /// Set once something was found that loses data: the connection refuses to write until it is reopened.
     pub latched: Option<Error>,
 }
@@ -76,7 +76,7 @@ impl Connection {
         }
         let Some(watch) = &self.identity.watch else {
             let note = "the VFS does not let its files be looked at".to_owned();
-            let unknown = Check { name: "database_file", verdict: Verdict::Unknown, note, hint: String::new() };
+            let unknown = HealthCheck { name: "database_file", verdict: Verdict::Unknown, note, hint: String::new() };
             return Ok(Health { checks: vec![unknown], latched: None });
         };
         // SAFETY: the guard keeps the connection open and to this thread.
@@ -115,7 +115,7 @@ pub unsafe fn strayed(db: *mut sqlite::sqlite3, schema: &CStr) -> Option<Error> 
 ///
 /// # Safety
 /// The connection is used by this thread alone.
-unsafe fn looks(watch: &FileMonitor) -> Vec<Check> {
+unsafe fn looks(watch: &FileMonitor) -> Vec<HealthCheck> {
     watch.kept.give_back();
     confirm(watch, Locks::AskedFor);
     let place = watch.place().display();
@@ -153,16 +153,18 @@ unsafe fn looks(watch: &FileMonitor) -> Vec<Check> {
     ]
 }
 
-fn check(name: &'static str, verdict: Verdict, note: String, code: i32) -> Check {
+fn check(name: &'static str, verdict: Verdict, note: String, code: i32) -> HealthCheck {
     match verdict {
-        Verdict::Good => Check { name, verdict, note: String::new(), hint: String::new() },
-        Verdict::Unknown => Check { name, verdict, note, hint: String::new() },
-        Verdict::Bad => Check { name, verdict, note, hint: codes::lookup(code).map_or("", |row| row.hint).to_owned() },
+        Verdict::Good => HealthCheck { name, verdict, note: String::new(), hint: String::new() },
+        Verdict::Unknown => HealthCheck { name, verdict, note, hint: String::new() },
+        Verdict::Bad => {
+            HealthCheck { name, verdict, note, hint: codes::lookup(code).map_or("", |row| row.hint).to_owned() }
+        }
     }
 }
 
 /// One check for each attached database, which is the worst of its own, and what makes one of them unfit to write.
-fn attached(guard: &Guard<'_>) -> (Vec<Check>, Option<Error>) {
+fn attached(guard: &Guard<'_>) -> (Vec<HealthCheck>, Option<Error>) {
     let (mut checks, mut bad) = (Vec::new(), None);
     // SAFETY: the guard keeps the connection open and to this thread.
     for (_, watch) in unsafe { shim::attached_to(guard.raw()) } {
@@ -172,7 +174,7 @@ fn attached(guard: &Guard<'_>) -> (Vec<Check>, Option<Error>) {
         let worst = looks.into_iter().find(|look| look.verdict == Verdict::Bad);
         checks.push(match (latched, worst) {
             (Some(code), _) => check("attached", Verdict::Bad, sentence(&watch, code), code),
-            (None, Some(worst)) => Check { name: "attached", ..worst },
+            (None, Some(worst)) => HealthCheck { name: "attached", ..worst },
             (None, None) => check("attached", Verdict::Good, String::new(), 0),
         });
         bad = bad.or_else(|| latched.map(|code| error(&watch, code)));

@@ -3,9 +3,9 @@
 use crate::connection::Connection;
 use crate::locks::holders::shown_command;
 use crate::locks::processes;
+use crate::raw::handle;
 use crate::report::CloseReport;
 use crate::settings::Access;
-use crate::sqlite::handle;
 use crate::vfs::replicated;
 use crate::{registry, sqlite};
 

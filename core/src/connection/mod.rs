@@ -9,7 +9,7 @@ mod events;
 mod failure;
 pub(crate) mod followers;
 pub(crate) mod guard;
-pub mod health;
+pub(crate) mod health;
 pub(crate) mod hold;
 mod left_behind;
 pub(crate) mod open_streams;
@@ -39,15 +39,15 @@ use crate::platform::file_id::FileId;
 use crate::platform::file_id::FileStamp;
 use crate::platform::fork;
 use crate::platform::threads::this_thread;
+use crate::raw::handle::RawHandle;
 use crate::registry;
 use crate::registry::OpenConnection;
 use crate::registry::OpenHandle;
 use crate::registry::activity::Activity;
 use crate::report::{CloseReport, OpenReport};
 use crate::settings::Access;
-use crate::settings::{Id, Resolved, Settings};
+use crate::settings::{Resolved, SettingId, Settings};
 use crate::sqlite;
-use crate::sqlite::handle::RawHandle;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::waiting::busy_handler::BusyHandler;
 use crate::waiting::progress_handler::Progress;
@@ -329,7 +329,7 @@ impl Connection {
 
     /// The timeout the settings ask for, in milliseconds.
     pub fn configured_busy_timeout(&self) -> Option<i64> {
-        self.settings().and_then(|settings| settings.int(Id::BusyTimeout))
+        self.settings().and_then(|settings| settings.int(SettingId::BusyTimeout))
     }
 }
 

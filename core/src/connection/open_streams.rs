@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::sqlite::prepared::Prepared;
+use crate::raw::prepared::Prepared;
 
 /// The open statements of a connection's streams, by number.
 #[derive(Default)]

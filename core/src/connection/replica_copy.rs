@@ -9,7 +9,7 @@ use crate::error::{Error, FailedStep, Result};
 use crate::lifecycle::shutdown_state;
 use crate::platform::litestream::copy_position;
 use crate::replication::barrier::Token;
-use crate::settings::{Id, words};
+use crate::settings::{SettingId, words};
 use crate::waiting::deadline;
 
 /// How often it is looked whether the copy has got further.
@@ -49,7 +49,7 @@ impl Connection {
     /// process is shutting down, the time of the call is up); else as [`position`](Connection::position).
     pub fn wait_for(&self, position: Token, timeout: Option<Duration>) -> Result<Token> {
         self.copy()?;
-        let most = self.settings().and_then(|settings| settings.int(Id::ReplicationTimeout)).unwrap_or(10_000);
+        let most = self.settings().and_then(|settings| settings.int(SettingId::ReplicationTimeout)).unwrap_or(10_000);
         let timeout = timeout.unwrap_or(Duration::from_millis(most.max(0) as u64)).min(LONGEST);
         let deadline = Instant::now() + timeout;
         loop {

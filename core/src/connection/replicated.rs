@@ -7,7 +7,7 @@ use crate::connection::Connection;
 use crate::error::Result;
 use crate::lifecycle::shutdown_state;
 use crate::replication::barrier::{self, Barrier, Token};
-use crate::settings::Id;
+use crate::settings::SettingId;
 use crate::sqlite;
 use crate::waiting::deadline;
 
@@ -67,8 +67,9 @@ impl Connection {
         if settings.is_some_and(|settings| settings.replication() == Some(crate::settings::words::Replication::None)) {
             return Err(errors::replication_is_off(path));
         }
-        let socket = settings.and_then(|settings| settings.text(Id::ReplicationSocket)).unwrap_or(DEFAULT_SOCKET);
-        let most = settings.and_then(|settings| settings.int(Id::ReplicationTimeout)).unwrap_or(10_000);
+        let socket =
+            settings.and_then(|settings| settings.text(SettingId::ReplicationSocket)).unwrap_or(DEFAULT_SOCKET);
+        let most = settings.and_then(|settings| settings.int(SettingId::ReplicationTimeout)).unwrap_or(10_000);
         let timeout = timeout.unwrap_or(Duration::from_millis(most.max(0) as u64)).min(LONGEST);
         // It covers what the connection has committed, so that no later call waits for that. While another thread is in a call,
         // what is noted is that call's, which has to wait for it.

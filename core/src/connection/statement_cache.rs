@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 
 use crate::packed::Names;
-use crate::sqlite::prepared::Prepared;
+use crate::raw::prepared::Prepared;
 
 /// How many compiled statements a connection keeps.
 const KEPT: usize = 32;

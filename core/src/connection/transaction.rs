@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::settings::Access;
-use crate::settings::Id;
+use crate::settings::SettingId;
 use crate::settings::Settings;
 use crate::settings::words::Txlock;
 
@@ -24,13 +24,13 @@ impl Connection {
     /// `Deferred`, which some libraries always name. Where nothing can be written, what is not told is deferred.
     pub fn begin_statement(&self, told: Begin) -> &'static str {
         let settings = self.settings();
-        let explicit = settings.is_some_and(|settings| settings.is_explicit(Id::Txlock));
+        let explicit = settings.is_some_and(|settings| settings.is_explicit(SettingId::Txlock));
         let how = match told {
             Begin::Immediate => Txlock::Immediate,
             Begin::Exclusive => Txlock::Exclusive,
             Begin::Deferred if !explicit => Txlock::Deferred,
             Begin::Default | Begin::Deferred => {
-                let reads = settings.is_some_and(|settings| settings.bool(Id::QueryOnly));
+                let reads = settings.is_some_and(|settings| settings.bool(SettingId::QueryOnly));
                 if reads || self.identity.access == Access::Read {
                     Txlock::Deferred
                 } else {

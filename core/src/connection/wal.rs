@@ -3,8 +3,8 @@
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
 use crate::error::{FailedStep, Result};
+use crate::raw::handle;
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::vfs::wal_index::{WalIndex, mapping};
 use crate::wal::readers::{Pins, WalStatus, pins, status};
 

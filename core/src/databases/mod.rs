@@ -16,7 +16,7 @@ use crate::connection::Connection;
 use crate::error::Result;
 use crate::platform::file_id::file_id;
 use crate::platform::fork;
-use crate::settings::{Id, Options, Value};
+use crate::settings::{Options, SettingId, SettingValue};
 use crate::url;
 use names::Names;
 use places::{Leaving, Place, Places, Taken};
@@ -84,11 +84,11 @@ impl Databases {
         // Once and for all: neither the working directory nor a link that is turned later leads elsewhere.
         let directory = fs::canonicalize(directory).map_err(failed)?;
         (options.ignore_env, options.nofollow, options.allowed_roots) = (true, true, vec![directory.clone()]);
-        if options.get(Id::Attach).is_none() {
+        if options.get(SettingId::Attach).is_none() {
             options.set("attach", "none")?;
         }
-        let wait = match options.get(Id::BusyTimeout) {
-            Some(Value::Int(millis)) => u64::try_from(*millis).map_or(DEFAULT_WAIT, Duration::from_millis),
+        let wait = match options.get(SettingId::BusyTimeout) {
+            Some(SettingValue::Int(millis)) => u64::try_from(*millis).map_or(DEFAULT_WAIT, Duration::from_millis),
             _ => DEFAULT_WAIT,
         };
         let places = Arc::new(Places::new(if max == 0 { DEFAULT_MAX } else { max }));
@@ -182,8 +182,8 @@ fn refuse_what_the_directory_decides(options: &Options) -> Result<()> {
         ("allowed_roots", !options.allowed_roots.is_empty()),
         ("nofollow", options.nofollow),
         ("inspect", options.inspect),
-        ("mode", options.get(Id::Mode).is_some()),
-        ("share", options.get(Id::Share).is_some()),
+        ("mode", options.get(SettingId::Mode).is_some()),
+        ("share", options.get(SettingId::Share).is_some()),
     ];
     match given.into_iter().find(|(_, is_given)| *is_given) {
         None => Ok(()),

@@ -9,7 +9,7 @@ pub struct Holder {
     /// The process id; this process's own when the holder is one of its connections; 0 for a process that has no number here.
     pub pid: u32,
     /// The lock.
-    pub role: Role,
+    pub role: HolderRole,
     /// The command line, empty when it may not be read.
     pub command: String,
     /// What it is doing. For a connection of this process `Running` while it is in a call, `Idle` between two calls of a
@@ -28,7 +28,7 @@ pub struct Holder {
 
 impl Holder {
     /// One of which no more is known.
-    pub(crate) fn new(pid: u32, role: Role, command: String, state: HolderState) -> Holder {
+    pub(crate) fn new(pid: u32, role: HolderRole, command: String, state: HolderState) -> Holder {
         Holder { pid, role, command, state, since: None, sql: None, opened_at: None, by_this_thread: false }
     }
 }
@@ -36,7 +36,7 @@ impl Holder {
 /// Which lock somebody has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Role {
+pub enum HolderRole {
     /// The write lock of a WAL.
     Writer,
     /// The lock of who moves a WAL into the database.
@@ -57,30 +57,30 @@ pub enum Role {
     InACall,
 }
 
-impl Role {
+impl HolderRole {
     /// The name in reports and error objects.
     pub fn as_str(self) -> &'static str {
         match self {
-            Role::Writer => "writer",
-            Role::Checkpointer => "checkpointer",
-            Role::Recoverer => "recoverer",
-            Role::Reader => "reader",
-            Role::Exclusive => "exclusive",
-            Role::Reserved => "reserved",
-            Role::Pending => "pending",
-            Role::Shared => "shared",
-            Role::InACall => "in a call",
+            HolderRole::Writer => "writer",
+            HolderRole::Checkpointer => "checkpointer",
+            HolderRole::Recoverer => "recoverer",
+            HolderRole::Reader => "reader",
+            HolderRole::Exclusive => "exclusive",
+            HolderRole::Reserved => "reserved",
+            HolderRole::Pending => "pending",
+            HolderRole::Shared => "shared",
+            HolderRole::InACall => "in a call",
         }
     }
 
     /// Whether it is a write lock.
     pub fn writes(self) -> bool {
-        matches!(self, Role::Writer | Role::Reserved | Role::Pending | Role::Exclusive)
+        matches!(self, HolderRole::Writer | HolderRole::Reserved | HolderRole::Pending | HolderRole::Exclusive)
     }
 
     /// Whether it is a read lock, which is in no writer's way in WAL mode.
     pub fn reads(self) -> bool {
-        matches!(self, Role::Reader | Role::Shared)
+        matches!(self, HolderRole::Reader | HolderRole::Shared)
     }
 }
 

@@ -2,7 +2,7 @@
 
 pub mod codes;
 mod holder;
-pub mod printable;
+pub(crate) mod printable;
 mod sqlite_codes;
 mod step;
 
@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use holder::{Holder, HolderState, Role};
+pub use holder::{Holder, HolderRole, HolderState};
 use printable::printable;
 pub use sqlite_codes::{codes_js, sqlite_name};
 pub(crate) use step::FailedStep;

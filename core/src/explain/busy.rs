@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::failed_call::{Explanation, FailedCall};
-use crate::error::{Busy, BusyKind, HolderState, Role};
+use crate::error::{Busy, BusyKind, HolderRole, HolderState};
 use crate::locks::holders;
 use crate::platform::file_id::file_id;
-use crate::platform::litestream::{Task, copy_stamp, task};
+use crate::platform::litestream::{LitestreamTask, copy_stamp, task};
 use crate::platform::path_facts::sidecar;
-use crate::sqlite::sql_text::PragmaText;
+use crate::raw::sql_text::PragmaText;
 use crate::{registry, sqlite};
 
 const BEGIN_IMMEDIATE: &str = "start transactions that write with BEGIN IMMEDIATE; roll this one back and try again";
@@ -50,7 +50,7 @@ pub(super) fn data(subject: &FailedCall<'_>, rc: i32) -> Busy {
         let own = |id| file.is_some_and(|file| registry::is_blocked_by_this_thread(file, id));
         if subject.id.is_some_and(own) {
             busy.kind = BusyKind::OwnAsyncTransaction;
-        } else if busy.holders.iter().any(|holder| holder.role == Role::Recoverer) {
+        } else if busy.holders.iter().any(|holder| holder.role == HolderRole::Recoverer) {
             busy.kind = BusyKind::Recovery;
         } else if subject.path.is_some_and(holders::is_closing) {
             busy.kind = BusyKind::CloseInProgress;
@@ -133,7 +133,7 @@ fn litestream(busy: &Busy) -> Option<String> {
         return Some(format!("resume Litestream (kill -CONT {}) instead of ending it", holder.pid));
     }
     let hint = match (first, busy.kind) {
-        (Task::Follows, _) => {
+        (LitestreamTask::Follows, _) => {
             "do not end Litestream: it writes what was committed elsewhere into this copy, and gives the lock back when the \
              readers have let it; open the copy with role=follower, and raise busy_timeout"
         }

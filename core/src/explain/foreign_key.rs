@@ -8,10 +8,10 @@ use std::ffi::CString;
 use std::time::{Duration, Instant};
 
 use super::failed_call::FailedCall;
+use crate::raw::handle::copy_text;
+use crate::raw::prepared::Prepared;
+use crate::raw::written_table::{Written, ends_transaction};
 use crate::sqlite;
-use crate::sqlite::handle::copy_text;
-use crate::sqlite::prepared::Prepared;
-use crate::sqlite::written_table::{Written, ends_transaction};
 
 /// Rows of a table that are looked at, the newest ones: some 10 ms.
 const ROWS: u32 = 20_000;

@@ -15,8 +15,8 @@ mod readonly;
 
 use crate::error::{Error, sqlite_name};
 use crate::platform::allowed_roots;
+use crate::raw::handle;
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::vfs::failed_open::{self, FailedOpen};
 
 pub(crate) use failed_call::FailedCall;

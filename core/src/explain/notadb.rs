@@ -1,8 +1,8 @@
 //! `SQLITE_NOTADB`: what the file looks like instead, by its first 16 bytes.
 
 use super::failed_call::{Explanation, FailedCall};
+use crate::raw::handle;
 use crate::sqlite;
-use crate::sqlite::handle;
 
 pub(super) fn find(subject: &FailedCall<'_>) -> Explanation {
     match header(subject.raw) {

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::failed_call::{Explanation, FailedCall};
 use crate::platform::path_facts::{can_access, kind_if_not_file, owner_and_mode, sidecar};
+use crate::raw::handle;
 use crate::settings::Access;
 use crate::sqlite;
-use crate::sqlite::handle;
 
 pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
     let Some(path) = subject.path else {

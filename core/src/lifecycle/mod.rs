@@ -5,7 +5,7 @@
 pub(crate) mod at_exit;
 mod configured;
 pub(crate) mod error_log;
-pub mod fork_handlers;
-pub mod initialize;
-pub mod shutdown;
+pub(crate) mod fork_handlers;
+pub(crate) mod initialize;
+pub(crate) mod shutdown;
 pub(crate) mod shutdown_state;

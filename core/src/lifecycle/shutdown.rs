@@ -45,9 +45,9 @@ static GRACE_MS: AtomicU64 = AtomicU64::new(0);
 /// the host keeps [`guard_objects`](crate::Connection::guard_objects).
 ///
 /// ```no_run
-/// use litekeel_core::shutdown::{GRACE, shutdown_on};
+/// use litekeel_core::{SHUTDOWN_GRACE, shutdown_on};
 ///
-/// shutdown_on(&[15, 2], GRACE)?; // SIGTERM and SIGINT
+/// shutdown_on(&[15, 2], SHUTDOWN_GRACE)?; // SIGTERM and SIGINT
 /// # Ok::<(), litekeel_core::Error>(())
 /// ```
 ///

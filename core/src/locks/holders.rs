@@ -5,27 +5,27 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::{Holder, HolderState, Role};
+use crate::error::{Holder, HolderRole, HolderState};
 use crate::platform::file_id::file_id;
 use crate::platform::litestream::task;
 use crate::platform::path_facts::litestream_directory;
 use crate::platform::procfs;
-use crate::sqlite::lock_bytes::{self, PENDING, RESERVED, SHARED};
+use crate::raw::lock_bytes::{self, PENDING, RESERVED, SHARED};
 use crate::{locks, registry};
 
 pub use crate::platform::procfs::in_pid_namespace;
 
-fn shm_role(byte: u64) -> Option<Role> {
+fn shm_role(byte: u64) -> Option<HolderRole> {
     match byte {
-        lock_bytes::WRITE => Some(Role::Writer),
-        lock_bytes::CHECKPOINT => Some(Role::Checkpointer),
-        lock_bytes::RECOVER => Some(Role::Recoverer),
-        lock_bytes::READ..=lock_bytes::READ_LAST => Some(Role::Reader),
+        lock_bytes::WRITE => Some(HolderRole::Writer),
+        lock_bytes::CHECKPOINT => Some(HolderRole::Checkpointer),
+        lock_bytes::RECOVER => Some(HolderRole::Recoverer),
+        lock_bytes::READ..=lock_bytes::READ_LAST => Some(HolderRole::Reader),
         _ => None,
     }
 }
 
-fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<Role> {
+fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<HolderRole> {
     let covers = |byte: u64| lock.start <= byte && byte <= lock.end;
     if lock.ino != database {
         // That of every user of the WAL stands in nobody's way.
@@ -35,13 +35,13 @@ fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<Role> {
         return roles;
     }
     if lock.exclusive && covers(SHARED) {
-        vec![Role::Exclusive]
+        vec![HolderRole::Exclusive]
     } else if lock.exclusive && covers(RESERVED) {
-        vec![Role::Reserved]
+        vec![HolderRole::Reserved]
     } else if covers(PENDING) {
-        vec![Role::Pending]
+        vec![HolderRole::Pending]
     } else if covers(SHARED) {
-        vec![Role::Shared]
+        vec![HolderRole::Shared]
     } else {
         Vec::new()
     }
@@ -61,7 +61,7 @@ pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
 /// Leaves out other processes' readers that are not there any more when a lock that is only kept has gone back.
 fn leave_out_who_only_keeps_a_lock(path: &Path, found: &mut Vec<Holder>) {
     let me = std::process::id();
-    let reads = |holder: &Holder| holder.role == Role::Reader && holder.pid != me;
+    let reads = |holder: &Holder| holder.role == HolderRole::Reader && holder.pid != me;
     if !found.iter().any(reads) {
         return;
     }
@@ -71,7 +71,7 @@ fn leave_out_who_only_keeps_a_lock(path: &Path, found: &mut Vec<Holder>) {
     };
     let Some(still) = locks::seen(&[shm]) else { return };
     let is_there =
-        |pid: u32| still.iter().any(|lock| lock.pid == pid && ranks(lock, database.ino).contains(&Role::Reader));
+        |pid: u32| still.iter().any(|lock| lock.pid == pid && ranks(lock, database.ino).contains(&HolderRole::Reader));
     found.retain(|holder| !reads(holder) || is_there(holder.pid));
 }
 
@@ -81,15 +81,15 @@ fn holders_in(path: &Path, except: Option<u64>, idle: bool) -> Option<Vec<Holder
     let (database, has_shm) = (files[0].ino, files.len() > 1);
     let me = std::process::id();
     let mut found: Vec<Holder> = Vec::new();
-    let mut mine: Vec<Role> = Vec::new();
+    let mut mine: Vec<HolderRole> = Vec::new();
     let locks = locks::seen(&files)?;
     // A reader takes PENDING too, for a moment and not for itself alone.
-    let waits = |lock: &procfs::PosixLock| lock.exclusive && ranks(lock, database).contains(&Role::Pending);
+    let waits = |lock: &procfs::PosixLock| lock.exclusive && ranks(lock, database).contains(&HolderRole::Pending);
     let idle = idle || !has_shm || locks.iter().any(waits);
     for lock in locks {
         for role in ranks(&lock, database) {
             let known = found.iter().any(|holder| holder.pid == lock.pid && holder.role == role);
-            if known || (role == Role::Shared && !idle) {
+            if known || (role == HolderRole::Shared && !idle) {
                 continue;
             }
             if lock.pid == me {
@@ -120,7 +120,7 @@ pub(crate) fn write_locked_here(path: &Path) -> Option<bool> {
     let database = files[0].ino;
     let me = std::process::id();
     let locks = procfs::posix_locks(&files)?;
-    Some(locks.iter().any(|lock| lock.pid == me && ranks(lock, database).into_iter().any(Role::writes)))
+    Some(locks.iter().any(|lock| lock.pid == me && ranks(lock, database).into_iter().any(HolderRole::writes)))
 }
 
 pub(crate) const THIS_PROCESS: &str = "this process";
@@ -163,7 +163,7 @@ pub(crate) fn is_closing(path: &Path) -> bool {
 }
 
 /// A process as a holder: its command and its state.
-pub(crate) fn of_process(pid: u32, role: Role) -> Holder {
+pub(crate) fn of_process(pid: u32, role: HolderRole) -> Holder {
     let (command, state) = command_and_state(pid);
     // Since when it is in that state the kernel does not say: its record of when a thread last ran is in the clock of one
     // processor, which differs from the others' by hundreds of milliseconds, and more from day to day.

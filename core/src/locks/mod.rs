@@ -2,9 +2,9 @@
 //!
 //! Must not know: connections, waiting, the wording of errors beyond one sentence for each holder.
 
-pub mod holders;
+pub(crate) mod holders;
 mod probe;
-pub mod processes;
+pub(crate) mod processes;
 
 use std::path::Path;
 use std::time::Duration;

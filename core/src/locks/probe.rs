@@ -6,7 +6,7 @@ use std::ffi::c_int;
 
 use crate::platform::file_id::FileId;
 use crate::platform::procfs::PosixLock;
-use crate::sqlite::lock_bytes::{
+use crate::raw::lock_bytes::{
     CHECKPOINT, PENDING, READ, READ_LAST, RECOVER, RESERVED, SHARED, SHARED_SIZE, USER, WRITE,
 };
 use crate::vfs::open_files;

@@ -5,10 +5,10 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use super::Opening;
 use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
+use crate::raw::handle;
 use crate::settings::words;
-use crate::settings::{Id, Settings};
+use crate::settings::{SettingId, Settings};
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::vfs::confinement;
 
 const STEP: FailedStep = FailedStep::Config;
@@ -18,10 +18,10 @@ pub(super) fn apply(opening: &mut Opening, settings: &Settings, confined: bool) 
     let attach = settings.attach();
     let switches = [
         ("load_extension", sqlite::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, false),
-        ("dqs", sqlite::SQLITE_DBCONFIG_DQS_DML, settings.bool(Id::Dqs)),
-        ("dqs", sqlite::SQLITE_DBCONFIG_DQS_DDL, settings.bool(Id::Dqs)),
-        ("trusted_schema", sqlite::SQLITE_DBCONFIG_TRUSTED_SCHEMA, settings.bool(Id::TrustedSchema)),
-        ("defensive", sqlite::SQLITE_DBCONFIG_DEFENSIVE, settings.bool(Id::Defensive)),
+        ("dqs", sqlite::SQLITE_DBCONFIG_DQS_DML, settings.bool(SettingId::Dqs)),
+        ("dqs", sqlite::SQLITE_DBCONFIG_DQS_DDL, settings.bool(SettingId::Dqs)),
+        ("trusted_schema", sqlite::SQLITE_DBCONFIG_TRUSTED_SCHEMA, settings.bool(SettingId::TrustedSchema)),
+        ("defensive", sqlite::SQLITE_DBCONFIG_DEFENSIVE, settings.bool(SettingId::Defensive)),
         ("attach", sqlite::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, attach == Some(words::Attach::Any)),
     ];
     for (name, op, on) in switches {

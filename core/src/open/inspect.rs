@@ -12,25 +12,25 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::platform::file_id::FileStamp;
 use crate::platform::path_facts::sidecar;
+use crate::raw::handle;
 use crate::report::OpenReport;
-use crate::settings::{Id, Resolved, Settings, Target, Value};
+use crate::settings::{Resolved, SettingId, SettingValue, Settings, Target};
 use crate::sqlite;
-use crate::sqlite::handle;
 
 /// What an inspection leaves undone of the settings.
-const SKIPPED: &[Id] = &[
-    Id::JournalMode,
-    Id::PageSize,
-    Id::AutoVacuum,
-    Id::ApplicationId,
-    Id::WalAutocheckpoint,
-    Id::JournalSizeLimit,
-    Id::Mkdir,
-    Id::LockingMode,
-    Id::PersistWal,
-    Id::Checkpoint,
-    Id::WalMax,
-    Id::WalMaxAction,
+const SKIPPED: &[SettingId] = &[
+    SettingId::JournalMode,
+    SettingId::PageSize,
+    SettingId::AutoVacuum,
+    SettingId::ApplicationId,
+    SettingId::WalAutocheckpoint,
+    SettingId::JournalSizeLimit,
+    SettingId::Mkdir,
+    SettingId::LockingMode,
+    SettingId::PersistWal,
+    SettingId::Checkpoint,
+    SettingId::WalMax,
+    SettingId::WalMaxAction,
 ];
 
 /// The parameter for SQLite that keeps it from leaving a trace.
@@ -134,7 +134,7 @@ pub(super) fn tighten(resolved: &mut Resolved) {
         return;
     }
     let settings = &mut resolved.settings;
-    settings.set(Id::Mode, Value::Word("ro"), crate::settings::Origin::Option);
+    settings.set(SettingId::Mode, SettingValue::Word("ro"), crate::settings::Origin::Option);
     for id in SKIPPED {
         settings.skip(*id, "an inspection changes nothing");
     }
@@ -143,7 +143,7 @@ pub(super) fn tighten(resolved: &mut Resolved) {
 /// Decides by what lies beside the database; nothing is opened.
 pub(super) fn first_look(path: &Path, settings: &Settings) -> Result<ReadPath> {
     let exists = |suffix: &str| std::fs::metadata(sidecar(path, suffix)).ok();
-    if settings.bool(Id::Immutable) {
+    if settings.bool(SettingId::Immutable) {
         return Ok(ReadPath::Plain);
     }
     match (exists("-wal").map(|wal| wal.len()), exists("-shm").is_some()) {
@@ -180,7 +180,7 @@ pub(super) unsafe fn is_wal(db: *mut sqlite::sqlite3) -> bool {
 /// An immutable database answers for its journal as one that has none.
 pub(super) fn correct(look: ReadPath, report: &mut OpenReport) {
     if look == ReadPath::Immutable
-        && let Some(row) = report.rows.iter_mut().find(|row| row.name == Id::JournalMode.key())
+        && let Some(row) = report.rows.iter_mut().find(|row| row.name == SettingId::JournalMode.key())
     {
         row.value = "wal".to_owned();
     }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::Opening;
 use crate::error::{FailedStep, Result};
+use crate::raw::handle;
 use crate::settings::words::JournalMode;
-use crate::settings::{Id, Settings};
+use crate::settings::{SettingId, Settings};
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::waiting::deadline;
 
 const STEP: FailedStep = FailedStep::JournalMode;
@@ -16,7 +16,7 @@ const STEP: FailedStep = FailedStep::JournalMode;
 pub(super) fn set(opening: &Opening, settings: &Settings) -> Result<()> {
     let Some(wanted) = settings.journal_mode().map(JournalMode::as_str) else { return Ok(()) };
     let began = Instant::now();
-    let patience = Duration::from_millis(settings.int(Id::BusyTimeout).unwrap_or(0).max(0) as u64);
+    let patience = Duration::from_millis(settings.int(SettingId::BusyTimeout).unwrap_or(0).max(0) as u64);
     // What the handler itself waited counts too, so the deadline is one for both.
     let mut pause = Duration::from_millis(2);
     loop {

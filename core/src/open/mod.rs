@@ -2,7 +2,7 @@
 //!
 //! Must not know: how a query runs.
 
-pub mod by_descriptor;
+pub(crate) mod by_descriptor;
 mod compile_options;
 mod followers;
 mod hardening;
@@ -11,7 +11,7 @@ mod journal;
 pub(crate) mod opening;
 mod pragmas;
 mod probe;
-pub mod rehearsal;
+pub(crate) mod rehearsal;
 mod replica_copy;
 mod replicated;
 mod restored;
@@ -29,7 +29,7 @@ use crate::error::{Error, FailedStep, Result};
 use crate::platform::file_id::file_id;
 use crate::registry;
 use crate::settings::resolve;
-use crate::settings::{Id, Options, Origin, Resolved, Target, Value};
+use crate::settings::{Options, Origin, Resolved, SettingId, SettingValue, Target};
 use sequence::{Owners, open_new};
 
 pub(crate) use hardening::{read as read_switch, version as sqlite_version};
@@ -75,7 +75,7 @@ pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Conn
         return inspect::patiently(&path, || open_new(resolved.clone(), options, Owners::One));
     }
     restored::if_missing(&resolved, options)?;
-    if !resolved.settings.bool(Id::Share) {
+    if !resolved.settings.bool(SettingId::Share) {
         return open_new(resolved, options, Owners::One);
     }
     let Target::File(path) = &resolved.target else {
@@ -114,16 +114,16 @@ pub enum Assistant {
 pub(crate) fn assistant(resolved: &Resolved, opened_at: &str, may: Assistant) -> Result<Arc<Connection>> {
     let mut resolved = resolved.clone();
     let settings = &mut resolved.settings;
-    settings.set(Id::CloseCheckpoint, Value::Word("none"), Origin::BuiltIn);
-    settings.set(Id::Optimize, Value::Word("off"), Origin::BuiltIn);
+    settings.set(SettingId::CloseCheckpoint, SettingValue::Word("none"), Origin::BuiltIn);
+    settings.set(SettingId::Optimize, SettingValue::Word("off"), Origin::BuiltIn);
     // Whoever it works for waits for the replica, without holding the lock that others wait for.
-    settings.set(Id::Durability, Value::Word("local"), Origin::BuiltIn);
+    settings.set(SettingId::Durability, SettingValue::Word("local"), Origin::BuiltIn);
     if may == Assistant::Reads {
-        settings.set(Id::QueryOnly, Value::Bool(true), Origin::BuiltIn);
+        settings.set(SettingId::QueryOnly, SettingValue::Bool(true), Origin::BuiltIn);
     }
-    if let Some(Value::Int(size)) = settings.get(Id::CacheSize) {
+    if let Some(SettingValue::Int(size)) = settings.get(SettingId::CacheSize) {
         let size = assistant_cache(*size);
-        settings.set(Id::CacheSize, Value::Int(size), Origin::BuiltIn);
+        settings.set(SettingId::CacheSize, SettingValue::Int(size), Origin::BuiltIn);
     }
     sibling(&resolved, opened_at)
 }

@@ -14,11 +14,11 @@ use crate::connection::health;
 use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
 use crate::explain::{FailedCall, explain};
+use crate::raw::handle;
 use crate::settings::Access;
 use crate::settings::words;
-use crate::settings::{Id, Options, Resolved, Settings, Target};
+use crate::settings::{Options, Resolved, SettingId, Settings, Target};
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::url;
 use crate::url::shown_name;
 use crate::vfs::file_monitor::FileMonitor;
@@ -35,7 +35,7 @@ pub(crate) struct Opening {
     /// What it opens lies under allowed roots.
     pub(super) confined: bool,
     /// What SQLite answered when it was set.
-    pub(crate) pragma_answers: RefCell<Vec<(Id, Option<String>)>>,
+    pub(crate) pragma_answers: RefCell<Vec<(SettingId, Option<String>)>>,
     path_note: Option<&'static str>,
 }
 
@@ -68,7 +68,7 @@ impl Opening {
     }
 
     pub(super) fn install_busy_handler(&mut self, settings: &Settings) {
-        let ms = settings.int(Id::BusyTimeout).unwrap_or(0).clamp(0, i64::from(i32::MAX)) as i32;
+        let ms = settings.int(SettingId::BusyTimeout).unwrap_or(0).clamp(0, i64::from(i32::MAX)) as i32;
         // SAFETY: the handle is open; the boxed handler lives until after it is closed.
         unsafe {
             if settings.busy() == Some(words::BusyWaiting::Sqlite) {
@@ -132,7 +132,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
     let vfs = if shared && shared_memory::register() {
         Some(shared_memory::VFS.to_owned())
     } else {
-        settings.text(Id::Vfs).map(registered_vfs).transpose()?
+        settings.text(SettingId::Vfs).map(registered_vfs).transpose()?
     };
     let mut flags = sqlite::SQLITE_OPEN_NOMUTEX | sqlite::SQLITE_OPEN_EXRESCODE;
     flags |= match access {
@@ -193,16 +193,16 @@ fn native_parameters(settings: &Settings, look: ReadPath) -> String {
     if !look.parameter().is_empty() {
         query.push(look.parameter().to_owned());
     }
-    if settings.bool(Id::Immutable) {
+    if settings.bool(SettingId::Immutable) {
         query.push("immutable=1".to_owned());
     }
-    if settings.bool(Id::Nolock) {
+    if settings.bool(SettingId::Nolock) {
         query.push("nolock=1".to_owned());
     }
-    if settings.get(Id::Psow).is_some() {
-        query.push(format!("psow={}", i32::from(settings.bool(Id::Psow))));
+    if settings.get(SettingId::Psow).is_some() {
+        query.push(format!("psow={}", i32::from(settings.bool(SettingId::Psow))));
     }
-    if let Some(of) = settings.text(Id::Modeof) {
+    if let Some(of) = settings.text(SettingId::Modeof) {
         query.push(format!("modeof={}", url::encode(of)));
     }
     query.join("&")

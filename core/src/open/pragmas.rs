@@ -6,32 +6,42 @@ use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
 use crate::report::OpenReport;
 use crate::settings::words;
-use crate::settings::{Id, Kind, Settings, Step, TABLE, Value};
+use crate::settings::{SettingId, SettingKind, SettingStep, SettingValue, Settings, TABLE};
 use crate::sqlite;
 
 /// Set on their own, before or after the others.
-const ORDERED: &[Id] = &[Id::JournalMode, Id::LockingMode, Id::ForeignKeys, Id::RecursiveTriggers, Id::QueryOnly];
+const ORDERED: &[SettingId] = &[
+    SettingId::JournalMode,
+    SettingId::LockingMode,
+    SettingId::ForeignKeys,
+    SettingId::RecursiveTriggers,
+    SettingId::QueryOnly,
+];
 
 /// Setting them answers with what is in force from then on, so that verification need not ask again.
-const ANSWERED: &[Id] = &[Id::JournalSizeLimit, Id::MmapSize, Id::LockingMode];
+const ANSWERED: &[SettingId] = &[SettingId::JournalSizeLimit, SettingId::MmapSize, SettingId::LockingMode];
 
 /// The number by which SQLite knows a setting's word, or the value itself: what the pragma takes and reads back.
-pub(crate) fn pragma_value(id: Id, value: &Value) -> String {
+pub(crate) fn pragma_value(id: SettingId, value: &SettingValue) -> String {
     match (id.setting().kind, value) {
         // These two answer with the word.
-        (_, Value::Word(word)) if matches!(id, Id::JournalMode | Id::LockingMode) => (*word).to_owned(),
-        (Kind::Word(words), Value::Word(word)) => words.iter().position(|other| other == word).unwrap_or(0).to_string(),
+        (_, SettingValue::Word(word)) if matches!(id, SettingId::JournalMode | SettingId::LockingMode) => {
+            (*word).to_owned()
+        }
+        (SettingKind::Word(words), SettingValue::Word(word)) => {
+            words.iter().position(|other| other == word).unwrap_or(0).to_string()
+        }
         _ => value.to_string(),
     }
 }
 
-fn set(opening: &Opening, settings: &Settings, id: Id, step: FailedStep) -> Result<()> {
+fn set(opening: &Opening, settings: &Settings, id: SettingId, step: FailedStep) -> Result<()> {
     let Some(value) = settings.get(id) else { return Ok(()) };
     let value = match (id, value) {
         // The header's field is signed in SQL.
-        (Id::ApplicationId, Value::Int(value)) => (*value as u32 as i32).to_string(),
+        (SettingId::ApplicationId, SettingValue::Int(value)) => (*value as u32 as i32).to_string(),
         // Only the word sets it; the number is what it reads back as.
-        (Id::SecureDelete, Value::Word(word)) => (*word).to_owned(),
+        (SettingId::SecureDelete, SettingValue::Word(word)) => (*word).to_owned(),
         (_, value) => pragma_value(id, value),
     };
     let answer = opening.run(format!("PRAGMA {}={value}", id.key()), step)?;
@@ -41,7 +51,7 @@ fn set(opening: &Opening, settings: &Settings, id: Id, step: FailedStep) -> Resu
     Ok(())
 }
 
-const CREATE: &[Id] = &[Id::PageSize, Id::AutoVacuum, Id::ApplicationId];
+const CREATE: &[SettingId] = &[SettingId::PageSize, SettingId::AutoVacuum, SettingId::ApplicationId];
 
 /// Once a page is written, and above all once WAL is on, SQLite ignores these without a word.
 pub(super) fn create_only(opening: &Opening, settings: &Settings) -> Result<()> {
@@ -54,7 +64,7 @@ pub(super) fn refuse_create_only(opening: &Opening, settings: &Settings) -> Resu
         let Some(value) = settings.get(*id) else { continue };
         let has = opening.run(format!("PRAGMA {}", id.key()), FailedStep::Create)?.unwrap_or_default();
         let wanted = match value {
-            Value::Int(value) if *id == Id::ApplicationId => (*value as u32 as i32).to_string(),
+            SettingValue::Int(value) if *id == SettingId::ApplicationId => (*value as u32 as i32).to_string(),
             value => pragma_value(*id, value),
         };
         if has != wanted {
@@ -73,40 +83,40 @@ pub(super) fn refuse_create_only(opening: &Opening, settings: &Settings) -> Resu
     Ok(())
 }
 
-fn shown(id: Id, has: &str) -> String {
+fn shown(id: SettingId, has: &str) -> String {
     match (id.setting().kind, has.parse::<usize>()) {
-        (Kind::Word(words), Ok(index)) if index < words.len() => words[index].to_owned(),
+        (SettingKind::Word(words), Ok(index)) if index < words.len() => words[index].to_owned(),
         _ => has.to_owned(),
     }
 }
 
 pub(super) fn locking_mode(opening: &Opening, settings: &Settings) -> Result<()> {
-    set(opening, settings, Id::LockingMode, FailedStep::Pragma(Id::LockingMode.key()))
+    set(opening, settings, SettingId::LockingMode, FailedStep::Pragma(SettingId::LockingMode.key()))
 }
 
 /// Everything that has no order of its own, then the two that a transaction would swallow.
 pub(super) fn tune(opening: &Opening, settings: &Settings, prepared: &Prepared) -> Result<()> {
-    for row in TABLE.iter().filter(|row| row.step == Step::Pragma && !ORDERED.contains(&row.id)) {
-        if row.id == Id::MmapSize && prepared.no_mmap.is_some() {
+    for row in TABLE.iter().filter(|row| row.step == SettingStep::Pragma && !ORDERED.contains(&row.id)) {
+        if row.id == SettingId::MmapSize && prepared.no_mmap.is_some() {
             opening.run("PRAGMA mmap_size=0".to_owned(), FailedStep::Pragmas)?;
         } else {
             set(opening, settings, row.id, FailedStep::Pragmas)?;
         }
     }
-    if cfg!(target_os = "macos") && settings.get(Id::FullFsync).is_none() {
+    if cfg!(target_os = "macos") && settings.get(SettingId::FullFsync).is_none() {
         opening.run("PRAGMA fullfsync=1".to_owned(), FailedStep::Pragmas)?;
     }
     // SAFETY: the handle is open and nobody else has it yet.
     debug_assert!(unsafe { sqlite::sqlite3_get_autocommit(opening.raw) } != 0);
-    set(opening, settings, Id::ForeignKeys, FailedStep::Pragma(Id::ForeignKeys.key()))?;
-    set(opening, settings, Id::RecursiveTriggers, FailedStep::Pragma(Id::RecursiveTriggers.key()))
+    set(opening, settings, SettingId::ForeignKeys, FailedStep::Pragma(SettingId::ForeignKeys.key()))?;
+    set(opening, settings, SettingId::RecursiveTriggers, FailedStep::Pragma(SettingId::RecursiveTriggers.key()))
 }
 
 /// What is asked of the file's VFS and of close.
 pub(super) fn file_controls(opening: &Opening, settings: &Settings) -> Result<()> {
     // SAFETY: both opcodes take an int (by pointer, or by value with a pointer for the answer).
     unsafe {
-        if settings.bool(Id::PersistWal) && opening.path.is_some() {
+        if settings.bool(SettingId::PersistWal) && opening.path.is_some() {
             let mut on: i32 = 1;
             let rc = sqlite::sqlite3_file_control(
                 opening.raw,
@@ -134,5 +144,5 @@ pub(super) fn optimize(opening: &Opening, report: &mut OpenReport) {
 }
 
 pub(super) fn query_only(opening: &Opening, settings: &Settings) -> Result<()> {
-    set(opening, settings, Id::QueryOnly, FailedStep::Pragma(Id::QueryOnly.key()))
+    set(opening, settings, SettingId::QueryOnly, FailedStep::Pragma(SettingId::QueryOnly.key()))
 }

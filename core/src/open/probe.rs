@@ -3,9 +3,9 @@
 
 use super::Opening;
 use crate::error::{FailedStep, Result};
-use crate::settings::Id;
+use crate::raw::handle;
+use crate::settings::SettingId;
 use crate::sqlite;
-use crate::sqlite::handle;
 
 const STEP: FailedStep = FailedStep::Probe;
 
@@ -27,7 +27,7 @@ pub(super) fn probe(opening: &mut Opening) -> Result<bool> {
             let new = pages.as_deref() == Some("0");
             if !new {
                 // Of a database that exists it is never set.
-                opening.pragma_answers.get_mut().push((Id::ApplicationId, application));
+                opening.pragma_answers.get_mut().push((SettingId::ApplicationId, application));
             }
             Ok(new)
         }

@@ -10,7 +10,7 @@ use crate::platform::path_facts::{Obstacle, can_access, path_obstacle, sidecar};
 use crate::preflight::orphan_wal;
 use crate::report::OpenReport;
 use crate::settings::words::OnOrphanWal;
-use crate::settings::{Access, Id, Resolved, Target};
+use crate::settings::{Access, Resolved, SettingId, Target};
 use crate::sqlite;
 
 /// What would make opening this fail, as far as that shows without creating or opening anything. `wal` is whether the
@@ -45,7 +45,7 @@ pub fn rehearse(resolved: &Resolved, wal: Option<bool>) -> Result<()> {
         return Err(failure(sqlite::SQLITE_CANTOPEN));
     }
     // A reader of a WAL needs the -shm, and creates one where there is none.
-    let needs_shm = access == Access::Read && wal == Some(true) && !settings.bool(Id::Immutable);
+    let needs_shm = access == Access::Read && wal == Some(true) && !settings.bool(SettingId::Immutable);
     if needs_shm && fs::metadata(sidecar(path, "-shm")).is_err() && !can_access(parent, libc::W_OK) {
         return Err(failure(sqlite::SQLITE_READONLY_DIRECTORY));
     }

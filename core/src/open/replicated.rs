@@ -11,7 +11,7 @@ use crate::replication::protected;
 use crate::replication::signs::{self, Sign};
 use crate::report::OpenReport;
 use crate::settings::replicated::{enforce, short_wait};
-use crate::settings::{Id, Origin, Settings, Value, words};
+use crate::settings::{Origin, SettingId, SettingValue, Settings, words};
 use crate::sqlite;
 
 const STEP: FailedStep = FailedStep::Replication;
@@ -31,7 +31,7 @@ pub(super) fn look_inside(opening: &mut Opening, settings: &mut Settings, report
     let Some(table) = (unsafe { signs::table(opening.raw, c"main") }) else { return Ok(()) };
     found(&path, settings, &Sign::Table(table), report)?;
     if let Some(waiting) = &opening.waiting {
-        waiting.set_timeout(settings.int(Id::BusyTimeout).unwrap_or(0).clamp(0, i64::from(i32::MAX)) as u32);
+        waiting.set_timeout(settings.int(SettingId::BusyTimeout).unwrap_or(0).clamp(0, i64::from(i32::MAX)) as u32);
     }
     Ok(())
 }
@@ -40,14 +40,14 @@ fn found(path: &Path, settings: &mut Settings, sign: &Sign, report: &mut OpenRep
     if settings.replication() != Some(words::Replication::Auto) {
         return Ok(());
     }
-    settings.set(Id::Replication, Value::Word("litestream"), Origin::Replication);
+    settings.set(SettingId::Replication, SettingValue::Word("litestream"), Origin::Replication);
     enforce(settings).map_err(|error| error.with_path(path).with_step(STEP))?;
     let mut text = format!(
         "{sign}: Litestream replicates this database, and litekeel leaves every checkpoint to it; if Litestream is not used any \
          more, add replication=none"
     );
     if short_wait(settings) {
-        let wait = settings.int(Id::BusyTimeout).unwrap_or(0);
+        let wait = settings.int(SettingId::BusyTimeout).unwrap_or(0);
         text.push_str(&format!(
             "; busy_timeout={wait} may end before Litestream gives the write lock back: 5s or more"
         ));
@@ -67,7 +67,7 @@ pub(super) fn is_replicated(settings: &Settings) -> bool {
 /// From here on nothing of this process checkpoints the file; with `auto`, as soon as Litestream is seen.
 pub(super) fn declare(opening: &Opening, settings: &Settings) -> Result<()> {
     let Some(watch) = &opening.watch else { return Ok(()) };
-    let alarm = settings.int(Id::WalAlarm).unwrap_or(0);
+    let alarm = settings.int(SettingId::WalAlarm).unwrap_or(0);
     match settings.replication() {
         Some(words::Replication::Litestream) => watch.file.replicated.declare(alarm),
         Some(words::Replication::Auto) => watch.file.replicated.look_out(alarm),

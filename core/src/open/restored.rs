@@ -8,9 +8,9 @@ use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
 use crate::events::{self, Event, EventName};
 use crate::lifecycle::shutdown_state;
-use crate::replication::restore::{self, Outcome, Source};
+use crate::replication::restore::{self, RestoreOutcome, RestoreSource};
 use crate::report::OpenReport;
-use crate::settings::{Id, Options, Resolved, Target, words};
+use crate::settings::{Options, Resolved, SettingId, Target, words};
 use crate::waiting::deadline;
 
 /// Names Litestream's program. In the environment, not in the URL: that may come from elsewhere, and must not run programs.
@@ -39,25 +39,25 @@ pub(super) fn if_missing(resolved: &Resolved, options: &Options) -> Result<()> {
     target::make_directories_for(resolved, settings.access(), &mut OpenReport::default())?;
     let began = Instant::now();
     let ends = || shutdown_state::refuse_if_begun().is_err() || deadline::gives_up();
-    match restore::if_missing(path, &source(settings.text(Id::RestoreFrom)), options.file_mode, &ends)? {
+    match restore::if_missing(path, &source(settings.text(SettingId::RestoreFrom)), options.file_mode, &ends)? {
         None => shutdown_state::refuse_if_begun().and_then(|()| Err(restore::given_up(path))),
-        Some(Outcome::There) => Ok(()),
-        Some(Outcome::NoBackup) if required => Err(restore::no_backup(path, "restore=if_available")),
-        Some(Outcome::NoBackup) => Ok(()),
-        Some(Outcome::Restored) => {
+        Some(RestoreOutcome::There) => Ok(()),
+        Some(RestoreOutcome::NoBackup) if required => Err(restore::no_backup(path, "restore=if_available")),
+        Some(RestoreOutcome::NoBackup) => Ok(()),
+        Some(RestoreOutcome::Restored) => {
             tell(path, began);
             Ok(())
         }
     }
 }
 
-fn source(from: Option<&str>) -> Source {
+fn source(from: Option<&str>) -> RestoreSource {
     let program = std::env::var_os(PROGRAM).filter(|name| !name.is_empty());
     let program = program.map_or_else(|| PathBuf::from("litestream"), PathBuf::from);
     let from = from.filter(|from| !from.is_empty());
     let is_url = |from: &&str| from.contains("://");
     let config = from.filter(|from| !is_url(from));
-    Source { program, replica: from.filter(is_url).map(str::to_owned), config: config.map(PathBuf::from) }
+    RestoreSource { program, replica: from.filter(is_url).map(str::to_owned), config: config.map(PathBuf::from) }
 }
 
 fn tell(path: &Path, began: Instant) {

@@ -20,7 +20,7 @@ use crate::lifecycle::{error_log, initialize, shutdown_state};
 use crate::platform::file_id::{FileStamp, file_id};
 use crate::preflight::{second_library, second_sqlite};
 use crate::report::OpenReport;
-use crate::settings::{Access, Id, Options, Resolved, Settings, Target, words};
+use crate::settings::{Access, Options, Resolved, SettingId, Settings, Target, words};
 use crate::vfs::attached;
 use crate::vfs::confinement::confine;
 use crate::vfs::open_files;
@@ -268,7 +268,7 @@ fn assemble(
             && settings.locking_mode() != Some(words::LockingMode::Exclusive)
             && !options.inspect;
         watch.kept.allow(kept);
-        if !settings.bool(Id::HardLinks) && settings.access() != Access::Read {
+        if !settings.bool(SettingId::HardLinks) && settings.access() != Access::Read {
             watch.mind_names();
         }
     }
@@ -297,7 +297,7 @@ fn assemble(
 /// What is to be done for the WAL beside SQLite's own checkpoints; `None` for nothing.
 fn wish(settings: &Settings) -> Option<Wish> {
     let checkpoint = settings.checkpoint();
-    let wal_max = settings.int(Id::WalMax).unwrap_or(0);
+    let wal_max = settings.int(SettingId::WalMax).unwrap_or(0);
     let background = checkpoint == Some(words::Checkpoint::Background);
     let idle = background || matches!(checkpoint, Some(words::Checkpoint::AutoIdle | words::Checkpoint::Idle));
     // A reader moves nothing, and has nobody else do so.
@@ -311,10 +311,10 @@ fn wish(settings: &Settings) -> Option<Wish> {
         policy: CheckpointPolicy {
             background,
             idle,
-            pages: settings.int(Id::WalAutocheckpoint).unwrap_or(0),
+            pages: settings.int(SettingId::WalAutocheckpoint).unwrap_or(0),
             wal_max,
             refuse: settings.wal_max_action() == Some(words::WalMaxAction::Error),
         },
-        vfs: settings.text(Id::Vfs).and_then(|name| std::ffi::CString::new(name).ok()),
+        vfs: settings.text(SettingId::Vfs).and_then(|name| std::ffi::CString::new(name).ok()),
     })
 }

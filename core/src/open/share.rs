@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::platform::file_id::FileId;
 use crate::registry;
 use crate::settings::replicated::enforce;
-use crate::settings::{Id, Origin, Resolved, Settings, Value, words};
+use crate::settings::{Origin, Resolved, SettingId, SettingValue, Settings, words};
 
 /// The process's shared connection to `file`, if there is one.
 pub(super) fn find_shared(file: FileId) -> Option<Arc<Connection>> {
@@ -28,13 +28,13 @@ pub(super) fn same_settings(existing: &Connection, resolved: &Resolved) -> Resul
     if has.replication() == Some(words::Replication::Litestream)
         && wanted.replication() == Some(words::Replication::Auto)
     {
-        wanted.set(Id::Replication, Value::Word("litestream"), Origin::Replication);
+        wanted.set(SettingId::Replication, SettingValue::Word("litestream"), Origin::Replication);
         enforce(&mut wanted)?;
     }
     let mut different: Vec<String> = crate::settings::TABLE
         .iter()
         // A profile is only a name for the values that are compared one by one.
-        .filter(|row| row.id != Id::Profile && has.get(row.id) != wanted.get(row.id))
+        .filter(|row| row.id != SettingId::Profile && has.get(row.id) != wanted.get(row.id))
         .map(|row| {
             let show = |s: &Settings| s.get(row.id).map_or_else(|| "unset".to_owned(), ToString::to_string);
             format!("{} is {}, not {}", row.key, show(has), show(&wanted))

@@ -19,7 +19,7 @@ use crate::report::OpenReport;
 use crate::settings::Access;
 use crate::settings::words;
 use crate::settings::words::NetworkFs;
-use crate::settings::{Id, Options, Resolved, Settings, Target};
+use crate::settings::{Options, Resolved, SettingId, Settings, Target};
 use crate::sqlite;
 use crate::vfs::attached::{Admitted, Purpose};
 use crate::vfs::open_files;
@@ -124,8 +124,8 @@ pub(crate) fn make_directories_for(resolved: &Resolved, access: Access, report: 
 }
 
 pub(super) fn makes_directories(resolved: &Resolved, access: Access) -> bool {
-    match resolved.settings.get(Id::Mkdir) {
-        Some(_) => resolved.settings.bool(Id::Mkdir),
+    match resolved.settings.get(SettingId::Mkdir) {
+        Some(_) => resolved.settings.bool(SettingId::Mkdir),
         None => access == Access::Create,
     }
 }
@@ -251,7 +251,7 @@ pub(super) fn check_existing(
         let hint = if meta.is_dir() { "name the database file inside the directory" } else { "name a regular file" };
         return Err(not_a_file(path, kind, hint));
     }
-    if meta.nlink() > 1 && !settings.bool(Id::HardLinks) {
+    if meta.nlink() > 1 && !settings.bool(SettingId::HardLinks) {
         let text =
             format!("{} has {} names (hard links): each would get a WAL of its own", path.display(), meta.nlink());
         if access == Access::Read {
@@ -260,7 +260,7 @@ pub(super) fn check_existing(
             return Err(Error::new(codes::HARD_LINKS, text).with_path(path));
         }
     }
-    if meta.nlink() == 1 && !settings.bool(Id::HardLinks) && filesystem::is_mounted_alone(path) {
+    if meta.nlink() == 1 && !settings.bool(SettingId::HardLinks) && filesystem::is_mounted_alone(path) {
         let text = format!(
             "{} is mounted alone, as one file: whoever opens it by its other path gets another -wal, and rows get lost",
             path.display()
@@ -278,7 +278,7 @@ pub(super) fn check_existing(
     }
     // Before SQLite opens it: read-only it would succeed, and leave a -shm that it then may not remove.
     if access != Access::Read
-        && settings.get(Id::Vfs).is_none()
+        && settings.get(SettingId::Vfs).is_none()
         && !(can_access(path, libc::R_OK | libc::W_OK)
             && path.parent().is_some_and(|dir| can_access(dir, libc::W_OK))
             // Those of a reader of another user lock everybody out: the database is opened all the same, and the first
@@ -290,7 +290,7 @@ pub(super) fn check_existing(
         return Err(not_writable(path, &found.why, &found.hint));
     }
     let wal = sidecar(path, "-wal");
-    if settings.bool(Id::Immutable) && fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+    if settings.bool(SettingId::Immutable) && fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
         return Err(Error::new(
             codes::CONFLICT,
             format!("immutable=1, but {} is not empty: its committed rows would be hidden", wal.display()),

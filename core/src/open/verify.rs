@@ -10,11 +10,11 @@ use crate::open::target::{Prepared, not_writable};
 use crate::open::{Opening, pragma_value, read_switch, sqlite_version};
 use crate::platform::path_facts::can_access;
 use crate::platform::path_facts::owner_and_mode as owner;
-use crate::report::{OpenReport, Row};
+use crate::raw::handle;
+use crate::report::{OpenReport, ReportRow};
 use crate::settings::Access;
-use crate::settings::{Id, Settings, Step, TABLE, Value};
+use crate::settings::{SettingId, SettingStep, SettingValue, Settings, TABLE};
 use crate::sqlite;
-use crate::sqlite::handle;
 
 const STEP: FailedStep = FailedStep::Verify;
 
@@ -32,19 +32,19 @@ pub(crate) fn verify(
     }
     for row in TABLE {
         let value = settings.get(row.id);
-        let mut line = Row {
+        let mut line = ReportRow {
             name: row.key,
-            wanted: value.map(Value::to_string).unwrap_or_default(),
+            wanted: value.map(SettingValue::to_string).unwrap_or_default(),
             source: settings.origin(row.id).as_str(),
-            ..Row::default()
+            ..ReportRow::default()
         };
         match row.step {
-            Step::Pragma | Step::Create => {
+            SettingStep::Pragma | SettingStep::Create => {
                 let has = read_back(opening, row.id)?;
                 line.value = has.clone().unwrap_or_default();
                 // A database in memory has no answer to some of them.
                 if let (Some(value), Some(has)) = (value, has) {
-                    let forced = prepared.no_mmap.filter(|_| row.id == Id::MmapSize);
+                    let forced = prepared.no_mmap.filter(|_| row.id == SettingId::MmapSize);
                     match forced {
                         None => compare(opening, row.id, value, &has)?,
                         Some(why) if line.wanted != "0" => {
@@ -54,11 +54,11 @@ pub(crate) fn verify(
                         Some(_) => {}
                     }
                 }
-                if row.id == Id::FullFsync && settings.bool(row.id) && !cfg!(target_vendor = "apple") {
+                if row.id == SettingId::FullFsync && settings.bool(row.id) && !cfg!(target_vendor = "apple") {
                     line.note = "changes nothing: this system has no F_FULLFSYNC".to_owned();
                 }
             }
-            Step::Busy if row.id == Id::BusyTimeout => {
+            SettingStep::Busy if row.id == SettingId::BusyTimeout => {
                 line.value = match opening.busy_timeout() {
                     Some(ms) => ms.to_string(),
                     None => opening.run("PRAGMA busy_timeout".to_owned(), STEP)?.unwrap_or_default(),
@@ -72,20 +72,20 @@ pub(crate) fn verify(
 }
 
 /// What a pragma is now, as SQLite says: when it was set, by a switch, or asked.
-fn read_back(opening: &Opening, id: Id) -> Result<Option<String>> {
+fn read_back(opening: &Opening, id: SettingId) -> Result<Option<String>> {
     if let Some((_, answer)) = opening.pragma_answers.borrow().iter().rfind(|(other, _)| *other == id) {
         return Ok(answer.clone());
     }
-    if id == Id::ForeignKeys {
+    if id == SettingId::ForeignKeys {
         let on = read_switch(opening, sqlite::SQLITE_DBCONFIG_ENABLE_FKEY);
         return Ok(Some(i32::from(on).to_string()));
     }
     opening.run(format!("PRAGMA {}", id.key()), STEP)
 }
 
-fn compare(opening: &Opening, id: Id, value: &Value, has: &str) -> Result<()> {
+fn compare(opening: &Opening, id: SettingId, value: &SettingValue, has: &str) -> Result<()> {
     let wanted = match (id, value) {
-        (Id::ApplicationId, Value::Int(value)) => (*value as u32 as i32).to_string(),
+        (SettingId::ApplicationId, SettingValue::Int(value)) => (*value as u32 as i32).to_string(),
         // SQLite's numbers are 0 off, 1 on, 2 fast, as in the table.
         _ => pragma_value(id, value),
     };
@@ -93,12 +93,12 @@ fn compare(opening: &Opening, id: Id, value: &Value, has: &str) -> Result<()> {
         return Ok(());
     }
     let why = match (id, has) {
-        (Id::JournalMode, "memory") => "a database in memory has no other journal",
-        (Id::JournalMode, "delete") if value == &Value::Word("wal") => {
+        (SettingId::JournalMode, "memory") => "a database in memory has no other journal",
+        (SettingId::JournalMode, "delete") if value == &SettingValue::Word("wal") => {
             "this VFS has no shared memory, which WAL needs (locking_mode=exclusive does without)"
         }
-        (Id::JournalMode, _) => "SQLite kept its mode; another connection may be using it",
-        (Id::MmapSize, _) => "this SQLite was compiled with a smaller SQLITE_MAX_MMAP_SIZE",
+        (SettingId::JournalMode, _) => "SQLite kept its mode; another connection may be using it",
+        (SettingId::MmapSize, _) => "this SQLite was compiled with a smaller SQLITE_MAX_MMAP_SIZE",
         _ => "SQLite ignored the pragma",
     };
     let mut error = Error::new(
@@ -151,7 +151,7 @@ fn version(number: i32) -> Result<()> {
 /// The facts that are no settings.
 pub(crate) fn describe(opening: &Opening, settings: &Settings, report: &mut OpenReport) {
     for change in &settings.overrides {
-        let now = settings.get(change.id).map(Value::to_string).unwrap_or_default();
+        let now = settings.get(change.id).map(SettingValue::to_string).unwrap_or_default();
         report.overrides.push(format!(
             "{}: {now} ({}) over {} ({})",
             change.id.key(),

@@ -6,7 +6,7 @@ use super::{CELL, Cell, HEADER, MAGIC, NAMED, VERSION};
 /// Builds a packed table: header, names and cells grow in place, the bytes of texts and blobs follow at the end.
 ///
 /// ```
-/// use litekeel_core::packed::{Cell, Encoder};
+/// use litekeel_core::{Cell, Encoder};
 ///
 /// let mut encoder = Encoder::new([&b"id"[..], b"name"]);
 /// for (id, name) in [(1, "Ada"), (2, "Grace")] {

@@ -1,25 +1,4 @@
 //! The packed table: one flat buffer for results and for parameters. Only this module knows its bytes.
-//!
-//! Native endian, 8-aligned. All offsets count from the buffer's first byte.
-//!
-//! | byte | type | what |
-//! |---|---|---|
-//! | 0 | u32 | magic, `0x4C45454B` ("KEEL" on a little-endian machine) |
-//! | 4 | u32 | format version, 1 |
-//! | 8 | u32 | flags: 1 = parameters are bound by name |
-//! | 12 | u32 | columns |
-//! | 16 | u64 | rows |
-//! | 24 | i64 | rows changed |
-//! | 32 | i64 | last inserted rowid |
-//! | 40 | u64 | offset of the names: one cell a column |
-//! | 48 | u64 | offset of the cells: rows × columns |
-//! | 56 | u64 | length of the buffer |
-//!
-//! A cell is 16 bytes: u32 type (SQLite's: 1 integer, 2 float, 3 text, 4 blob, 5 null), u32 length in bytes, u64 payload
-//! (the integer's bits, the double's bits, or the offset of text or blob).
-//!
-//! A NUL that their length does not count follows every text and blob that is encoded here, so that C can print them
-//! where they lie. Nothing relies on it in what comes from outside.
 
 mod encoder;
 mod table;
@@ -29,11 +8,11 @@ pub use encoder::{Encoder, Packed};
 pub use table::Table;
 
 /// The first four bytes.
-pub const MAGIC: u32 = 0x4C45_454B;
+const MAGIC: u32 = 0x4C45_454B;
 /// The format's version.
-pub const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 /// Parameters are bound by name.
-pub const NAMED: u32 = 1;
+const NAMED: u32 = 1;
 const HEADER: usize = 64;
 const CELL: usize = 16;
 

@@ -3,7 +3,28 @@
 use super::{CELL, Cell, HEADER, MAGIC, NAMED, VERSION};
 use crate::error::{Error, Result, codes};
 
-/// Reads a packed table that has been checked.
+/// Reads a packed table that has been checked: one flat buffer for results and for parameters.
+///
+/// Native endian, 8-aligned. All offsets count from the buffer's first byte.
+///
+/// | byte | type | what |
+/// |---|---|---|
+/// | 0 | u32 | magic, `0x4C45454B` ("KEEL" on a little-endian machine) |
+/// | 4 | u32 | format version, 1 |
+/// | 8 | u32 | flags: 1 = parameters are bound by name |
+/// | 12 | u32 | columns |
+/// | 16 | u64 | rows |
+/// | 24 | i64 | rows changed |
+/// | 32 | i64 | last inserted rowid |
+/// | 40 | u64 | offset of the names: one cell a column |
+/// | 48 | u64 | offset of the cells: rows × columns |
+/// | 56 | u64 | length of the buffer |
+///
+/// A cell is 16 bytes: u32 type (SQLite's: 1 integer, 2 float, 3 text, 4 blob, 5 null), u32 length in bytes, u64 payload
+/// (the integer's bits, the double's bits, or the offset of text or blob).
+///
+/// A NUL that their length does not count follows every text and blob that is encoded here, so that C can print them
+/// where they lie. Nothing relies on it in what comes from outside.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a> {
     bytes: &'a [u8],

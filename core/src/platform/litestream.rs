@@ -9,7 +9,7 @@ use crate::platform::path_facts::sidecar;
 
 /// What a process of Litestream's does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
+pub enum LitestreamTask {
     /// `litestream replicate`: copies what is committed, and holds a read lock meanwhile.
     Replicates,
     /// `litestream restore -f`: writes what was committed elsewhere into a copy.
@@ -18,13 +18,13 @@ pub enum Task {
     Other,
 }
 
-impl Task {
+impl LitestreamTask {
     /// The word in the command's JSON.
     pub fn as_str(self) -> &'static str {
         match self {
-            Task::Replicates => "replicates",
-            Task::Follows => "follows",
-            Task::Other => "other",
+            LitestreamTask::Replicates => "replicates",
+            LitestreamTask::Follows => "follows",
+            LitestreamTask::Other => "other",
         }
     }
 }
@@ -32,11 +32,12 @@ impl Task {
 /// What the process with this command line does, if its program is called `litestream`, or `litestream-` with a version.
 ///
 /// ```
-/// use litekeel_core::litestream::{Task, task};
-/// assert_eq!(task("/usr/bin/litestream replicate -config /etc/litestream.yml"), Some(Task::Replicates));
-/// assert_eq!(task("vi litestream.yml"), None);
+/// use litekeel_core::{LitestreamTask, litestream_task};
+/// let daemon = "/usr/bin/litestream replicate -config /etc/litestream.yml";
+/// assert_eq!(litestream_task(daemon), Some(LitestreamTask::Replicates));
+/// assert_eq!(litestream_task("vi litestream.yml"), None);
 /// ```
-pub fn task(command: &str) -> Option<Task> {
+pub fn task(command: &str) -> Option<LitestreamTask> {
     let mut words = command.split(' ');
     let name = Path::new(words.next()?).file_name()?.to_str()?;
     let version = name.strip_prefix("litestream")?;
@@ -45,9 +46,11 @@ pub fn task(command: &str) -> Option<Task> {
         return None;
     }
     Some(match words.next() {
-        Some("replicate") => Task::Replicates,
-        Some("restore") if words.any(|word| matches!(word, "-f" | "--f" | "-f=true" | "--f=true")) => Task::Follows,
-        _ => Task::Other,
+        Some("replicate") => LitestreamTask::Replicates,
+        Some("restore") if words.any(|word| matches!(word, "-f" | "--f" | "-f=true" | "--f=true")) => {
+            LitestreamTask::Follows
+        }
+        _ => LitestreamTask::Other,
     })
 }
 
@@ -95,15 +98,15 @@ pub fn copy_position(path: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Task, task};
+    use super::{LitestreamTask, task};
 
     #[test]
     fn only_its_own_program_is_litestream() {
-        assert_eq!(task("litestream replicate"), Some(Task::Replicates));
-        assert_eq!(task("/opt/litestream-0.5.17 replicate -config a.yml"), Some(Task::Replicates));
-        assert_eq!(task("litestream_v0.5.17 restore -f -o copy.db file:///replica"), Some(Task::Follows));
-        assert_eq!(task("litestream restore -o copy.db file:///replica/-f"), Some(Task::Other));
-        assert_eq!(task("litestream"), Some(Task::Other));
+        assert_eq!(task("litestream replicate"), Some(LitestreamTask::Replicates));
+        assert_eq!(task("/opt/litestream-0.5.17 replicate -config a.yml"), Some(LitestreamTask::Replicates));
+        assert_eq!(task("litestream_v0.5.17 restore -f -o copy.db file:///replica"), Some(LitestreamTask::Follows));
+        assert_eq!(task("litestream restore -o copy.db file:///replica/-f"), Some(LitestreamTask::Other));
+        assert_eq!(task("litestream"), Some(LitestreamTask::Other));
         for other in [
             "",
             "vi litestream.yml",

@@ -4,6 +4,6 @@
 
 pub(crate) mod loaded_sqlite;
 pub(crate) mod orphan_wal;
-pub mod path_hazards;
+pub(crate) mod path_hazards;
 pub(crate) mod second_library;
 pub(crate) mod second_sqlite;

@@ -7,7 +7,7 @@ use crate::connection::guard::Guard;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::packed::{Cell, Encoder, Packed};
-use crate::sqlite::sql_text::PragmaText;
+use crate::raw::sql_text::PragmaText;
 
 impl Guard<'_> {
     /// If `sql` is `PRAGMA busy_timeout`, does what it asks and returns the timeout then in force, in milliseconds: the

@@ -13,8 +13,8 @@ use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
 use crate::packed::{Packed, Table};
 use crate::query::statement::{Lifetime, Statement, nul_terminated};
+use crate::raw::sql_text;
 use crate::sqlite;
-use crate::sqlite::sql_text;
 use crate::vfs::replicated;
 use crate::wal::readers;
 
@@ -64,7 +64,7 @@ impl Connection {
     /// rows. Without parameters, which only a statement that has none allows, it runs once.
     ///
     /// ```
-    /// use litekeel_core::packed::{Cell, Encoder};
+    /// use litekeel_core::{Cell, Encoder};
     ///
     /// # let db = litekeel_core::Connection::open(Some(":memory:"), &litekeel_core::Options::new())?;
     /// let mut parameters = Encoder::new([&b"n"[..]]).named();

@@ -9,10 +9,10 @@ use crate::connection::statement_cache::CachedStatement;
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::packed::{Cell, Encoder, Table};
+use crate::raw::prepared::Prepared;
+use crate::raw::sql_text;
 use crate::registry::activity::Execution;
 use crate::sqlite;
-use crate::sqlite::prepared::Prepared;
-use crate::sqlite::sql_text;
 
 /// A longer text is rarely run again, and costs memory.
 const KEPT_TEXT: usize = 16 * 1024;
@@ -231,8 +231,7 @@ impl<'a> Statement<'a> {
         let places = (0..table.columns()).map(|column| self.index(table.name(column))).collect::<Result<Vec<_>>>()?;
         for index in (1..=wanted).filter(|index| !places.contains(index)) {
             // SAFETY: a live statement; the name is SQLite's and is copied. A gap in ?1, ?3 has none.
-            let name =
-                unsafe { crate::sqlite::handle::copy_text(sqlite::sqlite3_bind_parameter_name(self.raw, index)) };
+            let name = unsafe { crate::raw::handle::copy_text(sqlite::sqlite3_bind_parameter_name(self.raw, index)) };
             if let Some(name) = name {
                 return Err(Error::new(codes::PACKED, format!("the parameter {name} of the statement was not given"))
                     .with_hint("pass NULL where NULL is meant"));

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::error::{HolderState, Role};
+use crate::error::{HolderRole, HolderState};
 use crate::sqlite;
 
 /// Longer texts of statements are cut where they are kept or shown.
@@ -67,7 +67,7 @@ unsafe impl Send for Record {}
 /// What a connection is doing at one moment.
 pub(crate) struct ActivitySnapshot {
     /// `Writer`, `Reader`, or `InACall` whose statement is not known.
-    pub role: Role,
+    pub role: HolderRole,
     /// `Running` while a call runs, `Idle` between two calls of a transaction.
     pub state: HolderState,
     /// The running statement, or the latest one of the transaction.
@@ -226,11 +226,11 @@ impl Activity {
         };
         let at_work = in_statement && !waits;
         let role = if transaction == sqlite::SQLITE_TXN_WRITE || (at_work && record.writes) {
-            Role::Writer
+            HolderRole::Writer
         } else if transaction == sqlite::SQLITE_TXN_READ || at_work {
-            Role::Reader
+            HolderRole::Reader
         } else if self.user() != 0 && !in_statement && !waits {
-            Role::InACall
+            HolderRole::InACall
         } else {
             return None;
         };

@@ -3,8 +3,8 @@
 //! A file is known by device and inode, as SQLite knows it: a path goes stale when a file is replaced, and misses
 //! other names of the same file.
 
-pub mod activity;
-pub mod announced;
+pub(crate) mod activity;
+pub(crate) mod announced;
 mod open_handle;
 pub(crate) mod under_way;
 
@@ -169,14 +169,14 @@ pub fn assert_no_leaks() -> Result<()> {
 /// threads test at the same time is their own affair.
 ///
 /// ```
-/// use litekeel_core::{Connection, Options, codes, registry};
+/// use litekeel_core::{Connection, Options, assert_no_leaks_since, codes, latest_handle};
 ///
-/// let before = registry::latest();
+/// let before = latest_handle();
 /// let db = Connection::open(Some(":memory:"), &Options::new())?;
-/// let error = registry::assert_no_leaks_since(before).unwrap_err();
+/// let error = assert_no_leaks_since(before).unwrap_err();
 /// assert_eq!(error.code(), codes::LEAK);
 /// db.close()?;
-/// registry::assert_no_leaks_since(before)?;
+/// assert_no_leaks_since(before)?;
 /// # Ok::<(), litekeel_core::Error>(())
 /// ```
 ///

@@ -5,6 +5,6 @@
 pub(crate) mod barrier;
 mod control;
 pub(crate) mod protected;
-pub mod restore;
+pub(crate) mod restore;
 pub(crate) mod signs;
-pub mod status;
+pub(crate) mod status;

@@ -19,7 +19,7 @@ use crate::platform::path_facts::sidecar;
 
 /// Where the replica is, and by which program it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct RestoreSource {
     /// Litestream's program: a path, or a name that `PATH` leads to.
     pub program: PathBuf,
     /// The replica's URL; it comes before the configuration.
@@ -30,7 +30,7 @@ pub struct Source {
 
 /// What has become of a database that may have been missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RestoreOutcome {
     /// It was there.
     There,
     /// It is there now, complete.
@@ -41,7 +41,7 @@ pub enum Outcome {
 
 /// How a run of `litestream restore` ended.
 #[derive(Clone, Debug)]
-pub struct Ended {
+pub struct RestoreEnded {
     /// It says that it restored, or that it was told to be content with nothing.
     pub success: bool,
     /// Its exit status, and what it said, for people.
@@ -51,13 +51,13 @@ pub struct Ended {
 /// How often it is looked whether a process has finished.
 const LOOK: Duration = Duration::from_millis(20);
 
-impl Source {
+impl RestoreSource {
     /// Runs `litestream restore` for `database` with these further arguments and waits for its end; `None` when `asked` said
     /// that nobody waits any more, and it was ended.
     ///
     /// # Errors
     /// When the program cannot be run. What it made of it is in what it said.
-    pub fn run(&self, database: &Path, arguments: &[&OsStr], asked: &dyn Fn() -> bool) -> Result<Option<Ended>> {
+    pub fn run(&self, database: &Path, arguments: &[&OsStr], asked: &dyn Fn() -> bool) -> Result<Option<RestoreEnded>> {
         let cannot = |error: io::Error| {
             failure(database, format!("{} cannot be run: {error}", self.program.display()))
                 .with_hint("install Litestream, or say where it is: --litestream for the command, LITEKEEL_LITESTREAM in the environment")
@@ -85,8 +85,10 @@ impl Source {
         };
         let text = text_of(&said);
         Ok(Some(match status {
-            Some(status) => Ended { success: status.success(), said: format!("({status}): {text}") },
-            None => Ended { success: false, said: format!("(its exit status is not known, {STATUS_TAKEN}): {text}") },
+            Some(status) => RestoreEnded { success: status.success(), said: format!("({status}): {text}") },
+            None => {
+                RestoreEnded { success: false, said: format!("(its exit status is not known, {STATUS_TAKEN}): {text}") }
+            }
         }))
     }
 }
@@ -112,12 +114,12 @@ fn text_of(file: &File) -> String {
 /// `KEEL_NOT_RESTORED`, with what Litestream said; `KEEL_ORPHAN_WAL` where a `-wal` or `-journal` lies without its database.
 pub fn if_missing(
     path: &Path,
-    source: &Source,
+    source: &RestoreSource,
     mode: Option<u32>,
     asked: &dyn Fn() -> bool,
-) -> Result<Option<Outcome>> {
+) -> Result<Option<RestoreOutcome>> {
     if look(path)? == Found::Content {
-        return Ok(Some(Outcome::There));
+        return Ok(Some(RestoreOutcome::There));
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(_lock) = Lock::take(&sidecar(path, ".restore-lock"), asked)? else { return Ok(None) };
@@ -126,7 +128,7 @@ pub fn if_missing(
         // Another process may have restored it while this one waited, or created it where there is no backup.
         let found = look(path)?;
         if found == Found::Content {
-            return Ok(Some(Outcome::There));
+            return Ok(Some(RestoreOutcome::There));
         }
         let Some(left) = left_over(path, found) else { break found };
         looks += 1;
@@ -158,10 +160,14 @@ pub fn if_missing(
         return Ok(None);
     }
     if !copy.exists() {
-        return Ok(Some(Outcome::NoBackup));
+        return Ok(Some(RestoreOutcome::NoBackup));
     }
     if found == Found::Empty {
-        return if look(path)? == Found::Content { Ok(Some(Outcome::There)) } else { Err(empty_despite_backup(path)) };
+        return if look(path)? == Found::Content {
+            Ok(Some(RestoreOutcome::There))
+        } else {
+            Err(empty_despite_backup(path))
+        };
     }
     publish(&copy, path, mode).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
@@ -170,7 +176,7 @@ pub fn if_missing(
         }
         _ => failed(path, "cannot get its name", &error),
     })?;
-    Ok(Some(Outcome::Restored))
+    Ok(Some(RestoreOutcome::Restored))
 }
 
 /// That the replica has nothing, for who needs something.

@@ -1,9 +1,9 @@
 //! Settings that exclude each other. Only what was asked for conflicts; a profile's value gives way.
 
 use super::errors::conflict;
-use super::table::Id;
+use super::table::SettingId;
 use super::words;
-use super::{Origin, Settings, Value, replicated};
+use super::{Origin, SettingValue, Settings, replicated};
 use crate::error::codes;
 use crate::error::{Error, Result};
 
@@ -21,16 +21,16 @@ const LOCKS_APART: &[&str] = &[
 ];
 
 /// What makes a connection read-only: `immutable` implies the mode.
-fn read_only_by(settings: &Settings) -> Id {
-    if settings.bool(Id::Immutable) { Id::Immutable } else { Id::Mode }
+fn read_only_by(settings: &Settings) -> SettingId {
+    if settings.bool(SettingId::Immutable) { SettingId::Immutable } else { SettingId::Mode }
 }
 
 /// Refuses what was asked for and cannot be, and skips what a profile brought and does not apply.
 pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
     follower(settings, memory)?;
-    let read_only = settings.mode() == Some(words::Mode::Ro) || settings.bool(Id::Immutable);
-    let asked = |s: &Settings, id: Id| s.is_explicit(id) && s.get(id).is_some();
-    let drop = |s: &mut Settings, id: Id, why: &'static str| {
+    let read_only = settings.mode() == Some(words::Mode::Ro) || settings.bool(SettingId::Immutable);
+    let asked = |s: &Settings, id: SettingId| s.is_explicit(id) && s.get(id).is_some();
+    let drop = |s: &mut Settings, id: SettingId, why: &'static str| {
         if !s.is_explicit(id) {
             s.skip(id, why);
         }
@@ -38,33 +38,51 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
 
     if read_only && !memory {
         let by = read_only_by(settings);
-        for id in [Id::JournalMode, Id::PageSize, Id::AutoVacuum, Id::WalAutocheckpoint, Id::ApplicationId] {
+        for id in [
+            SettingId::JournalMode,
+            SettingId::PageSize,
+            SettingId::AutoVacuum,
+            SettingId::WalAutocheckpoint,
+            SettingId::ApplicationId,
+        ] {
             if asked(settings, id) {
                 return Err(conflict(settings, by, id, "a database opened read-only cannot be changed"));
             }
         }
-        if asked(settings, Id::Mkdir) && settings.bool(Id::Mkdir) {
-            return Err(conflict(settings, by, Id::Mkdir, "nothing is created for a reader"));
+        if asked(settings, SettingId::Mkdir) && settings.bool(SettingId::Mkdir) {
+            return Err(conflict(settings, by, SettingId::Mkdir, "nothing is created for a reader"));
         }
-        for id in [Id::JournalMode, Id::WalAutocheckpoint, Id::JournalSizeLimit] {
+        for id in [SettingId::JournalMode, SettingId::WalAutocheckpoint, SettingId::JournalSizeLimit] {
             drop(settings, id, "opened read-only");
         }
     }
     if memory {
         let wal = settings.journal_mode() == Some(words::JournalMode::Wal);
-        if wal && asked(settings, Id::JournalMode) {
-            return Err(conflict(settings, Id::Mode, Id::JournalMode, "a database in memory has no WAL"));
+        if wal && asked(settings, SettingId::JournalMode) {
+            return Err(conflict(settings, SettingId::Mode, SettingId::JournalMode, "a database in memory has no WAL"));
         }
-        for id in [Id::MmapSize, Id::Checkpoint, Id::WalMax, Id::CloseCheckpoint, Id::Immutable, Id::WalAutocheckpoint]
-        {
+        for id in [
+            SettingId::MmapSize,
+            SettingId::Checkpoint,
+            SettingId::WalMax,
+            SettingId::CloseCheckpoint,
+            SettingId::Immutable,
+            SettingId::WalAutocheckpoint,
+        ] {
             if asked(settings, id) {
-                return Err(conflict(settings, Id::Mode, id, "a database in memory has no file"));
+                return Err(conflict(settings, SettingId::Mode, id, "a database in memory has no file"));
             }
         }
-        for id in [Id::JournalMode, Id::MmapSize, Id::WalAutocheckpoint, Id::JournalSizeLimit, Id::Checkpoint] {
+        for id in [
+            SettingId::JournalMode,
+            SettingId::MmapSize,
+            SettingId::WalAutocheckpoint,
+            SettingId::JournalSizeLimit,
+            SettingId::Checkpoint,
+        ] {
             drop(settings, id, "a database in memory has no file");
         }
-        drop(settings, Id::CloseCheckpoint, "a database in memory has no file");
+        drop(settings, SettingId::CloseCheckpoint, "a database in memory has no file");
     } else if settings.cache() == Some(words::Cache::Shared) {
         return Err(Error::new(
             codes::CONFLICT,
@@ -72,34 +90,36 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         )
         .with_hint("remove cache=shared; WAL already lets readers and a writer work side by side"));
     }
-    if settings.bool(Id::Nolock) && settings.journal_mode() == Some(words::JournalMode::Wal) {
-        if asked(settings, Id::JournalMode) {
-            return Err(conflict(settings, Id::Nolock, Id::JournalMode, "WAL needs locks"));
+    if settings.bool(SettingId::Nolock) && settings.journal_mode() == Some(words::JournalMode::Wal) {
+        if asked(settings, SettingId::JournalMode) {
+            return Err(conflict(settings, SettingId::Nolock, SettingId::JournalMode, "WAL needs locks"));
         }
-        drop(settings, Id::JournalMode, "nolock: WAL needs locks");
+        drop(settings, SettingId::JournalMode, "nolock: WAL needs locks");
     }
-    if settings.bool(Id::Defensive) && settings.journal_mode() == Some(words::JournalMode::Off) {
+    if settings.bool(SettingId::Defensive) && settings.journal_mode() == Some(words::JournalMode::Off) {
         return Err(conflict(
             settings,
-            Id::Defensive,
-            Id::JournalMode,
+            SettingId::Defensive,
+            SettingId::JournalMode,
             "DEFENSIVE keeps SQLite from turning the journal off",
         ));
     }
     checkpoints(settings, read_only, memory)?;
     replicated::settle(settings, memory)?;
     restored(settings, memory)?;
-    if !settings.bool(Id::Unsafe) {
+    if !settings.bool(SettingId::Unsafe) {
         let journal =
             matches!(settings.journal_mode(), Some(words::JournalMode::Memory | words::JournalMode::Off)) && !memory;
-        let apart = settings.text(Id::Vfs).is_some_and(|name| LOCKS_APART.contains(&name)) && !memory;
+        let apart = settings.text(SettingId::Vfs).is_some_and(|name| LOCKS_APART.contains(&name)) && !memory;
         let id = match () {
-            () if journal => Some(Id::JournalMode),
-            () if apart => Some(Id::Vfs),
-            () => [Id::Nolock, Id::Psow, Id::Modeof].into_iter().find(|id| settings.get(*id).is_some()),
+            () if journal => Some(SettingId::JournalMode),
+            () if apart => Some(SettingId::Vfs),
+            () => [SettingId::Nolock, SettingId::Psow, SettingId::Modeof]
+                .into_iter()
+                .find(|id| settings.get(*id).is_some()),
         };
         if let Some(id) = id {
-            let value = settings.get(id).map(Value::to_string).unwrap_or_default();
+            let value = settings.get(id).map(SettingValue::to_string).unwrap_or_default();
             return Err(Error::new(codes::NEEDS_UNSAFE, format!("{}={value} can lose or damage data", id.key())));
         }
     }
@@ -112,32 +132,32 @@ fn follower(settings: &mut Settings, memory: bool) -> Result<()> {
         return Ok(());
     }
     if memory {
-        return Err(conflict(settings, Id::Mode, Id::Role, "a database in memory follows nobody"));
+        return Err(conflict(settings, SettingId::Mode, SettingId::Role, "a database in memory follows nobody"));
     }
-    const EXCLUDED: &[(Id, &[&str], &str)] = &[
-        (Id::Mode, &["ro"], "Litestream alone writes the copy"),
-        (Id::Replication, &["auto", "none"], "a copy is not replicated itself"),
-        (Id::Durability, &["local"], "nothing is committed to a copy"),
-        (Id::Restore, &["never"], "litestream restore -f makes the copy, and goes on"),
-        (Id::Immutable, &["0"], "Litestream writes the copy"),
-        (Id::Nolock, &["0"], "a reader would see half of a change"),
-        (Id::LockingMode, &["normal"], "Litestream would wait for the lock for ever"),
-        (Id::ReadLock, &["released"], "Litestream waits while somebody reads"),
-        (Id::MmapSize, &["0"], "the copy is read in a way that needs each page to be asked for"),
+    const EXCLUDED: &[(SettingId, &[&str], &str)] = &[
+        (SettingId::Mode, &["ro"], "Litestream alone writes the copy"),
+        (SettingId::Replication, &["auto", "none"], "a copy is not replicated itself"),
+        (SettingId::Durability, &["local"], "nothing is committed to a copy"),
+        (SettingId::Restore, &["never"], "litestream restore -f makes the copy, and goes on"),
+        (SettingId::Immutable, &["0"], "Litestream writes the copy"),
+        (SettingId::Nolock, &["0"], "a reader would see half of a change"),
+        (SettingId::LockingMode, &["normal"], "Litestream would wait for the lock for ever"),
+        (SettingId::ReadLock, &["released"], "Litestream waits while somebody reads"),
+        (SettingId::MmapSize, &["0"], "the copy is read in a way that needs each page to be asked for"),
     ];
     for (id, fine, why) in EXCLUDED {
-        let value = settings.get(*id).map(Value::to_string);
+        let value = settings.get(*id).map(SettingValue::to_string);
         if settings.is_explicit(*id) && value.is_some_and(|value| !fine.contains(&value.as_str())) {
-            return Err(conflict(settings, Id::Role, *id, why));
+            return Err(conflict(settings, SettingId::Role, *id, why));
         }
     }
-    if let Some(vfs) = settings.text(Id::Vfs).filter(|name| *name != "unix") {
+    if let Some(vfs) = settings.text(SettingId::Vfs).filter(|name| *name != "unix") {
         let text = format!("role=follower needs SQLite's own VFS, and vfs={vfs} is another one");
         return Err(Error::new(codes::CONFLICT, text).with_hint("remove vfs"));
     }
-    settings.set(Id::Mode, Value::Word("ro"), Origin::Replication);
-    settings.set(Id::Replication, Value::Word("none"), Origin::Replication);
-    for id in [Id::MmapSize, Id::LockingMode, Id::ReadLock] {
+    settings.set(SettingId::Mode, SettingValue::Word("ro"), Origin::Replication);
+    settings.set(SettingId::Replication, SettingValue::Word("none"), Origin::Replication);
+    for id in [SettingId::MmapSize, SettingId::LockingMode, SettingId::ReadLock] {
         if !settings.is_explicit(id) {
             settings.skip(id, "a copy that Litestream keeps");
         }
@@ -147,7 +167,7 @@ fn follower(settings: &mut Settings, memory: bool) -> Result<()> {
 
 /// What is to be restored, and from where.
 fn restored(settings: &Settings, memory: bool) -> Result<()> {
-    let from = settings.text(Id::RestoreFrom).unwrap_or_default();
+    let from = settings.text(SettingId::RestoreFrom).unwrap_or_default();
     if settings.restore() == Some(words::Restore::Never) {
         if from.is_empty() {
             return Ok(());
@@ -156,7 +176,7 @@ fn restored(settings: &Settings, memory: bool) -> Result<()> {
             .with_hint("add restore=required or restore=if_available, or remove restore_from"));
     }
     if memory {
-        return Err(conflict(settings, Id::Mode, Id::Restore, "a database in memory has no replica"));
+        return Err(conflict(settings, SettingId::Mode, SettingId::Restore, "a database in memory has no replica"));
     }
     // A report shows every setting.
     let user =
@@ -175,12 +195,12 @@ fn restored(settings: &Settings, memory: bool) -> Result<()> {
 
 /// Who moves the WAL, and whether the other settings let him.
 fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result<()> {
-    let asked = |s: &Settings, id: Id| s.is_explicit(id) && s.get(id).is_some();
+    let asked = |s: &Settings, id: SettingId| s.is_explicit(id) && s.get(id).is_some();
     use words::Checkpoint::{Auto, AutoIdle, Background, External, Manual};
     let who = settings.checkpoint();
     let at_commit = matches!(who, Some(Auto | AutoIdle | Background));
     let none = matches!(who, Some(External | Manual));
-    if asked(settings, Id::WalMaxAction) && settings.int(Id::WalMax).unwrap_or(0) == 0 {
+    if asked(settings, SettingId::WalMaxAction) && settings.int(SettingId::WalMax).unwrap_or(0) == 0 {
         return Err(Error::new(
             codes::CONFLICT,
             "wal_max_action says what happens at four times wal_max, which is not set",
@@ -191,8 +211,8 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
         return Ok(());
     }
     if read_only {
-        for id in [Id::Checkpoint, Id::WalMax] {
-            if asked(settings, id) && !(id == Id::Checkpoint && none) {
+        for id in [SettingId::Checkpoint, SettingId::WalMax] {
+            if asked(settings, id) && !(id == SettingId::Checkpoint && none) {
                 return Err(conflict(settings, read_only_by(settings), id, "a reader does not checkpoint"));
             }
             if settings.get(id).is_some() && !asked(settings, id) {
@@ -201,52 +221,72 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
         }
         return Ok(());
     }
-    let capped = settings.int(Id::WalMax).unwrap_or(0) > 0;
+    let capped = settings.int(SettingId::WalMax).unwrap_or(0) > 0;
     if capped && who == Some(External) {
-        return Err(conflict(settings, Id::WalMax, Id::Checkpoint, "the WAL is another program's to checkpoint"));
+        return Err(conflict(
+            settings,
+            SettingId::WalMax,
+            SettingId::Checkpoint,
+            "the WAL is another program's to checkpoint",
+        ));
     }
     let needs_wal = if capped {
-        Some(Id::WalMax)
-    } else if asked(settings, Id::Checkpoint) && !none && who != Some(Auto) {
-        Some(Id::Checkpoint)
+        Some(SettingId::WalMax)
+    } else if asked(settings, SettingId::Checkpoint) && !none && who != Some(Auto) {
+        Some(SettingId::Checkpoint)
     } else {
         None
     };
     if let Some(id) = needs_wal {
         if settings.journal_mode().is_some_and(|journal| journal != words::JournalMode::Wal) {
-            return Err(conflict(settings, id, Id::JournalMode, "only a WAL is checkpointed"));
+            return Err(conflict(settings, id, SettingId::JournalMode, "only a WAL is checkpointed"));
         }
         if settings.locking_mode() == Some(words::LockingMode::Exclusive) {
             return Err(conflict(
                 settings,
                 id,
-                Id::LockingMode,
+                SettingId::LockingMode,
                 "no second connection can checkpoint an exclusive one's WAL",
             ));
         }
     }
-    match settings.int(Id::WalAutocheckpoint) {
-        Some(0) if at_commit && asked(settings, Id::Checkpoint) => {
-            Err(conflict(settings, Id::WalAutocheckpoint, Id::Checkpoint, "0 pages mean no checkpoint at commits"))
-        }
+    match settings.int(SettingId::WalAutocheckpoint) {
+        Some(0) if at_commit && asked(settings, SettingId::Checkpoint) => Err(conflict(
+            settings,
+            SettingId::WalAutocheckpoint,
+            SettingId::Checkpoint,
+            "0 pages mean no checkpoint at commits",
+        )),
         // Whoever asks for no checkpoints at commits gets none from a profile either.
         Some(0) if at_commit => {
-            settings.set(Id::Checkpoint, Value::Word("manual"), settings.origin(Id::WalAutocheckpoint));
+            settings.set(
+                SettingId::Checkpoint,
+                SettingValue::Word("manual"),
+                settings.origin(SettingId::WalAutocheckpoint),
+            );
             Ok(())
         }
         Some(pages) if pages > 0 && !at_commit && who.is_some() => {
-            if asked(settings, Id::WalAutocheckpoint) && asked(settings, Id::Checkpoint) {
+            if asked(settings, SettingId::WalAutocheckpoint) && asked(settings, SettingId::Checkpoint) {
                 return Err(conflict(
                     settings,
-                    Id::Checkpoint,
-                    Id::WalAutocheckpoint,
+                    SettingId::Checkpoint,
+                    SettingId::WalAutocheckpoint,
                     "that is SQLite's checkpoint at commits",
                 ));
             }
-            if asked(settings, Id::WalAutocheckpoint) {
-                settings.set(Id::Checkpoint, Value::Word("auto"), settings.origin(Id::WalAutocheckpoint));
+            if asked(settings, SettingId::WalAutocheckpoint) {
+                settings.set(
+                    SettingId::Checkpoint,
+                    SettingValue::Word("auto"),
+                    settings.origin(SettingId::WalAutocheckpoint),
+                );
             } else {
-                settings.set(Id::WalAutocheckpoint, Value::Int(0), settings.origin(Id::Checkpoint));
+                settings.set(
+                    SettingId::WalAutocheckpoint,
+                    SettingValue::Int(0),
+                    settings.origin(SettingId::Checkpoint),
+                );
             }
             Ok(())
         }
@@ -256,14 +296,14 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::{Id, Options, resolve};
+    use crate::settings::{Options, SettingId, resolve};
 
     /// What becomes of `checkpoint` and `wal_autocheckpoint`, or the code of the refusal.
     fn settled(query: &str) -> Result<(String, Option<i64>), &'static str> {
         let resolved = resolve(Some(&format!("file:/srv/a.db?{query}")), &Options::new());
         let settings = resolved.map_err(|error| error.name())?.settings;
-        let checkpoint = settings.get(Id::Checkpoint).map(ToString::to_string).unwrap_or_default();
-        Ok((checkpoint, settings.int(Id::WalAutocheckpoint)))
+        let checkpoint = settings.get(SettingId::Checkpoint).map(ToString::to_string).unwrap_or_default();
+        Ok((checkpoint, settings.int(SettingId::WalAutocheckpoint)))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An unknown key: the nearest of ours, and what other libraries' keys become here.
 
-use super::table::{Id, Kind, Setting, TABLE};
+use super::table::{Setting, SettingId, SettingKind, TABLE};
 use crate::error::Error;
 use crate::error::codes;
 use crate::url::shown_name;
@@ -18,7 +18,7 @@ pub(super) fn unknown(key: &str, value: &str) -> Error {
 fn foreign(key: &str, value: &str) -> Option<String> {
     match key {
         "_pragma" => Some(match value.trim_end_matches(')').split_once('(') {
-            Some((name, argument)) if Id::from_key(name).is_some() => renamed(name, argument),
+            Some((name, argument)) if SettingId::from_key(name).is_some() => renamed(name, argument),
             _ => "write the pragma as a setting: busy_timeout=5000".to_owned(),
         }),
         "_timeout" | "timeout" => Some(renamed("busy_timeout", value)),
@@ -37,15 +37,15 @@ fn foreign(key: &str, value: &str) -> Option<String> {
         "readonly" | "readOnly" => Some("write mode=ro".to_owned()),
         _ => {
             let stripped = key.strip_prefix('_')?;
-            Id::from_key(stripped).is_some().then(|| renamed(stripped, value))
+            SettingId::from_key(stripped).is_some().then(|| renamed(stripped, value))
         }
     }
 }
 
 /// What to write instead: the value too, where the setting takes it and it is no free text.
 fn renamed(to: &str, value: &str) -> String {
-    let takes = |row: &&Setting| !matches!(row.kind, Kind::Text) && row.parse(value).is_ok();
-    match Id::from_key(to).map(Id::setting).filter(takes) {
+    let takes = |row: &&Setting| !matches!(row.kind, SettingKind::Text) && row.parse(value).is_ok();
+    match SettingId::from_key(to).map(SettingId::setting).filter(takes) {
         Some(_) => format!("write {to}={value}"),
         None => format!("write {to}=…"),
     }

@@ -1,7 +1,7 @@
 //! Every setting's value, and where it came from.
 
-use super::table::Id;
-use super::value::Value;
+use super::table::SettingId;
+use super::value::SettingValue;
 use super::words;
 
 /// Where a setting's value came from, weakest first.
@@ -39,9 +39,9 @@ impl Origin {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Override {
     /// Which setting.
-    pub id: Id,
+    pub id: SettingId,
     /// The value that lost.
-    pub from: Value,
+    pub from: SettingValue,
     /// Where that one came from.
     pub from_origin: Origin,
 }
@@ -50,9 +50,9 @@ pub struct Override {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skipped {
     /// Which setting.
-    pub id: Id,
+    pub id: SettingId,
     /// The profile's value.
-    pub value: Value,
+    pub value: SettingValue,
     /// Why it does not apply.
     pub why: &'static str,
 }
@@ -60,7 +60,7 @@ pub struct Skipped {
 /// Every setting, resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    pub(super) values: Vec<(Option<Value>, Origin)>,
+    pub(super) values: Vec<(Option<SettingValue>, Origin)>,
     /// What replaced a weaker value.
     pub overrides: Vec<Override>,
     /// What of the profile does not apply.
@@ -69,42 +69,42 @@ pub struct Settings {
 
 impl Settings {
     /// The value, or `None` for a setting that is left as SQLite or the file has it.
-    pub fn get(&self, id: Id) -> Option<&Value> {
+    pub fn get(&self, id: SettingId) -> Option<&SettingValue> {
         self.values[id as usize].0.as_ref()
     }
 
     /// Where the value came from.
-    pub fn origin(&self, id: Id) -> Origin {
+    pub fn origin(&self, id: SettingId) -> Origin {
         self.values[id as usize].1
     }
 
     /// Asked for by the URL or the call, not only by a default or a profile.
-    pub fn is_explicit(&self, id: Id) -> bool {
+    pub fn is_explicit(&self, id: SettingId) -> bool {
         self.origin(id) >= Origin::Url
     }
 
     /// An integer setting; bytes, milliseconds or pages as the table says.
-    pub fn int(&self, id: Id) -> Option<i64> {
+    pub fn int(&self, id: SettingId) -> Option<i64> {
         match self.get(id) {
-            Some(Value::Int(value)) => Some(*value),
+            Some(SettingValue::Int(value)) => Some(*value),
             _ => None,
         }
     }
 
     /// A boolean setting; unset is false.
-    pub fn bool(&self, id: Id) -> bool {
-        matches!(self.get(id), Some(Value::Bool(true)))
+    pub fn bool(&self, id: SettingId) -> bool {
+        matches!(self.get(id), Some(SettingValue::Bool(true)))
     }
 
     /// A setting with free text.
-    pub fn text(&self, id: Id) -> Option<&str> {
+    pub fn text(&self, id: SettingId) -> Option<&str> {
         match self.get(id) {
-            Some(Value::Text(text)) => Some(text),
+            Some(SettingValue::Text(text)) => Some(text),
             _ => None,
         }
     }
 
-    pub(crate) fn set(&mut self, id: Id, value: Value, origin: Origin) {
+    pub(crate) fn set(&mut self, id: SettingId, value: SettingValue, origin: Origin) {
         let slot = &mut self.values[id as usize];
         if let Some(old) = slot.0.take()
             && slot.1 > Origin::BuiltIn
@@ -115,7 +115,7 @@ impl Settings {
         *slot = (Some(value), origin);
     }
 
-    pub(crate) fn skip(&mut self, id: Id, why: &'static str) {
+    pub(crate) fn skip(&mut self, id: SettingId, why: &'static str) {
         if let (Some(value), _) = std::mem::replace(&mut self.values[id as usize], (None, Origin::BuiltIn)) {
             self.skipped.push(Skipped { id, value, why });
         }
@@ -129,8 +129,8 @@ macro_rules! typed {
             $(
                 #[doc = concat!("The setting `", stringify!($accessor), "`; `None`: left as SQLite or the file has it.")]
                 pub fn $accessor(&self) -> Option<words::$word> {
-                    match self.get(Id::$id) {
-                        Some(Value::Word(word)) => words::$word::from_word(word),
+                    match self.get(SettingId::$id) {
+                        Some(SettingValue::Word(word)) => words::$word::from_word(word),
                         _ => None,
                     }
                 }

@@ -1,16 +1,16 @@
 //! Defaults that whoever runs a program can change without changing it: an environment variable each, above the profile and
 //! below the URL. For what changes how litekeel works and not what a program sees.
 
-use super::table::Id;
+use super::table::SettingId;
 use super::words::ReadLock;
-use super::{Options, Value};
+use super::{Options, SettingValue};
 use crate::error::codes;
 use crate::error::{Error, Result};
 
-const VARIABLES: &[(&str, Id)] = &[("LITEKEEL_READ_LOCK", Id::ReadLock)];
+const VARIABLES: &[(&str, SettingId)] = &[("LITEKEEL_READ_LOCK", SettingId::ReadLock)];
 
 /// What the environment sets.
-pub(super) fn values(options: &Options) -> Result<Vec<(Id, Value)>> {
+pub(super) fn values(options: &Options) -> Result<Vec<(SettingId, SettingValue)>> {
     let mut values = Vec::new();
     for (name, id) in VARIABLES.iter().filter(|_| !options.ignore_env) {
         let Some(text) = std::env::var_os(name).filter(|text| !text.is_empty()) else { continue };
@@ -29,6 +29,7 @@ pub(super) fn values(options: &Options) -> Result<Vec<(Id, Value)>> {
 /// `KEEL_INVALID_VALUE` where the environment's `LITEKEEL_READ_LOCK` is not a value of the setting.
 pub fn keeps_read_locks_by_default() -> Result<bool> {
     let kept = ReadLock::Kept.as_str();
-    let of_environment = values(&Options::default())?.into_iter().find(|(id, _)| *id == Id::ReadLock);
-    Ok(of_environment.map_or(Id::ReadLock.setting().default == kept, |(_, value)| value == Value::Word(kept)))
+    let of_environment = values(&Options::default())?.into_iter().find(|(id, _)| *id == SettingId::ReadLock);
+    Ok(of_environment
+        .map_or(SettingId::ReadLock.setting().default == kept, |(_, value)| value == SettingValue::Word(kept)))
 }

@@ -1,13 +1,14 @@
 //! How what is wrong with the settings is said.
 
-use super::table::Id;
-use super::{Settings, Value};
+use super::table::SettingId;
+use super::{SettingValue, Settings};
 use crate::error::Error;
 use crate::error::codes;
 
 /// Two settings exclude each other.
-pub(super) fn conflict(settings: &Settings, a: Id, b: Id, why: &str) -> Error {
-    let show = |id: Id| format!("{}={}", id.key(), settings.get(id).map(Value::to_string).unwrap_or_default());
+pub(super) fn conflict(settings: &Settings, a: SettingId, b: SettingId, why: &str) -> Error {
+    let show =
+        |id: SettingId| format!("{}={}", id.key(), settings.get(id).map(SettingValue::to_string).unwrap_or_default());
     Error::new(codes::CONFLICT, format!("{} and {} exclude each other: {why}", show(a), show(b))).with_hint(format!(
         "remove {} or {}",
         a.key(),

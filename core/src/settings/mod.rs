@@ -25,5 +25,5 @@ pub use options::Options;
 pub use profiles::{PROFILES, Profile};
 pub use reference::reference_page;
 pub use resolve::{Resolved, Target, UrlSource, resolve};
-pub use table::{Id, Kind, Setting, Step, TABLE, Unit};
-pub use value::{Value, milliseconds};
+pub use table::{Setting, SettingId, SettingKind, SettingStep, SettingUnit, TABLE};
+pub use value::{SettingValue, milliseconds};

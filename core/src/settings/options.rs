@@ -1,7 +1,7 @@
 //! What a host passes beside the URL.
 
-use super::table::{Id, TABLE};
-use super::{Value, dialects};
+use super::table::{SettingId, TABLE};
+use super::{SettingValue, dialects};
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::url::shown_value;
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
-    pub(crate) values: Vec<(Id, Value)>,
+    pub(crate) values: Vec<(SettingId, SettingValue)>,
     /// Relative paths start here; the working directory when unset.
     pub base_dir: Option<PathBuf>,
     /// Do not look at the environment's `DATABASE_URL` and `LITEKEEL_READ_LOCK`.
@@ -87,7 +87,7 @@ impl Options {
             },
             "opened_at" => self.opened_at = Some(value.to_owned()),
             _ => {
-                let id = Id::from_key(key).ok_or_else(|| dialects::unknown(key, value))?;
+                let id = SettingId::from_key(key).ok_or_else(|| dialects::unknown(key, value))?;
                 let value = id.setting().parse(value)?;
                 self.values.retain(|(other, _)| *other != id);
                 self.values.push((id, value));
@@ -97,7 +97,7 @@ impl Options {
     }
 
     /// What was set of a setting of the table.
-    pub(crate) fn get(&self, id: Id) -> Option<&Value> {
+    pub(crate) fn get(&self, id: SettingId) -> Option<&SettingValue> {
         self.values.iter().find(|(other, _)| *other == id).map(|(_, value)| value)
     }
 

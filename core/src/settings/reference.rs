@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::options::CALL_ONLY;
 use super::profiles::PROFILES;
-use super::table::{Id, Kind, Setting, TABLE};
+use super::table::{Setting, SettingId, SettingKind, TABLE};
 
 /// `docs/settings.md`.
 pub fn reference_page() -> String {
@@ -37,7 +37,7 @@ pub fn reference_page() -> String {
     page.push_str("\n|---|");
     page.push_str(&"---|".repeat(PROFILES.len()));
     for (index, (id, _)) in PROFILES[0].values().enumerate() {
-        let _ = write!(page, "\n| `{}` |", Id::key(id));
+        let _ = write!(page, "\n| `{}` |", SettingId::key(id));
         for profile in PROFILES {
             let _ = write!(page, " {} |", profile.values().nth(index).map_or("", |(_, value)| value));
         }
@@ -54,8 +54,10 @@ pub fn reference_page() -> String {
 /// What a setting takes, for a reader of the page; what is explained once is named.
 fn takes(row: &Setting) -> String {
     match row.kind {
-        Kind::Bool => "boolean".to_owned(),
-        Kind::CacheSize => "pages (`2000`), KiB if negative (`-64000`), or bytes with a unit (`64MiB`)".to_owned(),
+        SettingKind::Bool => "boolean".to_owned(),
+        SettingKind::CacheSize => {
+            "pages (`2000`), KiB if negative (`-64000`), or bytes with a unit (`64MiB`)".to_owned()
+        }
         _ => row.allowed(),
     }
 }

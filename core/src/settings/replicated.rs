@@ -4,9 +4,9 @@
 //! been copied: the replica then restores as a corrupt database, and no error is seen until somebody restores it.
 
 use super::errors::conflict;
-use super::table::Id;
+use super::table::SettingId;
 use super::words;
-use super::{Origin, Settings, Value};
+use super::{Origin, SettingValue, Settings};
 use crate::error::codes;
 use crate::error::{Error, Result};
 
@@ -14,15 +14,15 @@ use crate::error::{Error, Result};
 pub(crate) const LEAST_BUSY_TIMEOUT: i64 = 5000;
 
 /// What may not be asked for, and why; each with the values that are fine.
-const EXCLUDED: &[(Id, &[&str], &str)] = &[
-    (Id::JournalMode, &["wal"], "Litestream copies the WAL"),
-    (Id::LockingMode, &["normal"], "Litestream could not read the database"),
-    (Id::WalAutocheckpoint, &["0"], "only Litestream may checkpoint"),
-    (Id::Checkpoint, &["external", "manual"], "only Litestream may checkpoint"),
-    (Id::WalMax, &["0"], "only Litestream may checkpoint; wal_alarm tells of a large WAL"),
-    (Id::CloseCheckpoint, &["none"], "only Litestream may checkpoint"),
-    (Id::PersistWal, &["1"], "Litestream has to find the WAL after the last close"),
-    (Id::Nolock, &["0"], "Litestream's locks have to be seen"),
+const EXCLUDED: &[(SettingId, &[&str], &str)] = &[
+    (SettingId::JournalMode, &["wal"], "Litestream copies the WAL"),
+    (SettingId::LockingMode, &["normal"], "Litestream could not read the database"),
+    (SettingId::WalAutocheckpoint, &["0"], "only Litestream may checkpoint"),
+    (SettingId::Checkpoint, &["external", "manual"], "only Litestream may checkpoint"),
+    (SettingId::WalMax, &["0"], "only Litestream may checkpoint; wal_alarm tells of a large WAL"),
+    (SettingId::CloseCheckpoint, &["none"], "only Litestream may checkpoint"),
+    (SettingId::PersistWal, &["1"], "Litestream has to find the WAL after the last close"),
+    (SettingId::Nolock, &["0"], "Litestream's locks have to be seen"),
 ];
 
 /// What the URL and the call say of replication, before anything of the database is known.
@@ -32,15 +32,20 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         return Ok(());
     }
     if memory {
-        if settings.is_explicit(Id::Replication) {
-            return Err(conflict(settings, Id::Mode, Id::Replication, "a database in memory has no file"));
+        if settings.is_explicit(SettingId::Replication) {
+            return Err(conflict(
+                settings,
+                SettingId::Mode,
+                SettingId::Replication,
+                "a database in memory has no file",
+            ));
         }
-        settings.set(Id::Replication, Value::Word("none"), Origin::BuiltIn);
+        settings.set(SettingId::Replication, SettingValue::Word("none"), Origin::BuiltIn);
         return Ok(());
     }
-    if settings.is_explicit(Id::BusyTimeout) && short_wait(settings) {
+    if settings.is_explicit(SettingId::BusyTimeout) && short_wait(settings) {
         let why = "Litestream takes the write lock for moments; 5s or more outlasts them";
-        return Err(conflict(settings, Id::Replication, Id::BusyTimeout, why));
+        return Err(conflict(settings, SettingId::Replication, SettingId::BusyTimeout, why));
     }
     enforce(settings)
 }
@@ -51,25 +56,30 @@ fn durability(settings: &mut Settings, memory: bool) -> Result<()> {
         return Ok(());
     }
     if memory {
-        return Err(conflict(settings, Id::Mode, Id::Durability, "a database in memory has no replica"));
+        return Err(conflict(settings, SettingId::Mode, SettingId::Durability, "a database in memory has no replica"));
     }
     if settings.replication() == Some(words::Replication::None) {
-        return Err(conflict(settings, Id::Replication, Id::Durability, "nobody would replicate what is committed"));
+        return Err(conflict(
+            settings,
+            SettingId::Replication,
+            SettingId::Durability,
+            "nobody would replicate what is committed",
+        ));
     }
-    settings.set(Id::Replication, Value::Word("litestream"), Origin::Replication);
+    settings.set(SettingId::Replication, SettingValue::Word("litestream"), Origin::Replication);
     if !matches!(settings.synchronous(), Some(words::Synchronous::Full | words::Synchronous::Extra)) {
-        if settings.is_explicit(Id::Synchronous) {
+        if settings.is_explicit(SettingId::Synchronous) {
             let why = "after a power cut the replica could have what this database has lost: full or extra";
-            return Err(conflict(settings, Id::Durability, Id::Synchronous, why));
+            return Err(conflict(settings, SettingId::Durability, SettingId::Synchronous, why));
         }
-        settings.set(Id::Synchronous, Value::Word("full"), Origin::Replication);
+        settings.set(SettingId::Synchronous, SettingValue::Word("full"), Origin::Replication);
     }
     Ok(())
 }
 
 /// Whether the connection gives up before Litestream may have given the write lock back.
 pub(crate) fn short_wait(settings: &Settings) -> bool {
-    settings.int(Id::BusyTimeout).unwrap_or(0) < LEAST_BUSY_TIMEOUT
+    settings.int(SettingId::BusyTimeout).unwrap_or(0) < LEAST_BUSY_TIMEOUT
 }
 
 /// Gives the settings the values that keep a replica whole.
@@ -78,37 +88,37 @@ pub(crate) fn short_wait(settings: &Settings) -> bool {
 /// `KEEL_CONFLICT` for a setting that was asked for and would break it.
 pub(crate) fn enforce(settings: &mut Settings) -> Result<()> {
     let reads = settings.mode() == Some(words::Mode::Ro);
-    let declared = settings.is_explicit(Id::Replication)
-        || settings.origin(Id::Replication) == Origin::Profile
+    let declared = settings.is_explicit(SettingId::Replication)
+        || settings.origin(SettingId::Replication) == Origin::Profile
         || settings.durability() == Some(words::Durability::Replicated);
     for (id, fine, why) in EXCLUDED {
-        let value = settings.get(*id).map(Value::to_string);
+        let value = settings.get(*id).map(SettingValue::to_string);
         if !settings.is_explicit(*id) || value.as_deref().is_none_or(|value| fine.contains(&value)) {
             continue;
         }
         if declared {
-            return Err(conflict(settings, Id::Replication, *id, why));
+            return Err(conflict(settings, SettingId::Replication, *id, why));
         }
         let text =
             format!("{}={}, but Litestream replicates this database: {why}", id.key(), value.unwrap_or_default());
         return Err(Error::new(codes::CONFLICT, text)
             .with_hint(format!("remove {}, or add replication=none if Litestream is not used any more", id.key())));
     }
-    let mut force = |id: Id, value: Value| {
+    let mut force = |id: SettingId, value: SettingValue| {
         if !settings.is_explicit(id) && settings.get(id) != Some(&value) {
             settings.set(id, value, Origin::Replication);
         }
     };
     if !reads {
-        force(Id::JournalMode, Value::Word("wal"));
-        force(Id::Checkpoint, Value::Word("external"));
-        force(Id::JournalSizeLimit, Value::Int(-1));
+        force(SettingId::JournalMode, SettingValue::Word("wal"));
+        force(SettingId::Checkpoint, SettingValue::Word("external"));
+        force(SettingId::JournalSizeLimit, SettingValue::Int(-1));
     }
-    force(Id::WalAutocheckpoint, Value::Int(0));
-    force(Id::CloseCheckpoint, Value::Word("none"));
-    force(Id::PersistWal, Value::Bool(true));
-    if short_wait(settings) && !settings.is_explicit(Id::BusyTimeout) {
-        settings.set(Id::BusyTimeout, Value::Int(LEAST_BUSY_TIMEOUT), Origin::Replication);
+    force(SettingId::WalAutocheckpoint, SettingValue::Int(0));
+    force(SettingId::CloseCheckpoint, SettingValue::Word("none"));
+    force(SettingId::PersistWal, SettingValue::Bool(true));
+    if short_wait(settings) && !settings.is_explicit(SettingId::BusyTimeout) {
+        settings.set(SettingId::BusyTimeout, SettingValue::Int(LEAST_BUSY_TIMEOUT), Origin::Replication);
     }
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use super::profiles::{PROFILES, Profile};
-use super::table::{Id, TABLE};
+use super::table::{SettingId, TABLE};
 use super::words;
-use super::{Options, Origin, Settings, Value, conflicts, dialects, environment};
+use super::{Options, Origin, SettingValue, Settings, conflicts, dialects, environment};
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::platform::allowed_roots::Roots;
@@ -92,13 +92,12 @@ fn of_profile(index: usize) -> Result<Settings> {
 /// built-in < profile < environment < URL < options of the call. Touches no file but to look for a bare path with a `?`.
 ///
 /// ```
-/// use litekeel_core::settings::{Id, Origin, Target, resolve};
-/// use litekeel_core::Options;
+/// use litekeel_core::{Options, Origin, SettingId, Target, resolve};
 ///
 /// let resolved = resolve(Some("file:/srv/app.db?profile=durable&busy_timeout=2s"), &Options::new())?;
 /// assert_eq!(resolved.target, Target::File("/srv/app.db".into()));
-/// assert_eq!(resolved.settings.int(Id::BusyTimeout), Some(2000));
-/// assert_eq!(resolved.settings.origin(Id::Synchronous), Origin::Profile);
+/// assert_eq!(resolved.settings.int(SettingId::BusyTimeout), Some(2000));
+/// assert_eq!(resolved.settings.origin(SettingId::Synchronous), Origin::Profile);
 /// # Ok::<(), litekeel_core::Error>(())
 /// ```
 ///
@@ -112,10 +111,12 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
 
     let mut from_url = Vec::new();
     for (key, value) in &parsed.pairs {
-        let id = Id::from_key(key).ok_or_else(|| dialects::unknown(key, value))?;
+        let id = SettingId::from_key(key).ok_or_else(|| dialects::unknown(key, value))?;
         from_url.push((id, id.setting().parse(value)?));
     }
-    let named = |values: &[(Id, Value)]| values.iter().find(|(id, _)| *id == Id::Profile).map(|(_, v)| v.to_string());
+    let named = |values: &[(SettingId, SettingValue)]| {
+        values.iter().find(|(id, _)| *id == SettingId::Profile).map(|(_, v)| v.to_string())
+    };
     let name = named(&options.values).or_else(|| named(&from_url));
     let profile = PROFILES.iter().position(|p| Some(p.name) == name.as_deref()).unwrap_or(0);
     let mut settings = of_profile(profile)?;
@@ -126,12 +127,12 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
     for (id, value) in from_url {
         settings.set(id, value, Origin::Url);
     }
-    let (mode, immutable) = (settings.mode(), settings.bool(Id::Immutable));
+    let (mode, immutable) = (settings.mode(), settings.bool(SettingId::Immutable));
     for (id, value) in &options.values {
         settings.set(*id, value.clone(), Origin::Option);
     }
     only_tighten(mode, settings.mode())?;
-    if immutable && !settings.bool(Id::Immutable) {
+    if immutable && !settings.bool(SettingId::Immutable) {
         return Err(Error::new(
             codes::CONFLICT,
             "the URL says immutable=1, the call immutable=0: access can only be tightened",
@@ -148,8 +149,8 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
         )
         .with_hint("pass :memory: as the URL"));
     }
-    if settings.bool(Id::Immutable) {
-        settings.set(Id::Mode, Value::Word("ro"), settings.origin(Id::Immutable));
+    if settings.bool(SettingId::Immutable) {
+        settings.set(SettingId::Mode, SettingValue::Word("ro"), settings.origin(SettingId::Immutable));
     }
     // The warning is about synchronous=off, which the URL or the call may have replaced.
     if !profile.warning.is_empty() && settings.synchronous() == Some(words::Synchronous::Off) {
@@ -168,7 +169,7 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
         roots.check(path)?;
     }
     if memory {
-        settings.set(Id::Mode, Value::Word("memory"), settings.origin(Id::Mode));
+        settings.set(SettingId::Mode, SettingValue::Word("memory"), settings.origin(SettingId::Mode));
     }
     conflicts::settle(&mut settings, memory)?;
     Ok(Resolved {
@@ -178,7 +179,7 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
         shown_url: if is_path {
             text.into_owned()
         } else {
-            url::redact_except(&text, &|key| Id::from_key(key).is_some())
+            url::redact_except(&text, &|key| SettingId::from_key(key).is_some())
         },
         warnings,
         triple_slash: parsed.triple_slash,

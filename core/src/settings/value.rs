@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use super::table::{Id, Kind, Setting, Unit};
+use super::table::{Setting, SettingId, SettingKind, SettingUnit};
 use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::url::{HIDDEN, is_token, shown_value};
 
 /// A setting's value: sizes in bytes, durations in milliseconds, `cache_size` in SQLite's own unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum SettingValue {
     /// A boolean.
     Bool(bool),
     /// A whole number.
@@ -20,13 +20,13 @@ pub enum Value {
     Text(String),
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for SettingValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Value::Bool(value) => write!(f, "{}", i32::from(*value)),
-            Value::Int(value) => write!(f, "{value}"),
-            Value::Word(word) => f.write_str(word),
-            Value::Text(text) => f.write_str(text),
+            SettingValue::Bool(value) => write!(f, "{}", i32::from(*value)),
+            SettingValue::Int(value) => write!(f, "{value}"),
+            SettingValue::Word(word) => f.write_str(word),
+            SettingValue::Text(text) => f.write_str(text),
         }
     }
 }
@@ -37,10 +37,10 @@ impl Setting {
     /// # Errors
     /// `KEEL_INVALID_VALUE` naming the parameter, the value and what is allowed; `KEEL_NOT_YET` for a value that
     /// this build does not carry.
-    pub fn parse(&self, text: &str) -> Result<Value> {
+    pub fn parse(&self, text: &str) -> Result<SettingValue> {
         let value = self.value(text).ok_or_else(|| {
             // Where a number belongs, a word may be anybody's.
-            let number = !matches!(self.kind, Kind::Int { .. } | Kind::CacheSize)
+            let number = !matches!(self.kind, SettingKind::Int { .. } | SettingKind::CacheSize)
                 || text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
             let text = format!("{}={} is not a valid value", self.key, if number { shown_value(text) } else { HIDDEN });
             Error::new(codes::INVALID_VALUE, text).with_hint(format!("{} takes {}", self.key, self.allowed()))
@@ -55,33 +55,34 @@ impl Setting {
         Ok(value)
     }
 
-    fn value(&self, text: &str) -> Option<Value> {
+    fn value(&self, text: &str) -> Option<SettingValue> {
         match self.kind {
-            Kind::Bool => boolean(text).map(Value::Bool),
-            Kind::Word(words) => {
+            SettingKind::Bool => boolean(text).map(SettingValue::Bool),
+            SettingKind::Word(words) => {
                 let text = match (self.id, text) {
-                    (Id::Synchronous, digit @ ("0" | "1" | "2" | "3")) => words[digit.parse::<usize>().ok()?],
-                    (Id::SecureDelete, other) if other != "fast" => match boolean(other)? {
+                    (SettingId::Synchronous, digit @ ("0" | "1" | "2" | "3")) => words[digit.parse::<usize>().ok()?],
+                    (SettingId::SecureDelete, other) if other != "fast" => match boolean(other)? {
                         true => "on",
                         false => "off",
                     },
                     _ => text,
                 };
-                words.iter().find(|word| **word == text).map(|word| Value::Word(word))
+                words.iter().find(|word| **word == text).map(|word| SettingValue::Word(word))
             }
             // No VFS has such a name; a secret has.
-            Kind::Text if self.id == Id::Vfs && is_token(text) => None,
-            Kind::Text => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
-            Kind::Int { min, max, unit } => {
+            SettingKind::Text if self.id == SettingId::Vfs && is_token(text) => None,
+            SettingKind::Text => (!text.is_empty()).then(|| SettingValue::Text(text.to_owned())),
+            SettingKind::Int { min, max, unit } => {
                 let value = integer(text, unit)?;
-                let fits = (min..=max).contains(&value) && (self.id != Id::PageSize || value.count_ones() == 1);
-                fits.then_some(Value::Int(value))
+                let fits = (min..=max).contains(&value) && (self.id != SettingId::PageSize || value.count_ones() == 1);
+                fits.then_some(SettingValue::Int(value))
             }
-            Kind::CacheSize => {
+            SettingKind::CacheSize => {
                 let bytes = text.ends_with("iB");
-                let value = integer(text, Unit::Bytes)?;
+                let value = integer(text, SettingUnit::Bytes)?;
                 let value = if bytes { -(value / 1024) } else { value };
-                (value != 0 && i32::try_from(value).is_ok() && !(bytes && value > 0)).then_some(Value::Int(value))
+                (value != 0 && i32::try_from(value).is_ok() && !(bytes && value > 0))
+                    .then_some(SettingValue::Int(value))
             }
         }
     }
@@ -89,16 +90,16 @@ impl Setting {
     /// What the setting takes, for error messages and the reference page.
     pub fn allowed(&self) -> String {
         match self.kind {
-            Kind::Bool => "one of 1 0 true false on off yes no".to_owned(),
-            Kind::Word(words) => format!("one of {}", words.join(" ")),
-            Kind::Text => "a text".to_owned(),
-            Kind::CacheSize => "a number other than 0: −KiB, pages, or bytes with KiB, MiB, GiB".to_owned(),
-            Kind::Int { min, max, unit } => {
+            SettingKind::Bool => "one of 1 0 true false on off yes no".to_owned(),
+            SettingKind::Word(words) => format!("one of {}", words.join(" ")),
+            SettingKind::Text => "a text".to_owned(),
+            SettingKind::CacheSize => "a number other than 0: −KiB, pages, or bytes with KiB, MiB, GiB".to_owned(),
+            SettingKind::Int { min, max, unit } => {
                 let suffix = match unit {
-                    Unit::None => "",
-                    Unit::Millis => " ms; ms and s may follow",
-                    Unit::Bytes => " bytes; KiB, MiB, GiB may follow",
-                    Unit::Pages => " pages",
+                    SettingUnit::None => "",
+                    SettingUnit::Millis => " ms; ms and s may follow",
+                    SettingUnit::Bytes => " bytes; KiB, MiB, GiB may follow",
+                    SettingUnit::Pages => " pages",
                 };
                 format!("a whole number from {min} to {max}{suffix}")
             }
@@ -116,14 +117,14 @@ fn boolean(text: &str) -> Option<bool> {
 
 /// A time as every setting takes it: whole milliseconds, or a whole number with `ms` or `s` behind it.
 pub fn milliseconds(text: &str) -> Option<u64> {
-    integer(text, Unit::Millis)?.try_into().ok()
+    integer(text, SettingUnit::Millis)?.try_into().ok()
 }
 
-fn integer(text: &str, unit: Unit) -> Option<i64> {
+fn integer(text: &str, unit: SettingUnit) -> Option<i64> {
     let units: &[(&str, i64)] = match unit {
-        Unit::Bytes => &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)],
-        Unit::Millis => &[("ms", 1), ("s", 1000)],
-        Unit::None | Unit::Pages => &[],
+        SettingUnit::Bytes => &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)],
+        SettingUnit::Millis => &[("ms", 1), ("s", 1000)],
+        SettingUnit::None | SettingUnit::Pages => &[],
     };
     let (number, factor) =
         units.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor))).unwrap_or((text, 1));
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
 
     fn parsed(key: &str, text: &str) -> Option<String> {
-        Id::from_key(key).unwrap().setting().parse(text).ok().map(|value| value.to_string())
+        SettingId::from_key(key).unwrap().setting().parse(text).ok().map(|value| value.to_string())
     }
 
     #[test]
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_is_allowed() {
-        let error = Id::from_key("txlock").unwrap().setting().parse("now").unwrap_err();
+        let error = SettingId::from_key("txlock").unwrap().setting().parse("now").unwrap_err();
         assert_eq!(error.code(), codes::INVALID_VALUE);
         assert_eq!(error.hint(), "txlock takes one of deferred immediate exclusive");
     }

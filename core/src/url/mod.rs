@@ -1,7 +1,4 @@
 //! Text → target and parameters.
-//!
-//! The grammar is SQLite's own for `file:`, with the relative and absolute forms of `sqlite:` that other languages'
-//! libraries use. Whatever SQLite would accept silently and understand differently from its author is refused here.
 
 mod errors;
 mod likeness;
@@ -21,6 +18,9 @@ pub(crate) use redact::{HIDDEN, name as shown_name, redact_except, value as show
 const LONGEST: usize = 1 << 16;
 
 /// A URL or path taken apart; nothing is resolved against a directory yet.
+///
+/// The grammar is SQLite's own for `file:`, with the relative and absolute forms of `sqlite:` that other languages'
+/// libraries use. Whatever SQLite would accept silently and understand differently from its author is refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     /// What is to be opened.

@@ -5,8 +5,8 @@ use std::ffi::c_int;
 use std::sync::Arc;
 
 use crate::error::{Error, FailedStep, codes};
+use crate::raw::handle;
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::vfs::errors::{RESCUE, sentence};
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_guard::{Locks, confirm};

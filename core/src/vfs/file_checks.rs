@@ -11,8 +11,8 @@ use crate::platform::file_id::{FileId, file_id};
 use crate::platform::path_facts::sidecar;
 #[cfg(target_os = "linux")]
 use crate::platform::procfs;
+use crate::raw::lock_bytes;
 use crate::sqlite;
-use crate::sqlite::lock_bytes;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::firm_reads;
 use crate::vfs::lock_state::FIRST_READER;

@@ -2,7 +2,7 @@
 //! process drops them by closing a descriptor of its own.
 
 #[cfg(target_os = "linux")]
-use crate::sqlite::lock_bytes;
+use crate::raw::lock_bytes;
 #[cfg(target_os = "linux")]
 use crate::vfs::file_checks::{USER, set_lock};
 use crate::vfs::file_monitor::FileMonitor;

@@ -126,7 +126,7 @@ impl FirmReads {
 #[cfg(target_os = "linux")]
 pub(crate) mod system {
     use super::*;
-    use crate::sqlite::lock_bytes::{CHECKPOINT, WRITE};
+    use crate::raw::lock_bytes::{CHECKPOINT, WRITE};
 
     fn set(shm: c_int, command: c_int, kind: c_int, slot: c_int) -> bool {
         // SAFETY: plain data; the descriptor is SQLite's own, and open while a connection has the WAL-index mapped. It is not

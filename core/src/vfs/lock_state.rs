@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::platform::clock::now_ms;
-use crate::sqlite::lock_bytes::READERS;
+use crate::raw::lock_bytes::READERS;
 
 /// Slots of the WAL's locks: the writer, the checkpointer, the first of the readers.
 pub(crate) const WRITER: i32 = 0;

@@ -12,7 +12,7 @@ pub(crate) mod confinement;
 pub(crate) mod content;
 pub(crate) mod copies;
 pub(crate) mod databases;
-pub mod descriptor;
+pub(crate) mod descriptor;
 pub(crate) mod errors;
 pub(crate) mod failed_open;
 pub(crate) mod file_checks;

@@ -11,7 +11,7 @@ use crate::platform::clock::now_ns;
 use crate::platform::file_id::FileId;
 use crate::platform::fork::ForkMutex;
 use crate::platform::signals::without_signals;
-use crate::sqlite::lock_bytes::{READ, READERS, WRITE};
+use crate::raw::lock_bytes::{READ, READERS, WRITE};
 use crate::vfs::kept_read_lock::KeptReadLock;
 use crate::vfs::switches::{FIRM_OVER_FORKS, careless};
 use crate::vfs::{file_state, firm_reads};

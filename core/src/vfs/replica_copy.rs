@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::litestream::{CopyStamp, copy_stamp};
 use crate::platform::path_facts::sidecar;
+use crate::raw::handle;
 use crate::sqlite;
-use crate::sqlite::handle;
 
 thread_local! {
     static OPENING: Cell<bool> = const { Cell::new(false) };

@@ -1,7 +1,7 @@
 //! What a connection has of litekeel's that a host has opened by SQLite's own call.
 
+use crate::raw::handle;
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::vfs::shim;
 
 /// Keeps the read lock of the connection's main database between close reads, or does not: see the setting `read_lock`. No

@@ -5,9 +5,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::raw::handle;
+use crate::raw::lock_bytes::READERS;
 use crate::sqlite;
-use crate::sqlite::handle;
-use crate::sqlite::lock_bytes::READERS;
 
 /// The header of a `-wal`, in bytes; at byte 16 it has the two salts.
 pub(crate) const LOG_HEADER: usize = 32;

@@ -40,20 +40,20 @@ pub(crate) fn gives_up() -> bool {
 /// Gives what this thread does from now on at most so long, over several calls, until it is dropped. A deadline that is
 /// set already stays if it comes earlier. Only connections that have a timeout or a progress hook look at it while they
 /// run; those with `busy=fair` while they wait.
-pub fn limit(timeout: Duration) -> Running {
+pub fn limit(timeout: Duration) -> CallLimit {
     let number = LATEST.get() + 1;
     LATEST.set(number);
     // What lies beyond the clock's range never comes.
     if let Some(until) = Instant::now().checked_add(timeout) {
         let _ = LIMITS.try_with(|limits| limits.borrow_mut().push((until, timeout, number)));
     }
-    Running(number, PhantomData)
+    CallLimit(number, PhantomData)
 }
 
 /// Takes the limit away when it is dropped, in whatever order; on the thread that it is for.
-pub struct Running(u64, PhantomData<*const ()>);
+pub struct CallLimit(u64, PhantomData<*const ()>);
 
-impl Drop for Running {
+impl Drop for CallLimit {
     fn drop(&mut self) {
         let _ = LIMITS.try_with(|limits| limits.borrow_mut().retain(|(.., number)| *number != self.0));
     }

@@ -3,7 +3,7 @@
 //! Must not know: connections, how errors are worded, settings.
 
 pub(crate) mod busy_handler;
-pub mod deadline;
+pub(crate) mod deadline;
 mod pause;
 mod place;
 pub(crate) mod progress_handler;

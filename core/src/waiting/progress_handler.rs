@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::sqlite;
-use crate::waiting::deadline::{Running, limit, passed};
+use crate::waiting::deadline::{CallLimit, limit, passed};
 
 /// Virtual machine instructions between two looks while a timeout is set: some 10 µs.
 const INSTRUCTIONS: c_int = 1000;
@@ -29,7 +29,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Begins a call: `None` when no timeout is set.
-    pub(crate) fn begin(&self, raw: *mut sqlite::sqlite3) -> Option<Running> {
+    pub(crate) fn begin(&self, raw: *mut sqlite::sqlite3) -> Option<CallLimit> {
         if self.timeout.get().is_zero() {
             return None;
         }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::platform::file_id::FileId;
 use crate::platform::file_id::file_id;
+use crate::raw::handle;
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::vfs::wal_index;
 use crate::vfs::wal_index::WalIndex;
 

@@ -6,14 +6,14 @@ use std::ffi::c_int;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::error::{Holder, HolderState, Role};
+use crate::error::{Holder, HolderRole, HolderState};
 use crate::events::{Event, EventName};
 use crate::locks::{self, holders};
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::sidecar;
 use crate::platform::procfs::PosixLock;
-use crate::sqlite::lock_bytes::{READ, READ_LAST, READERS};
+use crate::raw::lock_bytes::{READ, READ_LAST, READERS};
 use crate::vfs::read_lock_keeper;
 use crate::vfs::wal_index::WalIndex;
 use crate::{registry, sqlite};
@@ -100,7 +100,7 @@ pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
             let pin = |holder, since| Pin { holder, frame: frame.into(), frames, bytes: index.bytes(frames), since };
             let own = if pid == me { own(path, slot) } else { Vec::new() };
             if own.is_empty() {
-                found.push(pin(holders::of_process(pid, Role::Reader), None));
+                found.push(pin(holders::of_process(pid, HolderRole::Reader), None));
             }
             found.extend(own.into_iter().map(|holder| pin(holder.0, Some(holder.1))));
         }
@@ -138,7 +138,7 @@ fn own(path: &Path, slot: usize) -> Vec<(Holder, Duration)> {
             since: Some(since),
             sql: look.and_then(|look| look.sql),
             opened_at: (!handle.opened_at.is_empty()).then_some(handle.opened_at),
-            ..holders::of_process(std::process::id(), Role::Reader)
+            ..holders::of_process(std::process::id(), HolderRole::Reader)
         };
         (reads == slot).then_some((holder, since))
     });

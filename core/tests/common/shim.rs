@@ -300,7 +300,7 @@ unsafe extern "C" fn full_path(vfs: *mut sqlite3_vfs, path: *const c_char, size:
 fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        litekeel_core::process::initialise();
+        litekeel_core::initialise();
         // SAFETY: the VFS is leaked: SQLite keeps it for the rest of the process.
         unsafe {
             let unix = sqlite3_vfs_find(ptr::null());

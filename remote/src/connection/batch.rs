@@ -1,7 +1,7 @@
 //! Several statements in one request: a transaction that the server commits or rolls back by itself.
 
-use litekeel_core::packed::{Packed, Table};
 use litekeel_core::{Error, Result, codes};
+use litekeel_core::{Packed, Table};
 
 use super::{CLOSE, Locked, Remote, Statement};
 use crate::answer::{committed, first, joined, uncommitted, unknown, unread};

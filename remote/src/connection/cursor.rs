@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use litekeel_core::packed::{Encoder, Packed, Table};
+use litekeel_core::{Encoder, Packed, Table};
 use litekeel_core::{Error, Result, codes};
 use serde_json::Value;
 

@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use litekeel_core::packed::{Packed, Table};
 use litekeel_core::{Error, Result, codes};
+use litekeel_core::{Packed, Table};
 
 pub use cursor::Cursor;
 pub use descriptions::Description;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use litekeel_core::packed::Packed;
+use litekeel_core::Packed;
 use litekeel_core::{Result, codes};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! A transaction: a stream that is kept, and statements that the server runs only while the transaction is open.
 
-use litekeel_core::packed::Packed;
+use litekeel_core::Packed;
 use litekeel_core::{Error, Result, codes};
 
 use super::{Remote, State};

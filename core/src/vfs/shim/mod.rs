@@ -14,8 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::platform::file_id::file_id;
+use crate::raw::handle;
 use crate::sqlite;
-use crate::sqlite::handle;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::{
     attached, copies, databases, file_state, firm_locks, old_log, replicated, wal_file, wal_guard, write_transaction,

@@ -1,6 +1,6 @@
 //! The table that a statement writes to, by its first words. Not a parser: what it does not understand is nothing.
 
-use crate::sqlite::sql_text::skip_space;
+use crate::raw::sql_text::skip_space;
 
 /// What an INSERT, UPDATE, DELETE or REPLACE writes to.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr;
 
-use crate::sqlite;
-use crate::sqlite::prepared::Prepared;
-use crate::sqlite::sql_text;
+use crate::raw::prepared::Prepared;
+use crate::raw::sql_text;
+use rusqlite::ffi as sqlite;
 
 unsafe extern "C" {
     /// Closes at once, or when the last statement, blob or backup of the handle ends. The bindings leave it out.
@@ -173,7 +173,7 @@ pub(crate) fn sqlite_text(text: &str) -> *mut c_char {
 ///
 /// # Safety
 /// `db` is open, or has failed to open, and is used by this thread alone.
-pub unsafe fn told(db: *mut sqlite::sqlite3, rc: c_int) -> (c_int, String) {
+pub unsafe fn sqlite_error(db: *mut sqlite::sqlite3, rc: c_int) -> (c_int, String) {
     // SAFETY: the caller's promise; the texts are SQLite's, and copied.
     unsafe {
         let recorded = sqlite::sqlite3_extended_errcode(db);
@@ -197,7 +197,7 @@ pub(crate) unsafe fn last_failure(db: *mut sqlite::sqlite3, rc: c_int) -> (Strin
         if db.is_null() {
             return (copy_text(sqlite::sqlite3_errstr(rc)).unwrap_or_default(), 0);
         }
-        (told(db, rc).1, sqlite::sqlite3_system_errno(db))
+        (sqlite_error(db, rc).1, sqlite::sqlite3_system_errno(db))
     }
 }
 

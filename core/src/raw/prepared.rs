@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::ptr::NonNull;
 
-use crate::sqlite;
+use rusqlite::ffi as sqlite;
 
 /// Owns a compiled statement. Whoever has it also holds its connection, in any use and when it is dropped.
 pub struct Prepared(NonNull<sqlite::sqlite3_stmt>);
