@@ -98,6 +98,7 @@ check:
 
 header:
 	UPDATE_HEADER=1 UPDATE_DOCS=1 $(CARGO) test --test header
+	UPDATE_HEADER=1 $(CARGO) test --test manual_page
 	UPDATE_DOCS=1 $(CARGO) test --test third_party
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-core --test reference
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-node --lib layout
@@ -107,8 +108,9 @@ header:
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel $(SHAREDIR))
 	install -m 755 $(BUILD)/litekeel $(DESTDIR)$(BINDIR)/litekeel
-	install -d $(DESTDIR)$(MANDIR)/man1 $(dir $(addprefix $(DESTDIR),$(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)))
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(dir $(addprefix $(DESTDIR),$(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)))
 	$(BUILD)/litekeel man $(DESTDIR)$(MANDIR)/man1
+	install -m 644 include/litekeel.h.3 $(DESTDIR)$(MANDIR)/man3/
 	$(BUILD)/litekeel completions bash > $(DESTDIR)$(BASH_COMPLETION)
 	$(BUILD)/litekeel completions zsh > $(DESTDIR)$(ZSH_COMPLETION)
 	$(BUILD)/litekeel completions fish > $(DESTDIR)$(FISH_COMPLETION)
@@ -124,7 +126,7 @@ install: all
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,liblitekeel.so liblitekeel.so.0 liblitekeel.so.$(VERSION) liblitekeel.a pkgconfig/litekeel.pc pkgconfig/litekeel-static.pc)
-	rm -f $(DESTDIR)$(MANDIR)/man1/litekeel.1 $(DESTDIR)$(MANDIR)/man1/litekeel-*.1
+	rm -f $(DESTDIR)$(MANDIR)/man1/litekeel.1 $(DESTDIR)$(MANDIR)/man1/litekeel-*.1 $(DESTDIR)$(MANDIR)/man3/litekeel.h.3
 	rm -f $(addprefix $(DESTDIR),$(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
 	rm -f $(DESTDIR)$(BINDIR)/litekeel $(DESTDIR)$(INCLUDEDIR)/litekeel.h
 	rm -rf $(addprefix $(DESTDIR),$(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel $(SHAREDIR))

@@ -30,7 +30,7 @@
  *   Text out is NUL-terminated. Every object has its own free function; nothing is freed with free().
  *   Handles are tokens: they are looked up, never dereferenced. A stale or forged one gives KEEL_E_HANDLE.
  *
- * Codes that every function with a connection can return, and that are not repeated below
+ * Codes of every function with a connection, which are not repeated below
  *   KEEL_E_HANDLE (not a handle, or it has ended), KEEL_E_CLOSED, KEEL_E_FORKED (in a forked child), KEEL_E_ARGUMENT (NULL where
  *   it is not allowed, a length that is too large), KEEL_E_INVALID_UTF8, SQLITE_MISUSE (called in a callback of the connection),
  *   SQLITE_NOMEM, KEEL_E_PANIC (a defect of litekeel). A connection whose file or locks were taken away refuses to write:

@@ -9,7 +9,7 @@ required=(cargo:rustup cc:build-essential make:make pkg-config:pkg-config)
 demo=(python3:python3 node:nodejs npm:npm)
 # Litestream comes by pip.
 scale=(pip3:python3-pip)
-tests=(valgrind:valgrind strace:strace cmake:cmake tmux:tmux sqlite3:sqlite3 go:golang java:default-jdk-headless mvn:maven systemd-analyze:systemd ruby:ruby php:php-cli)
+tests=(valgrind:valgrind strace:strace cmake:cmake tmux:tmux sqlite3:sqlite3 go:golang java:default-jdk-headless mvn:maven systemd-analyze:systemd ruby:ruby php:php-cli groff:groff-base)
 long=(pip3:python3-pip perl:perl perl-ffi:libffi-platypus-perl luajit:luajit)
 optional=("${demo[@]}")
 case $set in demo|scale) ;; *) optional+=("${tests[@]}") ;; esac

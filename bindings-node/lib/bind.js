@@ -5,6 +5,7 @@ const { I, F, bytes, native, field, status, tag, layout } = require('./buffer');
 const { requireThere, hold, requireHeld } = require('./bytes');
 const { append, elements, put } = require('./own-properties');
 const { isBun } = require('./runtime');
+const { Error, TypeError, RangeError } = require('./plain-errors');
 
 const { FIRST_PARAMETER, PARAMETERS, TEXT, TEXT_BYTES } = layout;
 const { NULL, INT, LATIN, WIDE, EXTRA, NARROW } = tag;

@@ -1,6 +1,7 @@
 'use strict';
 // `PRAGMA busy_timeout` on a tuned connection: SQLite's own knows nothing of a fair wait. It would read 0, and end it.
 const native = require('./native');
+const core = require('./state');
 const { check } = require('./keel-error');
 
 const PRAGMA = /^[\s;]*(?:pragma|--|\/\*)/i;
@@ -13,4 +14,7 @@ exports.mayBe = (sql) => PRAGMA.test(sql) && NAME.test(sql);
 exports.isMentioned = (sql) => NAME.test(sql);
 
 /** If `sql` is the pragma, does what it asks, and gives the timeout that is then in force, in milliseconds. */
-exports.answer = (state, sql) => check(native.busyTimeoutPragma(state.token, sql));
+exports.answer = (state, sql) => {
+	core.requireWhole(sql);
+	return check(native.busyTimeoutPragma(state.token, sql.replaceAll('\0', '')));
+};

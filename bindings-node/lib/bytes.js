@@ -1,6 +1,7 @@
 'use strict';
 // Bytes that are given: they may be gone already (transferred to a worker, or beyond the end of a buffer that shrank), when
 // JavaScript calls them empty, and a getter that is read after them may take them away.
+const { TypeError } = require('./plain-errors');
 
 const { isView } = ArrayBuffer;
 /** Throws for a typed array whose bytes are gone; none of the user's code is called. */

@@ -3,6 +3,7 @@
 const { isDate } = require('node:util').types;
 const { boolean } = require('./extension/options');
 const { option, put } = require('./own-properties');
+const { TypeError, RangeError } = require('./plain-errors');
 
 const DATES = {
 	text: (date) => date.toISOString(),

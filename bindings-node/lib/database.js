@@ -11,6 +11,7 @@ const statements = require('./prepare');
 const { flush } = require('./statement-cache');
 const { boolean, on } = require('./extension/options');
 const { assign, computed, given: isGiven, hidden, option, own } = require('./own-properties');
+const { TypeError, RangeError } = require('./plain-errors');
 const { native, SqliteError } = core;
 
 const MAX_TIMEOUT = 0x7fffffff;

@@ -4,6 +4,7 @@ const { I, extras, native, field, status, flag } = require('./buffer');
 const { decoderFor, mode } = require('./decoder');
 const diagnostics = require('./diagnostics');
 const { fixed, hidden } = require('./own-properties');
+const { TypeError } = require('./plain-errors');
 
 const { STATEMENT, FLAGS, COLUMNS, LIMIT, STATUS, ROWS, SHAPE, FAILURE } = field;
 const { nextRows } = native;

@@ -9,6 +9,7 @@ const { KeelError, check } = require('./keel-error');
 const { assign, computed, fixed, hidden, option } = require('./own-properties');
 const { wrap: wrapRemote, unsupported } = require('./remote/database');
 const shutdown = require('./shutdown');
+const { TypeError } = require('./plain-errors');
 const { native } = core;
 
 /** An option's value as the URL's query would spell it. */

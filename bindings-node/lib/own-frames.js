@@ -5,6 +5,8 @@ const { toString } = Error.prototype;
 
 // Bundled into somebody's file, ours cannot be told from theirs.
 const OURS = path.basename(__filename) === 'own-frames.js' ? `${__dirname}${path.sep}` : null;
+/** A frame of the runtime's own. */
+const BUILT_IN = /\((?:<anonymous>|native(?: code)?|node:.*)\)$|^\s*at node:/;
 /** At most so many of our functions lie between a call from outside and the place where its error is made. */
 const DEPTH = 10;
 
@@ -13,7 +15,10 @@ function fromOutside(lines, limit) {
 	let first = lines.length;
 	while (first > 0 && lines[first - 1].trimStart().startsWith('at ')) first -= 1;
 	let theirs = first;
-	while (theirs < lines.length && lines[theirs].includes(OURS)) theirs += 1;
+	// The runtime's own functions, such as Array.forEach, are ours where we have called them.
+	for (let at = first; at < lines.length && (lines[at].includes(OURS) || BUILT_IN.test(lines[at])); ++at) {
+		if (lines[at].includes(OURS)) theirs = at + 1;
+	}
 	return lines.slice(theirs < lines.length ? theirs : first).slice(0, limit);
 }
 

@@ -1,6 +1,7 @@
 'use strict';
 // Parameters for another thread or another machine: a list of values, and the names of those that have one.
 const { checkValue } = require('./bind');
+const { TypeError } = require('./plain-errors');
 
 const isPlain = (value) => {
 	if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || Array.isArray(value)) return false;

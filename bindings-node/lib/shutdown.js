@@ -4,6 +4,7 @@ const { isMainThread } = require('node:worker_threads');
 const core = require('./state');
 const { KeelError } = require('./keel-error');
 const { assign } = require('./own-properties');
+const { TypeError } = require('./plain-errors');
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 

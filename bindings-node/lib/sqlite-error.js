@@ -1,6 +1,7 @@
 'use strict';
 const begunOutside = require('./own-frames');
 const { own, hidden } = require('./own-properties');
+const { TypeError } = require('./plain-errors');
 
 /** What SQLite reports. `code` is SQLite's name of the (extended) result code, `message` SQLite's own text. */
 function SqliteError(message, code) {

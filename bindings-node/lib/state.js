@@ -4,6 +4,7 @@ const codeName = require('./codes');
 const SqliteError = require('./sqlite-error');
 const { failure } = require('./keel-error');
 const { fixed } = require('./own-properties');
+const { TypeError } = require('./plain-errors');
 
 /** The key of a connection's state in its Database. */
 const STATE = Symbol('litekeel.state');
@@ -96,6 +97,11 @@ const core = module.exports = {
 
 	requireOpen(state) {
 		if (!state.open) throw new TypeError('The database connection is not open');
+	},
+
+	/** The connection is one of `open()`, whose file and locks litekeel looks after. */
+	requireTuned(state) {
+		if (!state.tuned) throw new TypeError('This needs a connection that was made by open()');
 	},
 
 	/** A text that SQLite reads to its end: a NUL would be one, and the rest would be left out without a word. */

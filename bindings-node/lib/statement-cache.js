@@ -4,6 +4,7 @@ const core = require('./state');
 const foreignKeys = require('./foreign-keys');
 const { append } = require('./own-properties');
 const { I, native, field, kind } = require('./buffer');
+const { RangeError } = require('./plain-errors');
 
 /** How many statements a connection keeps, and how much SQL in all (in characters). */
 const MAX_KEPT = 256;

@@ -9,6 +9,7 @@ const { channel, observe } = require('./diagnostics');
 const { on } = require('./extension/options');
 const { hidden } = require('./own-properties');
 const { I, F, native, field, flag, status, kind, tag, layout } = require('./buffer');
+const { TypeError, RangeError } = require('./plain-errors');
 
 const { PLUCK, EXPAND, RAW, FLAT } = mode;
 const { STATEMENT, PARAMETERS, ARGUMENTS, COLUMNS, FLAGS, STATUS, ROWS, SHAPE, FIRST } = field;

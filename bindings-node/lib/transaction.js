@@ -4,6 +4,7 @@ const { compileOne, flush } = require('./statement-cache');
 const { channel, observe } = require('./diagnostics');
 const { fixed, own, put } = require('./own-properties');
 const { I, native, field, status, kind } = require('./buffer');
+const { TypeError } = require('./plain-errors');
 
 const { STATEMENT, STATUS, STALE, IN_TRANSACTION } = field;
 const { control, transactionState } = native;

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use litekeel_core::{Error, Result, codes};
 
 use crate::exit::Exit;
+use crate::manual;
 use crate::output;
 
 #[derive(Args)]
@@ -34,17 +35,10 @@ impl Completions {
 impl Man {
     pub fn run(&self, command: Command) -> Result<Exit> {
         let Some(directory) = &self.directory else {
-            let mut text = Vec::new();
-            // Into memory nothing fails.
-            let _ = clap_mangen::Man::new(command).manual("litekeel").render(&mut text);
-            output::raw(&String::from_utf8_lossy(&text));
+            output::raw(&manual::main(command));
             return Ok(Exit::Fine);
         };
-        let written = std::fs::create_dir_all(directory).and_then(|()| {
-            // Of `help` there is nothing to say.
-            clap_mangen::generate_to(command.disable_help_subcommand(true), directory)
-        });
-        written.map_err(|error| {
+        manual::write_all(command, directory).map_err(|error| {
             Error::new(codes::IO, format!("{} cannot be written: {error}", directory.display())).with_path(directory)
         })?;
         Ok(Exit::Fine)

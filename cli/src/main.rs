@@ -17,6 +17,7 @@ mod explain;
 mod integrity;
 mod interrupt;
 mod litestream;
+mod manual;
 mod output;
 mod process_name;
 mod processes;

@@ -7,7 +7,18 @@ mod circles;
 
 /// From the ground up. The commands do not know each other.
 const FLOORS: checker::Floors = &[
-    &["command_line", "compare", "duration", "environment", "exit", "integrity", "interrupt", "litestream", "output"],
+    &[
+        "command_line",
+        "compare",
+        "duration",
+        "environment",
+        "exit",
+        "integrity",
+        "interrupt",
+        "litestream",
+        "manual",
+        "output",
+    ],
     &["database", "terminal"],
     &["process_name", "processes", "progress", "server"],
     &["replica"],

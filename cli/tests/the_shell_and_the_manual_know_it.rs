@@ -32,15 +32,37 @@ fn completions_for_each_shell() {
     assert_eq!(said.trim(), "--no-content");
 }
 
+/// The formatter, where there is one, has nothing to complain of.
+fn well_formed(page: &str) {
+    let started = Command::new("groff")
+        .args(["-ww", "-man", "-Tutf8"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut groff) = started else {
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "groff is missing: scripts/requirements.sh test");
+        return;
+    };
+    groff.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let formatted = groff.wait_with_output().unwrap();
+    assert!(!formatted.stdout.is_empty());
+    assert_eq!(String::from_utf8_lossy(&formatted.stderr), "");
+}
+
 #[test]
 fn a_manual_page_for_each_command() {
     let dir = Dir::new();
     let page = dir.litekeel(&["man"]);
-    assert!(page.status == 0 && page.out.contains(".TH litekeel 1") && page.out.contains("Exit status"), "{page:?}");
+    assert!(page.status == 0 && page.out.contains(".TH LITEKEEL 1") && page.out.contains("EXIT STATUS"), "{page:?}");
+    well_formed(&page.out);
     assert_eq!(dir.litekeel(&["man", "man1"]).status, 0);
     for command in COMMANDS {
         let text = std::fs::read_to_string(dir.file(&format!("man1/litekeel-{command}.1"))).unwrap();
-        assert!(text.contains(&format!(".TH litekeel-{command} 1")), "{text}");
+        let title =
+            format!(".TH LITEKEEL-{} 1 \" \" \"litekeel {}\"", command.to_uppercase(), env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&title) && text.contains("EXIT STATUS") && text.contains(".BR litekeel (1)"), "{text}");
+        well_formed(&text);
     }
     let ran = dir.litekeel(&["man", "/dev/null/x"]);
     assert!(ran.status == 3 && ran.err.contains("/dev/null/x"), "{ran:?}");

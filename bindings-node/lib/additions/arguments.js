@@ -1,5 +1,6 @@
 'use strict';
 const { option } = require('../own-properties');
+const { TypeError } = require('../plain-errors');
 
 /** An option that is a text: absent or undefined means `fallback`. */
 exports.text = (options, key, fallback) => {

@@ -6,7 +6,9 @@ const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const fileIdentity = require('../file-identity');
 const { KeelError } = require('../keel-error');
+const begunOutside = require('../own-frames');
 const { assign, hidden, option, put } = require('../own-properties');
+const { TypeError } = require('../plain-errors');
 
 /** What a file may be called: nothing that leads elsewhere, hides, or is another name for the same on some file system. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
@@ -65,6 +67,8 @@ module.exports = ({ Database, core }) => {
 		#waiting = [];
 		#closed = null;
 		#failures = [];
+		/** What `onOpen` threw last. */
+		#thrown = undefined;
 
 		constructor(options) {
 			if (options === null || typeof options !== 'object') throw new TypeError('Expected an options object');
@@ -176,6 +180,7 @@ module.exports = ({ Database, core }) => {
 				} catch (error) {
 					core.state(db).iterators = 0;
 					db.close();
+					this.#thrown = error;
 					throw error;
 				}
 				return db;
@@ -260,10 +265,19 @@ module.exports = ({ Database, core }) => {
 			// Work of the same database inside its own would wait for itself.
 			if (own !== undefined && isHeld(own) && own.db.open) return await work(own.db);
 			// In their order, whoever comes when; and nobody waits who need not.
-			const entry = await new Promise((resolve, reject) => {
-				this.#waiting.push({ name, create, resolve, reject });
-				this.#admit();
-			});
+			let entry;
+			let late = false;
+			try {
+				entry = await new Promise((resolve, reject) => {
+					let asked = false;
+					this.#waiting.push({ name, create, resolve, reject: (error) => { late = asked; reject(error); } });
+					this.#admit();
+					asked = true;
+				});
+			} catch (error) {
+				// One that was made in the call of somebody else, who left a place: its stack trace would lead there.
+				throw late && error instanceof Error && error !== this.#thrown ? begunOutside(() => error) : error;
+			}
 			const use = { entry, active: true };
 			let result;
 			let failure;

@@ -1,5 +1,22 @@
 'use strict';
 const { failure } = require('../keel-error');
+const { TypeError, RangeError } = require('../plain-errors');
+
+/** An answer that is an error, until it is awaited: the error is made there, so that its stack trace leads to the caller. */
+class Refusal {
+	#make;
+	#content;
+
+	constructor(make, content) {
+		this.#make = make;
+		this.#content = content;
+	}
+
+	get error() { return (0, this.#make)(this.#content); }
+}
+
+/** What `ask` was rejected with, as an error. To be called where that was awaited, in an asynchronous function. */
+const refused = (reason) => (reason instanceof Refusal ? reason.error : reason);
 
 /**
  * What other threads have to say: answers to promises, and events. One native dispatcher for this environment, opened when
@@ -22,7 +39,7 @@ module.exports = ({ native }) => {
 		if (promise === undefined) return;
 		settled(id);
 		if (kind === 'rows' || kind === 'done') promise.resolve(content);
-		else promise.reject(errors[kind](content));
+		else promise.reject(new Refusal(errors[kind], content));
 	}
 
 	const errors = {
@@ -67,3 +84,5 @@ module.exports = ({ native }) => {
 	};
 	return self;
 };
+
+module.exports.refused = refused;

@@ -1,5 +1,6 @@
 'use strict';
 const { put } = require('../own-properties');
+const { TypeError } = require('../plain-errors');
 
 /** Those that a connection hears of; docs/events.md says what they tell. */
 const NAMES = ['checkpointed', 'checkpoint_failed', 'wal_stalled', 'unhealthy', 'wal_set_aside', 'attached_warning', 'replication_detected', 'wal_alarm', 'busy_wait'];

@@ -1,5 +1,6 @@
 'use strict';
 const { callbacksOf } = require('../extension/callback');
+const { TypeError } = require('../plain-errors');
 
 /**
  * `onUpdate`, `onCommit`, `onRollback`: one function each, `null` removes it. They run inside the call that caused them,

@@ -1,5 +1,6 @@
 'use strict';
 const { check } = require('../keel-error');
+const { TypeError } = require('../plain-errors');
 
 const MODES = { noop: -1, passive: 0, full: 1, restart: 2, truncate: 3 };
 
@@ -9,6 +10,7 @@ module.exports = ({ core }) => {
 	const token = (db) => {
 		const state = core.state(db);
 		core.requireNotBusy(state);
+		core.requireTuned(state);
 		return state.token;
 	};
 
@@ -25,6 +27,7 @@ module.exports = ({ core }) => {
 				if (!Object.hasOwn(MODES, mode)) throw new TypeError(`Expected the mode to be one of ${Object.keys(MODES).join(', ')}`);
 				const state = core.state(this);
 				core.requireIdle(state);
+				core.requireTuned(state);
 				return check(native.checkpoint(state.token, MODES[mode]));
 			},
 			/** Limits each execution of what is prepared from now on, and of `exec`, to so many milliseconds. 0: no limit. */

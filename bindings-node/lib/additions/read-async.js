@@ -3,7 +3,9 @@ const SqliteError = require('../sqlite-error');
 const { boolean } = require('../extension/options');
 const { assign, option, put } = require('../own-properties');
 const { known } = require('./arguments');
+const { refused } = require('./dispatcher');
 const parameters = require('../parameters');
+const { TypeError } = require('../plain-errors');
 
 /** What the connection of a read does not have, in the cases in which that is missed. */
 function explained(error) {
@@ -46,6 +48,7 @@ module.exports = ({ core, dispatcher }) => {
 		if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
 		const state = core.state(this);
 		core.requireOpen(state);
+		core.requireTuned(state);
 		const raw = boolean(options, 'raw');
 		const safeIntegers = boolean(options, 'safeIntegers', state.safeIntegers);
 		const [values, names] = parameters(state.convert === null || params === undefined ? params : state.convert(Array.isArray(params) ? params : [params]));
@@ -63,7 +66,7 @@ module.exports = ({ core, dispatcher }) => {
 			const [columns, ...rows] = await asked;
 			return raw ? rows : rows.map((row) => record(columns, row));
 		} catch (error) {
-			throw explained(error) ?? assign(new SqliteError(`interrupted: the read took longer than its timeout of ${timeout} ms`, 'SQLITE_INTERRUPT'), { timeout });
+			throw explained(refused(error)) ?? assign(new SqliteError(`interrupted: the read took longer than its timeout of ${timeout} ms`, 'SQLITE_INTERRUPT'), { timeout });
 		} finally {
 			signal?.removeEventListener('abort', stop);
 		}

@@ -2,6 +2,7 @@
 const { setTimeout } = require('node:timers');
 const { option } = require('../own-properties');
 const { known } = require('./arguments');
+const { TypeError } = require('../plain-errors');
 
 /** How often it is looked whether the copy has got further, in milliseconds. */
 const LOOK = 10;
@@ -14,10 +15,13 @@ module.exports = ({ core }) => {
 	function position() {
 		const state = core.state(this);
 		core.requireOpen(state);
+		core.requireTuned(state);
 		return core.check(native.copyPosition(state.token)).position;
 	}
 
 	async function waitFor(wanted, options) {
+		const state = core.state(this);
+		core.requireTuned(state);
 		if (typeof wanted !== 'string') throw new TypeError('Expected first argument to be a position, as replicated() gives it');
 		if (options == null) options = {};
 		if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
@@ -26,7 +30,7 @@ module.exports = ({ core }) => {
 		const signal = option(options, 'signal');
 		if (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
 		if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
-		const state = core.state(this);
+		core.requireName(wanted, 'A position');
 		const began = performance.now();
 		for (;;) {
 			signal?.throwIfAborted();

@@ -1,6 +1,8 @@
 'use strict';
 const { option } = require('../own-properties');
 const { known } = require('./arguments');
+const { refused } = require('./dispatcher');
+const { TypeError } = require('../plain-errors');
 
 /**
  * `replicated({ timeout, signal })`: a promise that everything committed before the call is at Litestream's replica. A thread
@@ -19,8 +21,9 @@ module.exports = ({ core, dispatcher }) => {
 		if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
 		const state = core.state(this);
 		core.requireOpen(state);
+		core.requireTuned(state);
 		signal?.throwIfAborted();
-		return wait(state, timeout, signal, false);
+		return await wait(state, timeout, signal, false);
 	}
 
 	/** `beside`: what another connection has committed is waited for. */
@@ -37,6 +40,8 @@ module.exports = ({ core, dispatcher }) => {
 		);
 		try {
 			return await asked;
+		} catch (error) {
+			throw refused(error);
 		} finally {
 			state.endings.delete(end);
 			if (stop !== undefined) signal?.removeEventListener('abort', stop);

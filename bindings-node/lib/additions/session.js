@@ -2,6 +2,7 @@
 const { requireThere } = require('../bytes');
 const { text } = require('./arguments');
 const { hidden, option } = require('../own-properties');
+const { TypeError } = require('../plain-errors');
 
 let making = null;
 

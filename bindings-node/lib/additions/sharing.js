@@ -1,5 +1,6 @@
 'use strict';
 const { check } = require('../keel-error');
+const { TypeError } = require('../plain-errors');
 
 /** One connection for Node and an FFI host of the same process. */
 module.exports = ({ core, door }) => {
@@ -21,6 +22,7 @@ module.exports = ({ core, door }) => {
 			retainHandle() {
 				const state = core.state(this);
 				core.requireIdle(state);
+				core.requireTuned(state);
 				core.exposed(state);
 				return check(native.retainHandle(state.token));
 			},

@@ -6,6 +6,7 @@ const fileIdentity = require('../file-identity');
 const { check, KeelError } = require('../keel-error');
 const SqliteError = require('../sqlite-error');
 const { assign, put } = require('../own-properties');
+const { TypeError } = require('../plain-errors');
 
 /** Between two attempts to get the write lock that another process or thread has. */
 const PAUSE_MS = 2;
@@ -29,7 +30,10 @@ class Turns {
 		mine.then(() => { if (this.last === mine) this.last = null; });
 		this.last = mine;
 		try {
-			if (before !== null) await this.#until(before, patience);
+			if (before !== null) {
+				const waited = await this.#until(before, patience);
+				if (waited !== null) throw stuck(waited);
+			}
 			this.#moved = now();
 			signal?.throwIfAborted();
 			return await task();
@@ -40,22 +44,23 @@ class Turns {
 		}
 	}
 
+	/** Resolves to null when they have ended, or to how long a single one has been running, in milliseconds. */
 	#until(before, patience) {
-		return new Promise((resolve, reject) => {
+		return new Promise((resolve) => {
 			let over = false;
 			let cancel;
 			const look = () => {
 				if (over) return;
 				const waited = now() - this.#moved;
 				if (waited >= patience) {
-					reject(stuck(waited));
+					resolve(waited);
 					return;
 				}
 				let later;
 				[later, cancel] = wait(patience - waited);
 				later.then(look);
 			};
-			before.then(() => { over = true; cancel?.(); resolve(); });
+			before.then(() => { over = true; cancel?.(); resolve(null); });
 			look();
 		});
 	}
@@ -161,10 +166,10 @@ module.exports = ({ core, door }) => {
 		const outer = nearest(running.getStore(), (scope) => scope.tx === this || (aim.writes && scope.writes && scope.file === file)) ?? nearest(state.scope);
 		if (outer !== null) {
 			if (outer.tx !== this) requireSame(outer, aim.manner);
-			return outer.turns.take(timeout, signal, () => nested(outer, fn, signal));
+			return await outer.turns.take(timeout, signal, () => nested(outer, fn, signal));
 		}
 		// Readers need no lock, so that none waits for another.
-		if (!aim.writes) return outermost(this, state, aim, timeout, fn, signal);
+		if (!aim.writes) return await outermost(this, state, aim, timeout, fn, signal);
 		if (!queues.has(file)) queues.set(file, new Turns());
 		const turns = queues.get(file);
 		let result;

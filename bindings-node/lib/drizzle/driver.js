@@ -3,6 +3,7 @@
 // constructs it imports that name. `parts` are Drizzle's modules, as CommonJS or as ESM: there must be one copy of them.
 const Database = require('../index');
 const { isRemote, unsupported } = require('../remote/database');
+const { Error, TypeError } = require('../plain-errors');
 
 const AsyncFunction = (async () => {}).constructor;
 

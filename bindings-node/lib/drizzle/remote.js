@@ -4,6 +4,7 @@
 const Database = require('../index');
 const clientOf = require('../remote/client');
 const { isRemote } = require('../remote/database');
+const { TypeError } = require('../plain-errors');
 
 function requireRemote(db, ours = false) {
 	if (isRemote(db)) return db;

@@ -2,6 +2,7 @@
 const { callbacksOf } = require('./callback');
 const { boolean, arity, checkArity } = require('./options');
 const { option } = require('../own-properties');
+const { TypeError } = require('../plain-errors');
 
 const optionalFunction = (options, key) => {
 	const value = option(options, key, null);

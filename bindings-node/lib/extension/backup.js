@@ -3,6 +3,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { soon } = require('../clock');
 const { option } = require('../own-properties');
+const { TypeError } = require('../plain-errors');
 
 /** Pages copied per turn of the event loop unless `progress` says otherwise. */
 const DEFAULT_RATE = 100;
@@ -10,6 +11,8 @@ const MAX_RATE = 0x7fffffff;
 const OK = 0;
 const DONE = 101;
 
+/** Resolves in a later turn of the event loop. */
+const turn = () => new Promise((resolve) => { soon(resolve); });
 const exists = (file) => fs.promises.access(file).then(() => true, () => false);
 
 /** `db.backup(destination, [options])`: a copy of the live database, made between turns of the event loop. */
@@ -47,49 +50,38 @@ module.exports = (core) => async function backup(filename, options) {
 	}
 };
 
-function copy(core, state, handle, progress) {
+async function copy(core, state, handle, progress) {
 	// The first step copies nothing: it only tells `progress` how much there is.
 	let rate = 0;
 	let untouched = true;
 	let copied = 0;
 	let least = 0;
-	return new Promise((resolve, reject) => {
-		soon(function step() {
-			try {
-				core.requireOpen(state);
-				const [code, totalPages, remainingPages] = core.check(core.native.backupStep(handle, rate));
-				if (code === OK && rate > 0) {
-					const now = totalPages - remainingPages;
-					// SQLite has begun anew, since another connection has written. At the same pace it might for ever.
-					if (copied > 0 && now <= copied) least = Math.min(MAX_RATE, 2 * Math.max(rate, least));
-					copied = now;
-				}
-				const figures = { totalPages, remainingPages };
-				// Somebody has a lock, perhaps before anything was counted: nothing remains then either.
-				if (!remainingPages && (code === OK || code === DONE)) {
-					core.native.backupFinish(handle);
-					resolve(figures);
-					return;
-				}
-				if (untouched) {
-					untouched = false;
-					rate = DEFAULT_RATE;
-				}
-				const wish = progress ? progress(figures) : undefined;
-				if (wish !== undefined) {
-					if (typeof wish !== 'number' || Number.isNaN(wish)) {
-						throw new TypeError('Expected progress callback to return a number or undefined');
-					}
-					rate = Math.max(0, Math.min(MAX_RATE, Math.round(wish)));
-				}
-				if (rate > 0) rate = Math.max(rate, least);
-				soon(step);
-			} catch (error) {
-				core.native.backupFinish(handle);
-				reject(error);
+	for (;;) {
+		await turn();
+		core.requireOpen(state);
+		const [code, totalPages, remainingPages] = core.check(core.native.backupStep(handle, rate));
+		if (code === OK && rate > 0) {
+			const now = totalPages - remainingPages;
+			// SQLite has begun anew, since another connection has written. At the same pace it might for ever.
+			if (copied > 0 && now <= copied) least = Math.min(MAX_RATE, 2 * Math.max(rate, least));
+			copied = now;
+		}
+		const figures = { totalPages, remainingPages };
+		// Somebody has a lock, perhaps before anything was counted: nothing remains then either.
+		if (!remainingPages && (code === OK || code === DONE)) return figures;
+		if (untouched) {
+			untouched = false;
+			rate = DEFAULT_RATE;
+		}
+		const wish = progress ? progress(figures) : undefined;
+		if (wish !== undefined) {
+			if (typeof wish !== 'number' || Number.isNaN(wish)) {
+				throw new TypeError('Expected progress callback to return a number or undefined');
 			}
-		});
-	});
+			rate = Math.max(0, Math.min(MAX_RATE, Math.round(wish)));
+		}
+		if (rate > 0) rate = Math.max(rate, least);
+	}
 }
 
 /** Ends every running backup of a connection that is about to close. */

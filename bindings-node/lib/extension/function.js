@@ -1,6 +1,7 @@
 'use strict';
 const { callbacksOf } = require('./callback');
 const { boolean, arity, checkArity } = require('./options');
+const { TypeError } = require('../plain-errors');
 
 /** `db.function(name, [options], fn)`: a JavaScript function as an SQL function. */
 module.exports = (core) => function defineFunction(name, options, fn) {

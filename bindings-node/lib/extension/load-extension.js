@@ -1,6 +1,7 @@
 'use strict';
 const fs = require('node:fs');
 const { append, put } = require('../own-properties');
+const { TypeError } = require('../plain-errors');
 
 /** SQLite tries the name with the system's ending last, and tells of that. */
 function hintFor(path, entryPoint) {

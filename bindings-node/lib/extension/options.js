@@ -1,5 +1,6 @@
 'use strict';
 const { given } = require('../own-properties');
+const { TypeError, RangeError } = require('../plain-errors');
 
 /** A boolean option: absent means `fallback`, present means a real boolean. */
 exports.boolean = (options, key, fallback = false) => {

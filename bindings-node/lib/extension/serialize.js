@@ -1,5 +1,6 @@
 'use strict';
 const { option } = require('../own-properties');
+const { TypeError } = require('../plain-errors');
 
 /** `db.serialize([options])`: the whole database as a Buffer, which `new Database(buffer)` opens. */
 module.exports = (core) => function serialize(options) {

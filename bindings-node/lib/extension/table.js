@@ -2,6 +2,7 @@
 const { callbacksOf } = require('./callback');
 const { arity } = require('./options');
 const { append } = require('../own-properties');
+const { TypeError, RangeError } = require('../plain-errors');
 
 const GeneratorFunctionPrototype = Object.getPrototypeOf(function* () {});
 const has = (object, key) => Object.prototype.hasOwnProperty.call(object, key);

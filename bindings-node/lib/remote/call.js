@@ -2,9 +2,12 @@
 // Calls on the database of a libSQL server, at once or by a promise, and what they give back.
 const { AsyncLocalStorage } = require('node:async_hooks');
 const core = require('../state');
+const dispatcherOf = require('../additions/dispatcher');
 const { KeelError, check } = require('../keel-error');
+const begunOutside = require('../own-frames');
 const parameters = require('../parameters');
 const { put } = require('../own-properties');
+const { TypeError, RangeError } = require('../plain-errors');
 const { native } = core;
 
 /** The native side's numbers. */
@@ -19,7 +22,7 @@ const MIGRATE = 5;
 const running = new AsyncLocalStorage();
 let opened = null;
 /** Opened when the first promise is asked for. */
-const dispatcher = () => { opened ??= require('../additions/dispatcher')(core); return opened; };
+const dispatcher = () => { opened ??= dispatcherOf(core); return opened; };
 
 /** What better-sqlite3 words in its own way: a text that is not exactly one statement. */
 function worded(error) {
@@ -64,7 +67,8 @@ function now(state, ...work) {
 	try {
 		return check(native.remoteCall(state.handle, ...work));
 	} catch (error) {
-		throw worded(error);
+		// Without a code it comes from the native side as it is.
+		throw worded(error.code === undefined ? begunOutside(() => error, now) : error);
 	}
 }
 
@@ -78,7 +82,7 @@ async function later(state, ...work) {
 	try {
 		return await ask((id) => native.remoteAsk(handle, state.handle, id, ...work));
 	} catch (error) {
-		throw worded(error);
+		throw worded(dispatcherOf.refused(error));
 	} finally {
 		state.pending -= 1;
 	}

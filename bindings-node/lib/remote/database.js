@@ -8,6 +8,7 @@ const { make, record, effect } = require('./statement');
 const { transaction, transactionAsync, inTransaction } = require('./transaction');
 const unsupported = require('./unsupported');
 const { DESCRIBE, QUERY, EXEC, BATCH, MIGRATE, now, later, given, requireOpen, requireInside } = require('./call');
+const { TypeError } = require('../plain-errors');
 
 /** The state of a database, which nobody else can reach. */
 const states = new WeakMap();
@@ -107,7 +108,7 @@ const additions = {
 		const state = stateOf(this);
 		if (typeof fn !== 'function') throw new TypeError('Expected first argument to be a function');
 		const signal = signalOf(options, 'transactionAsync');
-		return transactionAsync(this, state, (handle, of) => sibling(this, handle, of), fn, signal);
+		return await transactionAsync(this, state, (handle, of) => sibling(this, handle, of), fn, signal);
 	},
 };
 
@@ -170,13 +171,13 @@ exports.unsupported = unsupported;
 /** For adapters: the native result of one statement, `[[changes, rowid], [names, row, …]]`. */
 exports.query = async (db, sql, args) => {
 	const state = stateOf(db);
-	return later(state, QUERY, sql, ...given(state, args), state.safeIntegers);
+	return await later(state, QUERY, sql, ...given(state, args), state.safeIntegers);
 };
 
 /** For adapters: as `batchAsync`, with foreign keys that are not enforced if it `migrates`, and native results. */
 exports.batch = async (db, list, migrates) => {
 	const [state, , ...rest] = statementsOf(stateOf(db), list);
-	return later(state, migrates ? MIGRATE : BATCH, ...rest);
+	return await later(state, migrates ? MIGRATE : BATCH, ...rest);
 };
 
 /** Whether it is the database of a server. */

@@ -5,6 +5,7 @@ const { fixed, hidden, put } = require('../own-properties');
 const { native } = require('../state');
 const unsupported = require('./unsupported');
 const { DESCRIBE_ANEW, QUERY, now, later, given, requireOpen, requireInside } = require('./call');
+const { TypeError } = require('../plain-errors');
 
 const FLAT = 0;
 const PLUCK = 1;

@@ -4,6 +4,7 @@ const { KeelError } = require('../keel-error');
 const { fixed, own, put } = require('../own-properties');
 const { native } = require('../state');
 const { EXEC, running, inside, now, later, requireOpen, requireInside } = require('./call');
+const { TypeError } = require('../plain-errors');
 
 const SAVEPOINT = '`\t_bs3.\t`';
 const KINDS = { default: 'BEGIN IMMEDIATE', deferred: 'BEGIN DEFERRED', immediate: 'BEGIN IMMEDIATE', exclusive: 'BEGIN EXCLUSIVE' };
@@ -75,15 +76,21 @@ async function transactionAsync(db, state, make, fn, signal) {
 	requireOpen(state);
 	if (state.scope === null) {
 		requireInside(state);
-		return outermost(state, make, fn, signal);
+		return await outermost(state, make, fn, signal);
 	}
 	// The one that this was called in, not one that happens to run beside it.
 	let around = running.getStore();
 	while (around && !(around.open && around.state === state)) around = around.outer;
 	around ??= state.scope;
-	const mine = around.last.then(() => inner(db, state, fn, signal));
-	around.last = mine.catch(() => {});
-	return mine;
+	const before = around.last;
+	let leave;
+	around.last = new Promise((resolve) => { leave = resolve; });
+	try {
+		await before;
+		return await inner(db, state, fn, signal);
+	} finally {
+		leave();
+	}
 }
 
 async function outermost(state, make, fn, signal) {
