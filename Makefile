@@ -23,7 +23,7 @@ PROFILE ?= release
 BUILD = $(if $(SQLITE3_DIR),target/with-sqlite,target)/$(PROFILE)
 OBJECT = $(BUILD)/liblitekeel.so
 
-.PHONY: all packages docs demo demo-scale test test-long test-scale test-platforms bench bench-contention check header install uninstall clean
+.PHONY: all packages docs demo demo-scale test test-long test-scale test-platforms test-here bench bench-contention check header install uninstall clean
 
 all:
 	$(if $(SQLITE3_DIR),scripts/with-sqlite $(SQLITE3_DIR)) $(CARGO) build --profile $(PROFILE)
@@ -69,6 +69,11 @@ test-scale:
 # Builds for other platforms and runs there what can run here (docs/platforms.md).
 test-platforms:
 	scripts/test-platforms
+
+# What can be tested on a system other than Linux (macOS), for the machine that this runs on.
+test-here:
+	$(CARGO) test -p litekeel-core -p litekeel-ffi
+	scripts/test-platforms host
 
 # What npm and whoever has no Node get, for this machine's platform; `make packages PLATFORMS=` makes them for every one.
 PLATFORMS ?= host
