@@ -96,9 +96,12 @@ test('a read and a commit on a file make as few system calls as they did', (t) =
 				for (let at = 0; at < ${CALLS}; at++) get.get(1 + at);
 			}
 			mark(name + '-get-' + ${SLICES});
-			mark(name + '-run');
-			for (let at = 0; at < ${CALLS}; at++) run.run(1000 + at, 1 + at);
-			mark(name + '-end');
+			for (let slice = 0; slice < ${SLICES / 4}; slice++) {
+				mark(name + '-run-' + slice);
+				// What a row has already is not written again.
+				for (let at = 0; at < ${CALLS}; at++) run.run(1000 * (slice + 1) + at, 1 + at);
+			}
+			mark(name + '-run-' + ${SLICES / 4});
 			db.close();
 		}`;
 	const measured = () => {
@@ -107,17 +110,18 @@ test('a read and a commit on a file make as few system calls as they did', (t) =
 		if (out === null) return null;
 		const trace = fs.readFileSync(out, 'utf8').split('\n').filter((line) => /^\w+\(/.test(line));
 		const at = (name) => trace.findIndex((line) => line.includes(`"/mark-${name}"`));
-		const between = (from, to) => (at(to) - at(from) - 1) / CALLS;
+		// But for the one that looks whether another process has come or makes a checkpoint, once a millisecond at most.
+		const between = (from, to) => trace.slice(at(from) + 1, at(to)).filter((line) => !line.includes('F_GETLK')).length / CALLS;
+		// A slice in which the thread was held up says nothing of the call: its lock has gone back.
+		const fewest = (what, slices) => Math.min(...Array.from({ length: slices }, (_, slice) => between(`${what}-${slice}`, `${what}-${slice + 1}`)));
 		return ['plain', 'tuned', 'released'].map((name) => {
-			assert.ok(at(`${name}-get-0`) >= 0 && at(`${name}-end`) > 0);
-			// A slice in which the thread was held up says nothing of the call: its lock has gone back.
-			const get = Math.min(...Array.from({ length: SLICES }, (_, slice) => between(`${name}-get-${slice}`, `${name}-get-${slice + 1}`)));
-			const run = between(`${name}-run`, `${name}-end`);
+			assert.ok(at(`${name}-get-0`) >= 0 && at(`${name}-run-${SLICES / 4}`) > 0);
+			const [get, run] = [fewest(`${name}-get`, SLICES), fewest(`${name}-run`, SLICES / 4)];
 			t.diagnostic(`system calls, ${name}: get ${get}, run ${run}`);
-			// Two for a read: its lock and the release; none where the lock is kept, but for the one that looks for a checkpoint once
-			// a millisecond, and where it was held up and its lock has gone back. For a commit seven, and now and then one that moves the read mark.
-			const [least, most] = name === 'released' ? [2, 2 * 1.05] : [0, 0.1];
-			return { name, get, run, good: get >= least && get <= most && run >= 2 && run <= 7 * 1.05 };
+			// Two for a read: its lock and the release; none where the lock is kept. Six for a commit, five where its read lock's byte
+			// stays locked. One in twenty more, for what is done now and then.
+			const [read, commit] = name === 'released' ? [2, 6] : [0, 5];
+			return { name, get, run, good: get >= read && get <= read * 1.05 && run >= commit - 0.5 && run <= commit * 1.05 };
 		});
 	};
 	// On a busy machine reads can be so far apart, all the time, that no lock is worth keeping: what counts is what can be reached.

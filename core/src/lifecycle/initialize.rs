@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::lifecycle::configured::{self, CONFIGURING};
 use crate::lifecycle::{error_log, fork_handlers};
 use crate::sqlite;
-use crate::vfs::{descriptor, hooks, open_files};
+use crate::vfs::{descriptor, hooks, lock_change, open_files};
 
 pub use crate::lifecycle::error_log::LogFn;
 
@@ -72,6 +72,7 @@ fn stand_before_the_vfs() {
         // The books of descriptors come after, so that they see these too.
         descriptor::install();
         open_files::install();
+        lock_change::install();
         hooks::hook();
     }
 }

@@ -316,6 +316,18 @@ pub(crate) fn is_nameless(watch: &FileMonitor) -> bool {
     watch.descriptor().is_some_and(|fd| borrowed(fd).metadata().is_ok_and(|meta| meta.nlink() == 0))
 }
 
+/// Whether no other process has a lock on the database, as each has that uses it in WAL mode.
+#[cfg(target_os = "linux")]
+pub(super) fn is_alone(watch: &FileMonitor) -> bool {
+    let others = watch.descriptor().and_then(|fd| in_the_way(fd, libc::F_GETLK, ASKED));
+    others.is_some_and(|lock| lock.l_type == libc::F_UNLCK as i16)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_alone(_: &FileMonitor) -> bool {
+    false
+}
+
 /// Runs `act` while no other process has a lock on the database, and none gets one; not at all where one has.
 #[cfg(target_os = "linux")]
 pub(crate) fn undisturbed(watch: &FileMonitor, act: impl FnOnce()) {
@@ -325,8 +337,7 @@ pub(crate) fn undisturbed(watch: &FileMonitor, act: impl FnOnce()) {
     if set_lock(fd, libc::F_OFD_SETLK, libc::F_WRLCK, PENDING).is_err() {
         return;
     }
-    let alone = in_the_way(fd, libc::F_GETLK, ASKED).is_some_and(|lock| lock.l_type == libc::F_UNLCK as i16);
-    if alone {
+    if is_alone(watch) {
         act();
     }
     let _ = set_lock(fd, libc::F_OFD_SETLK, libc::F_UNLCK, PENDING);

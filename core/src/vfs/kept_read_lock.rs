@@ -47,6 +47,9 @@ const FREE: u32 = 0;
 const KEPT: u32 = 0x100;
 /// Another thread is giving it back.
 const LEAVING: u32 = 0x200;
+/// Beside `KEPT`: the byte alone is locked, SQLite's books have nobody for it.
+const BYTE_ALONE: u32 = 0x400;
+const SLOT: u32 = 0xff;
 
 /// A read that begins so soon after the one before has begun follows it closely, in nanoseconds. The time that a call of the
 /// system's for a lock takes does not count.
@@ -118,6 +121,9 @@ pub(crate) struct KeptReadLock {
     /// The read became a transaction that writes: its mark is old when it ends, and the next one moves it.
     wrote: AtomicBool,
     owed: Owed,
+    /// Whether no other process used the database when that was last looked for, and when.
+    alone: AtomicBool,
+    looked_alone: AtomicU64,
     /// The counter of transactions of a long log, and since when it has stood there.
     change: AtomicU32,
     quiet_since: AtomicU64,
@@ -144,6 +150,8 @@ impl KeptReadLock {
             kept: AtomicBool::new(false),
             wrote: AtomicBool::new(false),
             owed: Owed(AtomicU64::new(LONGEST_IDLE)),
+            alone: AtomicBool::new(false),
+            looked_alone: AtomicU64::new(0),
             change: AtomicU32::new(0),
             quiet_since: AtomicU64::new(0),
         })
@@ -194,9 +202,10 @@ impl KeptReadLock {
         }
         self.began.store(now, Ordering::Relaxed);
         match self.take_back() {
-            Some(kept) if kept == slot => true,
+            Some(kept) if kept == KEPT | slot as u32 => true,
             other => {
-                if let Some(other) = other {
+                // Of this slot's byte SQLite asks the kernel next, which changes nothing of it.
+                if let Some(other) = other.filter(|other| *other != KEPT | BYTE_ALONE | slot as u32) {
                     self.release(other);
                 }
                 self.taken.store(now, Ordering::Relaxed);
@@ -222,12 +231,7 @@ impl KeptReadLock {
         self.began.load(Ordering::Relaxed)
     }
 
-    /// The reader asks for the writer's lock.
-    pub(super) fn writes(&self) {
-        self.wrote.store(true, Ordering::Relaxed);
-    }
-
-    /// The reader ends its read: whether the lock of this slot is kept. It is the reader's own to release if not, after
+    /// The reader ends its read, which did not write: whether the lock of this slot is kept. It is the reader's own to release if not, after
     /// [`loosen`](KeptReadLock::loosen). `log`: its frames, and its counter of transactions. `enlist` makes a thread look after
     /// it.
     pub(super) fn end(
@@ -243,19 +247,12 @@ impl KeptReadLock {
         // What a read itself takes makes it less of a close one.
         let now = self.latest();
         self.kept.store(false, Ordering::Relaxed);
-        let wrote = self.wrote.load(Ordering::Relaxed);
-        if wrote {
-            self.wrote.store(false, Ordering::Relaxed);
-        }
-        let earned = !wrote
-            && self.in_a_row.load(Ordering::Relaxed) >= self.has_to_follow()
+        let earned = self.in_a_row.load(Ordering::Relaxed) >= self.has_to_follow()
             && self.owed.get() >= SHORTEST_IDLE
             && now.saturating_sub(self.taken.load(Ordering::Relaxed)) <= LONGEST_HELD
             && !self.is_in_the_way(log, now)
             && !self.is_checkpointed(now);
-        if !(earned || (careless(FOR_LONG | AFTER_EVERY_READ) && !wrote))
-            || !(self.is_firm_now(slot) || careless(NOT_FIRM))
-        {
+        if !(earned || (careless(FOR_LONG | AFTER_EVERY_READ))) || !(self.is_firm_now(slot) || careless(NOT_FIRM)) {
             return false;
         }
         self.file.store(file, Ordering::Relaxed);
@@ -316,37 +313,41 @@ impl KeptReadLock {
 
     /// Gives it back at once; from any thread.
     pub(crate) fn give_back(&self) {
-        self.leave(|_| true);
+        self.leave(|_, _| true);
+    }
+
+    /// For another connection of this process that wants these slots: what SQLite's books have for them.
+    pub(super) fn leave_slots(&self, slot: c_int, slots: c_int) {
+        self.leave(|kept, alone| !alone && (slot..slot + slots).contains(&kept));
     }
 
     /// For the reader: what was kept is its own again.
-    fn take_back(&self) -> Option<c_int> {
+    fn take_back(&self) -> Option<u32> {
         loop {
             match self.state.load(Ordering::Acquire) {
                 FREE => return None,
                 LEAVING => std::thread::yield_now(),
                 kept => {
                     if self.state.compare_exchange(kept, FREE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                        return Some((kept & !KEPT) as c_int);
+                        return Some(kept);
                     }
                 }
             }
         }
     }
 
-    /// For whoever is not the reader: gives back what is kept of these slots.
-    pub(super) fn leave(&self, which: impl Fn(c_int) -> bool) {
+    /// For whoever is not the reader: gives back what is kept. `which` is asked by the slot, and whether it is the byte alone.
+    fn leave(&self, which: impl Fn(c_int, bool) -> bool) {
         loop {
             match self.state.load(Ordering::Acquire) {
                 FREE => return,
                 LEAVING => std::thread::yield_now(),
                 kept => {
-                    let slot = (kept & !KEPT) as c_int;
-                    if !which(slot) || careless(NEVER_TAKEN_AWAY) {
+                    if !which((kept & SLOT) as c_int, kept & BYTE_ALONE != 0) || careless(NEVER_TAKEN_AWAY) {
                         return;
                     }
                     if self.state.compare_exchange(kept, LEAVING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                        self.release(slot);
+                        self.release(kept);
                         self.state.store(FREE, Ordering::Release);
                         return;
                     }
@@ -356,14 +357,19 @@ impl KeptReadLock {
     }
 
     /// Only by whoever has made `KEPT` into something else.
-    fn release(&self, slot: c_int) {
+    fn release(&self, kept: u32) {
         self.loosen();
         let original = self.original.load(Ordering::Acquire);
         // SAFETY: stored by `is_of` before anything could be kept. The file is open and nobody else calls its VFS: see the
         // top of this file.
         unsafe {
             let original = std::mem::transmute::<usize, ShmLock>(original);
-            original(self.file.load(Ordering::Relaxed), slot, 1, sqlite::SQLITE_SHM_UNLOCK | sqlite::SQLITE_SHM_SHARED);
+            let file = self.file.load(Ordering::Relaxed);
+            let call = |what| original(file, (kept & SLOT) as c_int, 1, what | sqlite::SQLITE_SHM_SHARED);
+            // Where the books have nobody, somebody has to have it who gives it back; or somebody has it for himself, and will.
+            if kept & BYTE_ALONE == 0 || call(sqlite::SQLITE_SHM_LOCK) == sqlite::SQLITE_OK {
+                call(sqlite::SQLITE_SHM_UNLOCK);
+            }
         }
     }
 
@@ -394,5 +400,6 @@ impl KeptReadLock {
     }
 }
 
+mod after_a_commit;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;

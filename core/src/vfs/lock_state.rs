@@ -27,6 +27,8 @@ pub(crate) struct LockState {
     size: AtomicI64,
     /// How often the WAL's write lock was taken.
     write_transactions: AtomicU32,
+    /// The reader's slot whose mark has just been moved, and whose byte is still locked exclusively; 0: none.
+    moved: AtomicI32,
     /// When the read transaction began, in milliseconds of [`now_ms`].
     reading_since: AtomicU64,
     /// When the WAL's write lock was taken, or last seen to be held; likewise.
@@ -103,6 +105,27 @@ impl LockState {
     pub(super) fn reads_on(&self, slot: i32, began: u64) {
         self.set(|locks| locks | 1 << slot);
         self.reading_since.store(began / 1_000_000, Ordering::Relaxed);
+    }
+
+    /// Whether the connection holds a reader's slot for itself and no other lock of the WAL: it moves the mark of its next read.
+    /// SQLite then takes the same slot as a reader at once.
+    pub(super) fn moves_mark(&self, slot: i32) -> bool {
+        slot > FIRST_READER && self.wal.load(Ordering::Relaxed) == 1 << (slot as u32 + EXCLUSIVE)
+    }
+
+    /// Its byte stays locked, although SQLite's books say otherwise.
+    pub(super) fn has_moved_mark(&self, slot: i32) {
+        self.moved.store(slot, Ordering::Relaxed);
+    }
+
+    /// The slot that is left so; told once.
+    pub(super) fn take_moved(&self) -> Option<i32> {
+        let slot = self.moved.load(Ordering::Relaxed);
+        if slot == 0 {
+            return None;
+        }
+        self.moved.store(0, Ordering::Relaxed);
+        Some(slot)
     }
 
     /// Whether it reads the database file alone, from which the first reader's lock keeps every checkpoint.

@@ -20,11 +20,11 @@ pub(crate) mod file_monitor;
 pub(crate) mod file_state;
 mod firm_locks;
 mod firm_reads;
-
 pub(crate) mod hooks;
 pub(crate) mod kept_read_lock;
 mod known_content;
 mod known_pages;
+pub(crate) mod lock_change;
 pub(crate) mod lock_state;
 pub(crate) mod names;
 pub(crate) mod old_log;

@@ -11,7 +11,6 @@ use crate::platform::clock::now_ns;
 use crate::platform::file_id::FileId;
 use crate::platform::fork::ForkMutex;
 use crate::platform::signals::without_signals;
-use crate::raw::lock_bytes::{READ, READERS, WRITE};
 use crate::vfs::kept_read_lock::KeptReadLock;
 use crate::vfs::switches::{FIRM_OVER_FORKS, careless};
 use crate::vfs::{file_state, firm_reads};
@@ -43,7 +42,9 @@ pub(crate) fn look_without(database: FileId) -> NothingKept {
     if let Some(file) = file_state::known(database) {
         file.firm_reads.soften();
     }
-    take_away(database, (READ - WRITE) as c_int, READERS as c_int);
+    for entry in KEEPER.lock().0.entries.iter().filter(|entry| entry.database == database) {
+        entry.give_back();
+    }
     NothingKept(())
 }
 
@@ -59,7 +60,7 @@ pub(crate) fn take_away(database: FileId, slot: c_int, slots: c_int) {
         return;
     }
     for entry in KEEPER.lock().0.entries.iter().filter(|entry| entry.database == database) {
-        entry.leave(|kept| (slot..slot + slots).contains(&kept));
+        entry.leave_slots(slot, slots);
     }
 }
 

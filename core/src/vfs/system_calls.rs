@@ -11,6 +11,8 @@ pub(super) type Open = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_in
 pub(super) type Close = unsafe extern "C" fn(c_int) -> c_int;
 pub(super) type Stat = unsafe extern "C" fn(*const c_char, *mut libc::stat) -> c_int;
 pub(super) type Fstat = unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int;
+/// Variadic, as the C library's.
+pub(super) type Fcntl = unsafe extern "C" fn(c_int, c_int, ...) -> c_int;
 pub(super) type Unlink = unsafe extern "C" fn(*const c_char) -> c_int;
 
 /// One of them, and what SQLite called before ours stood there. `Function` is its type.

@@ -37,6 +37,13 @@ unsafe extern "C" fn shm_lock(file: *mut sqlite::sqlite3_file, _: c_int, _: c_in
     sqlite::SQLITE_OK
 }
 
+/// Each of the tests below keeps every processor busy.
+static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+fn one_at_a_time() -> std::sync::MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
 /// What a thread does that wants the lock away from its reader.
 type Takes = fn(&Arc<KeptReadLock>);
 
@@ -84,11 +91,70 @@ fn taken_away(times: u64, takes: &[Takes]) -> (u64, u64) {
     (taken.into_inner(), books.wrong.into_inner())
 }
 
+/// The same after commits: the books have nobody, and who gives the byte up takes it and gives it back.
+fn bytes_taken_away(times: u64, takes: &[Takes]) -> (u64, u64) {
+    let id = FileId { dev: u64::MAX, ino: u64::MAX };
+    let lock = KeptReadLock::new(id, Arc::default());
+    lock.is_of(shm_lock);
+    lock.allow(true);
+    let (books, over, taken) = (Books::default(), AtomicBool::new(false), AtomicU64::new(0));
+    let file = (&raw const books).cast_mut().cast::<sqlite::sqlite3_file>();
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for take in takes {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    take(&lock);
+                }
+            });
+        }
+        while taken.load(Ordering::Relaxed) < times && books.wrong.load(Ordering::SeqCst) == 0 {
+            if began.elapsed() > Duration::from_secs(60) {
+                break;
+            }
+            lock.leave_byte(file, SLOT, |_| true);
+            std::thread::yield_now();
+            taken.fetch_add(u64::from(!lock.becomes_exclusive(SLOT)), Ordering::Relaxed);
+            // The transaction: nobody else's call.
+            books.call(1);
+            books.expect(books.held.load(Ordering::SeqCst) == 1);
+            books.call(-1);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    lock.give_back();
+    books.expect(books.held.load(Ordering::SeqCst) == 0);
+    (taken.into_inner(), books.wrong.into_inner())
+}
+
+#[test]
+fn a_byte_that_stays_has_one_owner_at_a_time() {
+    let _alone = one_at_a_time();
+    let away: [Takes; 2] = [
+        |lock| lock.give_back(),
+        |lock| {
+            lock.look(now_ns() + 1_000_000_000);
+        },
+    ];
+    assert_eq!(bytes_taken_away(100, &away), (100, 0));
+    // Control: who looks first and then acts.
+    let hasty: Takes = |lock| {
+        let stays = KEPT | BYTE_ALONE | SLOT as u32;
+        if lock.state.load(Ordering::SeqCst) == stays {
+            lock.release(stays);
+            lock.state.store(FREE, Ordering::SeqCst);
+        }
+    };
+    let (taken, wrong) = bytes_taken_away(u64::MAX, &[hasty, hasty]);
+    assert!(wrong > 0, "{taken}");
+}
+
 #[test]
 fn it_has_one_owner_at_a_time() {
+    let _alone = one_at_a_time();
     let away: [Takes; 3] = [
         |lock| lock.give_back(),
-        |lock| lock.leave(|slot| slot == SLOT),
+        |lock| lock.leave_slots(SLOT, 1),
         |lock| {
             lock.look(now_ns() + 1_000_000_000);
         },
@@ -97,7 +163,7 @@ fn it_has_one_owner_at_a_time() {
     // Control: who looks first and then acts.
     let hasty: Takes = |lock| {
         if lock.state.load(Ordering::SeqCst) == KEPT | SLOT as u32 {
-            lock.release(SLOT);
+            lock.release(KEPT | SLOT as u32);
             lock.state.store(FREE, Ordering::SeqCst);
         }
     };

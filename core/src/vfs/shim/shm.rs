@@ -3,10 +3,14 @@
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{Ordering, fence};
 
-use super::table::{let_go_of_read_lock, of, original};
+use super::table::{Shim, let_go_of_read_lock, of, original};
 use crate::sqlite;
+use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::lock_state::{CHECKPOINTER, FIRST_READER, WRITER};
-use crate::vfs::{firm_locks, old_log, open_files, read_lock_keeper, replicated, wal_guard, write_transaction};
+use crate::vfs::{
+    file_checks, firm_locks, lock_change, old_log, open_files, read_lock_keeper, replicated, wal_guard,
+    write_transaction,
+};
 
 pub(super) unsafe extern "C" fn shm_map(
     file: *mut sqlite::sqlite3_file,
@@ -55,20 +59,33 @@ pub(super) unsafe extern "C" fn shm_lock(
         let watch = &shim.watch;
         let exclusive = flags & sqlite::SQLITE_SHM_EXCLUSIVE != 0;
         let reads = !exclusive && slot >= FIRST_READER && watch.is_ours();
-        if flags & sqlite::SQLITE_SHM_LOCK == 0 {
+        let takes = flags & sqlite::SQLITE_SHM_LOCK != 0;
+        let left = watch.locks.take_moved().filter(|_| watch.is_ours());
+        if let Some(left) = left.filter(|left| !(takes && reads && *left == slot)) {
+            // Not what was expected.
+            unlock_moved(shim, file, left);
+        }
+        if !takes {
             if exclusive && slot == CHECKPOINTER && slots == 1 {
                 wal_guard::checkpointed(watch);
             }
+            let wrote = reads && watch.kept.take_wrote();
             if reads {
                 // Before it is kept: from then on it is nobody's read.
                 watch.locks.wal_unlocked(slot, slots, exclusive);
-                if watch.keeps_read_lock(file, slot, read_lock_keeper::enlist) {
+                if !wrote && watch.keeps_read_lock(file, slot, read_lock_keeper::enlist) {
                     return sqlite::SQLITE_OK;
                 }
                 watch.kept.loosen();
             }
             watch.locks.forget_size();
-            let rc = original!(shim, xShmLock(file, slot, slots, flags));
+            let moved = exclusive && slots == 1 && watch.locks.moves_mark(slot) && changes_locks(watch);
+            let unlock = || original!(shim, xShmLock(file, slot, slots, flags));
+            let stays = wrote && leaves_byte_locked(watch, slot);
+            let rc = if moved || stays { lock_change::in_the_books(unlock) } else { unlock() };
+            if moved {
+                watch.locks.has_moved_mark(slot);
+            }
             if reads {
                 watch.kept.called();
             } else {
@@ -78,6 +95,9 @@ pub(super) unsafe extern "C" fn shm_lock(
                 write_transaction::ended(watch);
                 // Not only at the end: the checkpoint of another process would move it meanwhile.
                 retire_log(file, old_log::retires_log_at_once(watch), true);
+            }
+            if stays {
+                watch.kept.leave_byte(file, slot, read_lock_keeper::enlist);
             }
             return rc;
         }
@@ -90,8 +110,13 @@ pub(super) unsafe extern "C" fn shm_lock(
             return sqlite::SQLITE_OK;
         }
         watch.locks.forget_size();
+        let mut stayed = false;
         if exclusive && watch.is_ours() {
-            let_go_of_read_lock(watch);
+            if slots == 1 && slot >= FIRST_READER {
+                stayed = watch.kept.becomes_exclusive(slot);
+            } else {
+                let_go_of_read_lock(watch);
+            }
             read_lock_keeper::take_away(watch.database, slot, slots);
             if slot == WRITER {
                 watch.kept.writes();
@@ -125,6 +150,12 @@ pub(super) unsafe extern "C" fn shm_lock(
         }
         let rc = original!(shim, xShmLock(file, slot, slots, flags));
         if rc != sqlite::SQLITE_OK {
+            if let Some(left) = left.filter(|_| reads) {
+                unlock_moved(shim, file, left);
+            }
+            if stayed {
+                watch.kept.give_up(slot);
+            }
             return rc;
         }
         if !exclusive
@@ -151,6 +182,35 @@ pub(super) unsafe extern "C" fn shm_lock(
             return rc;
         }
         rc
+    }
+}
+
+/// Whether a lock of the WAL can be changed into another kind by one call: in files of SQLite's own VFS.
+fn changes_locks(watch: &FileMonitor) -> bool {
+    lock_change::is_possible() && watch.kept.is_of_sqlites_own() && watch.is_ours()
+}
+
+/// The connection ends a transaction that has written: whether the byte of its read lock stays locked.
+fn leaves_byte_locked(watch: &FileMonitor, slot: c_int) -> bool {
+    slot > FIRST_READER
+        && changes_locks(watch)
+        && watch.latched().is_none()
+        && watch.locks.level() < sqlite::SQLITE_LOCK_EXCLUSIVE
+        && watch.has_wal()
+        && watch.kept.follows_closely(|| file_checks::is_alone(watch))
+}
+
+/// Unlocks the byte of a mark that was moved, where nobody of this process has taken it since.
+///
+/// # Safety
+/// As in `shm_map`; the connection has no lock of the slot, by SQLite's books.
+unsafe fn unlock_moved(shim: &Shim, file: *mut sqlite::sqlite3_file, slot: c_int) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let alone = |what| original!(shim, xShmLock(file, slot, 1, what | sqlite::SQLITE_SHM_EXCLUSIVE));
+        if alone(sqlite::SQLITE_SHM_LOCK) == sqlite::SQLITE_OK {
+            alone(sqlite::SQLITE_SHM_UNLOCK);
+        }
     }
 }
 
@@ -186,6 +246,9 @@ pub(super) unsafe extern "C" fn shm_unmap(file: *mut sqlite::sqlite3_file, delet
     // SAFETY: as in `shm_map`.
     unsafe {
         let shim = of(file);
+        if let Some(left) = shim.watch.locks.take_moved().filter(|_| shim.watch.is_ours()) {
+            unlock_moved(shim, file, left);
+        }
         let_go_of_read_lock(&shim.watch);
         let delete = c_int::from(delete != 0 && wal_guard::refuses(&shim.watch).is_none());
         retire_log(file, old_log::retires_log(&shim.watch), false);
