@@ -9,7 +9,7 @@ const answer = (baton, ...responses) => ({ baton, base_url: null, results: respo
 const result = { cols: [], rows: [], affected_row_count: 1, last_insert_rowid: '7', replication_index: '41' };
 const described = (readonly, ...columns) => answer(null, { type: 'describe', result: { params: [], cols: columns.map((name) => ({ name, decltype: null })), is_readonly: readonly, is_explain: false } });
 const begun = answer('b1', { type: 'execute', result }, { type: 'get_autocommit', is_autocommit: false });
-const cursor = (...rows) => [{ baton: 'c1', base_url: null }, { type: 'step_begin', step: 0, cols: [{ name: 'a', decltype: null }] }, ...rows.map((value) => ({ type: 'row', row: [{ type: 'integer', value: `${value}` }] }))]
+const cursor = (...rows) => [{ baton: 'c1', base_url: null }, { type: 'step_begin', step: 2, cols: [{ name: 'a', decltype: null }] }, ...rows.map((value) => ({ type: 'row', row: [{ type: 'integer', value: `${value}` }] }))]
 	.map((line) => `${JSON.stringify(line)}\n`).join('');
 const all = (...rows) => answer(null, { type: 'execute', result: { ...result, cols: [{ name: 'a' }], rows: rows.map((value) => [{ type: 'integer', value: `${value}` }]) } });
 const cursorEnd = '{"type":"step_end","affected_row_count":0,"last_insert_rowid":null}\n{"type":"replication_index","replication_index":7}\n';
@@ -35,6 +35,14 @@ async function scripted(t, replies) {
 	};
 }
 
+/** A statement's result, as the step of a transaction where the request has asked for it so. */
+function asked(body, reply) {
+	const { result: of, type } = reply.results?.[0]?.response ?? {};
+	if (type !== 'execute' || !body.includes('FROM sqlite_schema LIMIT 0')) return reply;
+	const nothing = { cols: [], rows: [] };
+	return answer(reply.baton, { type: 'batch', result: { step_results: [nothing, nothing, of, nothing, null], step_errors: [null, null, null, null, null] } });
+}
+
 function serve(socket, replies) {
 	let come = Buffer.alloc(0);
 	socket.on('error', () => {});
@@ -52,7 +60,7 @@ function serve(socket, replies) {
 			const reply = body.endsWith('"requests":[{"type":"close"}]}') ? null : replies.shift() ?? null;
 			if (typeof reply === 'string') socket.write(`HTTP/1.1 200 X\r\ncontent-length: ${1 << 20}\r\n\r\n${reply}`);
 			else if (reply !== null) {
-				const text = Array.isArray(reply) ? reply.join('') : JSON.stringify(reply);
+				const text = Array.isArray(reply) ? reply.join('') : JSON.stringify(asked(body, reply));
 				socket.write(`HTTP/1.1 200 X\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
 			}
 		}

@@ -16,7 +16,7 @@ const ONE: &str = r#"{"cols":[{"name":"1"}],"rows":[[{"type":"integer","value":"
 /// The answers to the five statements whose time is taken; from the third one on they share a stream.
 fn five() -> [Reply; 5] {
     let next = |baton| kept(baton, None, ONE, "null", 5);
-    [ok(ONE), ok(ONE), kept("k1", Some(5), ONE, "null", 5), next("k2"), next("k3")]
+    [ok(ONE), ok(ONE), kept("k1", Some(ONE), ONE, "null", 5), next("k2"), next("k3")]
 }
 
 /// The command on a server that answers so, with a token in the URL.

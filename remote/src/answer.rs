@@ -42,8 +42,8 @@ pub(crate) fn first(answer: &Value) -> Result<&Value> {
     }
 }
 
-/// What the one step of a batch came to, and the log's number after it.
-pub(crate) fn step(answer: &Value) -> Result<(Outcome, Option<u64>)> {
+/// What a step of a batch came to, and the log's number after it.
+pub(crate) fn step(answer: &Value, at: usize) -> Result<(Outcome, Option<u64>)> {
     let response = match first(answer) {
         Ok(response) => response,
         // A syntax error fails the whole batch, and leaves the transaction open.
@@ -52,12 +52,12 @@ pub(crate) fn step(answer: &Value) -> Result<(Outcome, Option<u64>)> {
     };
     let result = &response["result"];
     let index = wire::index(&result["replication_index"]);
-    let outcome = if !result["step_errors"][0].is_null() {
-        Outcome::Failed(uncommitted(wire::statement_error(&result["step_errors"][0])))
-    } else if result["step_results"][0].is_null() {
+    let outcome = if !result["step_errors"][at].is_null() {
+        Outcome::Failed(uncommitted(wire::statement_error(&result["step_errors"][at])))
+    } else if result["step_results"][at].is_null() {
         Outcome::Skipped
     } else {
-        match wire::rows(&result["step_results"][0]) {
+        match wire::rows(&result["step_results"][at]) {
             Ok(rows) => Outcome::Rows(rows),
             Err(error) if error.code() == sqlite::SQLITE_MISMATCH => Outcome::Failed(error),
             Err(error) => return Err(error),

@@ -17,7 +17,9 @@ pub(crate) enum Effect {
     RollsBack,
     /// Changes nothing, so that it can be sent again.
     Reads,
-    /// Anything else. WITH may begin a write.
+    /// WITH, and a word in it that may be the one of a write: the server knows.
+    Unclear,
+    /// Anything else.
     Other,
 }
 
@@ -31,7 +33,25 @@ pub(crate) fn effect(sql: &str) -> Effect {
         b"ROLLBACK" if words.next_is(b"TO") => Effect::GoesBack,
         b"ROLLBACK" => Effect::RollsBack,
         b"SELECT" | b"VALUES" | b"EXPLAIN" => Effect::Reads,
+        b"WITH" if [&b"INSERT"[..], b"UPDATE", b"DELETE", b"REPLACE"].iter().any(|word| has(sql, word)) => {
+            Effect::Unclear
+        }
+        b"WITH" => Effect::Reads,
         _ => Effect::Other,
+    }
+}
+
+/// Whether these letters stand somewhere in it, as a word or not.
+fn has(sql: &str, letters: &[u8]) -> bool {
+    sql.as_bytes().windows(letters.len()).any(|piece| piece.eq_ignore_ascii_case(letters))
+}
+
+/// Whether a statement may have rows whose columns are named by a table.
+pub(crate) fn names_columns(sql: &str) -> bool {
+    match effect(sql) {
+        Effect::Reads | Effect::Unclear => true,
+        Effect::Other => has(sql, b"RETURNING"),
+        _ => false,
     }
 }
 
@@ -118,8 +138,12 @@ mod tests {
     #[test]
     fn only_what_surely_reads_is_a_read() {
         assert_eq!(effect("-- a\n /* b */ select 1"), Effect::Reads);
-        for sql in ["with a as (select 1) insert into t select * from a", "", "selects", "PRAGMA user_version = 1"] {
+        assert_eq!(effect("with a as (select 1) select * from a"), Effect::Reads);
+        for sql in ["", "selects", "PRAGMA user_version = 1"] {
             assert_eq!(effect(sql), Effect::Other, "{sql}");
+        }
+        for word in ["insert into t", "UPDATE t", "DeLeTe from t", "replace into t", "select replace(1, 2, 3) --"] {
+            assert_eq!(effect(&format!("with a as (select 1) {word} select * from a")), Effect::Unclear, "{word}");
         }
         for sql in ["\tBegin immediate", "; /* x */ ;BEGIN", "\u{feff}BEGIN"] {
             assert_eq!(effect(sql), Effect::Begins, "{sql}");
@@ -130,6 +154,23 @@ mod tests {
             assert_eq!(effect(sql), Effect::GoesBack, "{sql}");
         }
         assert_eq!(effect("release savepoint a"), Effect::Releases);
+    }
+
+    #[test]
+    fn rows_with_the_names_of_a_table_come_of_reads_and_of_returning() {
+        for sql in ["SELECT 1", "WITH a AS (SELECT 1) DELETE FROM t", "insert into t values(1) Returning *"] {
+            assert!(names_columns(sql), "{sql}");
+        }
+        for sql in [
+            "INSERT INTO t SELECT * FROM u",
+            "CREATE TABLE t(a)",
+            "BEGIN",
+            "PRAGMA table_info(t)",
+            "RELEASE returning_",
+            "",
+        ] {
+            assert!(!names_columns(sql), "{sql}");
+        }
     }
 
     #[test]

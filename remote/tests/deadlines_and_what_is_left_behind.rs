@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use litekeel_core::Cell;
 use litekeel_core::{Result, codes};
 use litekeel_remote::{Cursor, Endpoint, Remote, Statement};
-use scripted::{CURSOR, CURSOR_END, EMPTY, Reply, Server, begun, deaf_server, ok, row, server, step};
+use scripted::{CURSOR, CURSOR_END, EMPTY, Reply, Server, begun, deaf_server, executed, ok, row, server, step};
 
 fn open(server: &Server, more: &str) -> Remote {
     Remote::at(Endpoint::parse(&server.url(more), None).unwrap())
@@ -236,8 +236,12 @@ fn rows_that_were_few_are_asked_for_at_once_the_next_time_and_more_of_them_one_b
 /// As a replica does, which waits for it: of a batch and of a cursor the statements' numbers do not count.
 #[test]
 fn a_batch_and_a_cursor_ask_for_the_state_after_the_latest_write() {
-    let batch = format!(r#"{{"step_results":[{EMPTY},{EMPTY},{EMPTY}],"step_errors":[null,null,null]}}"#);
-    let server = server(vec![ok(EMPTY), ok(&batch), Reply::Slow(Duration::ZERO, vec![CURSOR.to_owned()])]);
+    let batch = format!(r#"{{"step_results":[{EMPTY},{EMPTY},{EMPTY},{EMPTY}],"step_errors":[null,null,null]}}"#);
+    let server = server(vec![
+        ok(EMPTY),
+        Reply::Json(200, executed(&batch)),
+        Reply::Slow(Duration::ZERO, vec![CURSOR.to_owned()]),
+    ]);
     let db = open(&server, "");
     db.query("INSERT INTO t VALUES(1)", None).unwrap();
     db.batch(&[Statement { sql: "SELECT 1", parameters: None }]).unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use litekeel_core::{Cell, Encoder};
 use litekeel_core::{codes, sqlite};
 use litekeel_remote::{Endpoint, Remote, Statement};
-use scripted::{CANARY, EMPTY, Reply, Server, begun, ok, server, step};
+use scripted::{CANARY, EMPTY, Reply, Server, begun, executed, ok, server, step};
 
 fn open(server: &Server, more: &str) -> Remote {
     Remote::at(Endpoint::parse(&server.url(more), None).unwrap())
@@ -86,7 +86,7 @@ fn a_port_that_never_answers_is_given_up_at_the_deadline() {
 
 #[test]
 fn an_answer_that_was_cut_short_is_none() {
-    let Reply::Json(_, whole) = ok(EMPTY) else { unreachable!() };
+    let whole = executed(EMPTY);
     for at in [0, 1, whole.len() / 2, whole.len()] {
         let server = server(vec![Reply::Short(whole[..at].to_owned())]);
         let error = open(&server, "").query("INSERT INTO t VALUES(1)", None).unwrap_err();
@@ -110,7 +110,8 @@ fn an_answer_that_cannot_be_read_does_not_say_that_a_write_failed() {
         assert_eq!(error.code(), codes::COMMIT_UNKNOWN, "{error:?}");
         assert_eq!(db.query("SELECT r FROM t", None).unwrap_err().code(), read);
     }
-    for reply in [strange, ok(r#"{"step_results":[null,null,null],"step_errors":[null,null,null]}"#)] {
+    let neither = executed(r#"{"step_results":[null,null,null],"step_errors":[null,null,null]}"#);
+    for reply in [strange, Reply::Json(200, neither)] {
         let server = server(vec![reply]);
         let statements = [Statement { sql: "INSERT INTO t VALUES(1)", parameters: None }];
         assert_eq!(open(&server, "").batch(&statements).unwrap_err().code(), codes::COMMIT_UNKNOWN);
@@ -260,14 +261,17 @@ fn libsql_to_this_machine_without_tls_has_a_hint() {
 #[test]
 fn what_was_rolled_back_is_not_told_as_kept() {
     let large = r#"{"message":"Response is too large","code":"RESPONSE_TOO_LARGE"}"#;
-    let batch =
-        ok(&format!(r#"{{"step_results":[{EMPTY},null,null,{EMPTY}],"step_errors":[null,{large},null,null]}}"#));
-    let server = server(vec![batch, begun(), step("null", large, false)]);
+    let batch = executed(&format!(
+        r#"{{"step_results":[{EMPTY},{EMPTY},null,null,{EMPTY}],"step_errors":[null,null,{large},null,null]}}"#
+    ));
+    let batch = Reply::Json(200, batch);
+    let server = server(vec![batch.clone(), batch, begun(), step("null", large, false)]);
     let db = open(&server, "");
     let sql = "INSERT INTO t SELECT * FROM u RETURNING *";
     let of_batch = db.batch(&[Statement { sql, parameters: None }]).unwrap_err();
+    let alone = db.query(sql, None).unwrap_err();
     db.query("BEGIN", None).unwrap();
-    for error in [of_batch, db.query(sql, None).unwrap_err()] {
+    for error in [of_batch, alone, db.query(sql, None).unwrap_err()] {
         assert_eq!(error.code(), sqlite::SQLITE_TOOBIG, "{error:?}");
         assert!(!error.message().contains("kept"), "{error:?}");
     }

@@ -7,7 +7,12 @@ use std::time::Duration;
 use litekeel_core::Cell;
 use litekeel_core::{Result, codes, sqlite};
 use litekeel_remote::{Endpoint, Remote};
-use scripted::{Reply, Server, kept, ok, one, server};
+use scripted::{CURSOR, CURSOR_END, EMPTY, LOOK, Reply, Server, begun, kept, ok, one, server, step};
+
+/// What a read on a stream of its own begins with.
+const ALONE: &str = r#"{"baton":null,"requests":[{"type":"batch","batch":{"steps":[{"stmt":{"sql":"BEGIN READONLY"}}"#;
+/// Of the COMMIT behind the first read on such a stream.
+const OVER: &str = r#"{"cols":[],"rows":[]}"#;
 
 fn open(server: &Server, more: &str) -> Remote {
     Remote::at(Endpoint::parse(&server.url(more), None).unwrap())
@@ -23,7 +28,7 @@ fn read(db: &Remote) -> Result<(String, i64)> {
 
 /// A server that answers two reads, and the third one as the first on a stream that is kept.
 fn warm(more: Vec<Reply>) -> Server {
-    let first = [ok(&one("a", 1)), ok(&one("a", 2)), kept("k1", Some(5), &one("a", 3), "null", 5)];
+    let first = [ok(&one("a", 1)), ok(&one("a", 2)), kept("k1", Some(OVER), &one("a", 3), "null", 5)];
     server(first.into_iter().chain(more).collect())
 }
 
@@ -60,22 +65,15 @@ fn a_stream_is_kept_while_the_schema_is_the_same() {
     assert!(server.hears(r#"{"baton":"k4","requests":[{"type":"close"}]}"#));
 }
 
-/// Behind the statement, or between the number that was asked for first and it.
 #[test]
 fn values_under_the_names_of_an_earlier_schema_are_thrown_away() {
     let new = ok(&one("b", 4));
-    let server = warm(vec![kept("k2", None, &one("a", 4), "null", 6), new.clone()]);
+    let server = warm(vec![kept("k2", None, &one("a", 4), "null", 6), new]);
     let db = warmed(&server, "");
     assert_eq!(read(&db).unwrap(), ("b".to_owned(), 4));
     assert!(!db.keeps_a_stream());
     assert!(server.hears(r#"{"baton":"k2","requests":[{"type":"close"}]}"#));
 
-    let first = [ok(&one("a", 1)), ok(&one("a", 2)), kept("k1", Some(5), &one("a", 4), "null", 6), new];
-    let server = self::server(first.to_vec());
-    let db = open(&server, "");
-    read(&db).unwrap();
-    read(&db).unwrap();
-    assert_eq!(read(&db).unwrap(), ("b".to_owned(), 4));
     // An error may come of the earlier schema too.
     let unknown = r#"{"message":"SQL input error: no such column: b","code":"SQL_INPUT_ERROR"}"#;
     let server = warm(vec![kept("k2", None, "null", unknown, 6), ok(&one("b", 4))]);
@@ -102,11 +100,7 @@ fn a_read_whose_stream_is_lost_runs_on_one_of_its_own() {
         let db = warmed(&server, "");
         assert_eq!(read(&db).unwrap(), ("a".to_owned(), 4));
         assert!(!db.keeps_a_stream());
-        assert!(
-            server.asked()[4].starts_with(r#"{"baton":null,"requests":[{"type":"execute""#),
-            "{:?}",
-            server.asked()
-        );
+        assert!(server.asked()[4].starts_with(ALONE), "{:?}", server.asked());
     }
     // One deadline for both.
     let silent = warm(vec![Reply::Silent, ok(&one("a", 4))]);
@@ -117,10 +111,102 @@ fn a_read_whose_stream_is_lost_runs_on_one_of_its_own() {
     assert_eq!(silent.asked().len(), 4);
 }
 
+/// It would see nothing of what others write.
+#[test]
+fn a_stream_that_stays_in_its_first_transaction_is_not_kept() {
+    let first = [ok(&one("a", 1)), ok(&one("a", 2)), kept("k1", Some("null"), &one("a", 3), "null", 5)];
+    let server = server(first.into_iter().chain([ok(&one("a", 4))]).collect());
+    let db = open(&server, "");
+    for value in [1, 2, 4] {
+        assert_eq!(read(&db).unwrap(), ("a".to_owned(), value));
+    }
+    assert!(!db.keeps_a_stream());
+    assert!(server.hears(r#"{"baton":"k1","requests":[{"type":"close"}]}"#));
+}
+
+/// The server takes the names from what its connection knows of the schema, which may be of before another client's change:
+/// the transaction has it read anew, and the statement sees the same state.
+#[test]
+fn what_has_columns_follows_a_look_at_the_schema_in_one_transaction() {
+    let look = r#"{"condition":{"type":"ok","step":0},"stmt":{"sql":"SELECT 1 FROM sqlite_schema LIMIT 0"}}"#;
+    let server = server(vec![
+        ok(&one("a", 1)),
+        Reply::Slow(Duration::ZERO, vec![format!("{CURSOR}{CURSOR_END}")]),
+        ok(&one("a", 2)),
+        ok(EMPTY),
+    ]);
+    let db = open(&server, "");
+    db.query("WITH x AS (SELECT a FROM t) SELECT a FROM x", None).unwrap();
+    assert_eq!(db.cursor("SELECT a FROM t", None).unwrap().next(1).unwrap().table().rows(), 0);
+    let returned = db.query("INSERT INTO t VALUES(2) RETURNING *", None).unwrap();
+    assert_eq!(returned.table().cell(0, 0), Cell::Int(2));
+    db.query("INSERT INTO t VALUES(3)", None).unwrap();
+    let asked = server.asked();
+    let statement = |sql: &str| {
+        format!(
+            r#"{look},{{"stmt":{{"sql":"{sql}"}}}},{{"condition":{{"type":"ok","step":0}},"stmt":{{"sql":"COMMIT"}}}}"#
+        )
+    };
+    assert!(
+        asked[0].starts_with(ALONE) && asked[0].contains(&statement("WITH x AS (SELECT a FROM t) SELECT a FROM x")),
+        "{}",
+        asked[0]
+    );
+    assert!(asked[1].contains("READONLY") && asked[1].contains(&statement("SELECT a FROM t")), "{}", asked[1]);
+    let begin = r#""steps":[{"stmt":{"sql":"BEGIN IMMEDIATE"}},"#;
+    assert!(asked[2].contains(&format!("{begin}{look},")) && asked[2].contains("COMMIT"), "{}", asked[2]);
+    // Of a write without rows nothing can be misnamed.
+    assert!(asked[3].contains(r#""type":"execute""#), "{}", asked[3]);
+}
+
+/// A transaction sees one state from its first statement on; one that writes would be refused if another client wrote between
+/// a look and it.
+#[test]
+fn in_a_transaction_only_the_first_statement_with_columns_is_preceded_by_a_look() {
+    let begun = [begun(), step(&one("a", 1), "null", false), step(&one("a", 2), "null", false)];
+    let server = server(
+        begun
+            .into_iter()
+            .chain([step(EMPTY, "null", true)])
+            .chain([scripted::begun(), step(EMPTY, "null", false), step(&one("a", 3), "null", false)])
+            .collect(),
+    );
+    let db = open(&server, "");
+    db.query("BEGIN", None).unwrap();
+    assert_eq!(read(&db).unwrap(), ("a".to_owned(), 1));
+    assert_eq!(read(&db).unwrap(), ("a".to_owned(), 2));
+    db.query("COMMIT", None).unwrap();
+    db.query("BEGIN", None).unwrap();
+    db.query("INSERT INTO t VALUES(1)", None).unwrap();
+    assert_eq!(read(&db).unwrap(), ("a".to_owned(), 3));
+    let looks: Vec<_> = server.asked().iter().map(|request| request.contains(LOOK)).collect();
+    assert_eq!(looks, [false, true, false, false, false, false, false]);
+}
+
+/// The server is asked once what the words do not say.
+#[test]
+fn a_statement_that_begins_with_with_is_a_read_if_the_server_says_so() {
+    let described = |readonly: bool| {
+        Reply::Json(
+            200,
+            format!(
+                r#"{{"baton":null,"results":[{{"type":"ok","response":{{"type":"describe","result":{{"params":[],"cols":[],"is_explain":false,"is_readonly":{readonly}}}}}}}]}}"#
+            ),
+        )
+    };
+    let server = server(vec![described(true), ok(&one("a", 1)), described(false), ok(EMPTY)]);
+    let db = open(&server, "");
+    db.query("WITH x AS (SELECT replace(a, 1, 2) AS a FROM t) SELECT a FROM x", None).unwrap();
+    db.query("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", None).unwrap();
+    let asked = server.asked();
+    assert!(asked[1].starts_with(ALONE), "{}", asked[1]);
+    assert!(asked[3].contains("BEGIN IMMEDIATE"), "{}", asked[3]);
+}
+
 /// As where a hosted server does not tell the number.
 #[test]
 fn no_stream_is_kept_where_the_schema_has_no_number() {
-    let refused = Reply::Json(200, r#"{"baton":"k1","results":[{"type":"ok","response":{"type":"batch","result":{"step_results":[null,{"cols":[],"rows":[]},null],"step_errors":[{"message":"not authorized","code":"SQLITE_AUTH"},null,null]}}}]}"#.into());
+    let refused = Reply::Json(200, r#"{"baton":"k1","results":[{"type":"ok","response":{"type":"batch","result":{"step_results":[{},{},{"cols":[],"rows":[]},null,{}],"step_errors":[null,null,null,{"message":"not authorized","code":"SQLITE_AUTH"},null]}}}]}"#.into());
     let rows = (0..10).map(|at| ok(&one("a", at)));
     let server = server(rows.clone().take(2).chain([refused]).chain(rows.skip(2)).collect());
     let db = open(&server, "");
@@ -150,7 +236,5 @@ fn reads_that_are_far_between_keep_no_stream() {
         assert_eq!(read(&db).unwrap(), ("a".to_owned(), at));
         std::thread::sleep(Duration::from_millis(pause));
     }
-    assert!(
-        server.requests().iter().all(|request| request.starts_with(r#"{"baton":null,"requests":[{"type":"execute""#))
-    );
+    assert!(server.requests().iter().all(|request| request.starts_with(ALONE) && !request.contains("schema_version")));
 }

@@ -153,6 +153,67 @@ fn values_stand_under_their_names_on_a_stream_that_is_kept_too() {
     assert!(kept > 40, "only {kept} of 240 reads were on a stream that is kept");
 }
 
+/// A stream that is new may see the change in the moment in which it begins to read.
+#[test]
+#[ignore = "needs the server: scripts/test-scale remote"]
+fn values_stand_under_their_names_while_another_client_changes_the_schema_without_pause() {
+    let server = Sqld::primary();
+    let changer = server.open("");
+    let shape = |columns: &str| {
+        let create = format!("CREATE TABLE t({columns})");
+        let all = ["DROP TABLE IF EXISTS t", &create, "INSERT INTO t DEFAULT VALUES"];
+        changer.batch(&all.map(|sql| Statement { sql, parameters: None })).map(|_| ())
+    };
+    let (ann, oslo, age) = ("name DEFAULT 'Ann'", "city DEFAULT 'Oslo'", "age DEFAULT 7");
+    let shapes = [format!("{ann}, {oslo}"), format!("{oslo}, {ann}"), format!("{ann}, {age}, {oslo}"), oslo.to_owned()];
+    shape(&shapes[0]).unwrap();
+    let named = |rows: &Packed, how: &str| {
+        let names = names(rows);
+        for (at, name) in names.iter().enumerate() {
+            let expected = match name.as_str() {
+                "name" => Cell::Text(b"Ann"),
+                "city" => Cell::Text(b"Oslo"),
+                _ => Cell::Int(7),
+            };
+            assert_eq!(rows.table().cell(0, at), expected, "{how}: {name} of {names:?}");
+        }
+    };
+    let sql = "SELECT * FROM t LIMIT 1";
+    let ways: [(&str, fn(&Remote, &str) -> litekeel_core::Result<Packed>); 5] = [
+        ("alone", |db, sql| db.query(sql, None)),
+        ("cursor", |db, sql| db.cursor(sql, None)?.next(1)),
+        ("returning", |db, _| db.query("INSERT INTO t DEFAULT VALUES RETURNING *", None)),
+        ("batch", |db, sql| Ok(db.batch(&[Statement { sql, parameters: None }])?.remove(0))),
+        ("deferred", |db, sql| {
+            db.query("BEGIN", None)?;
+            let rows = db.query(sql, None);
+            db.query("ROLLBACK", None)?;
+            rows
+        }),
+    ];
+    let mut changes = 0;
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            for _ in 0..count("MOMENTS", 400) {
+                for (how, way) in ways {
+                    // Its first read: no stream is kept for it.
+                    match way(&server.open(""), sql) {
+                        Ok(rows) => named(&rows, how),
+                        // The server's own: a transaction that another client had to wait for, or a lock.
+                        Err(error) => assert!(error.code() & 0xff == sqlite::SQLITE_BUSY, "{how}: {error:?}"),
+                    }
+                }
+            }
+        });
+        while !reader.is_finished() {
+            changes += usize::from(shape(&shapes[changes % shapes.len()]).is_ok());
+        }
+        reader.join().unwrap();
+    });
+    eprintln!("{changes} changes of the schema");
+    assert!(changes > 20, "only {changes} changes");
+}
+
 #[test]
 #[ignore = "needs the server: scripts/test-scale remote"]
 fn a_transaction_is_all_or_nothing_and_survives_a_failed_statement() {

@@ -3,9 +3,10 @@
 use litekeel_core::{Error, Result, codes};
 use litekeel_core::{Packed, Table};
 
+use super::alone::LOOK;
 use super::{CLOSE, Locked, Remote, Statement};
 use crate::answer::{committed, first, joined, uncommitted, unknown, unread};
-use crate::keyword::{Effect, effect};
+use crate::keyword::{Effect, effect, names_columns};
 use crate::wire;
 
 /// A statement's text, and a row of a table of parameters.
@@ -59,12 +60,12 @@ impl Remote {
             .with_hint("run it once for each row, or outside the transaction"));
         }
         let steps: Vec<_> = (0..table.rows()).map(|row| (sql, Some((table, row)))).collect();
-        let begin = if effect == Effect::Reads { "BEGIN" } else { "BEGIN IMMEDIATE" };
+        let begin = if effect == Effect::Reads { "BEGIN READONLY" } else { "BEGIN IMMEDIATE" };
         self.together(state, &[begin], &steps).map(|results| joined(&results))
     }
 
     /// The steps between what opens the transaction and a COMMIT, each on the condition that the one before it succeeded.
-    fn together(&self, state: Locked<'_>, opening: &[&str], steps: &[Step<'_>]) -> Result<Vec<Packed>> {
+    pub(super) fn together(&self, state: Locked<'_>, opening: &[&str], steps: &[Step<'_>]) -> Result<Vec<Packed>> {
         if let Some((ending, _)) = steps.iter().find(|(sql, _)| {
             matches!(effect(sql), Effect::Begins | Effect::Commits | Effect::Releases | Effect::RollsBack)
         }) {
@@ -76,8 +77,9 @@ impl Remote {
         for (sql, _) in steps {
             self.permit(sql, effect(sql))?;
         }
-        let first_step = opening.len();
-        let all = opening.iter().map(|sql| (*sql, None)).chain(steps.iter().copied());
+        let look = steps.iter().any(|(sql, _)| names_columns(sql)).then_some(&LOOK);
+        let first_step = opening.len() + usize::from(look.is_some());
+        let all = opening.iter().chain(look).map(|sql| (*sql, None)).chain(steps.iter().copied());
         let mut body = String::from(r#"{"baton":null,"requests":[{"type":"batch","batch":{"steps":["#);
         for (number, (sql, parameters)) in all.enumerate() {
             match number.checked_sub(1) {

@@ -7,9 +7,9 @@ use litekeel_core::{Encoder, Packed, Table};
 use litekeel_core::{Error, Result, codes};
 use serde_json::Value;
 
+use super::Remote;
+use super::alone::{STATEMENT, in_a_transaction};
 use super::few::Few;
-use super::{Remote, alone};
-use crate::answer::first;
 use crate::keyword::{Effect, effect};
 use crate::streams::{Stream, Streams};
 use crate::transport::Lines;
@@ -64,7 +64,7 @@ impl Remote {
         self.check_process()?;
         let reads = match effect(sql) {
             Effect::Reads => true,
-            Effect::Other => !self.in_transaction() && self.describe(sql)?.readonly,
+            Effect::Other | Effect::Unclear => !self.in_transaction() && self.describe(sql)?.readonly,
             _ => false,
         };
         if self.in_transaction() || !reads {
@@ -82,9 +82,9 @@ impl Remote {
         }
         // What was asked for in vain takes nothing of the time that the server has for this.
         let (began, deadline) = (Instant::now(), transport.deadline());
-        let mut body = String::from(r#"{"baton":null,"batch":{"steps":[{"stmt":"#);
-        wire::push_statement(sql, parameters, None, &mut body)?;
-        body.push_str("}]");
+        let mut statement = String::new();
+        wire::push_statement(sql, parameters, None, &mut statement)?;
+        let mut body = format!(r#"{{"baton":null,"batch":{{"steps":[{}]"#, in_a_transaction(&statement, None));
         wire::push_batch_index(self.replication_index(), &mut body);
         body.push_str("}}");
         let lines = transport.again(deadline, |deadline| transport.lines(&body, deadline));
@@ -103,12 +103,18 @@ impl Remote {
             waited: began.elapsed(),
             bytes: 0,
         };
-        let (begin, _) = cursor.line(deadline)?;
-        match begin["type"].as_str() {
-            Some("step_begin") => {}
-            Some("step_error" | "error") => return Err(cursor.failed(&begin["error"])),
-            _ => return Err(wire::not_an_answer("a cursor that does not begin with its columns")),
-        }
+        let begin = loop {
+            let (line, _) = cursor.line(deadline)?;
+            let step = line["step"].as_u64();
+            match line["type"].as_str() {
+                Some("step_begin") if step == Some(STATEMENT as u64) => break line,
+                // Of the steps before it.
+                Some("step_begin" | "step_end") => {}
+                Some("step_error") if step != Some(STATEMENT as u64) => {}
+                Some("step_error" | "error") => return Err(cursor.failed(&line["error"])),
+                _ => return Err(wire::not_an_answer("a cursor that does not begin with its columns")),
+            }
+        };
         let columns = begin["cols"].as_array().ok_or_else(|| wire::not_an_answer("a cursor without columns"))?;
         cursor.columns = columns.iter().map(|one| one["name"].as_str().unwrap_or("").to_owned()).collect();
         Ok(cursor)
@@ -117,8 +123,9 @@ impl Remote {
     fn all_at_once(&self, sql: &str, parameters: Option<(Table<'_>, usize)>, deadline: Instant) -> Option<Packed> {
         let mut statement = String::new();
         wire::push_statement(sql, parameters, self.replication_index(), &mut statement).ok()?;
-        let answer = self.transport().pipeline_up_to(2 * SMALL as u64, None, &alone(&statement), deadline).ok()?;
-        wire::rows(&first(&answer).ok()?["result"]).ok()
+        let body = self.read_request(&statement);
+        let answer = self.transport().pipeline_up_to(2 * SMALL as u64, None, &body, deadline).ok()?;
+        self.read_answer(&answer).ok()
     }
 
     /// Rows that are all here.
@@ -183,7 +190,8 @@ impl Cursor {
                     (taken, self.rows) = (taken + 1, self.rows + 1);
                     (bytes, deadline) = (bytes + length, None);
                 }
-                Some("step_end") => {}
+                Some("step_begin" | "step_end") => {}
+                Some("step_error") if line["step"].as_u64() > Some(STATEMENT as u64) => {}
                 Some("step_error" | "error") => return Err(self.failed(&line["error"])),
                 Some("replication_index") => {
                     self.few.note(&self.sql, self.waited < SHORT && self.bytes < SMALL);

@@ -2,10 +2,11 @@
 //!
 //! Outside a transaction every request has a stream of its own, closed with it, but for reads that follow each other closely:
 //! a stream that is kept while somebody changes the schema gives values under the wrong column names, unless it is watched
-//! for that as in `reads`. Inside one, each statement is a batch of one step with the
+//! for that as in `reads`; a new one may in the very moment of the change, which `alone` tells of. Inside one, each statement is a batch of one step with the
 //! condition that the transaction still lives. So the server itself runs nothing of it once it has taken the transaction
 //! away, where a plain statement would be committed alone.
 
+mod alone;
 mod batch;
 mod cursor;
 mod describe;
@@ -26,8 +27,8 @@ use litekeel_core::{Packed, Table};
 pub use cursor::Cursor;
 pub use descriptions::Description;
 
-use crate::answer::{committed, first, uncommitted, unknown, unread};
-use crate::keyword::{Effect, effect};
+use crate::answer::{committed, first, unknown, unread};
+use crate::keyword::{Effect, effect, names_columns};
 use crate::savepoints::Savepoints;
 use crate::script;
 use crate::streams::{CLOSE, Stream, Streams};
@@ -64,6 +65,8 @@ struct State {
     /// Why the open transaction can no longer be used; until it is rolled back.
     poison: Option<Error>,
     savepoints: Savepoints,
+    /// A statement of the open transaction has succeeded: it sees one state of the database since then.
+    has_looked: bool,
 }
 
 /// The state, and what can be asked of it meanwhile.
@@ -219,9 +222,12 @@ impl Remote {
     pub fn query(&self, sql: &str, parameters: Option<Table<'_>>) -> Result<Packed> {
         // Before the lock: another thread of the parent may have held that at the fork.
         self.check_process()?;
-        let effect = effect(sql);
+        let mut effect = effect(sql);
         if self.state().poison.is_none() {
             self.permit(sql, effect)?;
+        }
+        if effect == Effect::Unclear && !self.in_transaction() {
+            effect = if self.describe(sql)?.readonly { Effect::Reads } else { Effect::Other };
         }
         let mut state = self.state();
         if let Some(error) = &state.poison {
@@ -240,7 +246,7 @@ impl Remote {
         match state.stream.take() {
             Some(stream) => {
                 let effect = state.savepoints.effect(sql);
-                let rows = self.inside(&mut state, stream, &statement, effect)?;
+                let rows = self.inside(&mut state, stream, &statement, (effect, names_columns(sql)))?;
                 state.savepoints.ran(sql);
                 Ok(rows)
             }
@@ -248,6 +254,10 @@ impl Remote {
                 let rows = self.begin(&mut state, &statement)?;
                 state.savepoints = Savepoints::begun(sql);
                 Ok(rows)
+            }
+            // The rows of a write have the names of a schema that nobody changes before it is committed.
+            None if effect != Effect::Reads && names_columns(sql) => {
+                self.together(state, &["BEGIN IMMEDIATE"], &[(sql, parameters)]).map(|mut rows| rows.remove(0))
             }
             None => {
                 drop(state);
@@ -283,23 +293,18 @@ impl Remote {
     /// One statement on a stream of its own.
     fn outside(&self, statement: &str, effect: Effect) -> Result<Packed> {
         let (transport, deadline) = (self.transport(), self.transport().deadline());
-        if effect == Effect::Reads
-            && let Some(outcome) = self.read_on_kept(statement, deadline)
-        {
-            return outcome;
+        if effect == Effect::Reads {
+            return self.read_on_kept(statement, deadline).unwrap_or_else(|| {
+                let body = self.read_request(statement);
+                let answer = transport.again(deadline, |deadline| transport.pipeline(None, &body, deadline));
+                self.read_answer(&answer.map_err(|failure| failure.error)?)
+            });
         }
-        let body = alone(statement);
-        let send = |deadline| transport.pipeline(None, &body, deadline);
-        let answer = match effect {
-            Effect::Reads => transport.again(deadline, send).map_err(|failure| failure.error),
-            _ => send(deadline).map_err(unknown),
-        }?;
-        let response = first(&answer)
-            .map_err(|error| if effect == Effect::Reads { uncommitted(error) } else { unread(error) })
-            .map_err(|error| transport.shown(error))?;
-        let result = &response["result"];
+        let body = format!(r#"{{"baton":null,"requests":[{{"type":"execute","stmt":{statement}}},{CLOSE}]}}"#);
+        let answer = transport.pipeline(None, &body, deadline).map_err(unknown)?;
+        let result = &first(&answer).map_err(|error| transport.shown(unread(error)))?["result"];
         self.wrote(wire::index(&result["replication_index"]));
-        wire::rows(result).map_err(|error| if effect == Effect::Reads { error } else { committed(error) })
+        wire::rows(result).map_err(committed)
     }
 
     /// Later statements ask for a state that has this.
@@ -317,11 +322,6 @@ impl Remote {
         Err(Error::new(litekeel_core::sqlite::SQLITE_READONLY, "attempt to write a readonly database")
             .with_hint("the URL says mode=ro: leave it out to write"))
     }
-}
-
-/// The request of a statement on a stream of its own.
-fn alone(statement: &str) -> String {
-    format!(r#"{{"baton":null,"requests":[{{"type":"execute","stmt":{statement}}},{CLOSE}]}}"#)
 }
 
 impl Drop for Remote {

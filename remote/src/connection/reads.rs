@@ -2,7 +2,8 @@
 //!
 //! A stream keeps prepared statements. One that another client's change of the schema has made stale gives the new values
 //! under the old names, once. So the number of the schema is asked for behind each statement, in the same request: unless it
-//! is the one that the stream began with, the answer is thrown away, and the statement runs on a stream of its own.
+//! is the one that the stream began with, the answer is thrown away, and the statement runs on a stream of its own. The first
+//! one runs in a transaction with that number, so that the number is surely the one of what the stream knows.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,6 +13,7 @@ use litekeel_core::{Result, codes};
 use serde_json::Value;
 
 use super::Remote;
+use super::alone::{STATEMENT, in_a_transaction};
 use super::resting::{Idle, REST, Reading};
 use crate::answer::{first, uncommitted};
 use crate::wire;
@@ -75,11 +77,13 @@ impl Remote {
         let lost = (None, None);
         let baton = reading.stream.as_ref().map(|stream| serde_json::to_string(&stream.baton).unwrap_or_default());
         let baton = baton.as_deref().unwrap_or("null");
-        // The first time it is asked for before the statement too.
-        let begin = if reading.schema.is_none() { format!("{SCHEMA},") } else { String::new() };
-        let mut body = format!(
-            r#"{{"baton":{baton},"requests":[{{"type":"batch","batch":{{"steps":[{begin}{{"stmt":{statement}}},{SCHEMA}]"#
-        );
+        let begins = reading.schema.is_none();
+        let steps = if begins {
+            in_a_transaction(statement, Some(SCHEMA))
+        } else {
+            format!(r#"{{"stmt":{statement}}},{SCHEMA}"#)
+        };
+        let mut body = format!(r#"{{"baton":{baton},"requests":[{{"type":"batch","batch":{{"steps":[{steps}]"#);
         wire::push_batch_index(self.replication_index(), &mut body);
         body.push_str("}}]}");
         let base = reading.stream.as_ref().and_then(|stream| stream.base.as_deref());
@@ -90,17 +94,20 @@ impl Remote {
             return lost;
         };
         let (steps, errors) = (&result["step_results"], &result["step_errors"]);
-        let at = usize::from(reading.schema.is_none());
-        let before = reading.schema.or_else(|| schema(&steps[0]));
+        let at = if begins { STATEMENT } else { 0 };
+        let after = schema(&steps[at + 1]);
+        let before = reading.schema.or(after);
         if before.is_none() {
             self.reads.give_up();
         }
+        // What is kept is in no transaction: it would see nothing of what others write.
+        let is_over = !begins || !steps[at + 2].is_null();
         let rows = match &errors[at] {
             Value::Null => wire::rows(&steps[at]),
             error => Err(uncommitted(wire::statement_error(error))),
         };
         let is_unread = rows.as_ref().is_err_and(|error| error.code() == codes::REMOTE);
-        if is_unread || before.is_none() || before != schema(&steps[at + 1]) {
+        if is_unread || !is_over || before.is_none() || before != after {
             self.streams.end_later(Some(stream));
             return lost;
         }

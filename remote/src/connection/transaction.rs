@@ -3,6 +3,7 @@
 use litekeel_core::Packed;
 use litekeel_core::{Error, Result, codes};
 
+use super::alone::LOOK;
 use super::{Remote, State};
 use crate::answer::{Outcome, first, step, unknown};
 use crate::keyword::Effect;
@@ -33,15 +34,25 @@ impl Remote {
         if stream.is_none() {
             return Err(wire::not_an_answer("BEGIN without a baton, or with one for a server that is not secure"));
         }
-        state.stream = stream;
+        (state.stream, state.has_looked) = (stream, false);
         Ok(result)
     }
 
-    /// A statement of the open transaction.
-    pub(super) fn inside(&self, state: &mut State, stream: Stream, statement: &str, effect: Effect) -> Result<Packed> {
+    /// A statement of the open transaction. If it is `named`, its columns have the names of a table.
+    pub(super) fn inside(
+        &self,
+        state: &mut State,
+        stream: Stream,
+        statement: &str,
+        (effect, named): (Effect, bool),
+    ) -> Result<Packed> {
         let baton = serde_json::to_string(&stream.baton).unwrap_or_default();
+        // A deferred transaction has seen nothing before its first statement, and the schema may have changed meanwhile. What
+        // has no columns does not look first: a write would be refused if another client wrote in between.
+        let looks = named && !state.has_looked;
+        let look = if looks { format!(r#"{{"condition":{ALIVE},"stmt":{{"sql":"{LOOK}"}}}},"#) } else { String::new() };
         let body = format!(
-            r#"{{"baton":{baton},"requests":[{{"type":"batch","batch":{{"steps":[{{"condition":{ALIVE},"stmt":{statement}}}]}}}},{{"type":"get_autocommit"}}]}}"#
+            r#"{{"baton":{baton},"requests":[{{"type":"batch","batch":{{"steps":[{look}{{"condition":{ALIVE},"stmt":{statement}}}]}}}},{{"type":"get_autocommit"}}]}}"#
         );
         let transport = self.transport();
         let answer = match transport.pipeline(stream.base.as_deref(), &body, transport.deadline()) {
@@ -62,7 +73,7 @@ impl Remote {
             Err(failure) => return Err(self.lost(state, stream, failure)),
         };
         let next = self.streams.of(&answer);
-        let (outcome, index) = match step(&answer) {
+        let (outcome, index) = match step(&answer, usize::from(looks)) {
             Ok(step) => step,
             Err(error) => {
                 self.streams.end_later(next);
@@ -98,6 +109,7 @@ impl Remote {
         }
         match outcome {
             Outcome::Rows(rows) => {
+                state.has_looked = true;
                 self.wrote(index);
                 Ok(rows)
             }

@@ -13,6 +13,10 @@ pub const CANARY: &str = "ca.na-ry_0123456789";
 pub enum Reply {
     Json(u16, String),
     Text(u16, String),
+    /// A statement's result, in the form that the request has asked for.
+    Result(String),
+    /// The result of a statement in a transaction, its error, and whether the transaction is over.
+    Step(String, String, bool),
     /// The whole answer, as it goes over the wire.
     Raw(String),
     /// Reads the request, and ends the connection.
@@ -62,7 +66,7 @@ fn serve(stream: TcpStream, replies: &Mutex<std::vec::IntoIter<Reply>>, seen: &M
         let body = String::from_utf8(body).unwrap();
         // That a stream is over comes at any time.
         let is_close = is_close(&body);
-        seen.lock().unwrap().push(body);
+        seen.lock().unwrap().push(body.clone());
         // Not in the head of the match, which would keep the lock while one connection is answered.
         let reply = match (is_close, deaf) {
             (true, true) => Some(Reply::Silent),
@@ -72,6 +76,8 @@ fn serve(stream: TcpStream, replies: &Mutex<std::vec::IntoIter<Reply>>, seen: &M
         let (status, kind, text) = match reply {
             Some(Reply::Json(status, text)) => (status, "application/json", text),
             Some(Reply::Text(status, text)) => (status, "text/plain", text),
+            Some(Reply::Result(result)) => (200, "application/json", result_for(&body, &result)),
+            Some(Reply::Step(result, error, over)) => (200, "application/json", step_for(&body, &result, &error, over)),
             Some(Reply::Raw(text)) => {
                 let _ = stream.write_all(text.as_bytes());
                 continue;
@@ -174,11 +180,36 @@ impl Server {
 }
 
 pub fn ok(result: &str) -> Reply {
-    Reply::Json(
-        200,
-        format!(
-            r#"{{"baton":null,"base_url":null,"results":[{{"type":"ok","response":{{"type":"execute","result":{result}}}}}]}}"#
-        ),
+    Reply::Result(result.to_owned())
+}
+
+/// What has the schema read anew, before what has columns.
+pub const LOOK: &str = "SELECT 1 FROM sqlite_schema LIMIT 0";
+/// The result of what has none.
+const NOTHING: &str = r#"{"cols":[],"rows":[],"affected_row_count":0,"last_insert_rowid":null}"#;
+
+/// The answer to a statement that was asked for by itself.
+pub fn executed(result: &str) -> String {
+    format!(
+        r#"{{"baton":null,"base_url":null,"results":[{{"type":"ok","response":{{"type":"execute","result":{result}}}}}]}}"#
+    )
+}
+
+fn result_for(body: &str, result: &str) -> String {
+    if !body.contains(r#""steps":[{"stmt":{"sql":"BEGIN "#) || !body.contains(LOOK) {
+        return executed(result);
+    }
+    let number = result.split(r#""replication_index":""#).nth(1).and_then(|rest| rest.split('"').next());
+    let number = number.map_or("null".to_owned(), |number| format!("\"{number}\""));
+    format!(
+        r#"{{"baton":null,"base_url":null,"results":[{{"type":"ok","response":{{"type":"batch","result":{{"step_results":[{NOTHING},{NOTHING},{result},{NOTHING},null],"step_errors":[null,null,null,null,null],"replication_index":{number}}}}}}}]}}"#
+    )
+}
+
+fn step_for(body: &str, result: &str, error: &str, over: bool) -> String {
+    let (before, none) = if body.contains(LOOK) { (format!("{NOTHING},"), "null,") } else { (String::new(), "") };
+    format!(
+        r#"{{"baton":"b2","base_url":null,"results":[{{"type":"ok","response":{{"type":"batch","result":{{"step_results":[{before}{result}],"step_errors":[{none}{error}],"replication_index":"42"}}}}}},{{"type":"ok","response":{{"type":"get_autocommit","is_autocommit":{over}}}}}]}}"#
     )
 }
 
@@ -196,27 +227,21 @@ pub fn begun() -> Reply {
 
 /// A batch's one step: its result and its error.
 pub fn step(result: &str, error: &str, autocommit: bool) -> Reply {
-    Reply::Json(
-        200,
-        format!(
-            r#"{{"baton":"b2","base_url":null,"results":[{{"type":"ok","response":{{"type":"batch","result":{{"step_results":[{result}],"step_errors":[{error}],"replication_index":"42"}}}}}},{{"type":"ok","response":{{"type":"get_autocommit","is_autocommit":{autocommit}}}}}]}}"#
-        ),
-    )
+    Reply::Step(result.to_owned(), error.to_owned(), autocommit)
 }
 
-/// A read on a stream that is kept: the number of the schema before it, unless it is asked for no more, the step itself and
-/// its error, and the number behind it.
-pub fn kept(baton: &str, before: Option<i64>, result: &str, error: &str, after: i64) -> Reply {
-    let number = |number: i64| {
-        format!(r#"{{"cols":[{{"name":"schema_version"}}],"rows":[[{{"type":"integer","value":"{number}"}}]]}}"#)
-    };
-    let before = before.map(|before| format!("{},", number(before))).unwrap_or_default();
-    let first = if before.is_empty() { "" } else { "null," };
-    let after = number(after);
+/// A read on a stream that is kept: the step itself and its error, and the number of the schema behind it; the first one in a
+/// transaction, which ends with a COMMIT, if it does.
+pub fn kept(baton: &str, first: Option<&str>, result: &str, error: &str, after: i64) -> Reply {
+    let number =
+        format!(r#"{{"cols":[{{"name":"schema_version"}}],"rows":[[{{"type":"integer","value":"{after}"}}]]}}"#);
+    let (before, none) =
+        if first.is_some() { (format!("{NOTHING},{NOTHING},"), "null,null,") } else { (String::new(), "") };
+    let behind = first.map(|commit| format!(",{commit}")).unwrap_or_default();
     Reply::Json(
         200,
         format!(
-            r#"{{"baton":"{baton}","base_url":null,"results":[{{"type":"ok","response":{{"type":"batch","result":{{"step_results":[{before}{result},{after}],"step_errors":[{first}{error},null],"replication_index":"50"}}}}}}]}}"#
+            r#"{{"baton":"{baton}","base_url":null,"results":[{{"type":"ok","response":{{"type":"batch","result":{{"step_results":[{before}{result},{number}{behind}],"step_errors":[{none}{error},null],"replication_index":"50"}}}}}}]}}"#
         ),
     )
 }
@@ -230,7 +255,15 @@ pub fn one(name: &str, value: i64) -> String {
 pub const CURSOR: &str = concat!(
     r#"{"baton":"c1","base_url":null}"#,
     "\n",
-    r#"{"type":"step_begin","step":0,"cols":[{"name":"a","decltype":null}]}"#,
+    r#"{"type":"step_begin","step":0,"cols":[]}"#,
+    "\n",
+    r#"{"type":"step_end","affected_row_count":0,"last_insert_rowid":null}"#,
+    "\n",
+    r#"{"type":"step_begin","step":1,"cols":[{"name":"1","decltype":null}]}"#,
+    "\n",
+    r#"{"type":"step_end","affected_row_count":0,"last_insert_rowid":null}"#,
+    "\n",
+    r#"{"type":"step_begin","step":2,"cols":[{"name":"a","decltype":null}]}"#,
     "\n"
 );
 
@@ -240,4 +273,4 @@ pub fn row(value: i64) -> String {
 }
 
 /// The end of a cursor.
-pub const CURSOR_END: &str = "{\"type\":\"step_end\",\"affected_row_count\":0,\"last_insert_rowid\":null}\n{\"type\":\"replication_index\",\"replication_index\":7}\n";
+pub const CURSOR_END: &str = "{\"type\":\"step_end\",\"affected_row_count\":0,\"last_insert_rowid\":null}\n{\"type\":\"step_begin\",\"step\":3,\"cols\":[]}\n{\"type\":\"step_end\",\"affected_row_count\":0,\"last_insert_rowid\":null}\n{\"type\":\"replication_index\",\"replication_index\":7}\n";
