@@ -4,8 +4,7 @@
 //! since: it would give the new values under the old names. So the read is the second one of a transaction, whose first one
 //! has the schema read anew where it is another one by now. Within the transaction it stays as it is.
 
-use litekeel_core::Result;
-use litekeel_core::packed::Packed;
+use litekeel_core::{Packed, Result};
 use serde_json::Value;
 
 use super::Remote;
