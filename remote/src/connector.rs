@@ -1,9 +1,12 @@
 //! What the connections of the HTTP client do differently: a host's addresses are asked for now and then rather than
-//! before each request, which takes a thread, and a request's head goes out together with its body.
+//! before each request, which takes a thread, a request's head goes out together with its body, and it is known whether
+//! anything of it has gone out.
 
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ureq::Timeout;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -40,7 +43,37 @@ impl Resolver for Addresses {
     }
 }
 
-/// Comes last in the chain of connectors.
+thread_local! {
+    /// Of the request that this thread sends: when its answer has to begin, and whether anything of it has gone out.
+    static SENDING: Cell<(Option<Instant>, bool)> = const { Cell::new((None, false)) };
+}
+
+/// Sends a request by the connections of this file: what came of it, and whether anything of it has gone out. Sending it and
+/// waiting for the head of its answer end at the deadline.
+pub(crate) fn sending<T>(deadline: Instant, send: impl FnOnce() -> T) -> (T, bool) {
+    /// However it ends: what is read of an answer later has a deadline of its own.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            SENDING.set((None, false));
+        }
+    }
+    SENDING.set((Some(deadline), false));
+    let _end = End;
+    let came = send();
+    (came, SENDING.get().1)
+}
+
+/// Not longer than until the deadline of what is being sent.
+fn in_time(timeout: NextTimeout) -> NextTimeout {
+    let left = SENDING.get().0.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    match left {
+        Some(left) if left < *timeout.after => NextTimeout { after: left.into(), reason: Timeout::Global, ..timeout },
+        _ => timeout,
+    }
+}
+
+/// Comes last in the chain of connectors: what a connection takes to be made, TLS included, is behind it.
 #[derive(Debug)]
 pub(crate) struct Together;
 
@@ -60,6 +93,12 @@ pub(crate) struct Joined<T> {
 }
 
 impl<T: Transport> Joined<T> {
+    /// Sends so many bytes of output.
+    fn out(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        SENDING.set((SENDING.get().0, true));
+        self.inner.transmit_output(amount, in_time(timeout))
+    }
+
     /// Sends what was kept back before `amount` bytes of output.
     fn send(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         let head = std::mem::take(&mut self.head);
@@ -67,13 +106,13 @@ impl<T: Transport> Joined<T> {
         if head.len() + amount <= output.len() {
             output.copy_within(..amount, head.len());
             output[..head.len()].copy_from_slice(&head);
-            return self.inner.transmit_output(head.len() + amount, timeout);
+            return self.out(head.len() + amount, timeout);
         }
         let body = output[..amount].to_vec();
         output[..head.len()].copy_from_slice(&head);
-        self.inner.transmit_output(head.len(), timeout)?;
+        self.out(head.len(), timeout)?;
         self.inner.buffers().output()[..amount].copy_from_slice(&body);
-        self.inner.transmit_output(amount, timeout)
+        self.out(amount, timeout)
     }
 }
 
@@ -89,14 +128,14 @@ impl<T: Transport> Transport for Joined<T> {
             self.head = output.to_vec();
             return Ok(());
         }
-        if self.head.is_empty() { self.inner.transmit_output(amount, timeout) } else { self.send(amount, timeout) }
+        if self.head.is_empty() { self.out(amount, timeout) } else { self.send(amount, timeout) }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         if !self.head.is_empty() {
             self.send(0, timeout)?;
         }
-        self.inner.await_input(timeout)
+        self.inner.await_input(in_time(timeout))
     }
 
     fn is_open(&mut self) -> bool {
@@ -168,6 +207,25 @@ mod tests {
             assert_eq!(joined.inner.sent, expected);
             assert!(joined.is_tls() && joined.is_open());
         }
+    }
+
+    #[test]
+    fn it_is_known_whether_anything_has_gone_out_and_nothing_waits_beyond_the_deadline() {
+        let wire = || Wire { buffers: LazyBuffers::new(64, 64), sent: Vec::new() };
+        let later = Instant::now() + Duration::from_secs(3600);
+        let mut joined = Joined { inner: wire(), head: Vec::new() };
+        let head = b"POST / HTTP/1.1\r\n\r\n";
+        let kept_back = sending(later, || {
+            joined.buffers().output()[..head.len()].copy_from_slice(head);
+            joined.transmit_output(head.len(), NextTimeout::default()).unwrap();
+        });
+        assert_eq!(kept_back, ((), false));
+        assert_eq!(sending(later, || joined.await_input(NextTimeout::default()).unwrap()), (false, true));
+        assert_eq!(sending(later, || ()), ((), false), "each request by itself");
+        let within = |deadline| sending(deadline, || *in_time(NextTimeout::default()).after).0;
+        assert!(within(later) <= Duration::from_secs(3600) && within(later) > Duration::from_secs(3000));
+        assert_eq!(within(Instant::now() - Duration::from_secs(1)), Duration::ZERO);
+        assert!(in_time(NextTimeout::default()).after.is_not_happening(), "nothing is being sent");
     }
 
     #[test]

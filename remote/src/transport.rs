@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use litekeel_core::{Error, Result, codes};
 use serde_json::Value;
+use ureq::http::Response;
 use ureq::typestate::WithBody;
 use ureq::unversioned::transport::{Connector, DefaultConnector};
-use ureq::{Agent, BodyReader, RequestBuilder};
+use ureq::{Agent, Body, BodyReader, RequestBuilder};
 
-use crate::connector::{Addresses, Together};
+use crate::connector::{Addresses, Together, sending};
 use crate::url::Endpoint;
 use crate::wire::not_an_answer;
 
@@ -21,6 +22,20 @@ pub(crate) struct Failure {
     pub nothing_done: bool,
     /// Sending a read once more may help, and does not overstep its deadline.
     pub retryable: bool,
+}
+
+/// How far a request came.
+#[derive(Clone, Copy, PartialEq)]
+enum Sent {
+    /// No byte of it: nobody can have done it.
+    Nothing,
+    Something,
+}
+
+impl Sent {
+    fn of(sent: bool) -> Sent {
+        if sent { Sent::Something } else { Sent::Nothing }
+    }
 }
 
 pub(crate) struct Transport {
@@ -120,8 +135,7 @@ impl Transport {
     fn left(&self, deadline: Instant) -> Result<Duration, Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            let failure = self.unreached(&ureq::Error::Timeout(ureq::Timeout::Global));
-            return Err(Failure { nothing_done: true, ..failure });
+            return Err(self.unreached(&ureq::Error::Timeout(ureq::Timeout::Global), Sent::Nothing));
         }
         Ok(left)
     }
@@ -141,10 +155,10 @@ impl Transport {
     ) -> Result<Value, Failure> {
         let left = Some(self.left(deadline)?);
         let request = self.request(base, "/v3/pipeline").config().timeout_global(left).build();
-        let mut answer = request.send(body).map_err(|error| self.unreached(&error))?;
+        let mut answer = self.send(request, body, deadline)?;
         let status = answer.status().as_u16();
         let text = answer.body_mut().with_config().limit(longest).read_to_string();
-        let text = text.map_err(|error| Failure { nothing_done: false, ..self.unreached(&error) })?;
+        let text = text.map_err(|error| self.unreached(&error, Sent::Something))?;
         if status == 200 {
             return serde_json::from_str(&text).map_err(|error| Failure {
                 error: not_an_answer(&error.to_string()),
@@ -164,6 +178,16 @@ impl Transport {
         }
     }
 
+    fn send(
+        &self,
+        request: RequestBuilder<WithBody>,
+        body: &str,
+        deadline: Instant,
+    ) -> Result<Response<Body>, Failure> {
+        let (answer, sent) = sending(deadline, || request.send(body));
+        answer.map_err(|error| self.unreached(&error, Sent::of(sent)))
+    }
+
     /// As a read is sent: once more where that may help and time is left.
     pub(crate) fn again<T>(
         &self,
@@ -179,24 +203,23 @@ impl Transport {
     /// Sends `body` to `/v3/cursor`, and returns the lines of the answer while they come. The deadline is for the first of
     /// them.
     pub(crate) fn lines(&self, body: &str, deadline: Instant) -> Result<Lines, Failure> {
-        let left = Some(self.left(deadline)?);
+        let left = Some(self.left(deadline)?.min(self.endpoint.connect_timeout));
         let request = self
             .request(None, "/v3/cursor")
             .config()
-            .timeout_send_request(left)
-            .timeout_send_body(left)
-            .timeout_recv_response(left)
+            .timeout_resolve(left)
+            .timeout_connect(left)
             // No read waits longer for a byte; `Patient` looks at the clock between them.
             .timeout_per_read(Some(self.timeout()))
             .build();
-        let answer = request.send(body).map_err(|error| self.unreached(&error))?;
+        let answer = self.send(request, body, deadline)?;
         let status = answer.status().as_u16();
         let body = answer.into_body().into_with_config().limit(u64::MAX).reader();
         let mut body = Patient { body, deadline };
         if status != 200 {
             let mut said = Vec::new();
             let read = (&mut body).take(LONGEST_ANSWER).read_to_end(&mut said);
-            read.map_err(|error| self.unreached(&ureq::Error::from(error)))?;
+            read.map_err(|error| self.unreached(&ureq::Error::from(error), Sent::Something))?;
             return Err(self.refused(status, &String::from_utf8_lossy(&said)));
         }
         Ok(Lines { body: BufReader::with_capacity(64 << 10, body), line: Vec::new() })
@@ -206,7 +229,8 @@ impl Transport {
     pub(crate) fn version(&self) -> Result<(Option<String>, Option<String>), Failure> {
         let page = format!("{}/version", self.endpoint.base);
         let request = self.agent.get(page).config().timeout_global(Some(self.timeout())).build();
-        let mut answer = request.call().map_err(|error| self.unreached(&error))?;
+        let (answer, sent) = sending(self.deadline(), || request.call());
+        let mut answer = answer.map_err(|error| self.unreached(&error, Sent::of(sent)))?;
         let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
         let is_well = answer.status().as_u16() == 200;
         let text = answer.body_mut().with_config().limit(4096).read_to_string().ok();
@@ -215,11 +239,12 @@ impl Transport {
 
     /// For an answer that ended before its end.
     pub(crate) fn broken(&self, error: std::io::Error) -> Error {
-        self.unreached(&ureq::Error::from(error)).error
+        self.unreached(&ureq::Error::from(error), Sent::Something).error
     }
 
-    fn unreached(&self, error: &ureq::Error) -> Failure {
+    fn unreached(&self, error: &ureq::Error, sent: Sent) -> Failure {
         let endpoint = &self.endpoint;
+        let unsent = sent == Sent::Nothing;
         let refused = matches!(error, ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused);
         let unconnected = matches!(
             error,
@@ -230,21 +255,26 @@ impl Transport {
         let within = |time: Duration| format!("within {} ms", time.as_millis());
         let why = match error {
             ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-                format!("it could not be reached {}", within(endpoint.connect_timeout))
+                format!("it could not be reached {}", within(endpoint.connect_timeout.min(self.timeout())))
             }
+            ureq::Error::Timeout(_) if unsent => format!("it could not be reached {}", within(self.timeout())),
             ureq::Error::Timeout(_) => format!("it did not answer {}", within(self.timeout())),
             other => self.hide(&other.to_string()),
         };
         let hint = if endpoint.is_loopback() && endpoint.tls_by_default && !refused {
             "libsql: means TLS; a server on this machine often has none: add ?tls=0"
-        } else if refused || unconnected {
+        } else if refused || unconnected || (unsent && matches!(error, ureq::Error::Timeout(_))) {
             "is the server running, and are host and port right? Nothing was sent"
+        } else if unsent && endpoint.base.starts_with("https:") {
+            "is the host's name the one of its certificate, and does the server speak TLS? Nothing was sent"
+        } else if unsent {
+            "see what the server and the network do. Nothing was sent"
         } else {
             "see what the server and the network do; statement_timeout= sets how long is waited"
         };
         Failure {
             error: Error::new(codes::REMOTE, format!("{}: {why}", endpoint.base)).with_hint(hint),
-            nothing_done: refused || unconnected,
+            nothing_done: unsent,
             retryable: !matches!(error, ureq::Error::Timeout(_)),
         }
     }

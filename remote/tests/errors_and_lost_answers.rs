@@ -74,13 +74,44 @@ fn a_server_that_is_silent_or_trickles_is_given_up_at_the_deadline_and_not_asked
 fn a_port_that_never_answers_is_given_up_at_the_deadline() {
     let hole = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = hole.local_addr().unwrap().port();
-    for scheme in ["http", "https", "libsql"] {
-        let url = format!("{scheme}://127.0.0.1:{port}?connect_timeout=400ms&statement_timeout=300ms");
+    // Whichever is shorter.
+    for times in ["connect_timeout=400ms&statement_timeout=300ms", "connect_timeout=60s&statement_timeout=300ms"] {
+        for scheme in ["http", "https", "libsql"] {
+            let db = Remote::at(Endpoint::parse(&format!("{scheme}://127.0.0.1:{port}?{times}"), None).unwrap());
+            let by_cursor = |db: &Remote| db.cursor("SELECT 1", None).err().unwrap();
+            let at_once = |db: &Remote| db.query("SELECT 1", None).unwrap_err();
+            for read in [at_once as fn(&Remote) -> litekeel_core::Error, by_cursor] {
+                let began = Instant::now();
+                assert_eq!(read(&db).code(), codes::REMOTE, "{scheme}");
+                let took = began.elapsed();
+                assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(10), "{scheme}: {took:?}");
+            }
+        }
+    }
+}
+
+/// The kernel has taken the connection, and TLS was never agreed on: the write is nowhere. Without TLS it lies in a socket,
+/// and may be done later.
+#[test]
+fn of_a_write_that_was_not_sent_it_is_said_that_nothing_happened() {
+    let hole = TcpListener::bind("127.0.0.1:0").unwrap();
+    let speaks_no_tls = server(vec![]);
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = hole.local_addr().unwrap().port();
+    for (url, code) in [
+        (format!("https://127.0.0.1:{port}?connect_timeout=60s&statement_timeout=300ms"), codes::REMOTE),
+        (format!("https://127.0.0.1:{port}?connect_timeout=300ms&statement_timeout=60s"), codes::REMOTE),
+        (format!("https://127.0.0.1:{}?statement_timeout=20s", speaks_no_tls.port), codes::REMOTE),
+        (format!("http://127.0.0.1:{nobody}"), codes::REMOTE),
+        (format!("http://127.0.0.1:{port}?statement_timeout=300ms"), codes::COMMIT_UNKNOWN),
+    ] {
         let db = Remote::at(Endpoint::parse(&url, None).unwrap());
-        let began = Instant::now();
-        assert_eq!(db.query("SELECT 1", None).unwrap_err().code(), codes::REMOTE, "{scheme}");
-        let took = began.elapsed();
-        assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(10), "{scheme}: {took:?}");
+        let error = db.query("INSERT INTO t VALUES(1)", None).unwrap_err();
+        assert_eq!(error.code(), code, "{url}: {error:?}");
+        let batch = db.batch(&[Statement { sql: "INSERT INTO t VALUES(1)", parameters: None }]).unwrap_err();
+        assert_eq!(batch.code(), code, "{url}: {batch:?}");
+        let says = error.hint().contains("Nothing was sent");
+        assert_eq!(says, code == codes::REMOTE, "{url}: {error:?}");
     }
 }
 

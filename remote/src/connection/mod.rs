@@ -267,7 +267,7 @@ impl Remote {
     }
 
     /// Runs a script, one statement after the other; rows are dropped. It stops at the first error, and what ran before
-    /// stays.
+    /// stays. `statement_timeout=` is for each statement, as the name says: a long script takes longer in all.
     ///
     /// # Errors
     /// As [`query`](Remote::query).
