@@ -179,7 +179,8 @@ fn values_stand_under_their_names_while_another_client_changes_the_schema_withou
         }
     };
     let sql = "SELECT * FROM t LIMIT 1";
-    let ways: [(&str, fn(&Remote, &str) -> litekeel_core::Result<Packed>); 5] = [
+    type Way = fn(&Remote, &str) -> litekeel_core::Result<Packed>;
+    let ways: [(&str, Way); 5] = [
         ("alone", |db, sql| db.query(sql, None)),
         ("cursor", |db, sql| db.cursor(sql, None)?.next(1)),
         ("returning", |db, _| db.query("INSERT INTO t DEFAULT VALUES RETURNING *", None)),
