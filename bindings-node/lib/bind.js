@@ -356,4 +356,4 @@ function bindError() {
 	}
 }
 
-Object.assign(exports, { checkValue, bindArguments, valuesOf, placeValues, bindError, invoke });
+module.exports = { checkValue, bindArguments, valuesOf, placeValues, bindError, invoke };

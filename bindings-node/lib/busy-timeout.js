@@ -8,13 +8,15 @@ const PRAGMA = /^[\s;]*(?:pragma|--|\/\*)/i;
 const NAME = /busy_timeout/i;
 
 /** Whether a single statement may be the pragma: cheap for all others. */
-exports.mayBe = (sql) => PRAGMA.test(sql) && NAME.test(sql);
+const mayBe = (sql) => PRAGMA.test(sql) && NAME.test(sql);
 
 /** Whether a script may hold it. */
-exports.isMentioned = (sql) => NAME.test(sql);
+const isMentioned = (sql) => NAME.test(sql);
 
 /** If `sql` is the pragma, does what it asks, and gives the timeout that is then in force, in milliseconds. */
-exports.answer = (state, sql) => {
+const answer = (state, sql) => {
 	core.requireWhole(sql);
 	return check(native.busyTimeoutPragma(state.token, sql.replaceAll('\0', '')));
 };
+
+module.exports = { mayBe, isMentioned, answer };

@@ -6,7 +6,7 @@ const { isBun, isDeno } = require('./runtime');
 
 /** Milliseconds since the process began: no library of fake timers stands in for this one. */
 const uptime = process.uptime.bind(process);
-exports.now = () => 1000 * uptime();
+const now = () => 1000 * uptime();
 
 /** The other runtimes do not wait there, or only in whole milliseconds. */
 const inNode = !isBun && !isDeno && typeof Atomics.waitAsync === 'function';
@@ -43,8 +43,9 @@ function wait(ms) {
 	return [promise, () => { end(); notify(cell, 0); }];
 }
 
-exports.wait = wait;
-exports.sleep = (ms) => wait(ms)[0];
+const sleep = (ms) => wait(ms)[0];
 
 /** Calls `fn` in a later turn of the event loop. */
-exports.soon = inNode ? (fn) => { wait(0)[0].then(fn); } : (fn) => { setImmediate(fn); };
+const soon = inNode ? (fn) => { wait(0)[0].then(fn); } : (fn) => { setImmediate(fn); };
+
+module.exports = { wait, now, sleep, soon };

@@ -163,6 +163,6 @@ if (typeof Symbol.dispose === 'symbol') {
 	Object.defineProperty(Database.prototype, Symbol.dispose, hidden(function dispose() { this.close(); }));
 }
 
-Database.SqliteError = SqliteError;
+Object.defineProperty(Database, 'SqliteError', own(SqliteError));
 require('./additions')(Database, core, require('./open')(Database, describe));
 module.exports = Database;

@@ -9,7 +9,7 @@ const FLAT = 0;
 const PLUCK = 1;
 const EXPAND = 2;
 const RAW = 3;
-exports.mode = { FLAT, PLUCK, EXPAND, RAW };
+const mode = { FLAT, PLUCK, EXPAND, RAW };
 
 /** Rows before code is generated: that costs as much as some hundred rows. */
 const WORTH_IT = 200;
@@ -264,7 +264,7 @@ function columnsOf(compiled, mode) {
 }
 
 /** The decoder for the rows that are in the buffer. */
-exports.decoderFor = (compiled, mode, safe) => {
+const decoderFor = (compiled, mode, safe) => {
 	const shape = I[field.SHAPE];
 	const slot = mode * 2 + (safe ? 1 : 0);
 	if (mode === EXPAND) {
@@ -286,4 +286,6 @@ exports.decoderFor = (compiled, mode, safe) => {
 };
 
 /** The flags by which the native side knows what a mode needs. */
-exports.flagsOf = (mode, safe) => (safe ? flag.SAFE : 0) | (mode === FLAT || mode === EXPAND ? flag.NAMES : 0);
+const flagsOf = (mode, safe) => (safe ? flag.SAFE : 0) | (mode === FLAT || mode === EXPAND ? flag.NAMES : 0);
+
+module.exports = { mode, decoderFor, flagsOf };

@@ -144,7 +144,7 @@ class StatementIterator {
 		return failure;
 	}
 }
-for (const name of ['next', 'return']) Object.defineProperty(StatementIterator.prototype, name, { enumerable: true });
+for (const name of ['next', 'return']) Object.defineProperty(StatementIterator.prototype, name, { __proto__: null, enumerable: true });
 if (typeof Symbol.dispose === 'symbol') {
 	Object.defineProperty(StatementIterator.prototype, Symbol.dispose, hidden(function dispose() { this.return(); }));
 }

@@ -1,9 +1,9 @@
 'use strict';
 // Generated from src/buffer/layout.rs by `make header`, which explains it: do not edit.
 
-exports.PROTOCOL = 5;
+const PROTOCOL = 5;
 
-exports.field = {
+const field = {
 	STATEMENT: 0,
 	PARAMETERS: 1,
 	ARGUMENTS: 2,
@@ -33,21 +33,21 @@ exports.field = {
 	GROUPS: 27,
 };
 
-exports.flag = {
+const flag = {
 	SAFE: 1,
 	KEEP: 2,
 	BOUND: 4,
 	NAMES: 8,
 };
 
-exports.status = {
+const status = {
 	DONE: 0,
 	ROW: 1,
 	FAILED: 2,
 	UNBOUND: 3,
 };
 
-exports.tag = {
+const tag = {
 	BASE: -524288,
 	NULL: -524287,
 	INT: -524286,
@@ -59,13 +59,13 @@ exports.tag = {
 	MASK: -8,
 };
 
-exports.kind = {
+const kind = {
 	ROWS: 0,
 	SINGLE: 1,
 	SCHEMA: 2,
 };
 
-exports.layout = {
+const layout = {
 	PARAMETERS: 1024,
 	FIRST_PARAMETER: 16,
 	FIRST_ROW: 1040,
@@ -78,3 +78,5 @@ exports.layout = {
 	WIDE_TEXTS: 188544,
 	KEPT_EXTRAS: 64,
 };
+
+module.exports = { PROTOCOL, field, flag, status, tag, kind, layout };

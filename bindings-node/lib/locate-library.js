@@ -2,6 +2,7 @@
 // Where the shared object is.
 const fs = require('node:fs');
 const path = require('node:path');
+const { assign } = require('./own-properties');
 const platforms = require('./platforms');
 
 /** This process's C library; undefined outside Linux and where the system does not tell. */
@@ -83,7 +84,7 @@ function missing() {
 		const ready = platforms.filter(({ published }) => published).map((one) => one.name).join(', ');
 		remedy = `there is a package for ${ready} only: build the library on this machine (cargo build --release) and set LITEKEEL_LIBRARY to the path of ${FILE}`;
 	}
-	return Object.assign(new Error(`litekeel has no native library for ${name}; ${remedy}`), { code: 'KEEL_NO_LIBRARY' });
+	return assign(new Error(`litekeel has no native library for ${name}; ${remedy}`), { code: 'KEEL_NO_LIBRARY' });
 }
 
 /** The path of the first that exists. */
@@ -92,4 +93,4 @@ module.exports = function locate() {
 	if (file === undefined) throw missing();
 	return file;
 };
-module.exports.beside = beside;
+assign(module.exports, { beside });

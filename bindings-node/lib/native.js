@@ -2,6 +2,7 @@
 const fs = require('node:fs');
 const os = require('node:os');
 const locate = require('./locate-library');
+const { assign } = require('./own-properties');
 
 /** Linux only: `RTLD_NOLOAD`, which `os.constants.dlopen` does not have. */
 const RTLD_NOLOAD = 4;
@@ -44,7 +45,7 @@ function loaded() {
 		}
 	}
 	if (found.protocol !== PROTOCOL) throw mismatch(file ?? SONAME);
-	return Object.assign(found, { library: file ?? found.library });
+	return assign(found, { library: file ?? found.library });
 }
 
 /** The path of the object that the soname stands for in this process; null where the system does not tell. */
@@ -60,7 +61,7 @@ function mapped() {
 }
 
 function mismatch(file) {
-	return Object.assign(new Error(`${file} is loaded in this process already, and it is another version of litekeel or was built without Node-API. Install the same version of every litekeel package and load one file in every host.`), { code: 'KEEL_VERSION_MISMATCH' });
+	return assign(new Error(`${file} is loaded in this process already, and it is another version of litekeel or was built without Node-API. Install the same version of every litekeel package and load one file in every host.`), { code: 'KEEL_VERSION_MISMATCH' });
 }
 
 /** Without its symbolic links, where these may be looked at. */
@@ -85,9 +86,9 @@ function load() {
 		throw error;
 	}
 	if (exports.protocol !== PROTOCOL) {
-		throw Object.assign(new Error(`${file} is another version of litekeel than ${__dirname}. Install the same version of every litekeel package.`), { code: 'KEEL_VERSION_MISMATCH' });
+		throw assign(new Error(`${file} is another version of litekeel than ${__dirname}. Install the same version of every litekeel package.`), { code: 'KEEL_VERSION_MISMATCH' });
 	}
-	return Object.assign(exports, { library: file });
+	return assign(exports, { library: file });
 }
 
 module.exports = load();

@@ -11,7 +11,7 @@ function makeBriefly(compiled) {
 }
 
 /** A statement of `sql`, which has to be exactly one. */
-exports.prepare = (state, sql) => {
+const prepare = (state, sql) => {
 	if (state.busy !== 0) core.requireNotBusy(state);
 	const compiled = compiling.obtain(state, sql);
 	const statement = make(compiled);
@@ -20,7 +20,7 @@ exports.prepare = (state, sql) => {
 };
 
 /** The rows of a pragma; one that gives none is still asked for them. */
-exports.pragma = (state, source, simple) => {
+const pragma = (state, source, simple) => {
 	const statement = asReader(makeBriefly(compiling.compileOne(state, `PRAGMA ${source}`, false)));
 	try {
 		return simple ? statement.pluck().get() : statement.all();
@@ -30,7 +30,7 @@ exports.pragma = (state, source, simple) => {
 };
 
 /** The rows of EXPLAIN, with every parameter left unbound (NULL). */
-exports.explain = (state, source) => {
+const explain = (state, source) => {
 	core.requireNotBusy(state);
 	const statement = asBound(makeBriefly(compiling.compileOne(state, `EXPLAIN ${source}`, false)));
 	try {
@@ -39,3 +39,5 @@ exports.explain = (state, source) => {
 		dispose(statement);
 	}
 };
+
+module.exports = { prepare, pragma, explain };

@@ -21,7 +21,7 @@ function spelled(name, value) {
 }
 
 /** The report of a native `[file, url, urlSource, warnings, rows]`. In its rows the values are as SQLite answers them. */
-exports.openReport = ([file, url, urlSource, warnings, rows]) => {
+const openReport = ([file, url, urlSource, warnings, rows]) => {
 	const report = {};
 	const list = rows.map(([name, value, wanted, source, note]) => {
 		put(report, name, spelled(name, value));
@@ -30,4 +30,4 @@ exports.openReport = ([file, url, urlSource, warnings, rows]) => {
 	return assign(report, { rows: list, path: file || null, url, urlSource, warnings });
 };
 
-Object.assign(exports, { WORDS, SWITCHES });
+module.exports = { openReport, WORDS, SWITCHES };

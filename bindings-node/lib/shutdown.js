@@ -12,7 +12,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 const watched = new Map();
 
 /** The signals of `shutdownOn`, checked. A worker hears none. */
-exports.signals = (given) => {
+const signals = (given) => {
 	if (given === undefined) return [];
 	if (!Array.isArray(given) || given.some((signal) => typeof signal !== 'string')) throw new TypeError('Expected the "shutdownOn" option to be an array of names of signals');
 	const wrong = given.find((signal) => !SIGNALS.includes(signal));
@@ -22,7 +22,7 @@ exports.signals = (given) => {
 };
 
 /** Those of a connection that was opened without `shutdownOn`: runners of tests end their processes by SIGTERM. */
-exports.usual = (profile) => (profile === 'test' && isMainThread ? ['SIGTERM'] : []);
+const usual = (profile) => (profile === 'test' && isMainThread ? ['SIGTERM'] : []);
 
 /**
  * Closes every connection of the process when one of the signals would end it.
@@ -31,7 +31,7 @@ exports.usual = (profile) => (profile === 'test' && isMainThread ? ['SIGTERM'] :
  * the native side closes, from a thread of its own, and gives the signal its effect then. An application's listener comes
  * first: while there is one, the signal is the runtime's.
  */
-exports.watch = (db, signals) => {
+const watch = (db, signals) => {
 	if (signals.length === 0) return db;
 	const state = core.state(db);
 	if (watched.size === 0) process.on('removeListener', onRemoved);
@@ -70,3 +70,5 @@ function forget(signal, weak) {
 	// Not where another host of the process has asked for the same.
 	if (entry.changed) core.native.shutdownOff(os.constants.signals[signal]);
 }
+
+module.exports = { signals, usual, watch };

@@ -208,4 +208,5 @@ function giveBack(compiled) {
 }
 
 core.flush = flush;
-Object.assign(exports, { compile, compileOne, discard, own, forget, flush, obtain, giveBack });
+
+module.exports = { compile, compileOne, discard, own, forget, flush, obtain, giveBack };

@@ -368,12 +368,13 @@ class Statement {
 }
 for (const name of Object.getOwnPropertyNames(Statement.prototype)) {
 	// What better-sqlite3 does not have is not listed.
-	if (name !== 'constructor' && name !== 'timeout') Object.defineProperty(Statement.prototype, name, { enumerable: true });
+	if (name !== 'constructor' && name !== 'timeout') Object.defineProperty(Statement.prototype, name, { __proto__: null, enumerable: true });
 }
 
 /** The object of a compiled statement. */
-exports.make = (compiled) => {
+const make = (compiled) => {
 	making = compiled;
 	return new Statement();
 };
-Object.assign(exports, { asReader, asBound, dispose });
+
+module.exports = { make, asReader, asBound, dispose };

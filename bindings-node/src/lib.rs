@@ -63,7 +63,7 @@ unsafe fn export_path(env: sys::napi_env, exports: sys::napi_value) {
         let mut here: libc::Dl_info = std::mem::zeroed();
         if libc::dladdr(napi_register_module_v1 as *const libc::c_void, &mut here) != 0 && !here.dli_fname.is_null() {
             let path = js::value::string(env, std::ffi::CStr::from_ptr(here.dli_fname).to_bytes());
-            sys::napi_set_named_property(env, exports, c"library".as_ptr(), path);
+            js::object::define(env, exports, c"library", path);
         }
     }
 }

@@ -9,32 +9,12 @@ const path = require('node:path');
 const litekeel = require('../lib');
 const runtimes = require('./runtimes');
 const scripts = require('./pollution');
+const traps = require('./pollution-traps');
 const temporary = require('./temporary');
 require('./prepare')();
 
-/** Leaving an iterator early looks for this one, in JavaScript itself: `const [first] = list` does. */
-const LANGUAGE = ['return'];
 /** In so many at once, which is quicker; what fails is tried one by one. */
 const TOGETHER = 12;
-
-/** What the sources use as the name of a property. */
-function names() {
-	const found = new Set();
-	const root = path.join(__dirname, '../lib');
-	for (const file of fs.readdirSync(root, { recursive: true })) {
-		if (!file.endsWith('.js') || file.startsWith('drizzle')) continue;
-		const source = fs.readFileSync(path.join(root, file), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*/g, '');
-		for (const [, ...name] of source.matchAll(/\.(\w+)|(\w+):|[{,]\s*(\w+)(?=\s*[,}])/g)) found.add(name.find(Boolean));
-	}
-	return [...found].filter((name) => !(name in Object.prototype) && !/^\d/.test(name) && !LANGUAGE.includes(name)).sort();
-}
-
-let called = 0;
-const KINDS = {
-	'a setter': () => ({ get() { return undefined; }, set() { called += 1; } }),
-	'a getter that gives something': () => ({ get() { return 'not yours'; }, set() { called += 1; } }),
-	'a value that cannot be assigned': () => ({ value: 'not yours', writable: false }),
-};
 
 /** But for how long it took. */
 const timeless = (text) => (typeof text === 'string' ? text.replace(/\b[\d.]+ (m?s)\b/g, 'some $1') : text);
@@ -44,10 +24,8 @@ const comparable = (results) => results.map(({ name, value }) => (value instance
 	? [name, Object.getPrototypeOf(value).constructor.name, timeless(value.message), Object.keys(value).sort(), value.code, timeless(value.hint)]
 	: [name, value]));
 
-function trapped(traps, kind, fn) {
-	const set = () => { for (let at = 0; at < traps.length; at++) { const [prototype, key] = traps[at]; Object.defineProperty(prototype, key, { __proto__: null, configurable: true, ...{ __proto__: null, ...KINDS[kind]() } }); } };
-	const end = () => { for (let at = 0; at < traps.length; at++) { const [prototype, key] = traps[at]; delete prototype[key]; } };
-	set();
+function trapped(list, kind, fn) {
+	const end = traps.set(list, kind);
 	let result;
 	try {
 		result = fn();
@@ -63,23 +41,24 @@ function trapped(traps, kind, fn) {
 }
 
 const places = (prototype, count) => Array.from({ length: count }, (_, at) => [prototype, at]);
-const NAMES = names().map((name) => [Object.prototype, name]);
+const NAMES = traps.names((file) => !file.startsWith('drizzle')).map((name) => [Object.prototype, name]);
 
 /** The traps that change what `run` gives, each with what is different. */
-async function different(traps, kind, run, expected) {
-	called = 0;
+async function different(list, kind, run, expected) {
+	traps.called();
 	let problem = null;
 	try {
-		assert.deepStrictEqual(comparable(await trapped(traps, kind, run)), expected);
+		assert.deepStrictEqual(comparable(await trapped(list, kind, run)), expected);
+		const called = traps.called();
 		if (called > 0) problem = `a setter was called ${called} times`;
 	} catch (error) {
 		problem = error.stack;
 	}
 	if (problem === null) return [];
-	if (traps.length === 1) return [`${kind} as ${traps[0][0] === Object.prototype ? 'Object' : 'Array'}.prototype[${traps[0][1]}]: ${problem}`];
+	if (list.length === 1) return [`${kind} as ${list[0][0] === Object.prototype ? 'Object' : 'Array'}.prototype[${list[0][1]}]: ${problem}`];
 	const found = [];
-	for (const trap of traps) found.push(...await different([trap], kind, run, expected));
-	return found.length > 0 ? found : [`${kind}, only together: ${traps.map(([, key]) => key)}: ${problem}`];
+	for (const trap of list) found.push(...await different([trap], kind, run, expected));
+	return found.length > 0 ? found : [`${kind}, only together: ${list.map(([, key]) => key)}: ${problem}`];
 }
 
 async function everywhere(groups, run) {
@@ -87,11 +66,11 @@ async function everywhere(groups, run) {
 	const expected = comparable(await run());
 	assert.deepStrictEqual(comparable(await run()), expected, 'it gives the same twice');
 	const found = [];
-	for (const kind of Object.keys(KINDS)) for (const traps of groups) found.push(...await different(traps, kind, run, expected));
+	for (const kind of Object.keys(traps.KINDS)) for (const list of groups) found.push(...await different(list, kind, run, expected));
 	return found;
 }
 
-const grouped = (traps) => Array.from({ length: Math.ceil(traps.length / TOGETHER) }, (_, at) => traps.slice(at * TOGETHER, (at + 1) * TOGETHER));
+const grouped = (list) => Array.from({ length: Math.ceil(list.length / TOGETHER) }, (_, at) => list.slice(at * TOGETHER, (at + 1) * TOGETHER));
 
 test('what needs no turn of the event loop is the same, whatever all objects and arrays have', async () => {
 	// One place after the other: from each of them on an array is another one.

@@ -3,7 +3,7 @@ const { option } = require('../own-properties');
 const { TypeError } = require('../plain-errors');
 
 /** An option that is a text: absent or undefined means `fallback`. */
-exports.text = (options, key, fallback) => {
+const text = (options, key, fallback) => {
 	const value = option(options, key);
 	if (value === undefined) return fallback;
 	if (typeof value !== 'string' || value === '') throw new TypeError(`Expected the "${key}" option to be a string`);
@@ -11,17 +11,19 @@ exports.text = (options, key, fallback) => {
 };
 
 /** Refuses options that there are not: what is ignored without a word is missed when it matters. */
-exports.known = (options, names, method) => {
+const known = (options, names, method) => {
 	const unknown = Object.keys(options).find((name) => !names.includes(name));
 	if (unknown !== undefined) throw new TypeError(`${method}() has no option ${JSON.stringify(unknown)}: there are ${names.join(', ')}`);
 };
 
 /** The `signal` of options that have no other. */
-exports.signal = (options, method) => {
+const signal = (options, method) => {
 	if (options == null) return undefined;
 	if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
-	exports.known(options, ['signal'], method);
+	known(options, ['signal'], method);
 	const signal = option(options, 'signal');
 	if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
 	return signal;
 };
+
+module.exports = { text, known, signal };

@@ -1,5 +1,6 @@
 'use strict';
 const { failure } = require('../keel-error');
+const { assign } = require('../own-properties');
 const { TypeError, RangeError } = require('../plain-errors');
 
 /** An answer that is an error, until it is awaited: the error is made there, so that its stack trace leads to the caller. */
@@ -85,4 +86,4 @@ module.exports = ({ native }) => {
 	return self;
 };
 
-module.exports.refused = refused;
+assign(module.exports, { refused });

@@ -1,5 +1,5 @@
 'use strict';
-const { put } = require('../own-properties');
+const { assign, put } = require('../own-properties');
 const { TypeError } = require('../plain-errors');
 
 /** Those that a connection hears of; docs/events.md says what they tell. */
@@ -66,4 +66,4 @@ module.exports = ({ core, dispatcher }) => {
 		},
 	};
 };
-module.exports.NAMES = NAMES;
+assign(module.exports, { NAMES });

@@ -1,4 +1,5 @@
 'use strict';
+const { option } = require('../own-properties');
 
 /**
  * Adds what better-sqlite3 does not have. Not enumerable: whoever lists the class or its prototype sees
@@ -11,9 +12,9 @@ module.exports = (Database, core, door) => {
 		require('./read-async'), require('./replicated'), require('./replica-copy'), require('./transaction-async'), require('./databases'),
 	];
 	for (const part of parts) {
-		const { methods, statics = {} } = part({ Database, core, door, dispatcher });
-		hidden(Database.prototype, methods);
-		hidden(Database, statics);
+		const made = part({ Database, core, door, dispatcher });
+		hidden(Database.prototype, option(made, 'methods', {}));
+		hidden(Database, option(made, 'statics', {}));
 	}
 };
 

@@ -2,31 +2,31 @@
 // Drizzle on litekeel without the name better-sqlite3. Drizzle's own session does the work: only the module that
 // constructs it imports that name. `parts` are Drizzle's modules, as CommonJS or as ESM: there must be one copy of them.
 const Database = require('../index');
+const { assign, fixed, option } = require('../own-properties');
 const { isRemote, unsupported } = require('../remote/database');
 const { Error, TypeError } = require('../plain-errors');
+const { migrationsTable, parts } = require('./connection');
 
 const AsyncFunction = (async () => {}).constructor;
 
 /** An asynchronous transaction was asked for inside of a synchronous one. */
 function synchronous() {
-	const error = new TypeError('An asynchronous transaction cannot be part of a synchronous one: make the outer function async');
-	error.hint = 'begin the outer one with db.transactionAsync(async (tx) => …), and use tx.transaction(async (inner) => …) inside';
-	return error;
+	const hint = 'begin the outer one with db.transactionAsync(async (tx) => …), and use tx.transaction(async (inner) => …) inside';
+	return assign(new TypeError('An asynchronous transaction cannot be part of a synchronous one: make the outer function async'), { hint });
 }
 
 /** The result of a synchronous transaction's function. Drizzle 1 hides it from the connection, and would commit too early. */
 function settled(result) {
 	if (typeof result?.then !== 'function') return result;
-	const error = new TypeError('Transaction function cannot return a promise');
-	error.hint = 'use transactionAsync(fn), which commits when the promise of fn is fulfilled, or make fn async';
-	throw error;
+	const hint = 'use transactionAsync(fn), which commits when the promise of fn is fulfilled, or make fn async';
+	throw assign(new TypeError('Transaction function cannot return a promise'), { hint });
 }
 
 const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
 
 /** Whether every migration has its row in Drizzle's table: then `migrate` only looks, and needs no lock. */
 function applied(client, migrations, config) {
-	const table = (typeof config === 'string' ? undefined : config?.migrationsTable) ?? '__drizzle_migrations';
+	const table = migrationsTable(config);
 	if (!client.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(table)) return false;
 	const rows = client.prepare(`SELECT * FROM ${quoted(table)}`).all();
 	return migrations.every(({ hash, folderMillis, name }) => rows.some((row) => row.hash === hash && Number(row.created_at) === folderMillis && row.name === name));
@@ -45,12 +45,13 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 		 * connection's transaction, which begins as the connection's `txlock` says unless `behavior` does.
 		 */
 		transaction(fn, config = {}) {
+			const behavior = option(config, 'behavior');
 			if (fn instanceof AsyncFunction) {
 				// A sibling begins immediately: a write later on could not wait for its lock without blocking the loop.
-				if (config.behavior && config.behavior !== 'immediate') return Promise.reject(new TypeError(`An asynchronous transaction is always immediate, not "${config.behavior}"`));
+				if (behavior && behavior !== 'immediate') return Promise.reject(new TypeError(`An asynchronous transaction is always immediate, not "${behavior}"`));
 				return this.transactionAsync(fn);
 			}
-			return super.transaction((tx) => settled(fn(likeOurs(tx, this))), { ...config, behavior: config.behavior ?? 'default' });
+			return super.transaction((tx) => settled(fn(likeOurs(tx, this))), { ...config, behavior: behavior ?? 'default' });
 		}
 
 		/** `fn(tx)` on a connection of its own: what runs beside it never joins its transaction. Rolled back when it rejects. */
@@ -58,22 +59,20 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 			return this.$client.transactionAsync((connection) => fn(construct(connection, this.$config, AsyncTransaction)), options);
 		}
 	}
-	Object.defineProperty(LitekeelDatabase, entityKind, { value: 'BetterSQLite3Database' });
+	Object.defineProperty(LitekeelDatabase, entityKind, fixed('BetterSQLite3Database'));
 
 	/** What `fn` of a synchronous transaction gets, which Drizzle has made: with the members that those of ours have. */
 	function likeOurs(tx, db) {
 		const { transaction } = tx;
 		return Object.defineProperties(tx, {
-			$client: { value: db.$client, enumerable: true },
+			$client: fixed(db.$client, true),
 			// On a connection of its own it would be no part of this one, and would wait for its end.
-			transactionAsync: { value: () => Promise.reject(synchronous()) },
-			transaction: {
-				value(fn, config) {
-					// It would have to be over before the function is.
-					if (fn instanceof AsyncFunction) throw synchronous();
-					return transaction.call(tx, (inner) => settled(fn(likeOurs(inner, db))), config);
-				},
-			},
+			transactionAsync: fixed(() => Promise.reject(synchronous())),
+			transaction: fixed((fn, config) => {
+				// It would have to be over before the function is.
+				if (fn instanceof AsyncFunction) throw synchronous();
+				return transaction.call(tx, (inner) => settled(fn(likeOurs(inner, db))), config);
+			}),
 		});
 	}
 
@@ -83,27 +82,29 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 			throw new TransactionRollbackError();
 		}
 	}
-	Object.defineProperty(AsyncTransaction, entityKind, { value: 'BetterSQLite3Database' });
+	Object.defineProperty(AsyncTransaction, entityKind, fixed('BetterSQLite3Database'));
 
 	function construct(client, config, Class) {
-		const logger = config.logger === true ? new DefaultLogger() : config.logger || undefined;
+		const asked = option(config, 'logger');
+		const logger = asked === true ? new DefaultLogger() : asked || undefined;
 		let db;
 		if (next) {
-			const dialect = new core.SQLiteDialect({ codecs: config.codecs ?? next.betterSQLite3Codecs, useJitMappers: next.jitCompatCheck(config.jit) });
-			const relations = config.relations ?? {};
-			db = new Class('sync', dialect, new BetterSQLiteSession(client, dialect, relations, { logger, paramsInErrors: config.paramsInErrors }), relations);
+			const dialect = new core.SQLiteDialect({ codecs: option(config, 'codecs') ?? next.betterSQLite3Codecs, useJitMappers: next.jitCompatCheck(option(config, 'jit')) });
+			const relations = option(config, 'relations') ?? {};
+			db = new Class('sync', dialect, new BetterSQLiteSession(client, dialect, relations, { logger, paramsInErrors: option(config, 'paramsInErrors') }), relations);
 		} else {
-			const dialect = new core.SQLiteSyncDialect({ casing: config.casing });
+			const dialect = new core.SQLiteSyncDialect({ casing: option(config, 'casing') });
 			let schema;
-			if (config.schema) {
-				const { tables, tableNamesMap } = orm.extractTablesRelationalConfig(config.schema, orm.createTableRelationsHelpers);
-				schema = { fullSchema: config.schema, schema: tables, tableNamesMap };
+			const fullSchema = option(config, 'schema');
+			if (fullSchema) {
+				const { tables, tableNamesMap } = orm.extractTablesRelationalConfig(fullSchema, orm.createTableRelationsHelpers);
+				schema = { fullSchema, schema: tables, tableNamesMap };
 			}
 			db = new Class('sync', dialect, new BetterSQLiteSession(client, dialect, schema, { logger }), schema);
 		}
 		return Object.defineProperties(db, {
-			$client: { value: client, enumerable: true },
-			$config: { value: config },
+			$client: fixed(client, true),
+			$config: fixed(config),
 		});
 	}
 
@@ -111,10 +112,8 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 	function drizzle(first, config = {}) {
 		if (first == null || typeof first === 'string') return construct(Database.open(first), config, LitekeelDatabase);
 		if (first instanceof Database) return construct(first, config, LitekeelDatabase);
-		const { connection, client, ...rest } = first;
-		if (client) return construct(client, rest, LitekeelDatabase);
-		const { url, ...options } = typeof connection === 'object' && connection !== null ? connection : { url: connection };
-		return construct(Database.open(url, options), rest, LitekeelDatabase);
+		const { client, rest } = parts(first);
+		return construct(client, rest, LitekeelDatabase);
 	}
 
 	/**
@@ -131,7 +130,7 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 				if (begun || db.dialect.sqlToQuery(query).sql !== 'BEGIN') return db.session.run(query);
 				begun = true;
 			};
-			const outcome = upstream({ dialect: db.dialect, session: Object.create(db.session, { run: { value: run } }) }, config);
+			const outcome = upstream({ dialect: db.dialect, session: Object.create(db.session, { run: fixed(run) }) }, config);
 			// Drizzle 1 returns before its transaction where it has nothing but a row to write, or refuses.
 			if (client.inTransaction) client.exec('COMMIT');
 			return outcome;
@@ -163,7 +162,7 @@ module.exports = ({ orm, core, session: { BetterSQLiteSession }, migrations: { r
 		const broken = client.pragma('foreign_key_check');
 		if (broken.length > 0) {
 			const { table, parent } = broken[0];
-			throw Object.assign(new Error(`The migrations are applied, and ${broken.length} rows refer to rows that are not there, the first of them from ${table} to ${parent}: PRAGMA foreign_key_check lists them`), { violations: broken });
+			throw assign(new Error(`The migrations are applied, and ${broken.length} rows refer to rows that are not there, the first of them from ${table} to ${parent}: PRAGMA foreign_key_check lists them`), { violations: broken });
 		}
 		return outcome;
 	}

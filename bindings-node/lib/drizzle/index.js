@@ -1,7 +1,7 @@
 'use strict';
 const core = require('drizzle-orm/sqlite-core');
 // Drizzle 1 put its databases elsewhere.
-const next = core.SQLiteSyncDialect ? null : {
+const next = Object.hasOwn(core, 'SQLiteSyncDialect') ? null : {
 	...require('drizzle-orm/sqlite-core/async/db'),
 	...require('drizzle-orm/better-sqlite3/codecs'),
 	...require('drizzle-orm/utils'),
@@ -12,11 +12,10 @@ const made = require('./driver')({
 	session: require('drizzle-orm/better-sqlite3/session'),
 	migrations: { ...require('drizzle-orm/migrator'), ...require('drizzle-orm/better-sqlite3/migrator') },
 });
-exports.drizzle = made.drizzle;
-exports.migrate = made.migrate;
-exports.LitekeelDatabase = made.LitekeelDatabase;
+const { drizzle, migrate, LitekeelDatabase } = made;
 
 // They need parts of Drizzle that a file does not.
 const remote = require('./remote')(() => ({ ...require('drizzle-orm/libsql/driver-core'), ...require('drizzle-orm/libsql/migrator') }));
-exports.drizzleAsync = remote.drizzleAsync;
-exports.migrateAsync = remote.migrateAsync;
+const { drizzleAsync, migrateAsync } = remote;
+
+module.exports = { drizzle, migrate, LitekeelDatabase, drizzleAsync, migrateAsync };

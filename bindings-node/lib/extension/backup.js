@@ -2,7 +2,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { soon } = require('../clock');
-const { option } = require('../own-properties');
+const { assign, option } = require('../own-properties');
 const { TypeError } = require('../plain-errors');
 
 /** Pages copied per turn of the event loop unless `progress` says otherwise. */
@@ -85,7 +85,9 @@ async function copy(core, state, handle, progress) {
 }
 
 /** Ends every running backup of a connection that is about to close. */
-module.exports.abort = (core, state) => {
+function abort(core, state) {
 	for (const handle of state.backups) core.native.backupFinish(handle);
 	state.backups.clear();
-};
+}
+
+assign(module.exports, { abort });

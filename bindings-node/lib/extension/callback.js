@@ -51,4 +51,6 @@ class Callbacks {
 }
 
 /** Those of a connection. */
-exports.callbacksOf = (state) => (state.callbacks ??= new Callbacks(state));
+const callbacksOf = (state) => (state.callbacks ??= new Callbacks(state));
+
+module.exports = { callbacksOf };

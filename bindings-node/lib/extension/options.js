@@ -3,7 +3,7 @@ const { given } = require('../own-properties');
 const { TypeError, RangeError } = require('../plain-errors');
 
 /** A boolean option: absent means `fallback`, present means a real boolean. */
-exports.boolean = (options, key, fallback = false) => {
+const boolean = (options, key, fallback = false) => {
 	if (!given(options, key)) return fallback;
 	const value = options[key];
 	if (typeof value !== 'boolean') throw new TypeError(`Expected the "${key}" option to be a boolean`);
@@ -11,20 +11,22 @@ exports.boolean = (options, key, fallback = false) => {
 };
 
 /** The boolean that a method was called with; none means true. */
-exports.on = (args) => {
+const on = (args) => {
 	if (args.length === 0) return true;
 	if (typeof args[0] !== 'boolean') throw new TypeError('Expected first argument to be a boolean');
 	return args[0];
 };
 
 /** The number of arguments SQL may pass, from `function.length` (which user code can redefine). */
-exports.arity = (fn) => {
+const arity = (fn) => {
 	const { length } = fn;
 	if (!Number.isInteger(length) || length < 0) throw new TypeError('Expected function.length to be a positive integer');
 	return length;
 };
 
-exports.checkArity = (count) => {
+const checkArity = (count) => {
 	if (count > 100) throw new RangeError('User-defined functions cannot have more than 100 arguments');
 	return count;
 };
+
+module.exports = { boolean, on, arity, checkArity };

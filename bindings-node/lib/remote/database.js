@@ -165,20 +165,21 @@ function sibling(db, handle, { name, readonly, convert, safeIntegers }) {
 }
 
 /** The Database of a native `[[readonly], database, url]`. */
-exports.wrap = (Database, [[readonly], handle, name], convert) => attach(Object.create(prototypeOf(Database)), handle, { name, readonly: readonly === 1, convert }).db;
-exports.unsupported = unsupported;
+const wrap = (Database, [[readonly], handle, name], convert) => attach(Object.create(prototypeOf(Database)), handle, { name, readonly: readonly === 1, convert }).db;
 
 /** For adapters: the native result of one statement, `[[changes, rowid], [names, row, …]]`. */
-exports.query = async (db, sql, args) => {
+const query = async (db, sql, args) => {
 	const state = stateOf(db);
 	return await later(state, QUERY, sql, ...given(state, args), state.safeIntegers);
 };
 
 /** For adapters: as `batchAsync`, with foreign keys that are not enforced if it `migrates`, and native results. */
-exports.batch = async (db, list, migrates) => {
+const batch = async (db, list, migrates) => {
 	const [state, , ...rest] = statementsOf(stateOf(db), list);
 	return await later(state, migrates ? MIGRATE : BATCH, ...rest);
 };
 
 /** Whether it is the database of a server. */
-exports.isRemote = (db) => states.has(db);
+const isRemote = (db) => states.has(db);
+
+module.exports = { unsupported, wrap, query, batch, isRemote };

@@ -199,8 +199,9 @@ for (const name of ['run', 'get', 'all', 'iterate', 'bind', 'pluck', 'raw', 'exp
 if (typeof Symbol.dispose === 'symbol') Object.defineProperty(Statement.prototype, Symbol.dispose, hidden(() => {}));
 
 /** The statement of a text that the server has described. */
-exports.make = (state, sql, description) => {
+const make = (state, sql, description) => {
 	making = { state, sql, description };
 	return new Statement();
 };
-Object.assign(exports, { record, effect });
+
+module.exports = { make, record, effect };

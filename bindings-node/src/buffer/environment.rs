@@ -11,8 +11,7 @@ use napi::sys;
 
 use super::layout::{self, Buffer, field, flag};
 use super::row_encoder::Chunk;
-use crate::js::scope;
-use crate::js::value;
+use crate::js::{object, scope, value};
 
 /// What bound values point to.
 #[derive(Default)]
@@ -90,14 +89,9 @@ pub(crate) unsafe fn create<Owner>(env: sys::napi_env, exports: sys::napi_value)
         if !made {
             return None;
         }
-        sys::napi_set_named_property(env, exports, c"buffer".as_ptr(), array);
-        sys::napi_set_named_property(env, exports, c"extras".as_ptr(), list);
-        sys::napi_set_named_property(
-            env,
-            exports,
-            c"protocol".as_ptr(),
-            value::number(env, f64::from(layout::PROTOCOL)),
-        );
+        object::define(env, exports, c"buffer", array);
+        object::define(env, exports, c"extras", list);
+        object::define(env, exports, c"protocol", value::number(env, f64::from(layout::PROTOCOL)));
         let environment = Rc::new(Environment {
             env,
             buffer: Buffer::new(memory.cast()),
@@ -142,7 +136,7 @@ impl<Owner> Environment<Owner> {
         unsafe {
             let length = name.count_bytes() as isize;
             sys::napi_create_function(self.env, name.as_ptr(), length, Some(function), data, &mut made);
-            sys::napi_set_named_property(self.env, exports, name.as_ptr(), made);
+            object::define(self.env, exports, name, made);
         }
     }
 

@@ -251,7 +251,7 @@ mod tests {
     use crate::statement::kind::Kind;
 
     fn object(name: &str, fields: &[(&str, i64)]) -> String {
-        let mut text = format!("exports.{name} = {{\n");
+        let mut text = format!("const {name} = {{\n");
         for (field, value) in fields {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "\t{field}: {value},");
@@ -280,13 +280,14 @@ mod tests {
         [
             "'use strict';\n// Generated from src/buffer/layout.rs by `make header`, which explains it: do not edit.\n"
                 .to_owned(),
-            format!("exports.PROTOCOL = {PROTOCOL};\n"),
+            format!("const PROTOCOL = {PROTOCOL};\n"),
             object("field", field::LIST),
             object("flag", flag::LIST),
             object("status", status::LIST),
             object("tag", &tags),
             object("kind", &kinds),
             object("layout", &sizes),
+            "module.exports = { PROTOCOL, field, flag, status, tag, kind, layout };\n".to_owned(),
         ]
         .join("\n")
     }

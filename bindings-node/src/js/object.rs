@@ -25,13 +25,13 @@ impl Object {
     }
 
     pub(crate) fn set(self, name: &CStr, field: sys::napi_value) -> Object {
-        define(self.env, self.value, name.as_ptr(), ptr::null_mut(), field);
+        define(self.env, self.value, name, field);
         self
     }
 
     /// A field whose name is only known at run time.
     pub(crate) fn set_named(self, name: &str, field: sys::napi_value) -> Object {
-        define(self.env, self.value, ptr::null(), value::string(self.env, name.as_bytes()), field);
+        define_key(self.env, self.value, ptr::null(), value::string(self.env, name.as_bytes()), field);
         self
     }
 
@@ -109,7 +109,12 @@ pub(crate) fn failure(env: sys::napi_env, error: &Error) -> sys::napi_value {
 }
 
 /// Makes `field` the object's own, as a literal has it: assigned, it could end in a setter that somebody gave to all objects.
-fn define(
+pub(crate) fn define(env: sys::napi_env, object: sys::napi_value, name: &CStr, field: sys::napi_value) {
+    define_key(env, object, name.as_ptr(), ptr::null_mut(), field);
+}
+
+/// As `define`, by a name in UTF-8 or one of JavaScript's.
+fn define_key(
     env: sys::napi_env,
     object: sys::napi_value,
     utf8name: *const std::ffi::c_char,
@@ -174,7 +179,7 @@ impl Elements {
             if inherited {
                 let mut name = ptr::null_mut();
                 sys::napi_coerce_to_string(env, value::number(env, at as f64), &mut name);
-                define(env, list, ptr::null(), name, item);
+                define_key(env, list, ptr::null(), name, item);
             } else {
                 sys::napi_set_element(env, list, at as u32, item);
             }
