@@ -172,3 +172,111 @@ fn a_format_of_another_sqlite() {
     told(&db.exec("INSERT INTO t VALUES(1)").unwrap_err().to_string(), &["query_only"]);
     db.close().unwrap();
 }
+
+/// Files that SQLite takes for no database, and what is said of each.
+fn unreadable(dir: &Dir) -> [(&'static str, &'static [&'static str]); 4] {
+    fs::write(dir.file("text.db"), "CREATE TABLE t(a);\n".repeat(400)).unwrap();
+    fs::write(dir.file("duck.db"), [&b"\x5e\x11\x94\xce\0\x01\x02\x03DUCK"[..], &[7; 8000]].concat()).unwrap();
+    // As SQLCipher leaves it with a readable header.
+    let db = open(&dir.url("shown.db?journal_mode=delete")).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    db.close().unwrap();
+    let file = fs::OpenOptions::new().write(true).open(dir.file("shown.db")).unwrap();
+    file.write_all_at(&[0x5a; 64], 32).unwrap();
+    let db = open(&dir.url("short.db?journal_mode=delete")).unwrap();
+    exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES (zeroblob(20000))");
+    db.close().unwrap();
+    fs::OpenOptions::new().write(true).open(dir.file("short.db")).unwrap().set_len(8192).unwrap();
+    [
+        ("text.db", &["SQLITE_NOTADB", "an SQL script"]),
+        ("duck.db", &["SQLITE_NOTADB", "DuckDB"]),
+        ("shown.db", &["(SQLITE_ERROR)", "says 1515870810", "cipher_plaintext_header_size"]),
+        ("short.db", &["SQLITE_CORRUPT", "is inconsistent; 8192 bytes"]),
+    ]
+}
+
+#[test]
+fn an_unreadable_file_is_named_by_open_and_by_attach() {
+    let dir = Dir::new();
+    for (name, parts) in unreadable(&dir) {
+        let path = dir.file(name);
+        if let Err(error) = open(&dir.url(name)) {
+            let text = format!("{error} {}", error.hint());
+            told(&text, parts);
+            told(&text, &[name]);
+            assert_eq!(error.path(), Some(path.as_path()), "{text}");
+        } else {
+            assert_eq!(name, "short.db", "it opens");
+        }
+        for url in [dir.url("good.db"), ":memory:".to_owned()] {
+            let db = open(&url).unwrap();
+            for sql in [
+                format!("ATTACH '{}' AS b", path.display()),
+                format!("SELECT 1; /* then */ ATTACH '{}' AS b; SELECT 2", path.display()),
+            ] {
+                let error = db.exec(&sql).unwrap_err();
+                let text = format!("{error} {}", error.hint());
+                told(&text, parts);
+                assert_eq!(error.path(), Some(path.as_path()), "{text}");
+                assert!(
+                    !text.contains("good.db") && !text.contains("damaged header"),
+                    "the main database is well: {text}"
+                );
+            }
+            // It explains nothing that comes later.
+            let error = db.exec("SELECT * FROM nothing").unwrap_err();
+            assert!(!error.to_string().contains(name), "{error}");
+            db.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_main_database_that_cannot_be_read_is_named_beside_good_ones() {
+    let dir = Dir::new();
+    let db = open(&dir.url("other.db?journal_mode=delete")).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    db.close().unwrap();
+    let attach = format!("ATTACH '{}' AS b", dir.file("other.db").display());
+    let broken = |name: &str| {
+        let db = open(&dir.url(&format!("{name}?journal_mode=delete"))).unwrap();
+        exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES (zeroblob(20000))");
+        db
+    };
+    // Detached in the same call, which closes a good file: the failure is not that one's.
+    let db = broken("main.db");
+    let file = fs::OpenOptions::new().write(true).open(dir.file("main.db")).unwrap();
+    file.write_all_at(&[0xff; 4096], 4096).unwrap();
+    // What another process would have done: SQLite reads the pages again.
+    file.write_all_at(&[0, 0, 0, 99], 24).unwrap();
+    let error = db.exec(&format!("{attach}; DETACH b; SELECT * FROM t")).unwrap_err();
+    told(&error.to_string(), &["SQLITE_CORRUPT", "main.db", "the content of the file is inconsistent"]);
+    assert_eq!(error.path(), Some(dir.file("main.db").as_path()), "{error}");
+    // With both open SQLite does not say which one it was.
+    exec(&db, &attach);
+    let error = db.exec("SELECT * FROM t").unwrap_err();
+    told(&error.to_string(), &["or of one that is attached", "other.db"]);
+    // Overwritten while it is attached.
+    let other = fs::OpenOptions::new().write(true).open(dir.file("other.db")).unwrap();
+    other.write_all_at(&[b'x'; 100], 0).unwrap();
+    let error = db.exec("SELECT * FROM b.t").unwrap_err();
+    told(
+        &error.to_string(),
+        &["SQLITE_NOTADB", "other.db: it is not a SQLite 3 database: its first bytes look like text"],
+    );
+    drop(db.close());
+}
+
+#[test]
+fn another_encoding_is_no_damage() {
+    let dir = Dir::new();
+    let db = open(&dir.url("new.db?journal_mode=delete")).unwrap();
+    exec(&db, "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(a)");
+    db.close().unwrap();
+    let db = open(&dir.url("main.db")).unwrap();
+    exec(&db, "CREATE TABLE t(a)");
+    let error = db.exec(&format!("ATTACH '{}' AS b", dir.file("new.db").display())).unwrap_err();
+    assert_eq!(error.message(), "attached databases must use the same text encoding as main database");
+    told(error.hint(), &["PRAGMA encoding", ".dump"]);
+    db.close().unwrap();
+}

@@ -17,7 +17,7 @@ use crate::registry::activity::Execution;
 use crate::settings::{SettingId, SettingStep, TABLE};
 use crate::sqlite;
 use crate::vfs::confinement::{Confinement, confine};
-use crate::vfs::failed_open;
+use crate::vfs::{closed_attached, failed_open};
 use crate::waiting::deadline::CallLimit;
 use crate::waiting::progress_handler::Progress;
 
@@ -100,6 +100,7 @@ impl<'a> Guard<'a> {
         let confined = confine(connection.roots());
         // Of another connection's call on this thread, which nobody has asked about.
         failed_open::forget();
+        closed_attached::forget();
         Guard { state, connection, _running: running, _confined: confined, _after: After(connection) }
     }
 
@@ -280,6 +281,7 @@ impl<'a> Guard<'a> {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         failed_open::forget();
+        closed_attached::forget();
         self.settle_attached();
         self.state.streams.get_mut().end(&self.connection.deferred.take_streams());
         self.roll_back_if_shared();

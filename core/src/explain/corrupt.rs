@@ -4,7 +4,9 @@ use std::fs;
 
 use super::failed_call::{Explanation, FailedCall};
 use crate::platform::path_facts::sidecar;
+use crate::raw::handle;
 use crate::sqlite;
+use crate::vfs::shim;
 
 pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
     if rc == sqlite::SQLITE_CORRUPT_INDEX {
@@ -20,6 +22,10 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
         );
     }
     let mut why = "the content of the file is inconsistent".to_owned();
+    let others = attached_files(subject);
+    if !others.is_empty() {
+        why = format!("the content of the file, or of one that is attached ({}), is inconsistent", others.join(", "));
+    }
     if let Some(path) = subject.path {
         if let Ok(meta) = fs::metadata(path) {
             why.push_str(&format!("; {} bytes", meta.len()));
@@ -36,4 +42,19 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
         "stop all writers, copy the file with its -wal, look at PRAGMA integrity_check on the copy, save what is readable \
          with sqlite3 COPY .recover | sqlite3 NEW, or restore a backup",
     )
+}
+
+/// The files that are attached: SQLite does not say which one it was about.
+fn attached_files(subject: &FailedCall<'_>) -> Vec<String> {
+    if subject.attached || subject.id.is_none() || subject.raw.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the subject's handle is open, and the caller holds its lock.
+    let files = unsafe { handle::files(subject.raw) };
+    let attached = files.into_iter().filter(|(name, _)| name != "main");
+    // SAFETY: the files are open as long as the handle is in use by this thread.
+    attached
+        .filter_map(|(_, file)| unsafe { shim::watch_of(file) })
+        .map(|watch| watch.place().display().to_string())
+        .collect()
 }

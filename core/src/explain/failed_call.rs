@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::raw::handle::Beginning;
 use crate::registry::activity::Activity;
 use crate::settings::Access;
 use crate::sqlite;
@@ -27,6 +28,8 @@ pub(crate) struct FailedCall<'a> {
     pub conversion: Option<Duration>,
     /// The path is not the connection's own: it is attached, or was to be.
     pub attached: bool,
+    /// How the file begins, where that has been read already.
+    pub beginning: Option<Beginning>,
 }
 
 impl<'a> FailedCall<'a> {
@@ -42,6 +45,7 @@ impl<'a> FailedCall<'a> {
             sql: None,
             conversion: None,
             attached: false,
+            beginning: None,
         }
     }
 }

@@ -13,11 +13,15 @@ mod io;
 mod notadb;
 mod readonly;
 
+use std::path::PathBuf;
+
 use crate::error::{Error, sqlite_name};
 use crate::platform::allowed_roots;
-use crate::raw::handle;
+use crate::raw::handle::{self, Beginning};
+use crate::raw::sql_text;
 use crate::sqlite;
 use crate::vfs::failed_open::{self, FailedOpen};
+use crate::vfs::{closed_attached, shim};
 
 pub(crate) use failed_call::FailedCall;
 pub(crate) use readonly::{on_disk, other_format};
@@ -38,10 +42,13 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
         // SAFETY: the subject's handle is null or open, and the caller holds its lock.
         None => cantopen::named_by_attach(&unsafe { handle::last_failure(subject.raw, rc) }.0),
     };
-    let attached = other.as_deref().map(|path| FailedCall {
+    let unreadable = unreadable_attached(subject, rc);
+    let other = other.as_deref().or(unreadable.as_ref().map(|(path, _)| path.as_path()));
+    let attached = other.map(|path| FailedCall {
         path: Some(path),
         path_note: None,
         attached: true,
+        beginning: unreadable.as_ref().and_then(|(_, beginning)| *beginning),
         // SAFETY: the subject's handle is null or open, and the caller holds its lock.
         access: unsafe { cantopen::access_of_attached(subject) },
         ..*subject
@@ -57,6 +64,7 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
         sqlite::SQLITE_PERM | sqlite::SQLITE_AUTH => None,
         sqlite::SQLITE_NOTADB => Some(notadb::find(subject)),
         sqlite::SQLITE_CORRUPT => Some(corrupt::find(subject, rc)),
+        sqlite::SQLITE_ERROR if notadb::is_about_schema(&message) => notadb::find_schema(subject),
         sqlite::SQLITE_FULL => Some(io::full(subject)),
         sqlite::SQLITE_IOERR => Some(io::find(subject, rc, errno)),
         sqlite::SQLITE_BUSY | sqlite::SQLITE_PROTOCOL => Some(busy::find(subject, rc, busy.as_ref())),
@@ -92,6 +100,37 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
     if errno == 0 { error } else { error.with_errno(errno) }.with_offset(offset)
 }
 
+/// The attached file, or the one that was to be, which SQLite could not read; `None` where it is the main one, as far as can be told.
+fn unreadable_attached(subject: &FailedCall<'_>, rc: i32) -> Option<(PathBuf, Option<Beginning>)> {
+    // While a database is opened, nothing is attached to it.
+    if subject.id.is_none() || subject.raw.is_null() {
+        return None;
+    }
+    let by_header = match rc & 0xff {
+        sqlite::SQLITE_NOTADB => true,
+        // SAFETY: the subject's handle is open, and the caller holds its lock.
+        sqlite::SQLITE_ERROR => unsafe { notadb::is_about_schema(&handle::last_failure(subject.raw, rc).0) },
+        sqlite::SQLITE_CORRUPT => false,
+        _ => return None,
+    };
+    if let Some(closed) = closed_attached::take() {
+        let attaches = subject.sql.is_some_and(sql_text::is_attach);
+        if attaches || by_header && closed.beginning.is_some_and(|bytes| !notadb::is_database(&bytes)) {
+            return Some((closed.path, closed.beginning));
+        }
+    }
+    if !by_header {
+        return None;
+    }
+    // SAFETY: as above; the files are open as long as the handle is in use by this thread.
+    let files = unsafe { handle::files(subject.raw) }.into_iter().filter_map(|(_, file)| unsafe {
+        Some((shim::watch_of(file)?, handle::beginning_of(file).filter(|bytes| !notadb::is_database(bytes))?))
+    });
+    let (watch, beginning) = files.into_iter().next()?;
+    let is_main = subject.path.is_some_and(|path| cantopen::is_of(&watch.path, Some(path)));
+    (!is_main).then(|| (watch.place().to_owned(), Some(beginning)))
+}
+
 /// Whether SQLite notes the system's errno with a failure. With every other one the errno of an earlier failure is still there.
 fn notes_errno(rc: i32) -> bool {
     let system = matches!(rc & 0xff, sqlite::SQLITE_CANTOPEN | sqlite::SQLITE_IOERR);
@@ -111,6 +150,9 @@ fn statement_hint(rc: i32, message: &str) -> &'static str {
     {
         "a function belongs to the connection that it was registered on: register it on this one, or load the extension \
          that has it"
+    } else if rc & 0xff == sqlite::SQLITE_ERROR && message == notadb::OTHER_ENCODING {
+        "a database keeps its text in one encoding (PRAGMA encoding): copy the other one into a new file, with sqlite3 OLD \
+         .dump | sqlite3 NEW, and attach that"
     } else if rc & 0xff == sqlite::SQLITE_ERROR && message.starts_with("no such collation sequence: ") {
         "a collation belongs to the connection that it was registered on; the program that wrote the file has it"
     } else if rc & 0xff == sqlite::SQLITE_ERROR

@@ -66,7 +66,7 @@ pub(super) fn find(subject: &FailedCall<'_>, rc: i32) -> Explanation {
 /// The handle is null or open, and used by this thread alone.
 pub(crate) unsafe fn other_format(db: *mut sqlite::sqlite3) -> Option<Explanation> {
     // SAFETY: the caller's promise.
-    let (write, _) = unsafe { handle::format_versions(db) }.filter(|(write, _)| *write > 2)?;
+    let write = unsafe { handle::beginning(db) }.map(|bytes| bytes[18]).filter(|write| *write > 2)?;
     Some(Explanation::new(
         format!("its format is one that this SQLite reads but does not write (write version {write} in its header)"),
         "write it with the SQLite that made it, or open it with mode=ro and copy it: VACUUM INTO makes one of the usual \

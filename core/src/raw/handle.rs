@@ -127,22 +127,34 @@ unsafe fn file_of(db: *mut sqlite::sqlite3, name: *const c_char) -> Option<*mut 
     }
 }
 
-/// The versions of the file format that the header names, for writing and for reading, read through SQLite's own
-/// descriptor: a descriptor of our own would, when closed, drop every lock this process holds on the file.
+/// As much of a database file's beginning as tells what it is: its first words, the versions of its format, that of its schema.
+pub(crate) type Beginning = [u8; 48];
+
+/// How a file begins, read through SQLite's own descriptor: a descriptor of our own would, when closed, drop every lock this
+/// process holds on the file. A shorter file is filled up with zeros.
+///
+/// # Safety
+/// `file` is open and used by this thread alone.
+pub(crate) unsafe fn beginning_of(file: *mut sqlite::sqlite3_file) -> Option<Beginning> {
+    let mut bytes: Beginning = [0; 48];
+    // SAFETY: the caller's promise; xRead fills at most the bytes of the buffer.
+    unsafe {
+        let read = (*(*file).pMethods).xRead?;
+        let rc = read(file, bytes.as_mut_ptr().cast(), bytes.len() as c_int, 0);
+        (rc == sqlite::SQLITE_OK || rc == sqlite::SQLITE_IOERR_SHORT_READ).then_some(bytes)
+    }
+}
+
+/// How the main database's file begins.
 ///
 /// # Safety
 /// As for [`query_text`]; `db` may be null.
-pub(crate) unsafe fn format_versions(db: *mut sqlite::sqlite3) -> Option<(u8, u8)> {
+pub(crate) unsafe fn beginning(db: *mut sqlite::sqlite3) -> Option<Beginning> {
     if db.is_null() {
         return None;
     }
-    let mut versions = [0u8; 2];
-    // SAFETY: the caller's promise, and two bytes fit the buffer.
-    unsafe {
-        let file = file_object(db)?;
-        let read = (*(*file).pMethods).xRead?;
-        (read(file, versions.as_mut_ptr().cast(), 2, 18) == sqlite::SQLITE_OK).then_some((versions[0], versions[1]))
-    }
+    // SAFETY: the caller's promise.
+    unsafe { beginning_of(file_object(db)?) }
 }
 
 /// Copies a C string of SQLite's.

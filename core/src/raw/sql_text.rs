@@ -6,6 +6,11 @@ pub(crate) fn is_begin(sql: &[u8]) -> bool {
     begins_with(sql, b"BEGIN")
 }
 
+/// Whether the statement is an ATTACH.
+pub(crate) fn is_attach(sql: &[u8]) -> bool {
+    begins_with(sql, b"ATTACH")
+}
+
 /// The name of the database that a VACUUM is of, as it is written but for its quotes; `None` for any other statement.
 pub(crate) fn vacuumed(sql: &[u8]) -> Option<String> {
     let mut words = Words(sql);

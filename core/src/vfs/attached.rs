@@ -180,6 +180,11 @@ impl Attachment {
         self.admitted.get()
     }
 
+    /// Whether the database is attached by the call that runs, or was to be: nothing was carried over yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.policy.get().is_some() && !self.follows.load(Ordering::Acquire)
+    }
+
     /// Whether the connection's settings have still to be carried over; asked once.
     pub(crate) fn begins_to_follow(&self) -> bool {
         self.policy.get().is_some() && !self.follows.swap(true, Ordering::AcqRel)

@@ -7,6 +7,7 @@ mod alone;
 mod aside;
 pub(crate) mod attached;
 mod beginning;
+pub(crate) mod closed_attached;
 mod committed_frames;
 pub(crate) mod confinement;
 pub(crate) mod content;

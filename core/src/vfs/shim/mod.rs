@@ -18,7 +18,8 @@ use crate::raw::handle;
 use crate::sqlite;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::{
-    attached, copies, databases, file_state, firm_locks, old_log, replicated, wal_file, wal_guard, write_transaction,
+    attached, closed_attached, copies, databases, file_state, firm_locks, old_log, replicated, wal_file, wal_guard,
+    write_transaction,
 };
 use shm::{retire_log, shm_barrier, shm_lock, shm_map, shm_unmap};
 use table::{Shim, let_go_of_read_lock, of, original};
@@ -120,6 +121,9 @@ unsafe extern "C" fn close(file: *mut sqlite::sqlite3_file) -> c_int {
     // SAFETY: the file's own table is put back before its VFS closes it; nobody calls the shim any more.
     unsafe {
         let_go_of_read_lock(&of(file).watch);
+        if of(file).watch.attachment.is_new() {
+            closed_attached::note(of(file).watch.place(), handle::beginning_of(file));
+        }
         let shim = Box::from_raw((*file).pMethods.cast_mut().cast::<Shim>());
         (*file).pMethods = shim.original;
         shim.watch.detached();
