@@ -37,6 +37,35 @@ test('litekeel\'s objects are assignable to @types/better-sqlite3', (t) => {
 	assert.strictEqual(check(t, { 'assignable.cts': source('assignable.ts') }, { module: 'node16' }), '');
 });
 
+test('a program that was typed by @types/better-sqlite3 type-checks, under that name and with litekeel in its place', (t) => {
+	const program = source('switched.ts');
+	const files = { 'switched.mts': program, 'switched.cts': program, 'renamed.mts': program.replaceAll("'better-sqlite3'", "'litekeel'"), 'renamed.cts': program.replaceAll("'better-sqlite3'", "'litekeel'") };
+	assert.strictEqual(check(t, files, { module: 'nodenext', esModuleInterop: true, noUncheckedIndexedAccess: true }), '');
+});
+
+test('every type of the module has its name in ESM too', () => {
+	const lib = path.join(__dirname, '..', 'lib');
+	const text = fs.readFileSync(path.join(lib, 'index.d.ts'), 'utf8');
+	const space = text.slice(text.indexOf('declare namespace Database {'));
+	const names = [...space.slice(0, space.indexOf('\n}')).matchAll(/^\t(?:interface|type) (\w+)/gm)].map(([, name]) => name);
+	const esm = fs.readFileSync(path.join(lib, 'index.d.mts'), 'utf8');
+	const exported = [...esm.matchAll(/^export (?:import|type) (?:\{ )?(\w+)/gm)].map(([, name]) => name);
+	assert.ok(names.length > 40);
+	assert.deepStrictEqual(exported.toSorted(), names.toSorted());
+});
+
+/** What the compiler says of litekeel's own declarations; other packages have errors of their own. */
+const ofOurs = (said) => said.split('\n').filter((line) => /node_modules\/litekeel\//.test(line));
+
+for (const [name, file, project] of [['0.45', 'drizzle.ts', ecosystem.directory], ['1', 'drizzle-1.ts', ecosystem.next]]) {
+	test(`litekeel's own declarations for Drizzle ${name} are whole`, (t) => {
+		for (const kind of ['mts', 'cts']) {
+			const said = check(t, { [`drizzle.${kind}`]: source(file) }, { ...DRIZZLE, skipLibCheck: false, module: 'nodenext' }, project);
+			assert.deepStrictEqual(ofOurs(said), []);
+		}
+	});
+}
+
 const DRIZZLE = { skipLibCheck: true, exactOptionalPropertyTypes: false, noPropertyAccessFromIndexSignature: false };
 
 for (const module of ['mts', 'cts']) {

@@ -14,8 +14,9 @@ type Schema = Record<string, unknown>;
 export declare class LitekeelDatabase<TSchema extends Schema = Record<string, never>> extends BaseSQLiteDatabase<'sync', RunResult, TSchema> {}
 
 /** What there is of a connection. */
-export interface LitekeelClient<TSchema extends Schema = Record<string, never>> {
-	readonly $client: Database.Database;
+export interface LitekeelClient<TSchema extends Schema = Record<string, never>, TClient extends Database.Database = Database.Database> {
+	/** The connection: one of `open()` has its reports. */
+	readonly $client: TClient;
 	/**
 	 * `fn(tx)` in a transaction; inside another one, in a savepoint. A synchronous function runs in the connection's own
 	 * transaction, which begins as `txlock` says unless `behavior` does. For an asynchronous one it is `transactionAsync`,
@@ -35,8 +36,10 @@ export type LitekeelTransaction<TSchema extends Schema = Record<string, never>> 
 export type AsyncTransaction<TSchema extends Schema = Record<string, never>> = LitekeelTransaction<TSchema>;
 
 /** Without a client or URL: `DATABASE_URL`, else `file:data/sqlite.db`. A URL is opened by litekeel's `open`. */
-export declare function drizzle<TSchema extends Schema = Record<string, never>>(client?: Database.Database | string | null, config?: DrizzleConfig<TSchema>): LitekeelClient<TSchema> & LitekeelDatabase<TSchema>;
-export declare function drizzle<TSchema extends Schema = Record<string, never>>(config: DrizzleConfig<TSchema> & ({ client: Database.Database } | { connection?: string | (OpenOptions & { url?: string }) })): LitekeelClient<TSchema> & LitekeelDatabase<TSchema>;
+export declare function drizzle<TSchema extends Schema = Record<string, never>>(client?: Database.Tuned | string | null, config?: DrizzleConfig<TSchema>): LitekeelClient<TSchema, Database.Tuned> & LitekeelDatabase<TSchema>;
+export declare function drizzle<TSchema extends Schema = Record<string, never>>(client: Database.Database, config?: DrizzleConfig<TSchema>): LitekeelClient<TSchema> & LitekeelDatabase<TSchema>;
+export declare function drizzle<TSchema extends Schema = Record<string, never>>(config: DrizzleConfig<TSchema> & ({ client: Database.Tuned } | { client?: never; connection?: string | (OpenOptions & { url?: string }) })): LitekeelClient<TSchema, Database.Tuned> & LitekeelDatabase<TSchema>;
+export declare function drizzle<TSchema extends Schema = Record<string, never>>(config: DrizzleConfig<TSchema> & { client: Database.Database }): LitekeelClient<TSchema> & LitekeelDatabase<TSchema>;
 
 /**
  * Applies the migrations that drizzle-kit generated, each once, however many processes start together: the write lock is

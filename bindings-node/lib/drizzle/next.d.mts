@@ -12,8 +12,9 @@ import type { DrizzleSQLiteConfig, SQLiteAsyncDatabase, SQLiteAsyncTransaction, 
 export declare class LitekeelDatabase<TRelations extends AnyRelations = EmptyRelations> extends SQLiteAsyncDatabase<'sync', RunResult, TRelations> {}
 
 /** What there is of a connection. */
-export interface LitekeelClient<TRelations extends AnyRelations = EmptyRelations> {
-	readonly $client: Database.Database;
+export interface LitekeelClient<TRelations extends AnyRelations = EmptyRelations, TClient extends Database.Database = Database.Database> {
+	/** The connection: one of `open()` has its reports. */
+	readonly $client: TClient;
 	/**
 	 * `fn(tx)` in a transaction; inside another one, in a savepoint. A synchronous function runs in the connection's own
 	 * transaction, which begins as `txlock` says unless `behavior` does. For an asynchronous one it is `transactionAsync`,
@@ -33,8 +34,10 @@ export type LitekeelTransaction<TRelations extends AnyRelations = EmptyRelations
 export type AsyncTransaction<TRelations extends AnyRelations = EmptyRelations> = LitekeelTransaction<TRelations>;
 
 /** Without a client or URL: `DATABASE_URL`, else `file:data/sqlite.db`. A URL is opened by litekeel's `open`. */
-export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(client?: Database.Database | string | null, config?: DrizzleSQLiteConfig<TRelations>): LitekeelClient<TRelations> & LitekeelDatabase<TRelations>;
-export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(config: DrizzleSQLiteConfig<TRelations> & ({ client: Database.Database } | { connection?: string | (OpenOptions & { url?: string }) })): LitekeelClient<TRelations> & LitekeelDatabase<TRelations>;
+export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(client?: Database.Tuned | string | null, config?: DrizzleSQLiteConfig<TRelations>): LitekeelClient<TRelations, Database.Tuned> & LitekeelDatabase<TRelations>;
+export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(client: Database.Database, config?: DrizzleSQLiteConfig<TRelations>): LitekeelClient<TRelations> & LitekeelDatabase<TRelations>;
+export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(config: DrizzleSQLiteConfig<TRelations> & ({ client: Database.Tuned } | { client?: never; connection?: string | (OpenOptions & { url?: string }) })): LitekeelClient<TRelations, Database.Tuned> & LitekeelDatabase<TRelations>;
+export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(config: DrizzleSQLiteConfig<TRelations> & { client: Database.Database }): LitekeelClient<TRelations> & LitekeelDatabase<TRelations>;
 
 /**
  * Applies the migrations that drizzle-kit generated, each once, however many processes start together: the write lock is
@@ -42,7 +45,7 @@ export declare function drizzle<TRelations extends AnyRelations = EmptyRelations
  * `migrate` that pragma does nothing, and the rebuild of a table deletes the rows that refer to it.
  * @throws {Error} with `violations`, when rows refer to nothing afterwards.
  */
-export declare function migrate<TRelations extends Schema>(db: LitekeelDatabase<TRelations> & { readonly $client: Database.Database }, config: MigrationConfig): void | MigratorInitFailResponse;
+export declare function migrate<TRelations extends AnyRelations>(db: LitekeelDatabase<TRelations> & { readonly $client: Database.Database }, config: MigrationConfig): void | MigratorInitFailResponse;
 
 /**
  * Drizzle's asynchronous driver on litekeel, for the database of a libSQL server: its queries do not block the event loop, and

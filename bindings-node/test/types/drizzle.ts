@@ -9,7 +9,7 @@ const siteRelations = relations(site, ({ many }) => ({ pages: many(page) }));
 const pageRelations = relations(page, ({ one }) => ({ site: one(site, { fields: [page.siteId], references: [site.id] }) }));
 const schema = { site, page, siteRelations, pageRelations };
 
-const db: LitekeelClient<typeof schema> & LitekeelDatabase<typeof schema> = drizzle(Database.open('file:a.db'), { schema });
+const db: LitekeelClient<typeof schema, Database.Tuned> & LitekeelDatabase<typeof schema> = drizzle(Database.open('file:a.db'), { schema });
 const others = [drizzle(), drizzle('file:a.db', { schema }), drizzle({ client: new Database(':memory:') }), drizzle({ connection: { url: 'file:a.db', profile: 'durable' } })];
 migrate(db, { migrationsFolder: 'migrations' });
 const names: string[] = db.query.site.findMany({ with: { pages: true } }).sync().map((one) => one.name + one.pages.length);
@@ -22,6 +22,10 @@ const later: Promise<number> = db.transactionAsync(async (tx: LitekeelTransactio
 });
 const alsoLater: Promise<string> = db.transaction(async (tx) => String(tx.select().from(site).all().length));
 const closed: boolean = db.$client.close().open;
+
+const journal: string = db.$client.report.journal_mode + drizzle().$client.report.url;
+// @ts-expect-error only a connection of open() has a report
+drizzle(new Database(':memory:')).$client.report;
 
 // A service takes whatever its work is to run on: the database, or either kind of transaction.
 type DrizzleDB = LitekeelDatabase<typeof schema>;
@@ -47,4 +51,4 @@ db.insert(site).values({ title: 'a' });
 // @ts-expect-error an option that does not exist
 drizzle({ connection: { url: 'file:a.db', nonsense: 1 } });
 
-export { others, names, changes, sync, later, alsoLater, closed, created, createdLater, insideLater, nothing };
+export { journal, others, names, changes, sync, later, alsoLater, closed, created, createdLater, insideLater, nothing };
