@@ -40,19 +40,40 @@ fn the_exported_symbols_are_the_committed_ones() {
 fn the_header_compiles_twice_over_in_every_dialect() {
     let dir = object::scratch("dialects");
     let packed = "litekeel/packed.h";
-    for (compiler, standard, name, header) in [
-        ("cc", "-std=c99", "a.c", packed),
-        ("cc", "-std=c11", "a.c", packed),
-        ("c++", "-std=c++11", "a.cc", packed),
-        ("c++", "-std=c++17", "a.cc", "litekeel/litekeel.hpp"),
-    ] {
+    let strict =
+        ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wcast-qual", "-Wundef"];
+    let (in_c, in_cpp) =
+        (["-Wstrict-prototypes", "-Wmissing-prototypes"], ["-Wold-style-cast", "-Wzero-as-null-pointer-constant"]);
+    let hpp = "litekeel/litekeel.hpp";
+    let compilers = [("cc", "c++"), ("clang", "clang++"), ("clang-14", "clang++-14")];
+    let dialects = [
+        ("-std=c99", "a.c", packed),
+        ("-std=c11", "a.c", packed),
+        ("-std=c17", "a.c", packed),
+        ("-std=c2x", "a.c", packed),
+        ("-std=c++11", "a.cc", packed),
+        ("-std=c++17", "a.cc", hpp),
+        ("-std=c++20", "a.cc", hpp),
+        ("-std=c++2b", "a.cc", hpp),
+    ];
+    for ((c, cpp), (standard, name, header)) in
+        compilers.iter().flat_map(|pair| dialects.map(|dialect| (*pair, dialect)))
+    {
+        let (compiler, more) = if name == "a.c" { (c, in_c) } else { (cpp, in_cpp) };
+        // Beside the one that there must be.
+        if compiler.starts_with("clang") && Command::new(compiler).arg("--version").output().is_err() {
+            continue;
+        }
         let text = format!(
             "#include <litekeel.h>\n#include <litekeel.h>\n#include <{header}>\n#include <{header}>\n\
              int main(void) {{ return keel_abi() == 0; }}\n"
         );
         std::fs::write(dir.join(name), text).unwrap();
         let output = Command::new(compiler)
-            .args([standard, "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I"])
+            .args([standard, "-Werror", "-fsyntax-only"])
+            .args(strict)
+            .args(more)
+            .arg("-I")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
             .arg(dir.join(name))
             .output()

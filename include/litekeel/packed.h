@@ -25,6 +25,15 @@
 #include <string.h>
 
 #ifdef __cplusplus
+/* C in a C++ program: its casts, some of which only matter where a size_t has 32 bits, and its NULL. */
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wold-style-cast"
+#pragma clang diagnostic ignored "-Wzero-as-null-pointer-constant"
+#elif defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuseless-cast"
+#endif
 extern "C" {
 #endif
 
@@ -414,6 +423,11 @@ static inline size_t keel_bytes(const keel_cursor *c, uint32_t column) {
 
 #ifdef __cplusplus
 }
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#elif defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 #endif
 
 #endif /* LITEKEEL_PACKED_H */
