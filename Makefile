@@ -108,7 +108,7 @@ header:
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-core --test reference
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-node --lib layout
 	UPDATE_DOCS=1 $(CARGO) test -p litekeel-cli --test recorded_output
-	if command -v node >/dev/null; then node bindings-node/settings-types.js; fi
+	if command -v node >/dev/null; then node bindings-node/settings-types.js && node bindings-node/api-page.js; fi
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/litekeel $(INCLUDEDIR)/litekeel $(SHAREDIR))

@@ -40,9 +40,13 @@ interface KeelErrorClass extends Explained {}
 interface DatabaseInstance {
 	/** The path as it was given; for a tuned connection the file's absolute path. */
 	readonly name: string;
+	/** Whether it is open: `false` after `close()`. */
 	readonly open: boolean;
+	/** Whether a transaction is open on this connection. */
 	readonly inTransaction: boolean;
+	/** Whether it was opened for reading only. */
 	readonly readonly: boolean;
+	/** Whether it is in memory or in a temporary file. */
 	readonly memory: boolean;
 
 	/** Compiles one statement. @throws {RangeError} for none or several, {SqliteError} for SQL that SQLite refuses. */
@@ -51,9 +55,11 @@ interface DatabaseInstance {
 	transaction<F extends Fn>(fn: F): Database.Transaction<F>;
 	/** Runs every statement of `source`, one after the other; the first failure stops it. */
 	exec(source: string): this;
+	/** Runs `PRAGMA source` and gives its rows; with `simple`, the first column of the first row. */
 	pragma(source: string, options?: Database.PragmaOptions): unknown;
 	/** The rows of EXPLAIN; `QUERY PLAN …` gives the plan. Parameters stay unbound. */
 	explain(source: string): unknown[];
+	/** A JavaScript function as an SQL function. It gets SQL's values, and gives one back. */
 	function(name: string, fn: (...args: any[]) => any): this;
 	function(name: string, options: Database.RegistrationOptions, fn: (...args: any[]) => any): this;
 	/** An aggregate; with `inverse`, a window function too. */
@@ -65,15 +71,19 @@ interface DatabaseInstance {
 	}): this;
 	/** A virtual table: a definition for one that exists by its name, a factory for CREATE VIRTUAL TABLE. */
 	table(name: string, definition: Database.VirtualTableOptions | ((this: { module: string; database: string; table: string }, ...args: string[]) => Database.VirtualTableOptions)): this;
+	/** Loads an extension of SQLite: a shared library, by its path. */
 	loadExtension(path: string, entryPoint?: string): this;
 	/** Copies the live database, 100 pages per turn of the event loop unless `progress` says otherwise. */
 	backup(destination: string, options?: Database.BackupOptions): Promise<Database.BackupMetadata>;
 	/** The database's file as bytes. `new Database(bytes)` opens them. */
 	serialize(options?: Database.SerializeOptions): Buffer;
+	/** Whether integers are read as BigInt by what is prepared from now on. */
 	defaultSafeIntegers(on?: boolean): this;
+	/** Allows writing while a query is iterated, and turns SQLite's `defensive` off. */
 	unsafeMode(on?: boolean): this;
 	/** Closes the connection; again does nothing. `closeReport` of a tuned connection says what it did. */
 	close(): this;
+	/** Closes the connection at the end of a `using` block. */
 	[Symbol.dispose](): void;
 
 	/** `fn` after each row that is inserted, updated or deleted; `null` ends it. The connection is busy meanwhile. */
@@ -112,11 +122,13 @@ interface DatabaseInstance {
 	transactionAsync<T>(fn: (tx: Database.Tuned) => T | Promise<T>, options?: { signal?: AbortSignal | undefined }): Promise<T>;
 	/** Calls `fn` for each event of that name (docs/events.md), on a turn of its own. */
 	on<Name extends keyof Database.Events>(event: Name, fn: (event: Database.Event<Name>) => void): this;
+	/** Ends what `on` began, for the same function. */
 	off<Name extends keyof Database.Events>(event: Name, fn: (event: Database.Event<Name>) => void): this;
 	/** Who holds a lock on the database; `null` where the system does not tell. */
 	holders(): Database.Holder[] | null;
+	/** Whether the file is still the one that was opened, its locks are held, and nobody else has opened it in this process. */
 	health(): Database.Health;
-	/** `null` without a WAL. */
+	/** How large the WAL is, and which readers keep it from being reused; `null` without a WAL. */
 	walStatus(): Database.WalStatus | null;
 	/** Moves the WAL into the database, without waiting for readers. @throws {SqliteError} SQLITE_BUSY when they are in the way. */
 	checkpoint(mode?: 'noop' | 'passive' | 'full' | 'restart' | 'truncate'): { frames: number; checkpointed: number };
@@ -132,10 +144,16 @@ interface DatabaseInstance {
 interface Database extends DatabaseInstance {}
 
 interface DatabaseConstructor {
+	/**
+	 * better-sqlite3's: a file, `:memory:`, the bytes of a database, or a file descriptor. No setting is applied.
+	 * @throws {SqliteError} for a file that SQLite cannot open.
+	 */
 	new(filename?: string | Buffer | number | null, options?: Database.Options): Database;
 	(filename?: string | Buffer | number | null, options?: Database.Options): Database;
 	readonly prototype: Database;
+	/** What SQLite reports: `code` is SQLite's name of the extended result code. */
 	readonly SqliteError: typeof SqliteErrorClass;
+	/** What litekeel refuses: `code` is KEEL_…, `hint` says what to do. */
 	readonly KeelError: typeof KeelErrorClass;
 	/** The database of a libSQL server (docs/remote.md). Nothing is sent yet. */
 	open(url: `libsql://${string}` | `https://${string}` | `http://${string}`, options?: Database.RemoteOptions): Database.Remote;
@@ -473,25 +491,40 @@ declare namespace Database {
 	}
 
 	interface StatementOf<BindParameters extends unknown[], Result = unknown> {
+		/** The connection that it was prepared on. */
 		readonly database: Database;
+		/** Its SQL. */
 		readonly source: string;
 		/** The statement returns rows. */
 		readonly reader: boolean;
+		/** It writes nothing. */
 		readonly readonly: boolean;
+		/** It is being iterated. */
 		readonly busy: boolean;
 
+		/** Runs it: how many rows it changed, and the rowid of the one that was inserted last. */
 		run(...params: BindParameters): RunResult;
+		/** The first row; `undefined` if there is none. */
 		get(...params: BindParameters): Result | undefined;
+		/** All rows. */
 		all(...params: BindParameters): Result[];
+		/** The rows one by one. The connection cannot write meanwhile. */
 		iterate(...params: BindParameters): StatementIterator<Result>;
+		/** Gives the first column alone instead of each row. */
 		pluck(on?: boolean): this;
+		/** Gives each row as an object of its tables, each an object of its columns. */
 		expand(on?: boolean): this;
+		/** Gives each row as an array. */
 		raw(on?: boolean): this;
+		/** Binds the parameters for good: calls give none then. */
 		bind(...params: BindParameters): this;
+		/** The columns of its rows: their names, and which table they come from. */
 		columns(): ColumnDefinition[];
+		/** Whether integers are read as BigInt. */
 		safeIntegers(on?: boolean): this;
 		/** Limits each execution to so many milliseconds; it then fails with SQLITE_INTERRUPT. 0: no limit. */
 		timeout(ms: number): this;
+		/** Ends the statement at the end of a `using` block. */
 		[Symbol.dispose](): void;
 		/** The SQL, with the values of `bind` in it. */
 		toString(): string;

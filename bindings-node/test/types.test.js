@@ -86,6 +86,17 @@ test('the options of open are the settings of the table', () => {
 	assert.strictEqual(fs.readFileSync(FILE, 'utf8'), generate(), 'lib/settings.d.ts is stale: make header');
 });
 
+test('the page of the Node API is written from the declarations', () => {
+	const page = require('../api-page');
+	const text = fs.readFileSync(page.FILE, 'utf8');
+	assert.strictEqual(text, page.generate(), 'docs/node-api.md is stale: make header');
+	const Database = require('..');
+	const own = (object) => Object.getOwnPropertyNames(object).filter((name) => !['constructor', 'prototype', 'length', 'name'].includes(name));
+	for (const name of own(Database)) assert.ok(text.includes(`### \`${name}\`\n`), name);
+	for (const name of own(Database.prototype)) assert.ok(text.includes(`### \`db.${name}\`\n`), name);
+	for (const name of own(Object.getPrototypeOf(new Database(':memory:').prepare('SELECT 1')))) assert.ok(text.includes(`### \`statement.${name}\`\n`), name);
+});
+
 test('every member of the module is declared, and nothing else is', () => {
 	const Database = require('..');
 	const text = fs.readFileSync(path.join(__dirname, '..', 'lib', 'index.d.ts'), 'utf8');
