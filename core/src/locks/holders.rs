@@ -38,9 +38,10 @@ fn ranks(lock: &procfs::PosixLock, database: u64) -> Vec<HolderRole> {
         vec![HolderRole::Exclusive]
     } else if lock.exclusive && covers(RESERVED) {
         vec![HolderRole::Reserved]
-    } else if covers(PENDING) {
+    } else if lock.exclusive && covers(PENDING) {
         vec![HolderRole::Pending]
-    } else if covers(SHARED) {
+    } else if covers(SHARED) || covers(PENDING) {
+        // On the way to sharing the file, a reader shares PENDING for a moment.
         vec![HolderRole::Shared]
     } else {
         Vec::new()
@@ -58,33 +59,52 @@ pub fn holders(path: &Path, except: Option<u64>) -> Option<Vec<Holder>> {
     Some(found)
 }
 
-/// Leaves out other processes' readers that are not there any more when a lock that is only kept has gone back.
+/// Leaves out other processes' readers that are not there any more when a lock that is only kept has gone back, and who only
+/// asked for the write lock: that takes a reader's first.
 fn leave_out_who_only_keeps_a_lock(path: &Path, found: &mut Vec<Holder>) {
     let me = std::process::id();
-    let reads = |holder: &Holder| holder.role == HolderRole::Reader && holder.pid != me;
+    let reads = |holder: &Holder| holder.role.reads() && holder.pid != me;
     if !found.iter().any(reads) {
         return;
     }
     std::thread::sleep(locks::KEPT_BY_OTHERS);
-    let Some([database, shm]) = locks::locked_files(path).and_then(|files| <[_; 2]>::try_from(files).ok()) else {
-        return;
+    let Some(files) = locks::locked_files(path) else { return };
+    let Some(still) = locks::seen(&files) else { return };
+    let is_there = |holder: &Holder| {
+        still.iter().any(|lock| lock.pid == holder.pid && ranks(lock, files[0].ino).contains(&holder.role))
     };
-    let Some(still) = locks::seen(&[shm]) else { return };
-    let is_there =
-        |pid: u32| still.iter().any(|lock| lock.pid == pid && ranks(lock, database.ino).contains(&HolderRole::Reader));
-    found.retain(|holder| !reads(holder) || is_there(holder.pid));
+    found.retain(|holder| !reads(holder) || is_there(holder));
 }
+
+/// How often a lock of this process is looked for that none of its connections has any more.
+const LOOKS: u32 = 3;
 
 /// The same; with `idle` every SHARED lock counts: they stand in the way of who wants the whole file for itself.
 fn holders_in(path: &Path, except: Option<u64>, idle: bool) -> Option<Vec<Holder>> {
+    let (mut found, mut unknown) = look(path, except, idle)?;
+    // The table is read before the connections are asked, and one of them may have given its lock back in between.
+    for _ in 1..LOOKS {
+        if unknown.is_some() {
+            (found, unknown) = look(path, except, idle)?;
+        }
+    }
+    if let Some(role) = unknown {
+        // The kernel says that this process holds it, and no connection of ours does: a raw handle.
+        found.push(Holder::new(std::process::id(), role, THIS_PROCESS.to_owned(), HolderState::Running));
+    }
+    found.sort_by_key(|holder| holder.role.reads());
+    Some(found)
+}
+
+/// The holders at one moment, and what this process holds beside by no connection of ours.
+fn look(path: &Path, except: Option<u64>, idle: bool) -> Option<(Vec<Holder>, Option<HolderRole>)> {
     let files = locks::locked_files(path)?;
     let (database, has_shm) = (files[0].ino, files.len() > 1);
     let me = std::process::id();
     let mut found: Vec<Holder> = Vec::new();
     let mut mine: Vec<HolderRole> = Vec::new();
     let locks = locks::seen(&files)?;
-    // A reader takes PENDING too, for a moment and not for itself alone.
-    let waits = |lock: &procfs::PosixLock| lock.exclusive && ranks(lock, database).contains(&HolderRole::Pending);
+    let waits = |lock: &procfs::PosixLock| ranks(lock, database).contains(&HolderRole::Pending);
     let idle = idle || !has_shm || locks.iter().any(waits);
     for lock in locks {
         for role in ranks(&lock, database) {
@@ -105,13 +125,9 @@ fn holders_in(path: &Path, except: Option<u64>, idle: bool) -> Option<Vec<Holder
     }
     let own = own(path, except);
     let is_known = own.iter().any(|(holder, asks, certain)| !holder.role.reads() && (*certain || !asks));
-    if let Some(role) = mine.into_iter().find(|role| !role.reads()).filter(|_| !is_known) {
-        // The kernel says that this process holds it, and no connection of ours has noted a statement: a raw handle.
-        found.push(Holder::new(me, role, THIS_PROCESS.to_owned(), HolderState::Running));
-    }
+    let unknown = mine.into_iter().find(|role| !role.reads()).filter(|_| !is_known);
     found.extend(own.into_iter().filter(|(_, asks, _)| !asks).map(|(holder, ..)| holder));
-    found.sort_by_key(|holder| holder.role.reads());
-    Some(found)
+    Some((found, unknown))
 }
 
 /// Whether this very process, on whichever connection, holds the write lock of the database at `path`.
@@ -179,11 +195,11 @@ pub(super) fn command_and_state(pid: u32) -> (String, HolderState) {
 }
 
 /// This process's connections that hold a lock, whether it is the one that asks, and whether it certainly holds it. The
-/// kernel's table has one row for all of them, so each is asked for what its thread has noted.
+/// kernel's table has one row for all of them, so each is asked for what it has heard of its locks and noted.
 fn own(path: &Path, except: Option<u64>) -> Vec<(Holder, bool, bool)> {
     let Some(file) = file_id(path) else { return Vec::new() };
-    let looks = registry::on_file(file).into_iter().filter_map(|(handle, activity)| {
-        let look = activity.snapshot()?;
+    let looks = registry::on_file(file).into_iter().filter_map(|(handle, activity, watch)| {
+        let look = activity.snapshot(watch.map(|watch| watch.held()))?;
         let holder = Holder {
             pid: std::process::id(),
             role: look.role,

@@ -11,13 +11,16 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::error::{HolderRole, HolderState};
+use crate::raw::sql_text;
 use crate::sqlite;
+use crate::vfs::lock_state::Held;
 
 /// Longer texts of statements are cut where they are kept or shown.
 const TEXT: usize = 1000;
 
-/// A connection that asked for the lock so recently has either not got it, or not been in anybody's way for long.
-const ASKING: Duration = Duration::from_millis(10);
+/// A statement that writes and has asked for the lock so recently has either not got it, or not been in anybody's way for long.
+/// Far longer than asking takes, since a busy machine may let the thread wait in the middle of it.
+const ASKING: Duration = Duration::from_millis(100);
 
 /// How many connections are marked by [`Activity::mark_async`]: nearly always none, and nobody has to look for them.
 static MARKED: AtomicUsize = AtomicUsize::new(0);
@@ -66,14 +69,14 @@ unsafe impl Send for Record {}
 
 /// What a connection is doing at one moment.
 pub(crate) struct ActivitySnapshot {
-    /// `Writer`, `Reader`, or `InACall` whose statement is not known.
+    /// What it holds; `InACall` where that is not known.
     pub role: HolderRole,
     /// `Running` while a call runs, `Idle` between two calls of a transaction.
     pub state: HolderState,
     /// The running statement, or the latest one of the transaction.
     pub sql: Option<String>,
     pub since: Option<Duration>,
-    /// A write transaction is open: it holds the lock, it does not merely run a statement that may.
+    /// It holds that lock, it does not merely run a statement that may.
     pub certain: bool,
     /// The open transaction was last used by the thread that asks.
     pub by_this_thread: bool,
@@ -192,6 +195,12 @@ impl Activity {
         self.record().text()
     }
 
+    /// Whether a statement that writes is running, or waits to.
+    pub(crate) fn runs_a_write(&self) -> bool {
+        let record = self.record();
+        record.writes && !record.running.is_null()
+    }
+
     /// Marks the open transaction as one that goes on while its thread, the calling one, does something else.
     pub(crate) fn mark_async(&self, on: bool) {
         let before = self.marked.swap(if on { this_thread() } else { 0 }, Ordering::Relaxed);
@@ -214,25 +223,27 @@ impl Activity {
         blocks && self.marked.load(Ordering::Relaxed) == this_thread()
     }
 
-    /// What the connection is doing; `None` when it holds no lock or only waits for one.
-    pub(crate) fn snapshot(&self) -> Option<ActivitySnapshot> {
+    /// What the connection is doing; `None` when it holds no lock or only waits for one. `held`: what its file's shim knows of
+    /// its locks; without one, what it runs has to tell.
+    pub(crate) fn snapshot(&self, held: Option<Held>) -> Option<ActivitySnapshot> {
         let record = self.record();
         let transaction = self.transaction.load(Ordering::Relaxed);
         let in_statement = !record.running.is_null();
-        let waits = match record.wait {
-            Wait::No => false,
-            Wait::Waits => true,
-            Wait::Asked(at) => now().saturating_sub(at) < ASKING,
-        };
-        let at_work = in_statement && !waits;
-        let role = if transaction == sqlite::SQLITE_TXN_WRITE || (at_work && record.writes) {
-            HolderRole::Writer
-        } else if transaction == sqlite::SQLITE_TXN_READ || at_work {
-            HolderRole::Reader
-        } else if self.user() != 0 && !in_statement && !waits {
-            HolderRole::InACall
-        } else {
-            return None;
+        let waits = record.wait == Wait::Waits;
+        let asks = transaction == sqlite::SQLITE_TXN_NONE && record.asks();
+        let at_work = in_statement && !waits && !asks;
+        let role = match held {
+            Some(Held::Nothing) => return None,
+            // Who asks for the write lock takes a reader's first, and gives it back when it may not have the other.
+            Some(Held::Read) => (!asks).then_some(HolderRole::Reader)?,
+            Some(Held::Checkpoint) => HolderRole::Checkpointer,
+            Some(Held::Recovery) => HolderRole::Recoverer,
+            Some(Held::File) if transaction != sqlite::SQLITE_TXN_WRITE && !record.writes => HolderRole::Exclusive,
+            Some(Held::Write | Held::File) => HolderRole::Writer,
+            None if transaction == sqlite::SQLITE_TXN_WRITE || (at_work && record.writes) => HolderRole::Writer,
+            None if transaction == sqlite::SQLITE_TXN_READ || at_work => HolderRole::Reader,
+            None if self.user() != 0 && !in_statement && !waits => HolderRole::InACall,
+            None => return None,
         };
         let since = match (transaction, record.wait) {
             (sqlite::SQLITE_TXN_NONE, _) if !in_statement => None,
@@ -245,7 +256,7 @@ impl Activity {
             state: if self.user() != 0 { HolderState::Running } else { HolderState::Idle },
             sql: record.text().or_else(|| (!record.last.is_empty()).then(|| record.last.clone())),
             since: since.map(|since| now().saturating_sub(since)),
-            certain: transaction == sqlite::SQLITE_TXN_WRITE,
+            certain: held.is_some() || transaction == sqlite::SQLITE_TXN_WRITE,
             by_this_thread: transaction != sqlite::SQLITE_TXN_NONE && record.thread == this_thread(),
         })
     }
@@ -258,6 +269,22 @@ impl Drop for Activity {
 }
 
 impl Record {
+    /// Whether a statement runs that may be about to get the write lock, and has it not yet as far as can be told from here: a
+    /// BEGIN is over as soon as it has; others go on.
+    fn asks(&self) -> bool {
+        if self.running.is_null() || !self.writes {
+            return false;
+        }
+        let since = match self.wait {
+            Wait::Waits => return true,
+            Wait::Asked(at) => at,
+            Wait::No => self.began,
+        };
+        // SAFETY: under the lock a pointer that is not null points to a live, NUL-terminated text.
+        let text = unsafe { CStr::from_ptr(self.running) }.to_bytes();
+        sql_text::is_begin(text) || now().saturating_sub(since) < ASKING
+    }
+
     fn text(&self) -> Option<String> {
         if self.running.is_null() {
             return None;

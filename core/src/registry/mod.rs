@@ -130,19 +130,13 @@ pub(crate) fn live() -> Vec<(OpenHandle, bool, Weak<dyn OpenConnection>)> {
     own.map(|entry| (entry.view(), entry.strict, entry.connection.clone())).collect()
 }
 
-/// What the connections of this process to `file` are doing, in the order in which they were opened.
-pub(crate) fn on_file(file: FileId) -> Vec<(OpenHandle, Arc<Activity>)> {
-    let entries = entries();
-    let same = entries.values().filter(|entry| entry.is_own() && entry.handle.file == Some(file));
-    same.map(|entry| (entry.view(), entry.activity.clone())).collect()
-}
-
-/// The same with what they hear of the file. Never by the connections themselves: whoever looks might be left with the
+/// What the connections of this process to `file` are doing, in the order in which they were opened, with what they hear of
+/// the file: nothing under a VFS whose files have no shared memory. Never by the connections themselves: whoever looks might be left with the
 /// last reference to one, and would have to close it wherever it stands.
-pub(crate) fn readers_of(file: FileId) -> Vec<(OpenHandle, Arc<Activity>, Arc<FileMonitor>)> {
+pub(crate) fn on_file(file: FileId) -> Vec<(OpenHandle, Arc<Activity>, Option<Arc<FileMonitor>>)> {
     let entries = entries();
     let same = entries.values().filter(|entry| entry.is_own() && entry.handle.file == Some(file));
-    same.filter_map(|entry| Some((entry.view(), entry.activity.clone(), entry.watch.clone()?))).collect()
+    same.map(|entry| (entry.view(), entry.activity.clone(), entry.watch.clone())).collect()
 }
 
 /// Whether another connection to `file` has a transaction in the way that this very thread leaves open on purpose.

@@ -20,7 +20,7 @@ use crate::vfs::attached::{Attachment, Purpose};
 use crate::vfs::beginning::{Written, written};
 use crate::vfs::file_state::{self, FileState};
 use crate::vfs::kept_read_lock::{Enlist, KeptReadLock};
-use crate::vfs::lock_state::LockState;
+use crate::vfs::lock_state::{Held, LockState};
 use crate::vfs::open_files::{self, borrowed};
 use crate::vfs::wal_in_use::WalInUse;
 use crate::vfs::wal_index::{self, WalIndex};
@@ -200,6 +200,11 @@ impl FileMonitor {
     /// Whether the connection uses a WAL in shared memory.
     pub(crate) fn has_wal(&self) -> bool {
         !self.map.load(Ordering::Acquire).is_null()
+    }
+
+    /// What the connection holds of its file at the moment.
+    pub(crate) fn held(&self) -> Held {
+        self.locks.held(self.has_wal())
     }
 
     /// The inodes of the `-wal` and the `-shm` in use, as far as known.

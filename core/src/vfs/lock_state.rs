@@ -5,16 +5,35 @@ use std::time::Duration;
 
 use crate::platform::clock::now_ms;
 use crate::raw::lock_bytes::READERS;
+use crate::sqlite;
 
 /// Slots of the WAL's locks: the writer, the checkpointer, the first of the readers.
 pub(crate) const WRITER: i32 = 0;
 pub(crate) const CHECKPOINTER: i32 = 1;
+const RECOVERER: i32 = 2;
 pub(crate) const FIRST_READER: i32 = 3;
 /// The exclusive locks stand above the shared ones in the mask.
 const EXCLUSIVE: u32 = 8;
 
 /// How often a write transaction that stays open sees to it that its lock is still there, in milliseconds.
 const WRITE_LOCK_EVERY: u64 = 100;
+
+/// What a connection holds of its file: the lock that stands in others' way most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// No lock that anybody waits for. Who uses a WAL always shares the database file.
+    Nothing,
+    /// A reader's.
+    Read,
+    /// That of who reads anew a WAL that a process left behind.
+    Recovery,
+    /// The checkpointer's.
+    Checkpoint,
+    /// The writer's, of the WAL or of a rollback journal.
+    Write,
+    /// The whole file.
+    File,
+}
 
 /// The locks of one connection on its file, and what is known of it as long as they are held.
 #[derive(Default)]
@@ -54,6 +73,20 @@ impl LockState {
     #[inline]
     pub(crate) fn has_any_of_wal(&self) -> bool {
         self.wal.load(Ordering::Acquire) != 0
+    }
+
+    /// What the connection holds. `uses_wal`: it has a WAL in shared memory.
+    pub(crate) fn held(&self, uses_wal: bool) -> Held {
+        let (wal, level) = (self.wal.load(Ordering::Acquire), self.level());
+        let has = |slot: i32| wal & (1 << (slot as u32 + EXCLUSIVE)) != 0;
+        match level {
+            sqlite::SQLITE_LOCK_EXCLUSIVE => Held::File,
+            _ if level >= sqlite::SQLITE_LOCK_RESERVED || has(WRITER) => Held::Write,
+            _ if has(CHECKPOINTER) => Held::Checkpoint,
+            _ if has(RECOVERER) => Held::Recovery,
+            _ if self.is_transaction() || (level == sqlite::SQLITE_LOCK_SHARED && !uses_wal) => Held::Read,
+            _ => Held::Nothing,
+        }
     }
 
     /// The level of its lock on the database file.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_int;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Holder, HolderRole, HolderState};
@@ -14,6 +15,8 @@ use crate::platform::fork::ForkMutex;
 use crate::platform::path_facts::sidecar;
 use crate::platform::procfs::PosixLock;
 use crate::raw::lock_bytes::{READ, READ_LAST, READERS};
+use crate::vfs::file_monitor::FileMonitor;
+use crate::vfs::lock_state::Held;
 use crate::vfs::read_lock_keeper;
 use crate::vfs::wal_index::WalIndex;
 use crate::{registry, sqlite};
@@ -99,10 +102,11 @@ pub(crate) fn pins(index: &WalIndex, path: &Path) -> Option<Pins> {
             let frames = i64::from(index.frames) - i64::from(frame);
             let pin = |holder, since| Pin { holder, frame: frame.into(), frames, bytes: index.bytes(frames), since };
             let own = if pid == me { own(path, slot) } else { Vec::new() };
-            if own.is_empty() {
+            if own.is_empty() && (pid != me || !asks(index, path, slot)) {
                 found.push(pin(holders::of_process(pid, HolderRole::Reader), None));
             }
-            found.extend(own.into_iter().map(|holder| pin(holder.0, Some(holder.1))));
+            let own = own.into_iter().filter_map(|(holder, since)| Some((holder?, since)));
+            found.extend(own.map(|(holder, since)| pin(holder, Some(since))));
         }
     }
     found.sort_by_key(|pin| pin.frame);
@@ -121,26 +125,40 @@ fn looked_at(shm: FileId) -> Option<Vec<PosixLock>> {
     Some(locks)
 }
 
+/// Whether a connection of ours may be about to give back the lock of a mark: who asks for the write lock has the newest one for
+/// a moment, again and again.
+fn asks(index: &WalIndex, path: &Path, slot: usize) -> bool {
+    let newest = if slot == 0 { index.backfilled >= index.frames } else { index.marks[slot] >= Some(index.frames) };
+    let on_file = file_id(path).map(registry::on_file).unwrap_or_default();
+    newest
+        && on_file.iter().any(|(_, activity, watch)| {
+            let waits = |watch: &Arc<FileMonitor>| matches!(watch.held(), Held::Nothing | Held::Read);
+            watch.as_ref().is_some_and(waits) && activity.runs_a_write()
+        })
+}
+
 /// Whether it is a reader's of this byte's mark.
 fn is_read(lock: &PosixLock, byte: u64) -> bool {
     !lock.exclusive && lock.start <= byte && byte <= lock.end
 }
 
-/// This process's connections that read at a mark, and for how long. The kernel's table has one row for all of them.
-fn own(path: &Path, slot: usize) -> Vec<(Holder, Duration)> {
+/// This process's connections that have the lock of a mark, and for how long. The kernel's table has one row for all of them.
+/// Without a holder: the first step of one that asks for the write lock, or gone already.
+fn own(path: &Path, slot: usize) -> Vec<(Option<Holder>, Duration)> {
     let Some(file) = file_id(path) else { return Vec::new() };
-    let found = registry::readers_of(file).into_iter().filter_map(|(handle, activity, watch)| {
-        let (reads, since) = watch.locks.reading()?;
-        let look = activity.snapshot();
+    let found = registry::on_file(file).into_iter().filter_map(|(handle, activity, watch)| {
+        let watch = watch?;
+        let (_, since) = watch.locks.reading().filter(|(reads, _)| *reads == slot)?;
+        let Some(look) = activity.snapshot(Some(watch.held())) else { return Some((None, since)) };
         let holder = Holder {
             command: holders::THIS_PROCESS.to_owned(),
-            state: look.as_ref().map_or(HolderState::Running, |look| look.state),
+            state: look.state,
             since: Some(since),
-            sql: look.and_then(|look| look.sql),
+            sql: look.sql,
             opened_at: (!handle.opened_at.is_empty()).then_some(handle.opened_at),
             ..holders::of_process(std::process::id(), HolderRole::Reader)
         };
-        (reads == slot).then_some((holder, since))
+        Some((Some(holder), since))
     });
     found.collect()
 }
