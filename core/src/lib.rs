@@ -85,6 +85,7 @@ mod wal;
 pub use connection::Connection;
 pub use connection::guard::Guard;
 pub use connection::hold::TeardownLock;
+pub use connection::kept_keys::KeptKeys;
 pub use connection::transaction::Begin;
 pub use open::Assistant;
 pub use open::by_descriptor::{

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use litekeel_core::Announced;
-use litekeel_core::{CloseReport, Connection, Error, Guard, Result, TeardownLock};
+use litekeel_core::{CloseReport, Connection, Error, Guard, KeptKeys, Result, TeardownLock};
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
@@ -41,6 +41,8 @@ pub(crate) struct Token {
     /// Whether SQLite may call JavaScript in the middle of a statement: functions, virtual tables, extensions.
     pub(crate) may_call_js: Cell<bool>,
     attachments: RefCell<Vec<Rc<dyn Attachment>>>,
+    /// What the open transaction has asked for in vain.
+    pub(crate) kept_keys: KeptKeys,
     /// Of a connection that the core did not open: its name among those that are open.
     announced: RefCell<Option<Announced>>,
 }
@@ -68,6 +70,7 @@ impl Token {
             to_finalize: RefCell::default(),
             may_call_js: Cell::new(may_call_js),
             attachments: RefCell::default(),
+            kept_keys: KeptKeys::default(),
             announced: RefCell::new(announced),
         })
     }

@@ -4,8 +4,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 use std::rc::Rc;
 
-use litekeel_core::skip_space;
-use litekeel_core::{Prepared, sqlite};
+use litekeel_core::{Error, Guard, Prepared, skip_space, sqlite};
 use napi::sys;
 
 use super::kind;
@@ -15,6 +14,7 @@ use crate::buffer::environment::Slot;
 use crate::buffer::layout::field;
 use crate::connection::Environment;
 use crate::connection::token::Token;
+use crate::js::failure::statement_failure;
 use crate::js::object;
 use crate::js::scope;
 use crate::js::value;
@@ -34,8 +34,8 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
                         environment.buffer.set(field::STATEMENT, -1);
                         environment.buffer.set(field::FAILURE, -1);
                     }
-                    Err(rc) if !scope::exception_pending(env) => {
-                        environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, rc, None));
+                    Err(failure) if !scope::exception_pending(env) => {
+                        environment.fail(failure.listed(env, token, guard, None));
                     }
                     Err(_) => {}
                 }
@@ -52,7 +52,40 @@ pub(super) struct Compiled {
     pub(super) next: Option<usize>,
 }
 
-/// Compiles the statement that begins at `from`. `None`: only blanks and comments. The error is SQLite's code.
+/// Why there is no statement.
+pub(super) enum Failure {
+    /// SQLite's code.
+    Sqlite(c_int),
+    /// It was not compiled.
+    Refused(Error),
+}
+
+impl Failure {
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Failure::Sqlite(sqlite::SQLITE_OK))
+    }
+
+    /// As [`statement_failure`] lists it.
+    pub(super) fn listed(
+        &self,
+        env: sys::napi_env,
+        token: &Token,
+        guard: Option<&Guard<'_>>,
+        sql: Option<&[u8]>,
+    ) -> sys::napi_value {
+        match self {
+            Failure::Sqlite(rc) => statement_failure(env, token.db(), guard, *rc, sql),
+            Failure::Refused(error) if guard.is_some() => object::failure(env, error),
+            Failure::Refused(error) => {
+                // As better-sqlite3's errors are: without a hint of its own.
+                let text = format!("{} ({})", error.message(), error.hint());
+                object::list(env, &[value::number(env, f64::from(error.code())), value::string(env, text.as_bytes())])
+            }
+        }
+    }
+}
+
+/// Compiles the statement that begins at `from`. `None`: only blanks and comments.
 ///
 /// # Safety
 /// The token's connection is open; `sql` ends with its only NUL.
@@ -62,12 +95,14 @@ pub(super) unsafe fn compile(
     sql: &[u8],
     from: usize,
     flags: u32,
-) -> Result<Option<Compiled>, c_int> {
+) -> Result<Option<Compiled>, Failure> {
     let mut from = from.min(sql.len() - 1);
     if from > 0 {
         // Between the statements of a script; a single statement keeps the source it was given.
         from += sql[from..].iter().position(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0c | b';')).unwrap_or(0);
     }
+    // SAFETY: the token's connection is open, and this thread's.
+    unsafe { token.kept_keys.before_compiling(token.db(), &sql[from..sql.len() - 1]) }.map_err(Failure::Refused)?;
     let mut handle = ptr::null_mut();
     let mut tail: *const c_char = ptr::null();
     // SAFETY: the text is NUL-terminated and outlives the call.
@@ -78,7 +113,7 @@ pub(super) unsafe fn compile(
         // Preparing may call a virtual table's factory.
         let statement = Prepared::new(handle);
         if rc != sqlite::SQLITE_OK || (token.may_call_js.get() && scope::exception_pending(env)) {
-            return Err(rc);
+            return Err(Failure::Sqlite(rc));
         }
         let Some(statement) = statement else { return Ok(None) };
         let consumed = tail.offset_from(start) as usize;

@@ -136,6 +136,9 @@ unsafe extern "C" fn finalize_shell(env: sys::napi_env, info: sys::napi_callback
 unsafe fn transaction_state(statement: &Statement<'_>) -> sys::napi_value {
     // SAFETY: open: it has a statement.
     let inside = unsafe { sqlite::sqlite3_get_autocommit(statement.db()) } == 0;
+    if !inside {
+        statement.token.kept_keys.transaction_ended();
+    }
     statement.environment.buffer.set(field::IN_TRANSACTION, i32::from(inside));
     ptr::null_mut()
 }

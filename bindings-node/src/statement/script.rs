@@ -5,7 +5,7 @@ use std::ptr;
 use napi::sys;
 use rusqlite::ffi as sqlite;
 
-use super::compile::compile;
+use super::compile::{Failure, compile};
 use super::kind::Kind;
 use super::sql::{SqlCall, with_sql};
 use crate::buffer::layout::{field, status};
@@ -17,7 +17,7 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
         let mut stale = false;
         token.with_guard(|guard| {
             let mut from = Some(0);
-            let (mut failed, mut at) = (sqlite::SQLITE_OK, 0);
+            let (mut failed, mut at) = (Failure::Sqlite(sqlite::SQLITE_OK), 0);
             while let Some(start) = from {
                 at = start;
                 // SAFETY: the connection is open; each statement is finalised in its round.
@@ -25,27 +25,27 @@ pub(super) unsafe extern "C" fn shell(env: sys::napi_env, info: sys::napi_callba
                     let statement = match compile(env, token, sql, start, 0) {
                         Ok(Some(statement)) => statement,
                         Ok(None) => break,
-                        Err(rc) => {
-                            failed = rc;
+                        Err(failure) => {
+                            failed = failure;
                             break;
                         }
                     };
                     stale |= statement.kind == Kind::Schema;
                     while sqlite::sqlite3_step(statement.statement.raw()) == sqlite::SQLITE_ROW {}
-                    failed = statement.statement.finalize();
+                    failed = Failure::Sqlite(statement.statement.finalize());
                     from = statement.next;
                 }
-                if failed != sqlite::SQLITE_OK || (token.may_call_js.get() && scope::exception_pending(env)) {
+                if !failed.is_none() || (token.may_call_js.get() && scope::exception_pending(env)) {
                     break;
                 }
             }
             environment.buffer.set(field::STATUS, status::DONE);
             environment.buffer.set(field::FAILURE, -1);
-            if failed != sqlite::SQLITE_OK && !scope::exception_pending(env) {
-                environment.fail(crate::js::failure::statement_failure(env, token.db(), guard, failed, sql.get(at..)));
+            if !failed.is_none() && !scope::exception_pending(env) {
+                environment.fail(failed.listed(env, token, guard, sql.get(at..)));
             }
             // Failing may have rolled a transaction back.
-            environment.buffer.set(field::STALE, i32::from(stale || failed != sqlite::SQLITE_OK));
+            environment.buffer.set(field::STALE, i32::from(stale || !failed.is_none()));
             ptr::null_mut()
         })
     };

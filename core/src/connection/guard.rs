@@ -266,6 +266,12 @@ impl<'a> Guard<'a> {
         Ok(())
     }
 
+    /// Refuses a DROP TABLE that would take other tables' rows along, see [`KeptKeys`](crate::KeptKeys). Before it is compiled.
+    pub(crate) fn refuse_drop_with_keys_kept(&self, sql: &[u8]) -> Result<()> {
+        // SAFETY: the connection is open and ours while the guard lives.
+        unsafe { self.connection.kept_keys.before_compiling(self.raw(), sql) }
+    }
+
     fn roll_back_if_shared(&self) -> bool {
         let left_open = self.connection.is_shared() && self.in_transaction();
         if left_open {

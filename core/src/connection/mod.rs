@@ -11,6 +11,7 @@ pub(crate) mod followers;
 pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod hold;
+pub(crate) mod kept_keys;
 mod left_behind;
 pub(crate) mod open_streams;
 mod owners;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use crate::connection::deferred::DeferredReleases;
 use crate::connection::followers::Followers;
+use crate::connection::kept_keys::KeptKeys;
 use crate::connection::open_streams::OpenStreams;
 use crate::connection::statement_cache::StatementCache;
 use crate::error::{Error, Result};
@@ -77,6 +79,8 @@ pub struct Connection {
     pub(crate) objects_guarded: AtomicBool,
     /// What hung on the handle was ended with it.
     pub(crate) objects_ended: AtomicBool,
+    /// What the open transaction has asked for in vain.
+    pub(crate) kept_keys: KeptKeys,
     /// What a callback has let go of, to be ended when the call is over that it is part of.
     pub(crate) deferred: DeferredReleases,
 }
@@ -173,6 +177,7 @@ impl Connection {
             owners: AtomicUsize::new(1),
             identity,
             subscribers,
+            kept_keys: KeptKeys::default(),
             deferred: DeferredReleases::default(),
             objects_guarded: AtomicBool::new(false),
             objects_ended: AtomicBool::new(false),

@@ -92,6 +92,7 @@ impl<'a> Statement<'a> {
     fn compile(guard: &'a Guard<'a>, text: &CStr, at: usize, flags: u32) -> Result<(Option<Statement<'a>>, usize)> {
         // Before: some pragmas act when they are compiled.
         guard.refuse_change_of_shared(&text.to_bytes()[at..])?;
+        guard.refuse_drop_with_keys_kept(&text.to_bytes()[at..])?;
         let begin = text.to_bytes_with_nul()[at..].as_ptr().cast();
         let mut raw = std::ptr::null_mut();
         let mut tail = std::ptr::null();

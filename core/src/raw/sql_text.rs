@@ -70,6 +70,61 @@ impl<'a> PragmaText<'a> {
     }
 }
 
+/// The table of a DROP TABLE, by the name in the text.
+pub(crate) struct DroppedTable {
+    /// Where the text names one.
+    pub schema: Option<String>,
+    pub name: String,
+}
+
+impl DroppedTable {
+    /// Takes `DROP TABLE [IF EXISTS] [schema.]name` apart; `None` for any other statement.
+    pub(crate) fn parse(sql: &[u8]) -> Option<DroppedTable> {
+        let mut words = Words(sql);
+        let is = |word: Option<&[u8]>, other: &[u8]| word.is_some_and(|word| word.eq_ignore_ascii_case(other));
+        if !is(words.next(), b"DROP") || !is(words.next(), b"TABLE") {
+            return None;
+        }
+        let mut rest = skip_space(words.0);
+        let mut condition = Words(rest);
+        if is(condition.next(), b"IF") && is(condition.next(), b"EXISTS") {
+            rest = skip_space(condition.0);
+        }
+        let (name, rest) = identifier(rest)?;
+        match skip_space(rest) {
+            [b'.', rest @ ..] => Some(DroppedTable { schema: Some(name), name: identifier(skip_space(rest))?.0 }),
+            _ => Some(DroppedTable { schema: None, name }),
+        }
+    }
+}
+
+/// The name that the text begins with, without its quotes, and what follows it.
+fn identifier(text: &[u8]) -> Option<(String, &[u8])> {
+    let close = match text.first()? {
+        b'[' => b']',
+        quote @ (b'"' | b'`' | b'\'') => *quote,
+        _ => {
+            let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..);
+            let end = text.iter().position(|byte| !part(byte)).unwrap_or(text.len());
+            let name = String::from_utf8_lossy(&text[..end]).into_owned();
+            return (end > 0).then_some((name, &text[end..]));
+        }
+    };
+    let mut name = Vec::new();
+    let mut at = 1;
+    loop {
+        match (text.get(at)?, text.get(at + 1)) {
+            // Twice, it is part of the name.
+            (byte, Some(next)) if *byte == close && *next == close && close != b']' => at += 1,
+            (byte, _) if *byte == close => break,
+            _ => {}
+        }
+        name.push(text[at]);
+        at += 1;
+    }
+    Some((String::from_utf8_lossy(&name).into_owned(), &text[at + 1..]))
+}
+
 /// Whether the statement is COMMIT, END or ROLLBACK (but not ROLLBACK TO a savepoint).
 pub(crate) fn is_ended_by(sql: &[u8]) -> bool {
     let mut words = Words(sql);
