@@ -167,6 +167,87 @@ test('a database is not closed while its rows are iterated', async (t) => {
 	remote.close();
 });
 
+test('a statement whose rows are iterated is busy, as on a file', async (t) => {
+	const { url } = await scripted(t, [described(true, 'a'), [cursor(1, 2), cursorEnd], all(5)]);
+	const remote = Database.open(url());
+	const file = new Database(':memory:');
+	const message = 'This statement is busy executing a query';
+	for (const [db, sql] of [[file, 'SELECT 1 AS a UNION SELECT 2'], [remote, 'SELECT a FROM t']]) {
+		const read = db.prepare(sql);
+		const seen = [];
+		for (const row of read.iterate()) {
+			seen.push(row);
+			for (const method of ['pluck', 'raw', 'get', 'all', 'iterate', 'bind', 'safeIntegers']) assert.throws(() => read[method](), { name: 'TypeError', message }, method);
+		}
+		assert.deepStrictEqual(seen, [{ a: 1 }, { a: 2 }]);
+		assert.strictEqual(typeof read.pluck().get(), 'number');
+		db.close();
+	}
+	const read = Database.open((await scripted(t, [described(true, 'a'), cursor(1)])).url()).prepare('SELECT a FROM t');
+	for (const row of read.iterate()) {
+		assert.deepStrictEqual(row, { a: 1 });
+		for (const method of ['getAsync', 'allAsync']) await assert.rejects(read[method](), { name: 'TypeError', message }, method);
+		break;
+	}
+});
+
+test('values that do not fit are refused by bind, as on a file', async (t) => {
+	const parameters = (...names) => ({ ...described(true, 'a'), results: [{ type: 'ok', response: { type: 'describe', result: { params: names.map((name) => ({ name })), cols: [{ name: 'a', decltype: null }], is_readonly: true, is_explain: false } } }] });
+	const { url } = await scripted(t, [parameters(null), parameters(':a'), parameters(), all(1)]);
+	const remote = Database.open(url());
+	const file = new Database(':memory:');
+	for (const [sql, wrong, right] of [['SELECT ? AS a', [[], [1, 2]], [1]], ['SELECT :a AS a', [[], [{ b: 1 }]], [{ a: 1 }]], ['SELECT 1 AS a', [[1]], []]]) {
+		const [there, here] = [remote, file].map((db) => db.prepare(sql));
+		for (const values of wrong) {
+			const outcome = (statement) => { try { statement.bind(...values); } catch (error) { return [error.name, error.message]; } return undefined; };
+			const expected = outcome(here);
+			assert.ok(expected !== undefined, sql);
+			assert.deepStrictEqual(outcome(there), expected, sql);
+		}
+		for (const statement of [there, here]) {
+			assert.strictEqual(statement.bind(...right), statement);
+			assert.throws(() => statement.bind(...right), { name: 'TypeError', message: 'The bind() method can only be invoked once per statement object' });
+			assert.throws(() => statement.get(1), { name: 'TypeError', message: 'This statement already has bound parameters' });
+		}
+	}
+	assert.deepStrictEqual(remote.prepare('SELECT 1 AS a').bind().get(), { a: 1 });
+});
+
+test('a transaction whose COMMIT fails ends without the event loop waiting for the server', async (t) => {
+	const failed = { baton: 'b2', base_url: null, results: [{ type: 'ok', response: { type: 'batch', result: { step_results: [null], step_errors: [{ message: 'SQLite error: FOREIGN KEY constraint failed', code: 'SQLITE_CONSTRAINT' }] } } }, { type: 'ok', response: { type: 'get_autocommit', is_autocommit: false } }] };
+	const times = 12;
+	const { url, hears } = await scripted(t, Array(times).fill([begun, failed]).flat());
+	const db = Database.open(url('&statement_timeout=60s'));
+	const began = performance.now();
+	for (let at = 0; at < times; ++at) await assert.rejects(db.transactionAsync(() => {}), { code: 'SQLITE_CONSTRAINT_FOREIGNKEY' });
+	// A second for each, were it waited for.
+	assert.ok(performance.now() - began < 9000, `${performance.now() - began} ms`);
+	assert.ok(await hears('{"baton":"b2","requests":[{"type":"close"}]}'));
+	db.close();
+});
+
+test('a signal is heard while a transaction waits to begin, which is undone when it has', async (t) => {
+	const silent = await scripted(t, []);
+	const db = Database.open(silent.url('&statement_timeout=20s'));
+	const stop = new AbortController();
+	const began = performance.now();
+	const waiting = db.transactionAsync(() => assert.fail('it never began'), { signal: stop.signal });
+	assert.ok(await silent.hears('BEGIN IMMEDIATE'));
+	stop.abort();
+	await assert.rejects(waiting, { name: 'AbortError' });
+	assert.ok(performance.now() - began < 15_000, `${performance.now() - began} ms`);
+	db.close();
+	const done = { baton: 'b2', base_url: null, results: [{ type: 'ok', response: { type: 'batch', result: { step_results: [{ cols: [], rows: [] }], step_errors: [null] } } }, { type: 'ok', response: { type: 'get_autocommit', is_autocommit: true } }] };
+	const slow = await scripted(t, [begun, done]);
+	const other = Database.open(slow.url('&statement_timeout=20s'));
+	const later = new AbortController();
+	const aborted = assert.rejects(other.transactionAsync(() => assert.fail('it was aborted'), { signal: later.signal }), { name: 'AbortError' });
+	later.abort();
+	await aborted;
+	assert.ok(await slow.hears('ROLLBACK'));
+	other.close();
+});
+
 test('an option that transactionAsync does not have is refused, as on a file', async (t) => {
 	const file = Database.open(`file:${path.join(temporary(t), 'a.db')}`);
 	const remote = Database.open('libsql://db.example.org');

@@ -375,6 +375,53 @@ fn a_restore_ends_with_the_time_of_its_call() {
     }
 }
 
+/// It would write into the directory of the database for nobody, for as long as it takes.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_program_ends_with_the_process_that_waits_for_it() {
+    for env in ["NO_CHILDREN", "CHILDREN"] {
+        for signal in [libc::SIGTERM, libc::SIGKILL] {
+            let dir = Dir::new();
+            let (program, pids) = (dir.file("litestream.sh"), dir.file("pids"));
+            fs::write(&program, format!("#!/bin/sh\necho $$ > {}\nexec sleep 120\n", pids.display())).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+            let mut process =
+                opening(&dir, "restore=required", program.to_str().unwrap()).env(env, "1").spawn().unwrap();
+            let began = std::time::Instant::now();
+            let soon = || assert!(began.elapsed().as_secs() < 60, "{env} {signal}");
+            let pid = loop {
+                match fs::read_to_string(&pids).ok().and_then(|text| text.strip_suffix('\n').map(str::to_owned)) {
+                    Some(pid) => break pid,
+                    None => soon(),
+                }
+            };
+            // SAFETY: a plain call; the process is our child.
+            assert_eq!(unsafe { libc::kill(process.id() as libc::pid_t, signal) }, 0);
+            process.wait().unwrap();
+            // Gone, or dead and not yet asked for by whoever is its parent now.
+            let status = format!("/proc/{pid}/status");
+            while fs::read_to_string(&status).is_ok_and(|text| !text.contains("State:\tZ")) {
+                soon();
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_told_as_one() {
+    let dir = Dir::new();
+    let program = program(&dir);
+    replica(&dir);
+    fs::create_dir(dir.file("data")).unwrap();
+    std::os::unix::fs::symlink("elsewhere.db", dir.file("data/a.db")).unwrap();
+    let text = opened(&dir, "restore=required", &program);
+    for word in ["KEEL_NOT_RESTORED", "a.db is a link to elsewhere.db", "name the file itself"] {
+        assert!(text.contains(word), "{text}");
+    }
+    assert!(!dir.file("data/elsewhere.db").exists() && calls(&dir).is_empty());
+}
+
 /// NFS and some FUSE file systems.
 #[test]
 #[cfg(target_os = "linux")]

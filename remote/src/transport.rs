@@ -324,6 +324,6 @@ impl Transport {
     /// A server's text as it may be shown.
     pub(crate) fn shown(&self, error: Error) -> Error {
         let text = self.hide(error.message());
-        if text == error.message() { error } else { Error::new(error.code(), text) }
+        if text == error.message() { error } else { Error::new(error.code(), text).with_hint(error.hint()) }
     }
 }

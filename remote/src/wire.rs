@@ -187,9 +187,27 @@ pub(crate) fn statement_error(error: &Value) -> Error {
             .iter()
             .find(|(start, _)| text.starts_with(start))
             .map_or(sqlite::SQLITE_CONSTRAINT, |(_, code)| *code),
+        "SQLITE_FULL" => {
+            return Error::new(sqlite::SQLITE_FULL, text)
+                .with_hint("the server's disk has no room: make some there, and run it again; nothing of it was kept");
+        }
+        "SQLITE_IOERR" => {
+            return Error::new(sqlite::SQLITE_IOERR, text).with_hint("see the server's log, and to its disk");
+        }
+        "SQLITE_PERM" => sqlite::SQLITE_PERM,
+        "SQLITE_ABORT" => sqlite::SQLITE_ABORT,
         "SQLITE_BUSY" => sqlite::SQLITE_BUSY,
+        "SQLITE_LOCKED" => sqlite::SQLITE_LOCKED,
+        "SQLITE_NOMEM" => sqlite::SQLITE_NOMEM,
+        "SQLITE_READONLY" => sqlite::SQLITE_READONLY,
+        "SQLITE_INTERRUPT" => sqlite::SQLITE_INTERRUPT,
+        "SQLITE_CORRUPT" => sqlite::SQLITE_CORRUPT,
+        "SQLITE_CANTOPEN" => sqlite::SQLITE_CANTOPEN,
+        "SQLITE_SCHEMA" => sqlite::SQLITE_SCHEMA,
         "SQLITE_MISMATCH" => sqlite::SQLITE_MISMATCH,
         "SQLITE_TOOBIG" => sqlite::SQLITE_TOOBIG,
+        "SQLITE_AUTH" => sqlite::SQLITE_AUTH,
+        "SQLITE_NOTADB" => sqlite::SQLITE_NOTADB,
         "ARGS_INVALID" => codes::PACKED,
         "SQL_NO_STATEMENT" | "SQL_MANY_STATEMENTS" => codes::ARGUMENT,
         "TRANSACTION_TIMEOUT" | "STREAM_EXPIRED" => codes::TRANSACTION_EXPIRED,

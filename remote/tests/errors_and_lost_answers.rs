@@ -41,6 +41,33 @@ fn each_form_of_an_error_is_understood_and_shows_no_token() {
     }
 }
 
+/// As of a file. What a full disk needs is said.
+#[test]
+fn sqlite_s_own_errors_keep_their_codes() {
+    for (name, code, hint) in [
+        ("SQLITE_FULL", sqlite::SQLITE_FULL, "make some there"),
+        ("SQLITE_IOERR", sqlite::SQLITE_IOERR, "the server's log"),
+        ("SQLITE_READONLY", sqlite::SQLITE_READONLY, ""),
+        ("SQLITE_CORRUPT", sqlite::SQLITE_CORRUPT, ""),
+        ("SQLITE_LOCKED", sqlite::SQLITE_LOCKED, ""),
+        ("SQLITE_AUTH", sqlite::SQLITE_AUTH, ""),
+        ("SQLITE_UNKNOWN", sqlite::SQLITE_ERROR, ""),
+    ] {
+        let error = format!(r#"{{"message":"SQLite error: {CANARY} of it","code":"{name}"}}"#);
+        let alone = Reply::Json(200, format!(r#"{{"results":[{{"type":"error","error":{error}}}]}}"#));
+        let server = server(vec![alone.clone(), alone, begun(), step("null", &error, false)]);
+        let db = open(&server, "");
+        let write = db.query("INSERT INTO t VALUES(1)", None).unwrap_err();
+        let read = db.query("SELECT a FROM t", None).unwrap_err();
+        db.query("BEGIN", None).unwrap();
+        for error in [write, read, db.query("INSERT INTO t VALUES(1)", None).unwrap_err()] {
+            assert_eq!(error.code(), code, "{name}: {error:?}");
+            assert!(error.hint().contains(hint), "{name}: {error:?}");
+            assert!(!format!("{error:?} {error}").contains(CANARY), "{error:?}");
+        }
+    }
+}
+
 #[test]
 fn a_read_is_sent_once_more_and_a_write_is_not() {
     let server = server(vec![

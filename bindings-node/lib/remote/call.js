@@ -17,6 +17,7 @@ const QUERY = 2;
 const EXEC = 3;
 const BATCH = 4;
 const MIGRATE = 5;
+const FITS = 6;
 
 /** The asynchronous transaction that the running code belongs to. */
 const running = new AsyncLocalStorage();
@@ -108,4 +109,4 @@ function given(state, args) {
 	return parameters(values);
 }
 
-module.exports = { DESCRIBE, DESCRIBE_ANEW, QUERY, EXEC, BATCH, MIGRATE, running, inside, now, later, given, requireOpen, requireInside };
+module.exports = { DESCRIBE, DESCRIBE_ANEW, QUERY, EXEC, BATCH, MIGRATE, FITS, running, inside, now, later, given, requireOpen, requireInside };

@@ -4,7 +4,7 @@ const { on } = require('../extension/options');
 const { fixed, hidden, put } = require('../own-properties');
 const { native } = require('../state');
 const unsupported = require('./unsupported');
-const { DESCRIBE_ANEW, QUERY, now, later, given, requireOpen, requireInside } = require('./call');
+const { DESCRIBE_ANEW, QUERY, FITS, now, later, given, requireOpen, requireInside } = require('./call');
 const { TypeError } = require('../plain-errors');
 
 const FLAT = 0;
@@ -86,7 +86,11 @@ class Statement {
 	bind(...args) {
 		if (this.#bound !== null) throw new TypeError('The bind() method can only be invoked once per statement object');
 		requireOpen(this.#state);
-		this.#bound = given(this.#state, args);
+		this.#requireIdle();
+		const values = given(this.#state, args);
+		// Without asking the server: it has described the text when it was prepared.
+		now(this.#state, FITS, this.source, ...values);
+		this.#bound = values;
 		return this;
 	}
 
@@ -95,6 +99,7 @@ class Statement {
 	expand() { throw unsupported('expand()', 'the server does not say which table a column is of: name the columns apart, as in SELECT t.a AS t_a'); }
 
 	safeIntegers(...args) {
+		this.#requireIdle();
 		this.#safe = on(args);
 		return this;
 	}
@@ -112,8 +117,14 @@ class Statement {
 		if (!this.reader) throw new TypeError('This statement does not return data. Use run() instead');
 	}
 
+	/** An iteration goes on as it began. */
+	#requireIdle() {
+		if (this.busy) throw new TypeError('This statement is busy executing a query');
+	}
+
 	#setMode(name, wanted, args) {
 		if (!this.reader) throw new TypeError(`The ${name}() method is only for statements that return data`);
+		this.#requireIdle();
 		if (on(args)) this.#mode = wanted;
 		else if (this.#mode === wanted) this.#mode = FLAT;
 		return this;
@@ -123,6 +134,7 @@ class Statement {
 	#query(args) {
 		const state = this.#state;
 		requireOpen(state);
+		this.#requireIdle();
 		if (this.#writes) requireInside(state);
 		if (this.#bound !== null && args.length > 0) throw new TypeError('This statement already has bound parameters');
 		const [values, names] = this.#bound ?? given(state, args);

@@ -93,14 +93,37 @@ async function transactionAsync(db, state, make, fn, signal) {
 	}
 }
 
+/** Settles as the promise, or is rejected when the signal is aborted before. */
+function unlessAborted(promise, signal) {
+	if (typeof signal?.addEventListener !== 'function') return promise;
+	return new Promise((resolve, reject) => {
+		const stop = () => reject(signal.reason);
+		signal.addEventListener('abort', stop, { __proto__: null, once: true });
+		promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+	});
+}
+
 async function outermost(state, make, fn, signal) {
 	signal?.throwIfAborted();
 	const handle = native.remoteSibling(state.handle);
 	const tx = make(handle, state);
 	const scope = tx.state.scope = new Scope(tx.state, state);
 	const exec = (sql) => later(tx.state, EXEC, sql);
+	// Nobody waits for the server to know that it is over.
+	const close = () => {
+		scope.open = false;
+		tx.state.open = false;
+		native.closeRemote(handle, true);
+	};
+	const begun = exec(state.readonly ? 'BEGIN' : 'BEGIN IMMEDIATE');
 	try {
-		await exec(state.readonly ? 'BEGIN' : 'BEGIN IMMEDIATE');
+		await unlessAborted(begun, signal);
+	} catch (error) {
+		// It may begin yet.
+		begun.then(() => exec('ROLLBACK')).catch(() => {}).finally(close);
+		throw error;
+	}
+	try {
 		let result;
 		try {
 			result = await running.run(scope, fn, tx.db);
@@ -115,9 +138,7 @@ async function outermost(state, make, fn, signal) {
 		if (state.open) native.remoteSees(state.handle, handle);
 		return result;
 	} finally {
-		scope.open = false;
-		tx.state.open = false;
-		native.closeRemote(handle);
+		close();
 	}
 }
 

@@ -4,6 +4,8 @@ mod cursor;
 mod handle;
 mod work;
 
+use std::sync::Arc;
+
 use litekeel_remote::{Endpoint, Remote};
 use napi::sys;
 
@@ -102,9 +104,12 @@ unsafe fn in_transaction(call: &Call) -> Option<sys::napi_value> {
     Some(object::boolean(call.env, remote.is_some_and(|remote| remote.in_transaction())))
 }
 
-/// `(database)`: a transaction that is open ends; the server is waited for, up to a second. What another thread runs comes to its end.
+/// `(database, at once)`: a transaction that is open ends; the server is waited for, up to a second, unless it is to be at
+/// once. What another thread runs comes to its end.
 unsafe fn close(call: &Call) -> Option<sys::napi_value> {
     let remote = handle(call, 0)?.locked().take();
-    drop(remote);
+    if call.flag(1) {
+        remote.and_then(Arc::into_inner).into_iter().for_each(Remote::abandon);
+    }
     None
 }

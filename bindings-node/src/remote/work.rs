@@ -23,6 +23,8 @@ pub(super) enum Work {
     Exec { sql: String },
     /// 4: statements with their parameters, all of them or none; 5 with foreign keys that are not enforced.
     Batch { statements: Vec<(String, Params)>, safe: bool, migrates: bool },
+    /// 6: whether these are a statement's parameters.
+    Fits { sql: String, params: Params },
 }
 
 /// What came of it.
@@ -104,6 +106,7 @@ impl Work {
                 }
                 Work::Batch { statements, safe, migrates: number == 5 }
             }
+            6 => Work::Fits { sql: text(env, args[1])?, params: Params::from_js(env, args[2], args[3])? },
             _ => return None,
         })
     }
@@ -118,6 +121,10 @@ impl Work {
             Work::Describe { sql, anew: false } => Outcome::Described((*remote.describe(sql)?).clone()),
             Work::Query { sql, params, safe } => match ordered(remote, sql, params)? {
                 Ok(row) => Outcome::Row(remote.query(sql, row.as_ref().map(|row| row.table()))?, *safe),
+                Err(refusal) => Outcome::Refused(refusal),
+            },
+            Work::Fits { sql, params } => match ordered(remote, sql, params)? {
+                Ok(_) => Outcome::Done,
                 Err(refusal) => Outcome::Refused(refusal),
             },
             Work::Exec { sql } => {

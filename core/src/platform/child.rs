@@ -10,8 +10,32 @@ use std::ptr;
 
 use crate::platform::standard_error;
 
-/// Writes down how the program ended: the shell's own status gets lost as the program's would.
-const SHELL: &str = "\"$@\" </dev/null; echo $? >&0";
+/// Writes down how the program ended: the shell's own status gets lost as the program's would. It ends with all of its group at
+/// SIGTERM, which the system sends it where it outlives us.
+const SHELL: &str = "trap 'trap - TERM; kill -s KILL 0' TERM; \"$@\" </dev/null & wait $!; echo $? >&0";
+
+/// Has the system send the program that is about to run this signal when the thread that waits for it is gone, however that
+/// came: without one it would go on, and write, for nobody. To be called between fork and exec.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn end_with_parent(parent: libc::pid_t, signal: libc::c_int) -> io::Result<()> {
+    // SAFETY: plain calls, which may be made between fork and exec.
+    unsafe {
+        if libc::prctl(libc::PR_SET_PDEATHSIG, signal) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // It was gone already: nothing is sent any more.
+        if libc::getppid() != parent {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+    }
+    Ok(())
+}
+
+/// Other systems have no such call: the program runs to its end.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn end_with_parent(_: libc::pid_t, _: libc::c_int) -> io::Result<()> {
+    Ok(())
+}
 
 /// One that runs.
 pub(crate) struct Child {
@@ -27,6 +51,7 @@ impl Child {
     /// # Errors
     /// When it cannot be run. Where a shell runs it, that is told by [`Child::ended`].
     pub(crate) fn start(command: &mut Command, output: &File) -> io::Result<Child> {
+        let parent = process::id() as libc::pid_t;
         if statuses_get_lost() {
             let written = unnamed_file()?;
             let mut shell = Command::new("/bin/sh");
@@ -34,11 +59,11 @@ impl Child {
             shell.stdin(written.try_clone()?).stdout(output.try_clone()?).stderr(output.try_clone()?);
             // A group, so that both can be ended.
             shell.process_group(0);
-            // SAFETY: `signal` may be called between fork and exec.
+            // SAFETY: what it calls may be called between fork and exec.
             unsafe {
-                shell.pre_exec(|| {
+                shell.pre_exec(move || {
                     libc::signal(libc::SIGCHLD, libc::SIG_DFL);
-                    Ok(())
+                    end_with_parent(parent, libc::SIGTERM)
                 });
             }
             // Without a shell the status may be unknown in the end.
@@ -47,6 +72,8 @@ impl Child {
             }
         }
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
+        // SAFETY: what it calls may be called between fork and exec.
+        unsafe { command.pre_exec(move || end_with_parent(parent, libc::SIGKILL)) };
         Ok(Child { process: command.spawn()?, written: None })
     }
 

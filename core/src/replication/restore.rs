@@ -231,6 +231,12 @@ fn look(path: &Path) -> Result<Found> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
             Ok(Found::Nothing)
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::read_link(path).is_ok() => {
+            let target = fs::read_link(path).unwrap_or_default();
+            let (path_text, target) = (path.display(), target.display());
+            Err(failure(path, format!("{path_text} is a link to {target}, and there is no such file"))
+                .with_hint("nothing is put in a link's place: name the file itself in the URL, or remove the link"))
+        }
         Err(error) => Err(failed(path, "cannot be looked at", &error)),
     }
 }

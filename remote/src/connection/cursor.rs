@@ -20,9 +20,10 @@ const COLLECTED: Duration = Duration::from_millis(50);
 /// Nor are they when they have so many bytes, as the server writes them.
 const MOST_BYTES: usize = 4 << 20;
 
-/// Rows that came within this time, and in so many bytes, are few: the next time they are asked for all at once. The server
-/// takes several times as long for rows one by one.
+/// Rows that came within this time, and so much more for each, and in so many bytes, are few: the next time they are asked for
+/// all at once. The server takes several times as long for rows one by one, and longer where it is busy.
 const SHORT: Duration = Duration::from_millis(500);
+const EACH: Duration = Duration::from_micros(200);
 const SMALL: usize = 1 << 20;
 /// How long they are waited for then, before they are asked for one by one after all.
 const ENOUGH: Duration = Duration::from_secs(2);
@@ -194,7 +195,8 @@ impl Cursor {
                 Some("step_error") if line["step"].as_u64() > Some(STATEMENT as u64) => {}
                 Some("step_error" | "error") => return Err(self.failed(&line["error"])),
                 Some("replication_index") => {
-                    self.few.note(&self.sql, self.waited < SHORT && self.bytes < SMALL);
+                    let short = SHORT + EACH * u32::try_from(self.rows).unwrap_or(u32::MAX / 5);
+                    self.few.note(&self.sql, self.waited < short && self.bytes < SMALL);
                     self.end();
                 }
                 _ => {
