@@ -87,6 +87,7 @@ bench: all
 	bench/open
 	bench/c/run
 	node bench/node/run.js $(BENCH)
+	node bench/node/memory.js $(BENCH)
 
 # The documentation as a book, in target/docs.
 docs:

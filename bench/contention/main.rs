@@ -59,8 +59,10 @@ fn main() {
         Load::new(processes, 1, false),
         Load::new(processes, threads, false),
     ];
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let loads = loads.iter().filter(|load| load.title().contains(&only));
     let mut figures: Vec<(Load, Figures, Figures)> =
-        loads.iter().map(|load| (*load, Figures::default(), Figures::default())).collect();
+        loads.map(|load| (*load, Figures::default(), Figures::default())).collect();
     for round in 0..rounds {
         for (load, ours, stock) in &mut figures {
             // Who goes first alternates too.

@@ -52,7 +52,8 @@ impl Figures {
 
 pub(crate) fn measure(load: &Load, busy: &str, seconds: u64) -> Figures {
     let scratch = tempfile::tempdir().expect("a scratch directory");
-    let url = format!("file:{}/a.db?busy={busy}&busy_timeout=5000", scratch.path().display());
+    let more = std::env::var("PARAMETERS").unwrap_or_default();
+    let url = format!("file:{}/a.db?busy={busy}&busy_timeout=5000{more}", scratch.path().display());
     let db = Connection::open(Some(&url), &Options::new()).expect("open");
     db.exec(
         "CREATE TABLE counter(n); INSERT INTO counter VALUES(0); CREATE TABLE entry(id INTEGER PRIMARY KEY, n, data)",
