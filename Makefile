@@ -60,6 +60,7 @@ test-long:
 	scripts/test-closing full
 	scripts/test-scale
 	scripts/test-installers
+	scripts/test-debian --built target/release
 	scripts/test-platforms
 
 # Beside the real Litestream and the real libSQL server, pinned and installed under target/.

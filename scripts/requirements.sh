@@ -10,7 +10,7 @@ demo=(python3:python3 node:nodejs npm:npm)
 # Litestream comes by pip.
 scale=(pip3:python3-pip)
 tests=(valgrind:valgrind strace:strace cmake:cmake tmux:tmux sqlite3:sqlite3 go:golang java:default-jdk-headless mvn:maven systemd-analyze:systemd ruby:ruby php:php-cli groff:groff-base)
-long=(pip3:python3-pip perl:perl perl-ffi:libffi-platypus-perl luajit:luajit)
+long=(pip3:python3-pip perl:perl perl-ffi:libffi-platypus-perl luajit:luajit dpkg-buildpackage:dpkg-dev dh:debhelper lintian:lintian man:man-db)
 optional=("${demo[@]}")
 case $set in demo|scale) ;; *) optional+=("${tests[@]}") ;; esac
 if [ "$set" = scale ]; then optional+=("${scale[@]}"); fi

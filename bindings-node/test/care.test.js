@@ -104,7 +104,7 @@ test('an event that does not exist is refused, and the names are those of the do
 });
 
 test('a listener does not keep the process alive', (t) => {
-	const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', `const db = require(${module_}).open('file:a.db'); db.on('checkpointed', () => console.log('heard')); db.checkpoint(); process.on('exit', () => db.close())`], { cwd: temporary(t), encoding: 'utf8', timeout: 20_000 });
+	const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', `const db = require(${module_}).open('file:a.db'); db.on('checkpointed', () => console.log('heard')); db.checkpoint(); process.on('exit', () => db.close())`], { cwd: temporary(t), encoding: 'utf8', timeout: 300_000 });
 	assert.strictEqual(status, 0, stderr);
 	assert.ok(['', 'heard\n'].includes(stdout));
 });

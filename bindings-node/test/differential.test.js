@@ -15,7 +15,7 @@ const accepted = require('./differential/accepted');
 
 const trace = (major, module) => JSON.parse(execFileSync(
 	runtimes.node(major), ['--expose-gc', tracer, module, String(runtimes.realMajor(major)), ...cases],
-	{ encoding: 'utf8', maxBuffer: 1 << 28, timeout: 120_000 },
+	{ encoding: 'utf8', maxBuffer: 1 << 28, timeout: 300_000 },
 ));
 
 for (const major of runtimes.majors) {

@@ -113,7 +113,7 @@ test('refused where there is nothing to read beside', async (t) => {
 });
 
 const module_ = JSON.stringify(path.join(__dirname, '..'));
-const child = (t, script) => spawnSync(process.execPath, ['-e', `const litekeel = require(${module_}); const db = litekeel.open('file:a.db'); const ENDLESS = ${JSON.stringify(ENDLESS)}; ${script}`], { cwd: temporary(t), encoding: 'utf8', timeout: 60_000 });
+const child = (t, script) => spawnSync(process.execPath, ['-e', `const litekeel = require(${module_}); const db = litekeel.open('file:a.db'); const ENDLESS = ${JSON.stringify(ENDLESS)}; ${script}`], { cwd: temporary(t), encoding: 'utf8', timeout: 300_000 });
 
 test('a promise keeps the process alive, nothing else of it does', (t) => {
 	const waiting = child(t, "db.readAsync('SELECT 1 AS a').then((rows) => { console.log(JSON.stringify(rows)); db.close(); });");

@@ -280,6 +280,6 @@ test('everything of it may be collected while it is open', (t) => {
 			for (let n = 0; n < 60; n++) { await make(n); if (n % 20 === 0) { gc(); await new Promise((resolve) => setImmediate(resolve)); } }
 			gc();
 			console.log('done');
-		})();`], { cwd: temporary(t), encoding: 'utf8', timeout: 60_000 });
+		})();`], { cwd: temporary(t), encoding: 'utf8', timeout: 300_000 });
 	assert.deepStrictEqual([status, stdout], [0, 'done\n'], stderr.slice(-2000));
 });

@@ -96,7 +96,7 @@ for (const [way, ending, status] of [['process.exit()', 'process.exit(3)', 3], [
 	test(`${way} in the middle leaves nothing of it, and no log`, (t) => {
 		const cwd = temporary(t);
 		const script = `const db = require(${JSON.stringify(path.join(__dirname, '..'))}).open('file:a.db').exec('CREATE TABLE t(a)'); db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (1)'); setImmediate(() => { ${ending}; }); await new Promise(() => {}); });`;
-		const ended = spawnSync(process.execPath, ['-e', script], { cwd, encoding: 'utf8', timeout: 30_000 });
+		const ended = spawnSync(process.execPath, ['-e', script], { cwd, encoding: 'utf8', timeout: 300_000 });
 		assert.strictEqual(ended.status, status, ended.stderr);
 		assert.deepStrictEqual(fs.readdirSync(cwd), ['a.db']);
 		const db = litekeel.open('file:a.db', { baseDir: cwd });
@@ -221,7 +221,7 @@ test('one that waits for itself unseen is told so, and the process does not end 
 			console.log(JSON.stringify([error.name, error.code, error.kind, typeof error.hint, error.waitedMs >= 300]));
 			return db.transactionAsync(async (tx) => tx.exec('INSERT INTO t VALUES (3)')).then(() => console.log(db.prepare('SELECT a FROM t').pluck().all().join()));
 		});`;
-	const ended = spawnSync(process.execPath, ['-e', script], { cwd, encoding: 'utf8', timeout: 60_000 });
+	const ended = spawnSync(process.execPath, ['-e', script], { cwd, encoding: 'utf8', timeout: 300_000 });
 	assert.strictEqual(ended.stdout, '["SqliteError","SQLITE_BUSY","own_async_transaction","string",true]\n3\n', ended.stderr);
 });
 
