@@ -3,6 +3,7 @@
 argv: what, a folder. Prints one line of JSON.
 """
 
+import importlib.util
 import json
 import os
 import shutil
@@ -24,6 +25,12 @@ litekeel._keel.keel_diagnose.argtypes = litekeel._keel.keel_holders.argtypes
 def shell(line):
     done = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, timeout=60)
     return (done.stdout + done.stderr).strip() or f"status {done.returncode}"
+
+
+def rsync(arguments):
+    # APSW's wheel brings the program; importing it would bring a second SQLite into this process.
+    program = importlib.util.find_spec("apsw").submodule_search_locations[0] + "/sqlite_extra_binaries/sqlite3_rsync"
+    return f"{program} {arguments}"
 
 
 def health(db):
@@ -52,8 +59,8 @@ if what == "cp-over":
     # As in a program that has run for a while: litekeel looks once a second.
     health(db)
     write(db, "a later commit")
-if what == "cp-from":
-    result["said"] = shell("cp app.db copy.db")
+if what in ("cp-from", "rsync-from"):
+    result["said"] = shell("cp app.db copy.db" if what == "cp-from" else rsync("app.db copy.db"))
     copy = sqlite3.connect(os.path.join(folder, "copy.db"))
     result["copy has"] = copy.execute("SELECT count(*) FROM visit").fetchone()[0]
 elif what.startswith("litestream"):
@@ -84,6 +91,7 @@ else:
         "rm-wal": "rm app.db-wal",
         "rm": "rm app.db",
         "restore": "litekeel restore --overwrite other.db app.db",
+        "rsync-onto": rsync("other.db app.db"),
         "sqlite3": "sqlite3 app.db \"INSERT INTO visit(who) VALUES('neighbour')\"",
         "vacuum": "sqlite3 app.db VACUUM",
         "delete-mode": "sqlite3 app.db 'PRAGMA journal_mode=DELETE'",

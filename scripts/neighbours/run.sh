@@ -37,7 +37,7 @@ for order in first second; do
     for place in here elsewhere; do case_ node/node_modules/@oven/bun-linux-x64/bin/bun "$here/neighbours.js" bun:sqlite $place $order folder node; done
     for name in jdbc sqlite-utils datasette datasette-server; do case_ python/bin/python "$here/neighbours.py" $name elsewhere $order folder; done
 done
-for name in cp-from cp-over cp-over-and-rm mv-over rm-wal rm restore sqlite3 vacuum delete-mode litestream litestream-profile; do
+for name in cp-from rsync-from rsync-onto cp-over cp-over-and-rm mv-over rm-wal rm restore sqlite3 vacuum delete-mode litestream litestream-profile; do
     case_ python/bin/python "$here/files.py" $name folder
 done
 wc -l cases.jsonl
