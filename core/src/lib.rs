@@ -157,9 +157,8 @@ pub use platform::litestream::{
     task as litestream_task,
 };
 pub use replication::barrier::Token;
-pub use replication::restore::{
-    RestoreEnded, RestoreOutcome, RestoreSource, if_missing as restore_if_missing, no_backup as no_backup_error,
-};
+pub use replication::errors::no_backup as no_backup_error;
+pub use replication::restore::{RestoreEnded, RestoreOutcome, RestoreSource, if_missing as restore_if_missing};
 pub use replication::status::{Replica, look as replica_status, wait as wait_for_replica};
 
 // The process: its open connections, SQLite's error log, forks, signals.

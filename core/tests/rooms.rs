@@ -93,6 +93,53 @@ fn a_circle_of_files_is_seen() {
     );
 }
 
+/// The files of a room that make errors, from `(file, text)`: comments and the tests at a file's end do not count.
+fn makers_of_errors(files: &[(String, String)]) -> Vec<&str> {
+    let makes = |text: &str| {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        code.lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .any(|line| line.match_indices("Error::new(").any(|(at, _)| !line[..at].ends_with("io::")))
+    };
+    files.iter().filter(|(_, text)| makes(text)).map(|(file, _)| file.as_str()).collect()
+}
+
+#[test]
+fn the_sentences_of_a_room_stand_in_one_file() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut rooms = 0;
+    for room in FLOORS.iter().copied().flatten() {
+        let mut files = Vec::new();
+        texts(&source.join(room), &mut files);
+        let makers = makers_of_errors(&files);
+        assert!(makers.len() <= 1, "{room} makes errors in {makers:?}: give it an errors.rs");
+        rooms += makers.len();
+    }
+    assert!(rooms > 10, "only {rooms} rooms are seen to make errors");
+}
+
+fn texts(directory: &Path, into: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            texts(&path, into);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            into.push((path.display().to_string(), text));
+        }
+    }
+}
+
+#[test]
+fn a_sentence_in_the_middle_of_the_work_is_seen() {
+    let files = [
+        ("errors.rs", "fn closed() -> Error { Error::new(1, \"closed\") }"),
+        ("work.rs", "fn f() { return Err(Error::new(2, text)) }"),
+        ("io.rs", "fn f() { io::Error::new(kind, why) }\n// Error::new(\n#[cfg(test)]\nmod tests { Error::new( }"),
+    ]
+    .map(|(file, text)| (file.to_owned(), text.to_owned()));
+    assert_eq!(makers_of_errors(&files), ["errors.rs", "work.rs"]);
+}
+
 /// What of a `lib.rs` or `mod.rs` shows more than a list of names: a public module that is not one of `allowed`, a glob.
 fn shown_unlisted(text: &str, allowed: &[&str]) -> Vec<String> {
     let lines = text.lines().map(str::trim).filter(|line| line.starts_with("pub ") && line.ends_with([';', '{']));

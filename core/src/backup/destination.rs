@@ -10,16 +10,16 @@ use std::time::Duration;
 use std::{fs, ptr};
 
 use super::errors;
-use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::explain::{FailedCall, explain};
 use crate::locks::processes;
 use crate::open::target;
+use crate::platform;
 use crate::platform::allowed_roots::{self, Roots};
 use crate::platform::file_id::FileId;
 use crate::platform::file_id::file_id;
 use crate::platform::new_file;
-use crate::platform::path_facts::{can_access, litestream_directory, sidecar, strerror};
+use crate::platform::path_facts::{can_access, litestream_directory, sidecar};
 use crate::preflight::orphan_wal;
 use crate::settings::Access;
 use crate::settings::Resolved;
@@ -130,7 +130,7 @@ impl Directory {
     fn of(real: &Path, roots: Option<&Roots>) -> Result<Directory> {
         let Some(roots) = roots else { return Ok(Directory(None)) };
         let held = roots.split(real).and_then(|(root, way)| allowed_roots::directory(root, way).ok());
-        let held = held.ok_or_else(|| allowed_roots::outside(real))?;
+        let held = held.ok_or_else(|| platform::errors::outside_the_roots(real))?;
         // Without /proc there is only the name.
         let by_number = fs::metadata(Directory::number(&held)).is_ok();
         Ok(Directory(Some(held).filter(|_| by_number)))
@@ -169,7 +169,9 @@ impl NewFile {
             let mode = if mode.is_some() { 0o600 } else { DEFAULT_MODE };
             let Err(error) = new_file::create(&held.reach(&path), mode) else {
                 let file = file_id(&held.reach(&path));
-                let file = file.ok_or_else(|| failed(place, "is gone", &io::ErrorKind::NotFound.into()))?;
+                let file = file.ok_or_else(|| {
+                    errors::destination_failed(&place.real, "is gone", &io::ErrorKind::NotFound.into())
+                })?;
                 return Ok(NewFile { path, file, directory: held });
             };
             if error.kind() == io::ErrorKind::AlreadyExists {
@@ -179,7 +181,7 @@ impl NewFile {
                 let subject = FailedCall::of(ptr::null_mut(), Some(&place.real), Access::Create);
                 return Err(explain(&subject, sqlite::SQLITE_CANTOPEN));
             }
-            return Err(failed(place, "cannot be created", &error));
+            return Err(errors::destination_failed(&place.real, "cannot be created", &error));
         }
     }
 
@@ -202,7 +204,7 @@ impl NewFile {
         new_file::rename_new(&self.directory.reach(&self.path), &self.directory.reach(&place.real)).map_err(
             |error| match error.kind() {
                 io::ErrorKind::AlreadyExists => place.exists_already(),
-                _ => failed(place, "cannot be given its name", &error),
+                _ => errors::destination_failed(&place.real, "cannot be given its name", &error),
             },
         )?;
         // The name is to survive a power loss as the content does. A directory carries no locks of SQLite's.
@@ -244,13 +246,6 @@ impl Drop for NewFile {
             let _ = fs::remove_file(sidecar(&path, "-journal"));
         }
     }
-}
-
-fn failed(place: &Place, what: &str, error: &io::Error) -> Error {
-    let errno = error.raw_os_error().unwrap_or(0);
-    Error::new(codes::IO, format!("{} {what}: {}", place.real.display(), strerror(errno)))
-        .with_path(&place.real)
-        .with_errno(errno)
 }
 
 pub(super) fn is_root() -> bool {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::options::{DESTINATION_SETTINGS, STEP};
 use crate::error::{Error, codes};
+use crate::platform::path_facts::strerror;
 use crate::sqlite;
 
 // What the source is.
@@ -127,4 +128,10 @@ pub(super) fn another_directory(path: &Path) -> Error {
     Error::new(codes::IO, format!("{}: its directory was replaced while the copy was begun", path.display()))
         .with_hint("try again")
         .with_path(path)
+}
+
+/// A call of the operating system about the copy, or its directory, has failed.
+pub(super) fn destination_failed(real: &Path, what: &str, error: &io::Error) -> Error {
+    let errno = error.raw_os_error().unwrap_or(0);
+    Error::new(codes::IO, format!("{} {what}: {}", real.display(), strerror(errno))).with_path(real).with_errno(errno)
 }

@@ -4,7 +4,8 @@ use std::ffi::c_int;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::{Error, codes};
+use crate::error::{Error, FailedStep, codes};
+use crate::replication::barrier::Token;
 use crate::sqlite;
 
 /// A call panicked, and left the connection in a state that nobody has looked at.
@@ -74,4 +75,66 @@ pub(super) fn replication_is_off(path: &Path) -> Error {
     Error::new(codes::CONFLICT, "the database was opened with replication=none")
         .with_hint("remove replication=none, so that checkpoints are left to Litestream")
         .with_path(path)
+}
+
+// A copy that follows a replica.
+
+/// `has`: the position that the copy has.
+pub(super) fn not_reached(path: &Path, step: FailedStep, has: Option<Token>, wanted: Token, why: &str) -> Error {
+    let has = has.map_or_else(|| "no position".to_owned(), |has| has.to_string());
+    let text = format!("the copy has {has}, and {wanted} was waited for: {why}");
+    Error::new(codes::BEHIND, text).with_path(path).with_step(step)
+}
+
+pub(super) fn closed_copy() -> Error {
+    Error::new(codes::CLOSED, "the connection is closed")
+}
+
+pub(super) fn not_a_follower() -> Error {
+    Error::new(codes::CONFLICT, "the database was not opened as a copy that follows a replica")
+        .with_hint("add role=follower to the URL of a file that litestream restore -f keeps")
+}
+
+/// That the file is not a copy that Litestream keeps.
+pub(crate) fn without_note(path: &Path) -> Error {
+    let text =
+        format!("{0} is not a copy that Litestream keeps up to date: there is no {0}-txid beside it", path.display());
+    Error::new(codes::BEHIND, text)
+        .with_path(path)
+        .with_step(FailedStep::NoPosition)
+        .with_hint("litestream restore -f -o FILE REPLICA makes one and goes on; wait until it has restored")
+}
+
+// What a look at the files, or Litestream, makes of SQLite's failure `rc`.
+
+/// A pragma, a checkpoint, a change that Litestream does not bear; `text` says which.
+pub(super) fn refused_for_litestream(place: &Path, text: String, rc: c_int) -> Error {
+    Error::new(codes::REPLICATED, text).with_path(place).with_sqlite_code(rc)
+}
+
+/// A wait that has ended for the reason `ended`; `busy` says who was in the way.
+pub(super) fn wait_ended(ended: &str, busy: &Error, rc: c_int) -> Error {
+    let text = format!("{ended}; {}", busy.message());
+    let told = Error::new(sqlite::SQLITE_INTERRUPT, text).with_hint(busy.hint()).with_sqlite_code(rc);
+    match busy.path() {
+        Some(path) => told.with_path(path),
+        None => told,
+    }
+}
+
+/// SQLite's own words for the failure `rc` of a question that is asked for a call.
+pub(super) fn not_answered(rc: c_int, message: &str) -> Error {
+    Error::new(rc, message)
+}
+
+/// `child` refers to the table by these columns, with this action where a row goes.
+pub(super) fn drop_takes_rows_along(table: &str, child: &str, columns: &[&str], action: &str) -> Error {
+    let text = format!(
+        "DROP TABLE {table} is refused: PRAGMA foreign_keys=OFF does nothing inside a transaction, so SQLite would first delete the rows \
+         of {table}, and {} in {child} refers to them with ON DELETE {action}",
+        columns.join(" and ")
+    );
+    Error::new(sqlite::SQLITE_CONSTRAINT_FOREIGNKEY, text).with_hint(
+        "run PRAGMA foreign_keys=OFF before the transaction begins, and ON behind it; if those rows are to go, delete them first",
+    )
 }

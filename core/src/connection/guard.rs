@@ -184,12 +184,7 @@ impl<'a> Guard<'a> {
             None if rc & 0xff == sqlite::SQLITE_BUSY && interrupted => "interrupted".to_owned(),
             None => return error,
         };
-        let text = format!("{ended}; {}", error.message());
-        let told = Error::new(sqlite::SQLITE_INTERRUPT, text).with_hint(error.hint()).with_sqlite_code(rc);
-        match error.path() {
-            Some(path) => told.with_path(path),
-            None => told,
-        }
+        errors::wait_ended(&ended, &error, rc)
     }
 
     /// Notes for other threads that `statement` is being run, until the result is dropped; and where others of this

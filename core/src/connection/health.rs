@@ -6,6 +6,7 @@
 
 use std::ffi::{CStr, c_int};
 
+use super::errors;
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
 use crate::error::codes;
@@ -15,7 +16,7 @@ use crate::replication::protected;
 use crate::sqlite;
 use crate::vfs::content::{self, Look};
 use crate::vfs::copies;
-use crate::vfs::errors::sentence;
+use crate::vfs::errors::{of_the_files, sentence};
 pub use crate::vfs::file_checks::Verdict;
 use crate::vfs::file_checks::{database_file, locks, strangers, wal_file};
 use crate::vfs::file_monitor::FileMonitor;
@@ -84,7 +85,7 @@ impl Connection {
         // SAFETY: as above.
         unsafe { shim::retire_logs(guard.raw()) };
         let (attached, bad) = attached(&guard);
-        let latched = watch.latched().map(|code| error(watch, code)).or(bad);
+        let latched = watch.latched().map(|code| of_the_files(watch, code)).or(bad);
         Ok(Health { checks: checks.into_iter().chain(attached).collect(), latched })
     }
 }
@@ -177,7 +178,7 @@ fn attached(guard: &Guard<'_>) -> (Vec<HealthCheck>, Option<Error>) {
             (None, Some(worst)) => HealthCheck { name: "attached", ..worst },
             (None, None) => check("attached", Verdict::Good, String::new(), 0),
         });
-        bad = bad.or_else(|| latched.map(|code| error(&watch, code)));
+        bad = bad.or_else(|| latched.map(|code| of_the_files(&watch, code)));
     }
     (checks, bad)
 }
@@ -198,7 +199,7 @@ pub(crate) unsafe fn refusal(connection: &Connection, db: *mut sqlite::sqlite3, 
             let attached = unsafe { shim::attached_to(db) }.into_iter().map(|(_, watch)| watch);
             std::iter::once(watch.clone())
                 .chain(attached)
-                .find_map(|watch| watch.take_refused().map(|code| error(&watch, code).with_sqlite_code(rc)))
+                .find_map(|watch| watch.take_refused().map(|code| of_the_files(&watch, code).with_sqlite_code(rc)))
         }
         sqlite::SQLITE_AUTH | sqlite::SQLITE_ERROR => {
             // SAFETY: the caller's promise.
@@ -225,7 +226,7 @@ pub(crate) unsafe fn refusal_at_open(db: *mut sqlite::sqlite3, rc: c_int) -> Opt
     // SAFETY: the caller's promise.
     let watch = unsafe { shim::watch_of(handle::file_object(db)?) }?;
     let refused = (rc & 0xff == sqlite::SQLITE_READONLY).then(|| watch.take_refused()).flatten()?;
-    Some(error(&watch, refused).with_sqlite_code(rc))
+    Some(of_the_files(&watch, refused).with_sqlite_code(rc))
 }
 
 /// What was refused because Litestream replicates the database: a pragma, a checkpoint, a change of its tables.
@@ -235,7 +236,7 @@ pub(crate) unsafe fn refusal_at_open(db: *mut sqlite::sqlite3, rc: c_int) -> Opt
 unsafe fn replicated_refusal(watch: &FileMonitor, db: *mut sqlite::sqlite3, rc: c_int) -> Option<Error> {
     // SAFETY: the caller's promise.
     let (failed, attached) = unsafe { (handle::last_failure(db, rc).0, shim::attached_to(db)) };
-    let told = |text: String| Some(Error::new(codes::REPLICATED, text).with_path(watch.place()).with_sqlite_code(rc));
+    let told = |text: String| Some(errors::refused_for_litestream(watch.place(), text, rc));
     if rc & 0xff == sqlite::SQLITE_ERROR {
         return if failed.starts_with(replicated::REFUSED) { told(failed) } else { None };
     }
@@ -255,8 +256,4 @@ unsafe fn replicated_refusal(watch: &FileMonitor, db: *mut sqlite::sqlite3, rc: 
     // SAFETY: a static string.
     let plain = unsafe { handle::copy_text(sqlite::sqlite3_errstr(rc & 0xff)) };
     if plain.as_deref() == Some(failed.as_str()) { told(text) } else { None }
-}
-
-fn error(watch: &FileMonitor, code: i32) -> Error {
-    Error::new(code, sentence(watch, code)).with_path(watch.place())
 }

@@ -8,7 +8,8 @@
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, Result};
+use super::errors;
+use crate::error::Result;
 use crate::raw::handle;
 use crate::raw::prepared::Prepared;
 use crate::raw::sql_text::{DroppedTable, PragmaText, skip_space};
@@ -96,16 +97,8 @@ unsafe fn refuse_loss(db: *mut sqlite::sqlite3, table: &DroppedTable) -> Result<
     }
     let Some(columns) = found else { return Ok(()) };
     let Reference { child, action, .. } = &columns[0];
-    let text = format!(
-        "DROP TABLE {} is refused: PRAGMA foreign_keys=OFF does nothing inside a transaction, so SQLite would first delete the rows \
-         of {}, and {} in {child} refers to them with ON DELETE {action}",
-        table.name,
-        table.name,
-        columns.iter().map(|column| column.from.as_str()).collect::<Vec<_>>().join(" and ")
-    );
-    Err(Error::new(sqlite::SQLITE_CONSTRAINT_FOREIGNKEY, text).with_hint(
-        "run PRAGMA foreign_keys=OFF before the transaction begins, and ON behind it; if those rows are to go, delete them first",
-    ))
+    let columns: Vec<&str> = columns.iter().map(|column| column.from.as_str()).collect();
+    Err(errors::drop_takes_rows_along(&table.name, child, &columns, action))
 }
 
 /// The database that SQLite finds the table in.
@@ -193,7 +186,7 @@ unsafe fn query(db: *mut sqlite::sqlite3, sql: &str) -> Result<Vec<Vec<String>>>
         }
         match rc & 0xff {
             sqlite::SQLITE_OK | sqlite::SQLITE_DONE | sqlite::SQLITE_ERROR => Ok(rows),
-            _ => Err(Error::new(rc, handle::last_failure(db, rc).0)),
+            _ => Err(errors::not_answered(rc, &handle::last_failure(db, rc).0)),
         }
     }
 }

@@ -4,7 +4,7 @@ mod at_end;
 pub(crate) mod attached;
 pub(crate) mod close;
 pub(crate) mod deferred;
-mod errors;
+pub(crate) mod errors;
 mod events;
 mod failure;
 pub(crate) mod followers;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::errors;
 use crate::connection::Connection;
-use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
 use crate::lifecycle::shutdown_state;
 use crate::platform::litestream::copy_position;
@@ -25,7 +25,7 @@ impl Connection {
     /// `KEEL_CONFLICT` for another connection; `KEEL_BEHIND` when there is no note of it any more; `KEEL_CLOSED`.
     pub fn position(&self) -> Result<Token> {
         let path = self.copy()?;
-        copy_position(path).map(Token::new).ok_or_else(|| without_note(path))
+        copy_position(path).map(Token::new).ok_or_else(|| errors::without_note(path))
     }
 
     /// Waits until the copy has everything that was committed at the primary up to `position`, which the primary's
@@ -95,29 +95,14 @@ impl Connection {
 
     fn not_reached(&self, step: FailedStep, position: Token, why: &str) -> Error {
         let path = self.path().unwrap_or(Path::new(""));
-        let has = copy_position(path).map_or_else(|| "no position".to_owned(), |has| Token::new(has).to_string());
-        let text = format!("the copy has {has}, and {position} was waited for: {why}");
-        Error::new(codes::BEHIND, text).with_path(path).with_step(step)
+        errors::not_reached(path, step, copy_position(path).map(Token::new), position, why)
     }
 
     fn copy(&self) -> Result<&Path> {
         if self.is_closed() {
-            return Err(Error::new(codes::CLOSED, "the connection is closed"));
+            return Err(errors::closed_copy());
         }
         let follows = self.settings().is_some_and(|settings| settings.role() == Some(words::Role::Follower));
-        self.path().filter(|_| follows).ok_or_else(|| {
-            Error::new(codes::CONFLICT, "the database was not opened as a copy that follows a replica")
-                .with_hint("add role=follower to the URL of a file that litestream restore -f keeps")
-        })
+        self.path().filter(|_| follows).ok_or_else(errors::not_a_follower)
     }
-}
-
-/// That the file is not a copy that Litestream keeps.
-pub(crate) fn without_note(path: &Path) -> Error {
-    let text =
-        format!("{0} is not a copy that Litestream keeps up to date: there is no {0}-txid beside it", path.display());
-    Error::new(codes::BEHIND, text)
-        .with_path(path)
-        .with_step(FailedStep::NoPosition)
-        .with_hint("litestream restore -f -o FILE REPLICA makes one and goes on; wait until it has restored")
 }

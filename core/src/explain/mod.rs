@@ -16,7 +16,7 @@ mod readonly;
 use std::path::PathBuf;
 
 use crate::error::{Error, sqlite_name};
-use crate::platform::allowed_roots;
+use crate::platform;
 use crate::raw::handle::{self, Beginning};
 use crate::raw::sql_text;
 use crate::sqlite;
@@ -32,7 +32,7 @@ pub(crate) use readonly::{on_disk, other_format};
 pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
     let failed = if rc & 0xff == sqlite::SQLITE_CANTOPEN { failed_open::take() } else { None };
     if let Some(FailedOpen { path, outside: true }) = &failed {
-        return allowed_roots::outside(path).with_sqlite_code(rc);
+        return platform::errors::outside_the_roots(path).with_sqlite_code(rc);
     }
     // SQLite says so of an attached file too, and of a temporary one. While it is opened, nothing is attached.
     let other = match failed {

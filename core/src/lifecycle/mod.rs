@@ -5,6 +5,7 @@
 pub(crate) mod at_exit;
 mod configured;
 pub(crate) mod error_log;
+mod errors;
 pub(crate) mod fork_handlers;
 pub(crate) mod initialize;
 pub(crate) mod shutdown;

@@ -8,8 +8,8 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::error::codes;
-use crate::error::{Error, Result};
+use super::errors;
+use crate::error::Result;
 use crate::events::{self, Event, EventName};
 use crate::lifecycle::{configured, initialize, shutdown_state};
 use crate::platform::signals;
@@ -58,8 +58,7 @@ pub fn shutdown_on(signals: &[c_int], grace: Duration) -> Result<()> {
     const ALLOWED: [c_int; 6] =
         [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
     if let Some(signal) = signals.iter().find(|signal| !ALLOWED.contains(signal)) {
-        return Err(Error::new(codes::ARGUMENT, format!("signal {signal} cannot be used for shutdown"))
-            .with_hint("use SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 or SIGUSR2"));
+        return Err(errors::not_for_shutdown(*signal));
     }
     signals.iter().try_for_each(|&signal| watch(signal, grace).map(drop))
 }
@@ -71,8 +70,7 @@ pub fn shutdown_on(signals: &[c_int], grace: Duration) -> Result<()> {
 pub fn watch(signal: c_int, grace: Duration) -> Result<bool> {
     initialize::initialise();
     if configured::forked() {
-        let text = "this process was made by vfork or clone, without the fork handlers, from one that uses litekeel";
-        return Err(Error::new(codes::FORKED, text).with_hint("make it with fork(), or call exec in it first"));
+        return Err(errors::made_without_fork_handlers());
     }
     GRACE_MS.store(grace.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     signals::act_on(signal, grace + 2 * PATIENCE, shut_down)

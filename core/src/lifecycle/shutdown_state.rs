@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::codes;
-use crate::error::{Error, Result};
+use super::errors;
+use crate::error::Result;
 use crate::events;
 use crate::platform::signals;
 
@@ -19,7 +19,7 @@ pub(crate) fn has_begun() -> bool {
 /// `KEEL_SHUTTING_DOWN`.
 pub(crate) fn refuse_if_begun() -> Result<()> {
     if has_begun() {
-        return Err(Error::new(codes::SHUTTING_DOWN, "the process is shutting down: no transaction may begin"));
+        return Err(errors::shutting_down());
     }
     Ok(())
 }

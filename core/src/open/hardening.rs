@@ -3,8 +3,8 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::Opening;
-use crate::error::codes;
-use crate::error::{Error, FailedStep, Result};
+use super::errors;
+use crate::error::{FailedStep, Result};
 use crate::raw::handle;
 use crate::settings::words;
 use crate::settings::{SettingId, Settings};
@@ -29,12 +29,7 @@ pub(super) fn apply(opening: &mut Opening, settings: &Settings, confined: bool) 
         // SAFETY: these opcodes take an int and a pointer to an int; the handle is open.
         let rc = unsafe { sqlite::sqlite3_db_config(opening.raw, op, c_int::from(on), &raw mut got) };
         if rc != sqlite::SQLITE_OK || got != c_int::from(on) {
-            return Err(Error::new(
-                codes::SETTING_NOT_APPLIED,
-                format!("{name} was set to {} and reads back as {got}: this SQLite does not carry it", c_int::from(on)),
-            )
-            .with_sqlite_code(rc)
-            .with_step(STEP));
+            return Err(errors::switch_not_applied(name, c_int::from(on), got, rc).with_step(STEP));
         }
     }
     if attach == Some(words::Attach::None) {

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::errors;
 use crate::connection::Connection;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::platform::file_id::FileStamp;
 use crate::platform::path_facts::sidecar;
 use crate::raw::handle;
@@ -76,7 +77,7 @@ pub(super) fn patiently(path: &Path, attempt: impl Fn() -> Result<Arc<Connection
                 connection.close()?;
                 fault = None;
                 if over {
-                    return Err(restless(path));
+                    return Err(errors::never_at_rest(path));
                 }
             }
             Err(error) => {
@@ -121,13 +122,6 @@ fn around(path: &Path) -> Around {
     }
 }
 
-fn restless(path: &Path) -> Error {
-    let text = format!("{} is opened, written and closed all the time", path.display());
-    Error::new(sqlite::SQLITE_BUSY, text)
-        .with_hint("it cannot be looked at without a trace now: try again, or look while a process has it open")
-        .with_path(path)
-}
-
 /// Read-only, and without the settings that would change the file.
 pub(super) fn tighten(resolved: &mut Resolved) {
     if resolved.target == Target::Memory {
@@ -149,15 +143,7 @@ pub(super) fn first_look(path: &Path, settings: &Settings) -> Result<ReadPath> {
     match (exists("-wal").map(|wal| wal.len()), exists("-shm").is_some()) {
         (None, _) | (Some(0), false) => Ok(ReadPath::Immutable),
         (Some(_), true) => Ok(ReadPath::SharedMemory),
-        (Some(size), false) => Err(Error::new(
-            sqlite::SQLITE_CANTOPEN,
-            format!(
-                "{} has {size} bytes and no -shm: no process has the database open, and reading it would create one",
-                sidecar(path, "-wal").display()
-            ),
-        )
-        .with_hint("open and close it once in the usual way, which moves the -wal into the database")
-        .with_path(path)),
+        (Some(size), false) => Err(errors::log_without_shared_memory(path, size)),
     }
 }
 

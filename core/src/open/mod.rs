@@ -4,6 +4,7 @@
 
 pub(crate) mod by_descriptor;
 mod compile_options;
+mod errors;
 mod followers;
 mod hardening;
 pub(crate) mod inspect;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use crate::connection::Connection;
 use crate::error::codes;
-use crate::error::{Error, FailedStep, Result};
+use crate::error::{FailedStep, Result};
 use crate::platform::file_id::file_id;
 use crate::registry;
 use crate::settings::resolve;
@@ -79,8 +80,7 @@ pub(crate) fn open(mut resolved: Resolved, options: &Options) -> Result<Arc<Conn
         return open_new(resolved, options, Owners::One);
     }
     let Target::File(path) = &resolved.target else {
-        return Err(Error::new(codes::CONFLICT, "share=1 needs a database in a file")
-            .with_hint("remove share=1, or name a file"));
+        return Err(errors::shared_memory_database());
     };
     let lock = registry::creation_lock(path);
     let _creating = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -8,10 +8,10 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::errors;
 use super::inspect::{self, ReadPath};
 use super::replica_copy;
 use crate::connection::health;
-use crate::error::codes;
 use crate::error::{Error, FailedStep, Result};
 use crate::explain::{FailedCall, explain};
 use crate::raw::handle;
@@ -20,7 +20,6 @@ use crate::settings::words;
 use crate::settings::{Options, Resolved, SettingId, Settings, Target};
 use crate::sqlite;
 use crate::url;
-use crate::url::shown_name;
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::{self, shared_memory, shim};
 use crate::waiting::busy_handler::BusyHandler;
@@ -154,7 +153,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
             }
         },
     }
-    .map_err(|_| Error::new(codes::NUL_IN_URL, "the path contains a NUL"))?;
+    .map_err(|_| errors::nul_in_path())?;
 
     let mut opening = Opening {
         raw: ptr::null_mut(),
@@ -164,9 +163,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
         waiting: None,
         confined: false,
         pragma_answers: RefCell::default(),
-        path_note: resolved
-            .triple_slash
-            .then_some("sqlite:///x is the absolute path /x; for a relative file write sqlite:x"),
+        path_note: resolved.triple_slash.then_some(errors::TRIPLE_SLASH),
     };
     let vfs = vfs.as_ref().map_or(ptr::null(), |vfs| vfs.as_ptr());
     // SAFETY: NUL-terminated strings that outlive the call; SQLite sets the handle even when it fails.
@@ -177,8 +174,7 @@ fn open_with(resolved: &Resolved, options: &Options, access: Access, look: ReadP
     }
     // SAFETY: the handle is open and nobody else has it yet.
     if replica_copy::is_one(settings) && !unsafe { vfs::replica_copy::is_on(opening.raw) } {
-        let text = "role=follower is not applied: the process's default VFS is not SQLite's own";
-        return Err(Error::new(codes::SETTING_NOT_APPLIED, text).with_hint("add vfs=unix").with_step(FailedStep::Open));
+        return Err(errors::follower_on_another_vfs());
     }
     if let Some(path) = path {
         // SAFETY: the handle is open and nobody else has it yet.
@@ -209,11 +205,7 @@ fn native_parameters(settings: &Settings, look: ReadPath) -> String {
 }
 
 fn registered_vfs(name: &str) -> Result<CString> {
-    let unknown = || {
-        Error::new(codes::INVALID_VALUE, format!("vfs={} is not registered", shown_name(name)))
-            .with_hint(format!("registered are: {}", vfs_names().join(" ")))
-            .with_step(FailedStep::Open)
-    };
+    let unknown = || errors::unknown_vfs(name, &vfs_names());
     let text = CString::new(name).map_err(|_| unknown())?;
     // SAFETY: a NUL-terminated name; the list of VFSes is SQLite's.
     if unsafe { sqlite::sqlite3_vfs_find(text.as_ptr()) }.is_null() { Err(unknown()) } else { Ok(text) }

@@ -1,9 +1,9 @@
 //! The pragmas, in the groups in which their order matters.
 
 use super::Opening;
+use super::errors;
 use super::target::Prepared;
-use crate::error::codes;
-use crate::error::{Error, FailedStep, Result};
+use crate::error::{FailedStep, Result};
 use crate::report::OpenReport;
 use crate::settings::words;
 use crate::settings::{SettingId, SettingKind, SettingStep, SettingValue, Settings, TABLE};
@@ -68,16 +68,8 @@ pub(super) fn refuse_create_only(opening: &Opening, settings: &Settings) -> Resu
             value => pragma_value(*id, value),
         };
         if has != wanted {
-            let place = opening.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-            let mut error = Error::new(
-                codes::CREATE_ONLY_PARAM,
-                format!("{}={value}, but {place} exists already with {}", id.key(), shown(*id, &has)),
-            )
-            .with_step(FailedStep::Create);
-            if let Some(path) = &opening.path {
-                error = error.with_path(path);
-            }
-            return Err(error);
+            let path = opening.path.as_deref();
+            return Err(errors::exists_with_another(path, *id, &value.to_string(), &shown(*id, &has)));
         }
     }
     Ok(())

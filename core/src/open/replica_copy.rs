@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::connection::replica_copy::without_note;
+use crate::connection::errors::without_note;
 use crate::error::Result;
 use crate::platform::litestream::copy_position;
 use crate::replication::barrier::Token;

@@ -4,8 +4,8 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::Path;
 
 use super::Opening;
-use crate::error::codes;
-use crate::error::{Error, FailedStep, Result};
+use super::errors;
+use crate::error::{FailedStep, Result};
 use crate::events::{self, Event, EventName};
 use crate::replication::protected;
 use crate::replication::signs::{self, Sign};
@@ -146,10 +146,7 @@ pub(super) fn verify(opening: &Opening, settings: &Settings, report: &mut OpenRe
         if has == wanted || (reads && name == "journal_mode") {
             continue;
         }
-        let text = format!("{name} reads back as {has} instead of {wanted}, which Litestream needs");
-        return Err(Error::new(codes::SETTING_NOT_APPLIED, text)
-            .with_hint("this VFS or this SQLite does not keep it: open the database with the default VFS")
-            .with_step(STEP));
+        return Err(errors::not_as_litestream_needs(name, &has, wanted).with_step(STEP));
     }
     if let Some(row) = report.rows.iter_mut().find(|row| row.name == "replication") {
         row.note = signs::beside(opening.path.as_deref().unwrap_or(Path::new(""))).map_or_else(

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::errors;
 use super::target;
-use crate::error::codes;
-use crate::error::{Error, FailedStep, Result};
+use crate::error::Result;
 use crate::events::{self, Event, EventName};
 use crate::lifecycle::shutdown_state;
+use crate::replication;
 use crate::replication::restore::{self, RestoreOutcome, RestoreSource};
 use crate::report::OpenReport;
 use crate::settings::{Options, Resolved, SettingId, Target, words};
@@ -29,10 +30,7 @@ pub(super) fn if_missing(resolved: &Resolved, options: &Options) -> Result<()> {
     };
     let Target::File(path) = &resolved.target else { return Ok(()) };
     if resolved.roots.is_some() {
-        let text = "restore runs Litestream's program, which allowed_roots cannot confine";
-        return Err(Error::new(codes::CONFLICT, text)
-            .with_hint("restore before: litekeel restore-if-missing")
-            .with_step(FailedStep::Restore));
+        return Err(errors::restore_in_roots());
     }
     shutdown_state::refuse_if_begun()?;
     // One that has to be restored did exist here, and so did its directory.
@@ -40,9 +38,9 @@ pub(super) fn if_missing(resolved: &Resolved, options: &Options) -> Result<()> {
     let began = Instant::now();
     let ends = || shutdown_state::refuse_if_begun().is_err() || deadline::gives_up();
     match restore::if_missing(path, &source(settings.text(SettingId::RestoreFrom)), options.file_mode, &ends)? {
-        None => shutdown_state::refuse_if_begun().and_then(|()| Err(restore::given_up(path))),
+        None => shutdown_state::refuse_if_begun().and_then(|()| Err(replication::errors::given_up(path))),
         Some(RestoreOutcome::There) => Ok(()),
-        Some(RestoreOutcome::NoBackup) if required => Err(restore::no_backup(path, "restore=if_available")),
+        Some(RestoreOutcome::NoBackup) if required => Err(replication::errors::no_backup(path, "restore=if_available")),
         Some(RestoreOutcome::NoBackup) => Ok(()),
         Some(RestoreOutcome::Restored) => {
             tell(path, began);

@@ -3,9 +3,9 @@
 use std::any::Any;
 use std::sync::{Arc, Weak};
 
+use super::errors;
 use crate::connection::Connection;
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::platform::file_id::FileId;
 use crate::registry;
 use crate::settings::replicated::enforce;
@@ -46,11 +46,5 @@ pub(super) fn same_settings(existing: &Connection, resolved: &Resolved) -> Resul
     if different.is_empty() {
         return Ok(());
     }
-    let place = existing.path().map(|path| path.display().to_string()).unwrap_or_default();
-    let at = match existing.identity.opened_at.as_str() {
-        "" => String::new(),
-        at => format!(", first opened at {at}"),
-    };
-    Err(Error::new(codes::MISMATCH, format!("{place} is shared with other settings{at}: {}", different.join("; ")))
-        .with_path(existing.path().unwrap_or_else(|| std::path::Path::new(""))))
+    Err(errors::shared_with_other_settings(existing.path(), &existing.identity.opened_at, &different))
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::errors;
 use crate::connection::Connection;
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::open::{self, Assistant};
 use crate::platform::file_id::file_id;
 use crate::settings::Resolved;
@@ -27,15 +27,14 @@ impl Connection {
             return Err(self.closed_error());
         }
         let Some(resolved) = &self.identity.resolved else {
-            return Err(Error::new(codes::NO_SIBLING, "the connection was not opened through litekeel's open"));
+            return Err(errors::not_opened_here());
         };
         let Some(path) = &self.identity.path else {
-            return Err(Error::new(codes::NO_SIBLING, "a private database in memory has one connection"));
+            return Err(errors::private_memory());
         };
         // Opening would create a new database there, or open another one.
         if self.identity.file.is_some() && file_id(path) != self.identity.file {
-            let text = format!("{} is no longer the file that this connection has opened", path.display());
-            return Err(Error::new(codes::DATABASE_MOVED, text).with_path(path));
+            return Err(errors::another_file_by_now(path));
         }
         Ok(resolved)
     }

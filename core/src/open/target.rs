@@ -4,23 +4,21 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::codes;
-use crate::error::{Error, Result};
+use super::errors::{self, not_a_file, not_writable};
+use crate::error::Result;
 use crate::explain::on_disk;
+use crate::platform;
 use crate::platform::allowed_roots;
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::filesystem::{self, Reach};
 use crate::platform::new_file;
-use crate::platform::path_facts::{
-    Obstacle, can_access, kind_if_not_file, owner_and_mode, path_obstacle, sidecar, strerror,
-};
+use crate::platform::path_facts::{Obstacle, can_access, kind_if_not_file, owner_and_mode, path_obstacle, sidecar};
 use crate::preflight::{orphan_wal, second_sqlite};
 use crate::report::OpenReport;
 use crate::settings::Access;
 use crate::settings::words;
 use crate::settings::words::NetworkFs;
 use crate::settings::{Options, Resolved, SettingId, Settings, Target};
-use crate::sqlite;
 use crate::vfs::attached::{Admitted, Purpose};
 use crate::vfs::open_files;
 
@@ -134,10 +132,7 @@ fn make_directories(parent: &Path, resolved: &Resolved, report: &mut OpenReport)
     if resolved.nofollow
         && let Some(link) = parent.ancestors().find(|part| part.is_symlink())
     {
-        let text = format!("{} is a symbolic link, and nofollow forbids following it", link.display());
-        return Err(Error::new(sqlite::SQLITE_CANTOPEN_SYMLINK, text)
-            .with_hint("open the file by its real path, or without nofollow")
-            .with_path(parent));
+        return Err(errors::link_on_the_way(link, parent));
     }
     if parent.is_dir() {
         return Ok(());
@@ -149,7 +144,7 @@ fn make_directories(parent: &Path, resolved: &Resolved, report: &mut OpenReport)
     let made = match (&resolved.roots, real) {
         (Some(roots), Ok(real)) => {
             let real = real.join(way);
-            let Some((root, way)) = roots.split(&real) else { return Err(allowed_roots::outside(parent)) };
+            let Some((root, way)) = roots.split(&real) else { return Err(platform::errors::outside_the_roots(parent)) };
             allowed_roots::create_directories(root, way)
         }
         (None, Ok(real)) if resolved.nofollow => allowed_roots::create_directories(Path::new("/"), &real.join(way)),
@@ -158,26 +153,9 @@ fn make_directories(parent: &Path, resolved: &Resolved, report: &mut OpenReport)
     made.map_err(|error| {
         let errno = error.raw_os_error().unwrap_or(0);
         if resolved.roots.is_some() && matches!(errno, libc::ELOOP | libc::ENOTDIR) {
-            return allowed_roots::outside(parent);
+            return platform::errors::outside_the_roots(parent);
         }
-        let above = first.parent().unwrap_or(Path::new("/"));
-        let mut hint = format!("create it yourself, or give this user write permission on {}", above.display());
-        if resolved.triple_slash {
-            hint.push_str("; sqlite:///x is the absolute path /x; for a relative file write sqlite:x");
-        }
-        Error::new(
-            codes::IO,
-            format!(
-                "the directory {} does not exist and cannot be created: {} ({}: {})",
-                first.display(),
-                strerror(errno),
-                above.display(),
-                owner_and_mode(above)
-            ),
-        )
-        .with_hint(hint)
-        .with_path(parent)
-        .with_errno(errno)
+        errors::no_directory(parent, &first, errno, resolved.triple_slash)
     })?;
     let created = parent.ancestors().take_while(|dir| dir.starts_with(&first));
     report.created_directories = created.map(Path::to_owned).collect();
@@ -206,11 +184,7 @@ pub(super) fn check_file_system(path: &Path, settings: &Settings, report: &mut O
             ),
         };
         match verdict {
-            NetworkFs::Refuse => {
-                return Err(Error::new(codes::NETWORK_FS, text)
-                    .with_hint("move the database to a local disk; network_fs=warn if one machine alone uses it")
-                    .with_path(path));
-            }
+            NetworkFs::Refuse => return Err(errors::network_file_system(path, text)),
             NetworkFs::Warn => report.warnings.push(text),
             NetworkFs::Allow => {}
         }
@@ -235,10 +209,6 @@ pub(super) fn side_files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn not_a_file(path: &Path, kind: &str, hint: &str) -> Error {
-    Error::new(codes::NOT_A_FILE, format!("{} is {kind}, not a file", path.display())).with_hint(hint).with_path(path)
-}
-
 pub(super) fn check_existing(
     path: &Path,
     meta: &fs::Metadata,
@@ -257,7 +227,7 @@ pub(super) fn check_existing(
         if access == Access::Read {
             report.warnings.push(text);
         } else {
-            return Err(Error::new(codes::HARD_LINKS, text).with_path(path));
+            return Err(errors::several_names(path, text));
         }
     }
     if meta.nlink() == 1 && !settings.bool(SettingId::HardLinks) && filesystem::is_mounted_alone(path) {
@@ -268,12 +238,7 @@ pub(super) fn check_existing(
         if access == Access::Read {
             report.warnings.push(text);
         } else {
-            return Err(Error::new(codes::HARD_LINKS, text)
-                .with_hint(
-                    "mount the directory instead (-v /srv/data:/data); or add hard_links=1 if nobody opens it by its \
-                     other path",
-                )
-                .with_path(path));
+            return Err(errors::mounted_alone(path, text));
         }
     }
     // Before SQLite opens it: read-only it would succeed, and leave a -shm that it then may not remove.
@@ -291,12 +256,7 @@ pub(super) fn check_existing(
     }
     let wal = sidecar(path, "-wal");
     if settings.bool(SettingId::Immutable) && fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
-        return Err(Error::new(
-            codes::CONFLICT,
-            format!("immutable=1, but {} is not empty: its committed rows would be hidden", wal.display()),
-        )
-        .with_hint("open it once without immutable=1 and close it, which empties the -wal")
-        .with_path(path));
+        return Err(errors::immutable_with_log(path, &wal));
     }
     Ok(())
 }
@@ -325,13 +285,6 @@ pub(super) fn locks_the_owner_out(path: &Path) -> Option<String> {
     ))
 }
 
-/// Opened for writing, but it can only be read.
-pub(crate) fn not_writable(path: &Path, why: &str, hint: &str) -> Error {
-    Error::new(codes::FILE_NOT_WRITABLE, format!("{} was opened for writing, but {why}", path.display()))
-        .with_hint(hint)
-        .with_path(path)
-}
-
 /// Creates the empty file for its owner alone, without a descriptor: closing one could drop the locks of another thread
 /// that opened the file in between. `None` when somebody else was first, and has set its mode.
 fn create_private(path: &Path, resolved: &Resolved) -> Result<Option<FileId>> {
@@ -340,7 +293,7 @@ fn create_private(path: &Path, resolved: &Resolved) -> Result<Option<FileId>> {
         _ => path.to_owned(),
     };
     let made = match resolved.roots.as_ref().map(|roots| roots.split(&real)) {
-        Some(None) => return Err(allowed_roots::outside(path)),
+        Some(None) => return Err(platform::errors::outside_the_roots(path)),
         Some(Some((root, way))) => allowed_roots::create(root, way, 0o600),
         None => new_file::create(path, 0o600),
     };
@@ -351,10 +304,7 @@ fn create_private(path: &Path, resolved: &Resolved) -> Result<Option<FileId>> {
         {
             return Ok(None);
         }
-        let errno = error.raw_os_error().unwrap_or(0);
-        return Err(Error::new(codes::IO, format!("{} cannot be created: {}", path.display(), strerror(errno)))
-            .with_path(path)
-            .with_errno(errno));
+        return Err(errors::not_created(path, error.raw_os_error().unwrap_or(0)));
     }
     Ok(file_id(path))
 }
@@ -377,8 +327,5 @@ pub(crate) fn set_mode(path: &Path, file: FileId, mode: u32) -> Result<()> {
     if has == mode {
         return Ok(());
     }
-    let text = format!("{}: file_mode was set to {mode:04o} and reads back as {has:04o}", path.display());
-    Err(Error::new(codes::SETTING_NOT_APPLIED, text)
-        .with_hint("the file system may keep no permissions (FAT, some network mounts): leave file_mode out")
-        .with_path(path))
+    Err(errors::mode_not_applied(path, mode, has))
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use crate::error::codes;
-use crate::error::{Error, FailedStep, Result};
+use super::errors;
+use crate::error::{FailedStep, Result};
 use crate::explain::{on_disk, other_format};
 use crate::open::compile_options;
-use crate::open::target::{Prepared, not_writable};
+use crate::open::errors::not_writable;
+use crate::open::target::Prepared;
 use crate::open::{Opening, pragma_value, read_switch, sqlite_version};
 use crate::platform::path_facts::can_access;
 use crate::platform::path_facts::owner_and_mode as owner;
@@ -101,16 +102,7 @@ fn compare(opening: &Opening, id: SettingId, value: &SettingValue, has: &str) ->
         (SettingId::MmapSize, _) => "this SQLite was compiled with a smaller SQLITE_MAX_MMAP_SIZE",
         _ => "SQLite ignored the pragma",
     };
-    let mut error = Error::new(
-        codes::SETTING_NOT_APPLIED,
-        format!("{} was set to {value} and reads back as {has}: {why}", id.key()),
-    )
-    .with_hint(format!("remove {}, or ask for {has}", id.key()))
-    .with_step(STEP);
-    if let Some(path) = &opening.path {
-        error = error.with_path(path);
-    }
-    Err(error)
+    Err(errors::setting_not_applied(opening.path.as_deref(), id, &value.to_string(), has, why).with_step(STEP))
 }
 
 /// SQLite opens a file that may only be read without complaint; the first write would fail instead.
@@ -141,11 +133,7 @@ fn version(number: i32) -> Result<()> {
     if fixed {
         return Ok(());
     }
-    Err(Error::new(
-        codes::SQLITE_TOO_OLD,
-        format!("SQLite {} can corrupt a database when a WAL is reset while it is checkpointed", sqlite_version()),
-    )
-    .with_step(STEP))
+    Err(errors::sqlite_too_old(&sqlite_version()).with_step(STEP))
 }
 
 /// The facts that are no settings.

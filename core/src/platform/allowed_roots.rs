@@ -11,7 +11,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Error, Result, codes};
+use super::errors;
+use crate::error::Result;
 
 /// Directories, by their real paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Roots {
         let real = there.and_then(|part| std::fs::canonicalize(part).ok());
         let climbs = path.components().any(|part| part == Component::ParentDir);
         if climbs || !real.is_some_and(|real| self.0.iter().any(|root| real.starts_with(root))) {
-            return Err(outside(path));
+            return Err(errors::outside_the_roots(path));
         }
         Ok(())
     }
@@ -45,13 +46,6 @@ impl Roots {
         let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
         self.0.iter().filter(|_| plain).find_map(|root| Some((root.as_path(), path.strip_prefix(root).ok()?)))
     }
-}
-
-/// The error for a path that lies elsewhere.
-pub(crate) fn outside(path: &Path) -> Error {
-    Error::new(codes::PATH_NOT_ALLOWED, format!("{} is outside the allowed directories", path.display()))
-        .with_hint("name a file under one of allowed_roots, without .. and without a link that leads out")
-        .with_path(path)
 }
 
 /// Only to get further from there: no right to read the directory is needed, and nothing of it can be locked.

@@ -7,6 +7,7 @@ pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod durable;
 pub(crate) mod errno;
+pub(crate) mod errors;
 pub(crate) mod file_id;
 pub(crate) mod filesystem;
 pub(crate) mod fork;

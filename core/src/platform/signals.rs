@@ -11,11 +11,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::error::codes;
-use crate::error::{Error, Result};
+use super::errors;
+use crate::error::Result;
 use crate::platform::errno;
 use crate::platform::fork::ForkMutex;
-use crate::platform::path_facts::strerror;
 use crate::platform::standard_error::above_standard;
 
 /// Signal numbers lie below this on every Unix.
@@ -94,11 +93,6 @@ pub(crate) fn leave(signal: c_int) {
     }
 }
 
-fn failed(doing: &str) -> Error {
-    let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
-    Error::new(codes::IO, format!("{doing}: {}", strerror(errno))).with_errno(errno)
-}
-
 /// Runs `start`, which starts a thread, with every signal blocked: signals are for the program's own threads, and a new one
 /// might get one before it could block it.
 pub(crate) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
@@ -116,7 +110,8 @@ pub(crate) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
 
 /// The pipe and the thread, once in a process.
 fn start(act: fn(c_int)) -> Result<()> {
-    let (reader, writer) = pipe().map_err(|_| failed("the pipe that a signal is passed on through cannot be made"))?;
+    let (reader, writer) =
+        pipe().map_err(|_| errors::last_call("the pipe that a signal is passed on through cannot be made"))?;
     let (read, write) = (reader.as_raw_fd(), writer.as_raw_fd());
     let body = move || {
         let mut byte = 0u8;
@@ -128,7 +123,7 @@ fn start(act: fn(c_int)) -> Result<()> {
     };
     let thread = without_signals(|| std::thread::Builder::new().name("litekeel-signal".into()).spawn(body));
     if thread.is_err() {
-        return Err(failed("the thread that closes on a signal cannot be started"));
+        return Err(errors::last_call("the thread that closes on a signal cannot be started"));
     }
     // For as long as the process lives.
     std::mem::forget((reader, writer));
@@ -178,7 +173,7 @@ fn install(signal: c_int) -> Result<bool> {
     // SAFETY: `sigaction` is plain data; the handler is a static function of the signature that SA_SIGINFO asks for.
     unsafe {
         let Some(previous) = disposition(signal) else {
-            return Err(failed("what a signal does cannot be read"));
+            return Err(errors::last_call("what a signal does cannot be read"));
         };
         if previous.sa_sigaction == libc::SIG_IGN || is_ours(&previous) {
             return Ok(false);
@@ -198,7 +193,7 @@ fn install(signal: c_int) -> Result<bool> {
         ours.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
         libc::sigemptyset(&mut ours.sa_mask);
         if libc::sigaction(signal, &ours, std::ptr::null_mut()) != 0 {
-            return Err(failed("the handler of a signal cannot be set"));
+            return Err(errors::last_call("the handler of a signal cannot be set"));
         }
     }
     Ok(true)

@@ -2,6 +2,7 @@
 //!
 //! Must not know: connections, and anything that opens a file.
 
+mod errors;
 pub(crate) mod loaded_sqlite;
 pub(crate) mod orphan_wal;
 pub(crate) mod path_hazards;

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::error::codes;
-use crate::error::{Error, Result};
-use crate::platform::path_facts::{sidecar, strerror};
+use super::errors;
+use crate::error::Result;
+use crate::platform::path_facts::sidecar;
 use crate::settings::words::OnOrphanWal;
 
 /// Refuses, or renames, a non-empty `-wal` beside a missing or empty database.
@@ -31,27 +31,10 @@ pub(crate) fn check(database: &Path, action: OnOrphanWal) -> Result<Option<PathB
         Err(_) => return Ok(None),
     };
     if action == OnOrphanWal::Refuse {
-        return Err(Error::new(
-            codes::ORPHAN_WAL,
-            format!(
-                "{}: {size} bytes of committed data, but the database {} {state}",
-                wal.display(),
-                database.display()
-            ),
-        )
-        .with_hint(
-            "SQLite would delete the -wal: put the database back beside it, or keep the -wal under another name with \
-             on_orphan_wal=set_aside",
-        )
-        .with_path(database));
+        return Err(errors::orphan_wal(database, &wal, size, state));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let aside = sidecar(database, &format!("-wal.orphan-{now}"));
-    fs::rename(&wal, &aside).map_err(|error| {
-        let errno = error.raw_os_error().unwrap_or(0);
-        Error::new(codes::IO, format!("{}: cannot be renamed: {}", wal.display(), strerror(errno)))
-            .with_path(database)
-            .with_errno(errno)
-    })?;
+    fs::rename(&wal, &aside).map_err(|error| errors::not_set_aside(database, &wal, &error))?;
     Ok(Some(aside))
 }

@@ -3,6 +3,7 @@
 //! Every object that contains this library carries a mark, an ELF note or a section of its own in Mach-O; the loaded
 //! objects are asked for theirs.
 
+use super::errors;
 use crate::error::Result;
 use crate::settings::words::ForeignSqlite;
 
@@ -27,8 +28,7 @@ pub(crate) fn check(action: Option<ForeignSqlite>) -> Result<Option<String>> {
     if action == Some(ForeignSqlite::Warn) {
         return Ok(Some(format!("{text}: {}", copies.join(", "))));
     }
-    let hint = format!("let every host load the same file; loaded are {}", copies.join(" and "));
-    Err(crate::error::Error::new(crate::error::codes::TWO_COPIES, text).with_hint(hint))
+    Err(errors::two_copies(text, &copies))
 }
 
 #[cfg(target_vendor = "apple")]

@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use crate::error::codes;
-use crate::error::{Error, Result};
+use super::errors;
+use crate::error::Result;
 use crate::platform::file_id::{FileId, file_id};
 use crate::platform::path_facts::sidecar;
 use crate::platform::procfs;
@@ -40,10 +40,8 @@ const LOOKS: usize = 3;
 /// # Errors
 /// `KEEL_SECOND_SQLITE`; `KEEL_FORKED` for a file that the parent process had open at the fork.
 pub(crate) fn check(path: &Path, action: Option<ForeignSqlite>) -> Result<Option<String>> {
-    let place = path.display();
     if file_id(path).is_some_and(open_files::inherited) {
-        let text = format!("{place} was open in the process that forked this one: SQLite would take no lock here");
-        return Err(Error::new(codes::FORKED, text).with_path(path));
+        return Err(errors::open_in_the_parent(path));
     }
     if action == Some(ForeignSqlite::Off) {
         return Ok(None);
@@ -85,11 +83,7 @@ fn judge(path: &Path, found: Presence, action: Option<ForeignSqlite>) -> Result<
                 "{place}: another copy of SQLite in this process has it open; the two do not see each other's locks, and \
                  updates get lost"
             );
-            if action == Some(ForeignSqlite::Warn) {
-                Ok(Some(text))
-            } else {
-                Err(Error::new(codes::SECOND_SQLITE, text).with_path(path))
-            }
+            if action == Some(ForeignSqlite::Warn) { Ok(Some(text)) } else { Err(errors::second_sqlite(path, text)) }
         }
     }
 }

@@ -3,9 +3,9 @@
 //! SQLite's own pragma knows nothing of a busy handler: it would read 0, and setting it would replace the handler. So a
 //! host shows its pragma calls to [`Guard::busy_timeout_pragma`] first.
 
+use super::errors;
 use crate::connection::guard::Guard;
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::packed::{Cell, Encoder, Packed};
 use crate::raw::sql_text::PragmaText;
 
@@ -24,9 +24,9 @@ impl Guard<'_> {
         let Some(value) = pragma.value else { return Ok(Some(timeout.as_millis() as u32)) };
         self.refuse_change_of_shared(sql.as_bytes())?;
         let text = String::from_utf8_lossy(value);
-        let ms: i64 = text.trim_matches(['\'', '"']).trim().parse().map_err(|_| invalid(&text))?;
+        let ms: i64 = text.trim_matches(['\'', '"']).trim().parse().map_err(|_| errors::invalid_busy_timeout(&text))?;
         // As in SQLite, a negative timeout is none.
-        let ms = i32::try_from(ms.max(0)).map_err(|_| invalid(&text))?;
+        let ms = i32::try_from(ms.max(0)).map_err(|_| errors::invalid_busy_timeout(&text))?;
         self.set_busy_timeout(ms as u32);
         Ok(Some(ms as u32))
     }
@@ -37,11 +37,6 @@ pub(crate) fn row(ms: u32) -> Packed {
     let mut rows = Encoder::new([b"timeout".as_slice()]);
     rows.push(Cell::Int(ms.into()));
     rows.finish()
-}
-
-fn invalid(value: &str) -> Error {
-    Error::new(codes::INVALID_VALUE, format!("busy_timeout={value} is not a number of milliseconds"))
-        .with_hint("write a whole number from 0 to 2147483647")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One call, one unit of work: a script, a script in a transaction, a statement with packed parameters and rows.
 
 pub(crate) mod busy_timeout_pragma;
+mod errors;
 pub(crate) mod statement;
 pub(crate) mod stream;
 
@@ -9,8 +10,7 @@ use std::time::Instant;
 
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
-use crate::error::codes;
-use crate::error::{Error, FailedStep, Result};
+use crate::error::{FailedStep, Result};
 use crate::packed::{Packed, Table};
 use crate::query::statement::{Lifetime, Statement, nul_terminated};
 use crate::raw::sql_text;
@@ -106,14 +106,12 @@ impl Connection {
     pub fn checkpoint(&self, mode: c_int) -> Result<(i64, i64)> {
         let guard = self.lock()?;
         if guard.in_transaction() {
-            return Err(Error::new(codes::IN_TRANSACTION, "a checkpoint cannot run inside a transaction"));
+            return Err(errors::checkpoint_in_transaction());
         }
         if mode != sqlite::SQLITE_CHECKPOINT_NOOP
             && let Some(watch) = self.identity.watch.as_ref().filter(|watch| replicated::is_replicated(watch))
         {
-            let place = watch.place().display();
-            let text = format!("{} ({place}): only Litestream may checkpoint", replicated::REFUSED);
-            return Err(Error::new(codes::REPLICATED, text).with_path(watch.place()).with_step(FailedStep::Checkpoint));
+            return Err(errors::only_litestream_checkpoints(watch.place()));
         }
         // SQLite's own handler answers for itself; ours is not visible to the pragma.
         let timeout = guard
@@ -213,9 +211,7 @@ impl Guard<'_> {
         while at < sql.len() {
             let (statement, next) = Statement::prepare(self, &text, at)?;
             if transactions == Transactions::MayNotEnd && sql_text::is_ended_by(&sql.as_bytes()[at..next]) {
-                return Err(Error::new(codes::ARGUMENT, "the script would end the transaction that it runs in")
-                    .with_hint("leave COMMIT, END and ROLLBACK out of it, or run it with exec")
-                    .with_offset(at as i32));
+                return Err(errors::ends_the_transaction(at));
             }
             // SQLite has replaced our busy handler while it compiled the pragma; asking puts it back.
             let done = self.busy_timeout_pragma(&sql[at..next])?.is_some();

@@ -4,9 +4,9 @@
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_int};
 
+use super::errors;
 use crate::connection::guard::Guard;
 use crate::connection::statement_cache::CachedStatement;
-use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::packed::{Cell, Encoder, Table};
 use crate::raw::prepared::Prepared;
@@ -137,14 +137,12 @@ impl<'a> Statement<'a> {
         while at < sql.len() {
             let (statement, next) = Statement::compile(guard, &text, at, flags)?;
             if statement.is_some() && only.is_some() {
-                return Err(Error::new(codes::ARGUMENT, "the SQL holds more than one statement")
-                    .with_hint("run a script with exec")
-                    .with_offset(at as i32));
+                return Err(errors::several_statements(at));
             }
             only = only.or(statement);
             at = next;
         }
-        let mut only = only.ok_or_else(|| Error::new(codes::ARGUMENT, "the SQL holds no statement"))?;
+        let mut only = only.ok_or_else(errors::no_statement)?;
         if keep && let Some(owner) = only.owner.take() {
             let prepared = owner.into_prepared();
             only.owner = Some(Owner::Kept(Box::new(CachedStatement { sql: sql.into(), prepared, names: None })));
@@ -221,7 +219,7 @@ impl<'a> Statement<'a> {
             table => {
                 let given = table.map_or(0, |table| table.columns());
                 if given != wanted as usize {
-                    return Err(miscounted(wanted, given));
+                    return Err(errors::wrong_number(wanted, given));
                 }
                 Ok(ParameterOrder::InOrder)
             }
@@ -234,8 +232,7 @@ impl<'a> Statement<'a> {
             // SAFETY: a live statement; the name is SQLite's and is copied. A gap in ?1, ?3 has none.
             let name = unsafe { crate::raw::handle::copy_text(sqlite::sqlite3_bind_parameter_name(self.raw, index)) };
             if let Some(name) = name {
-                return Err(Error::new(codes::PACKED, format!("the parameter {name} of the statement was not given"))
-                    .with_hint("pass NULL where NULL is meant"));
+                return Err(errors::parameter_not_given(&name));
             }
         }
         Ok(places)
@@ -290,7 +287,7 @@ impl<'a> Statement<'a> {
                 return Ok(index);
             }
         }
-        Err(Error::new(codes::PACKED, format!("the statement has no parameter named {given}")))
+        Err(errors::no_such_parameter(&given))
     }
 
     #[cold]
@@ -346,26 +343,12 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// The error for a number of values that is not the number of parameters.
-#[cold]
-fn miscounted(wanted: c_int, given: usize) -> Error {
-    let was = if given == 1 { "was" } else { "were" };
-    let parameters = if wanted == 1 { "parameter" } else { "parameters" };
-    let given = if given == 0 { "none".to_owned() } else { given.to_string() };
-    Error::new(codes::PACKED, format!("the statement takes {wanted} {parameters}, {given} {was} given"))
-}
-
 /// The text for SQLite, which would take a NUL for its end. Nothing is copied that SQLite would refuse for its length.
 pub(crate) fn nul_terminated(guard: &Guard<'_>, sql: &str) -> Result<CString> {
     // SAFETY: the guard keeps the connection open; a negative value only asks.
     let limit = unsafe { sqlite::sqlite3_limit(guard.raw(), sqlite::SQLITE_LIMIT_SQL_LENGTH, -1) };
     if sql.len() > limit as usize {
-        let text = format!("the SQL is {} bytes long; SQLite takes {limit}", sql.len());
-        return Err(Error::new(sqlite::SQLITE_TOOBIG, text).with_hint("pass data as parameters, and a script in parts"));
+        return Err(errors::too_long(sql.len(), limit));
     }
-    CString::new(sql).map_err(|error| {
-        Error::new(codes::ARGUMENT, format!("the SQL has a NUL at byte {}", error.nul_position()))
-            .with_hint("pass binary data as a parameter")
-            .with_offset(error.nul_position() as i32)
-    })
+    CString::new(sql).map_err(|error| errors::nul_in_sql(error.nul_position()))
 }

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use super::errors;
 use crate::connection::Connection;
 use crate::connection::guard::Guard;
-use crate::error::codes;
 use crate::error::{Error, Result};
 use crate::packed::{Packed, Table};
 use crate::query::busy_timeout_pragma;
@@ -53,8 +53,7 @@ impl Connection {
         let guard = self.lock()?;
         self.require_sole_owner("reading rows in batches")?;
         if parameters.is_some_and(|table| table.rows() > 1) {
-            return Err(Error::new(codes::ARGUMENT, "several rows of parameters give their rows all at once")
-                .with_hint("pass batch_bytes 0, or one row of parameters"));
+            return Err(errors::several_rows_in_batches());
         }
         if let Some(ms) = guard.busy_timeout_pragma(sql)? {
             let ended =
@@ -98,8 +97,7 @@ impl Stream {
         let rows = connection.lock().and_then(|guard| {
             let prepared = guard.streams().remove(number);
             // Only close empties the list, and a closed connection is not locked.
-            let prepared =
-                prepared.ok_or_else(|| Error::new(codes::CLOSED, "the connection of these rows has been closed"))?;
+            let prepared = prepared.ok_or_else(errors::connection_of_rows_closed)?;
             let rows = self.fill(&guard, Statement::resume(&guard, prepared))?;
             guard.settle().map(|()| rows)
         });

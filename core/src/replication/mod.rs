@@ -4,6 +4,7 @@
 
 pub(crate) mod barrier;
 mod control;
+pub(crate) mod errors;
 pub(crate) mod protected;
 pub(crate) mod restore;
 pub(crate) mod signs;

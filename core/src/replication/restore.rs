@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::error::codes;
-use crate::error::{Error, FailedStep, Result};
-use crate::locks::processes;
+use super::errors;
+use crate::error::Result;
 use crate::platform::child::{self, Child};
 use crate::platform::new_file;
 use crate::platform::path_facts::sidecar;
@@ -58,13 +57,10 @@ impl RestoreSource {
     /// # Errors
     /// When the program cannot be run. What it made of it is in what it said.
     pub fn run(&self, database: &Path, arguments: &[&OsStr], asked: &dyn Fn() -> bool) -> Result<Option<RestoreEnded>> {
-        let cannot = |error: io::Error| {
-            failure(database, format!("{} cannot be run: {error}", self.program.display()))
-                .with_hint("install Litestream, or say where it is: --litestream for the command, LITEKEEL_LITESTREAM in the environment")
-                .with_errno(error.raw_os_error().unwrap_or(0))
-        };
+        let cannot = |error: io::Error| errors::program_not_run(database, &self.program, &error);
         let said = child::unnamed_file();
-        let said = said.map_err(|error| failed(database, "has no place for what Litestream says", &error))?;
+        let said =
+            said.map_err(|error| errors::restore_failed(database, "has no place for what Litestream says", &error))?;
         let mut restore = Command::new(&self.program);
         restore.arg("restore").args(arguments);
         match (&self.replica, &self.config) {
@@ -133,14 +129,10 @@ pub fn if_missing(
         let Some(left) = left_over(path, found) else { break found };
         looks += 1;
         if looks > 1 {
-            let (path, file) = (path.display(), left.display());
-            let text = match found {
-                Found::Empty => format!("{path} has no content, but {file} has"),
-                _ => format!("{path} does not exist, but {file} does"),
-            };
-            return Err(Error::new(codes::ORPHAN_WAL, text).with_path(&left).with_hint(
-                "it may have commits that no replica has: find the database that it belongs to, or move it away to restore",
-            ));
+            return Err(match found {
+                Found::Empty => errors::log_beside_empty(path, &left),
+                _ => errors::log_beside_nothing(path, &left),
+            });
         }
         if asked() {
             return Ok(None);
@@ -152,9 +144,7 @@ pub fn if_missing(
     let options = ["-if-replica-exists", "-integrity-check", "quick", "-o"].map(OsStr::new);
     let Some(ended) = source.run(path, &[&options[..], &[copy.as_os_str()]].concat(), asked)? else { return Ok(None) };
     if !ended.success {
-        let text = format!("{} restore failed {}", source.program.display(), ended.said);
-        return Err(failure(path, text)
-            .with_hint("see to the replica and the access to it, then try again: nothing was created"));
+        return Err(errors::program_failed(path, &source.program, &ended.said));
     }
     if asked() {
         return Ok(None);
@@ -166,50 +156,14 @@ pub fn if_missing(
         return if look(path)? == Found::Content {
             Ok(Some(RestoreOutcome::There))
         } else {
-            Err(empty_despite_backup(path))
+            Err(errors::empty_despite_backup(path))
         };
     }
     publish(&copy, path, mode).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            failure(path, format!("{} was created by another program meanwhile", path.display()))
-                .with_hint("nothing was replaced: start the program only when this has ended")
-        }
-        _ => failed(path, "cannot get its name", &error),
+        io::ErrorKind::AlreadyExists => errors::created_meanwhile(path),
+        _ => errors::restore_failed(path, "cannot get its name", &error),
     })?;
     Ok(Some(RestoreOutcome::Restored))
-}
-
-/// That the replica has nothing, for who needs something.
-pub fn no_backup(path: &Path, content_with_nothing: &str) -> Error {
-    let what = if fs::symlink_metadata(path).is_ok() { "has no content" } else { "does not exist" };
-    failure(path, format!("{} {what}, and there is no backup of it", path.display())).with_hint(format!(
-        "see whether the replica is the right one; {content_with_nothing} lets a new program begin with nothing"
-    ))
-}
-
-/// That nobody waits for it any more: the time of the call is up, or its thread is ending.
-pub(crate) fn given_up(path: &Path) -> Error {
-    let text = "was not restored in the time that the call has, or its thread is ending";
-    failure(path, format!("{} {text}", path.display())).with_hint(
-        "nothing was created: give it more time, or restore before the program starts: litekeel restore-if-missing",
-    )
-}
-
-/// It is not known that no program will write to the empty file, and what was put in its place would be another file.
-fn empty_despite_backup(path: &Path) -> Error {
-    let text = format!("{} is there and has no content, but there is a backup of it", path.display());
-    failure(path, text).with_hint(match processes::in_use(path) {
-        Some(false) => "no process has a lock on it: if no program uses it, move it away and try again",
-        _ => "a program may have it open, and nothing is put in its place: end every program that uses it first",
-    })
-}
-
-fn failure(path: &Path, text: String) -> Error {
-    Error::new(codes::NOT_RESTORED, text).with_path(path).with_step(FailedStep::Restore)
-}
-
-fn failed(path: &Path, what: &str, error: &io::Error) -> Error {
-    failure(path, format!("{} {what}: {error}", path.display())).with_errno(error.raw_os_error().unwrap_or(0))
 }
 
 /// What has the database's name.
@@ -232,12 +186,9 @@ fn look(path: &Path) -> Result<Found> {
             Ok(Found::Nothing)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::read_link(path).is_ok() => {
-            let target = fs::read_link(path).unwrap_or_default();
-            let (path_text, target) = (path.display(), target.display());
-            Err(failure(path, format!("{path_text} is a link to {target}, and there is no such file"))
-                .with_hint("nothing is put in a link's place: name the file itself in the URL, or remove the link"))
+            Err(errors::link_to_nothing(path, &fs::read_link(path).unwrap_or_default()))
         }
-        Err(error) => Err(failed(path, "cannot be looked at", &error)),
+        Err(error) => Err(errors::restore_failed(path, "cannot be looked at", &error)),
     }
 }
 
@@ -274,12 +225,12 @@ impl Lock {
             .truncate(false)
             .mode(0o600)
             .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
-        let file = open.open(path).map_err(|error| failed(path, "cannot be opened", &error))?;
+        let file = open.open(path).map_err(|error| errors::restore_failed(path, "cannot be opened", &error))?;
         // SAFETY: the descriptor is the file's.
         while unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
             let error = io::Error::last_os_error();
             if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
-                return Err(failed(path, "cannot be locked", &error));
+                return Err(errors::restore_failed(path, "cannot be locked", &error));
             }
             if asked() {
                 return Ok(None);
@@ -297,7 +248,8 @@ impl Room {
     /// Removes what others have left, who do not hold the lock any more.
     fn make(parent: &Path, path: &Path) -> Result<Room> {
         let start = sidecar(path, ".restoring-");
-        let left = fs::read_dir(parent).map_err(|error| failed(parent, "cannot be read", &error))?.flatten();
+        let left =
+            fs::read_dir(parent).map_err(|error| errors::restore_failed(parent, "cannot be read", &error))?.flatten();
         let name = start.file_name().unwrap_or_default().as_bytes();
         for entry in left.filter(|entry| is_mkdtemp_of(name, entry.file_name().as_bytes())) {
             remove_room(&entry.path());
@@ -306,7 +258,7 @@ impl Room {
         template.extend(b"XXXXXX\0");
         // SAFETY: a writable, NUL-terminated text that ends with six X.
         if unsafe { libc::mkdtemp(template.as_mut_ptr().cast()) }.is_null() {
-            return Err(failed(parent, "takes no directory", &io::Error::last_os_error()));
+            return Err(errors::restore_failed(parent, "takes no directory", &io::Error::last_os_error()));
         }
         template.pop();
         Ok(Room(PathBuf::from(OsStr::from_bytes(&template))))

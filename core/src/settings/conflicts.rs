@@ -1,11 +1,10 @@
 //! Settings that exclude each other. Only what was asked for conflicts; a profile's value gives way.
 
-use super::errors::conflict;
+use super::errors;
 use super::table::SettingId;
 use super::words;
 use super::{Origin, SettingValue, Settings, replicated};
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// SQLite's VFSes that take no locks, or locks that the default one does not see, and the one that keeps nothing.
 const LOCKS_APART: &[&str] = &[
@@ -46,11 +45,11 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
             SettingId::ApplicationId,
         ] {
             if asked(settings, id) {
-                return Err(conflict(settings, by, id, "a database opened read-only cannot be changed"));
+                return Err(settings.conflict(by, id, "a database opened read-only cannot be changed"));
             }
         }
         if asked(settings, SettingId::Mkdir) && settings.bool(SettingId::Mkdir) {
-            return Err(conflict(settings, by, SettingId::Mkdir, "nothing is created for a reader"));
+            return Err(settings.conflict(by, SettingId::Mkdir, "nothing is created for a reader"));
         }
         for id in [SettingId::JournalMode, SettingId::WalAutocheckpoint, SettingId::JournalSizeLimit] {
             drop(settings, id, "opened read-only");
@@ -59,7 +58,7 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
     if memory {
         let wal = settings.journal_mode() == Some(words::JournalMode::Wal);
         if wal && asked(settings, SettingId::JournalMode) {
-            return Err(conflict(settings, SettingId::Mode, SettingId::JournalMode, "a database in memory has no WAL"));
+            return Err(settings.conflict(SettingId::Mode, SettingId::JournalMode, "a database in memory has no WAL"));
         }
         for id in [
             SettingId::MmapSize,
@@ -70,7 +69,7 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
             SettingId::WalAutocheckpoint,
         ] {
             if asked(settings, id) {
-                return Err(conflict(settings, SettingId::Mode, id, "a database in memory has no file"));
+                return Err(settings.conflict(SettingId::Mode, id, "a database in memory has no file"));
             }
         }
         for id in [
@@ -84,21 +83,16 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         }
         drop(settings, SettingId::CloseCheckpoint, "a database in memory has no file");
     } else if settings.cache() == Some(words::Cache::Shared) {
-        return Err(Error::new(
-            codes::CONFLICT,
-            "cache=shared on a file: SQLite's shared cache ignores the busy timeout",
-        )
-        .with_hint("remove cache=shared; WAL already lets readers and a writer work side by side"));
+        return Err(errors::shared_cache_on_a_file());
     }
     if settings.bool(SettingId::Nolock) && settings.journal_mode() == Some(words::JournalMode::Wal) {
         if asked(settings, SettingId::JournalMode) {
-            return Err(conflict(settings, SettingId::Nolock, SettingId::JournalMode, "WAL needs locks"));
+            return Err(settings.conflict(SettingId::Nolock, SettingId::JournalMode, "WAL needs locks"));
         }
         drop(settings, SettingId::JournalMode, "nolock: WAL needs locks");
     }
     if settings.bool(SettingId::Defensive) && settings.journal_mode() == Some(words::JournalMode::Off) {
-        return Err(conflict(
-            settings,
+        return Err(settings.conflict(
             SettingId::Defensive,
             SettingId::JournalMode,
             "DEFENSIVE keeps SQLite from turning the journal off",
@@ -120,7 +114,7 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
         };
         if let Some(id) = id {
             let value = settings.get(id).map(SettingValue::to_string).unwrap_or_default();
-            return Err(Error::new(codes::NEEDS_UNSAFE, format!("{}={value} can lose or damage data", id.key())));
+            return Err(errors::needs_unsafe(id, &value));
         }
     }
     Ok(())
@@ -132,7 +126,7 @@ fn follower(settings: &mut Settings, memory: bool) -> Result<()> {
         return Ok(());
     }
     if memory {
-        return Err(conflict(settings, SettingId::Mode, SettingId::Role, "a database in memory follows nobody"));
+        return Err(settings.conflict(SettingId::Mode, SettingId::Role, "a database in memory follows nobody"));
     }
     const EXCLUDED: &[(SettingId, &[&str], &str)] = &[
         (SettingId::Mode, &["ro"], "Litestream alone writes the copy"),
@@ -148,12 +142,11 @@ fn follower(settings: &mut Settings, memory: bool) -> Result<()> {
     for (id, fine, why) in EXCLUDED {
         let value = settings.get(*id).map(SettingValue::to_string);
         if settings.is_explicit(*id) && value.is_some_and(|value| !fine.contains(&value.as_str())) {
-            return Err(conflict(settings, SettingId::Role, *id, why));
+            return Err(settings.conflict(SettingId::Role, *id, why));
         }
     }
     if let Some(vfs) = settings.text(SettingId::Vfs).filter(|name| *name != "unix") {
-        let text = format!("role=follower needs SQLite's own VFS, and vfs={vfs} is another one");
-        return Err(Error::new(codes::CONFLICT, text).with_hint("remove vfs"));
+        return Err(errors::follower_on_another_vfs(vfs));
     }
     settings.set(SettingId::Mode, SettingValue::Word("ro"), Origin::Replication);
     settings.set(SettingId::Replication, SettingValue::Word("none"), Origin::Replication);
@@ -172,23 +165,19 @@ fn restored(settings: &Settings, memory: bool) -> Result<()> {
         if from.is_empty() {
             return Ok(());
         }
-        return Err(Error::new(codes::CONFLICT, "restore_from says from where, and restore that it is never done")
-            .with_hint("add restore=required or restore=if_available, or remove restore_from"));
+        return Err(errors::restored_never());
     }
     if memory {
-        return Err(conflict(settings, SettingId::Mode, SettingId::Restore, "a database in memory has no replica"));
+        return Err(settings.conflict(SettingId::Mode, SettingId::Restore, "a database in memory has no replica"));
     }
     // A report shows every setting.
     let user =
         from.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@')).map(|(user, _)| user);
     if user.is_some_and(|user| user.contains(':')) {
-        return Err(Error::new(codes::INVALID_VALUE, "restore_from has a password in it").with_hint(
-            "write the replica into Litestream's configuration file, and name that: restore_from=/etc/litestream.yml",
-        ));
+        return Err(errors::password_in_restore_from());
     }
     if from.starts_with('-') {
-        return Err(Error::new(codes::INVALID_VALUE, "restore_from is neither a URL nor the path of a file")
-            .with_hint("as in s3://bucket/app, or /etc/litestream.yml"));
+        return Err(errors::restore_from_an_option());
     }
     Ok(())
 }
@@ -201,11 +190,7 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
     let at_commit = matches!(who, Some(Auto | AutoIdle | Background));
     let none = matches!(who, Some(External | Manual));
     if asked(settings, SettingId::WalMaxAction) && settings.int(SettingId::WalMax).unwrap_or(0) == 0 {
-        return Err(Error::new(
-            codes::CONFLICT,
-            "wal_max_action says what happens at four times wal_max, which is not set",
-        )
-        .with_hint("add wal_max=64MiB or so, or remove wal_max_action"));
+        return Err(errors::action_without_limit());
     }
     if memory {
         return Ok(());
@@ -213,7 +198,7 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
     if read_only {
         for id in [SettingId::Checkpoint, SettingId::WalMax] {
             if asked(settings, id) && !(id == SettingId::Checkpoint && none) {
-                return Err(conflict(settings, read_only_by(settings), id, "a reader does not checkpoint"));
+                return Err(settings.conflict(read_only_by(settings), id, "a reader does not checkpoint"));
             }
             if settings.get(id).is_some() && !asked(settings, id) {
                 settings.skip(id, "opened read-only");
@@ -223,8 +208,7 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
     }
     let capped = settings.int(SettingId::WalMax).unwrap_or(0) > 0;
     if capped && who == Some(External) {
-        return Err(conflict(
-            settings,
+        return Err(settings.conflict(
             SettingId::WalMax,
             SettingId::Checkpoint,
             "the WAL is another program's to checkpoint",
@@ -239,11 +223,10 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
     };
     if let Some(id) = needs_wal {
         if settings.journal_mode().is_some_and(|journal| journal != words::JournalMode::Wal) {
-            return Err(conflict(settings, id, SettingId::JournalMode, "only a WAL is checkpointed"));
+            return Err(settings.conflict(id, SettingId::JournalMode, "only a WAL is checkpointed"));
         }
         if settings.locking_mode() == Some(words::LockingMode::Exclusive) {
-            return Err(conflict(
-                settings,
+            return Err(settings.conflict(
                 id,
                 SettingId::LockingMode,
                 "no second connection can checkpoint an exclusive one's WAL",
@@ -251,8 +234,7 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
         }
     }
     match settings.int(SettingId::WalAutocheckpoint) {
-        Some(0) if at_commit && asked(settings, SettingId::Checkpoint) => Err(conflict(
-            settings,
+        Some(0) if at_commit && asked(settings, SettingId::Checkpoint) => Err(settings.conflict(
             SettingId::WalAutocheckpoint,
             SettingId::Checkpoint,
             "0 pages mean no checkpoint at commits",
@@ -268,8 +250,7 @@ fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result
         }
         Some(pages) if pages > 0 && !at_commit && who.is_some() => {
             if asked(settings, SettingId::WalAutocheckpoint) && asked(settings, SettingId::Checkpoint) {
-                return Err(conflict(
-                    settings,
+                return Err(settings.conflict(
                     SettingId::Checkpoint,
                     SettingId::WalAutocheckpoint,
                     "that is SQLite's checkpoint at commits",

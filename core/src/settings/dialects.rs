@@ -1,9 +1,8 @@
 //! An unknown key: the nearest of ours, and what other libraries' keys become here.
 
+use super::errors;
 use super::table::{Setting, SettingId, SettingKind, TABLE};
 use crate::error::Error;
-use crate::error::codes;
-use crate::url::shown_name;
 
 /// The error for a key that is not in the table. The value is somebody else's, perhaps a password or a token: it is shown
 /// only where a setting of ours takes it.
@@ -12,7 +11,7 @@ pub(super) fn unknown(key: &str, value: &str) -> Error {
         let keys: Vec<_> = TABLE.iter().map(|row| row.key).collect();
         format!("the settings are: {}", keys.join(" "))
     });
-    Error::new(codes::UNKNOWN_PARAM, format!("unknown setting {}", shown_name(key))).with_hint(hint)
+    errors::unknown(key, hint)
 }
 
 fn foreign(key: &str, value: &str) -> Option<String> {

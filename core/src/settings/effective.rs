@@ -1,8 +1,10 @@
 //! Every setting's value, and where it came from.
 
+use super::errors;
 use super::table::SettingId;
 use super::value::SettingValue;
 use super::words;
+use crate::error::Error;
 
 /// Where a setting's value came from, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,6 +115,13 @@ impl Settings {
             self.overrides.push(Override { id, from: old, from_origin: slot.1 });
         }
         *slot = (Some(value), origin);
+    }
+
+    /// The error for two settings that exclude each other.
+    pub(super) fn conflict(&self, a: SettingId, b: SettingId, why: &str) -> Error {
+        let show =
+            |id: SettingId| format!("{}={}", id.key(), self.get(id).map(ToString::to_string).unwrap_or_default());
+        errors::conflict(a, &show(a), b, &show(b), why)
     }
 
     pub(crate) fn skip(&mut self, id: SettingId, why: &'static str) {

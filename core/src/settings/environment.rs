@@ -1,10 +1,10 @@
 //! Defaults that whoever runs a program can change without changing it: an environment variable each, above the profile and
 //! below the URL. For what changes how litekeel works and not what a program sees.
 
+use super::errors;
 use super::table::SettingId;
 use super::words::ReadLock;
 use super::{Options, SettingValue};
-use crate::error::codes;
 use crate::error::{Error, Result};
 
 const VARIABLES: &[(&str, SettingId)] = &[("LITEKEEL_READ_LOCK", SettingId::ReadLock)];
@@ -14,10 +14,7 @@ pub(super) fn values(options: &Options) -> Result<Vec<(SettingId, SettingValue)>
     let mut values = Vec::new();
     for (name, id) in VARIABLES.iter().filter(|_| !options.ignore_env) {
         let Some(text) = std::env::var_os(name).filter(|text| !text.is_empty()) else { continue };
-        let refused = |error: &Error| {
-            Error::new(codes::INVALID_VALUE, format!("the environment's {name}: {}", error.message()))
-                .with_hint(format!("{}; or unset {name}", error.hint()))
-        };
+        let refused = |error: &Error| errors::invalid_in_environment(name, error);
         values.push((*id, id.setting().parse(&text.to_string_lossy()).map_err(|error| refused(&error))?));
     }
     Ok(values)

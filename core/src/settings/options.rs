@@ -1,9 +1,9 @@
 //! What a host passes beside the URL.
 
+use super::errors;
 use super::table::{SettingId, TABLE};
 use super::{SettingValue, dialects};
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::url::shown_value;
 use std::path::PathBuf;
 
@@ -65,13 +65,9 @@ impl Options {
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
         // What is longer is a mistake, and is not copied into messages.
         if key.len().max(value.len()) > 1 << 16 {
-            let text = format!("an option of {} bytes with a value of {} bytes", key.len(), value.len());
-            return Err(Error::new(codes::INVALID_VALUE, text));
+            return Err(errors::option_too_long(key, value));
         }
-        let invalid = |takes: &str| {
-            Error::new(codes::INVALID_VALUE, format!("{key}={} is not a valid value", shown_value(value)))
-                .with_hint(format!("{key} takes {takes}"))
-        };
+        let invalid = |takes: &str| errors::invalid_value(key, shown_value(value), takes);
         match key {
             "base_dir" => self.base_dir = Some(PathBuf::from(value)),
             "env" if value == "ignore" => self.ignore_env = true,

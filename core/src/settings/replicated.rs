@@ -3,12 +3,11 @@
 //! Litestream reads the WAL and does the checkpoints itself. A checkpoint by anybody else can reset the WAL before it has
 //! been copied: the replica then restores as a corrupt database, and no error is seen until somebody restores it.
 
-use super::errors::conflict;
+use super::errors;
 use super::table::SettingId;
 use super::words;
 use super::{Origin, SettingValue, Settings};
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Litestream takes the write lock for moments; in milliseconds.
 pub(crate) const LEAST_BUSY_TIMEOUT: i64 = 5000;
@@ -33,19 +32,14 @@ pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
     }
     if memory {
         if settings.is_explicit(SettingId::Replication) {
-            return Err(conflict(
-                settings,
-                SettingId::Mode,
-                SettingId::Replication,
-                "a database in memory has no file",
-            ));
+            return Err(settings.conflict(SettingId::Mode, SettingId::Replication, "a database in memory has no file"));
         }
         settings.set(SettingId::Replication, SettingValue::Word("none"), Origin::BuiltIn);
         return Ok(());
     }
     if settings.is_explicit(SettingId::BusyTimeout) && short_wait(settings) {
         let why = "Litestream takes the write lock for moments; 5s or more outlasts them";
-        return Err(conflict(settings, SettingId::Replication, SettingId::BusyTimeout, why));
+        return Err(settings.conflict(SettingId::Replication, SettingId::BusyTimeout, why));
     }
     enforce(settings)
 }
@@ -56,11 +50,10 @@ fn durability(settings: &mut Settings, memory: bool) -> Result<()> {
         return Ok(());
     }
     if memory {
-        return Err(conflict(settings, SettingId::Mode, SettingId::Durability, "a database in memory has no replica"));
+        return Err(settings.conflict(SettingId::Mode, SettingId::Durability, "a database in memory has no replica"));
     }
     if settings.replication() == Some(words::Replication::None) {
-        return Err(conflict(
-            settings,
+        return Err(settings.conflict(
             SettingId::Replication,
             SettingId::Durability,
             "nobody would replicate what is committed",
@@ -70,7 +63,7 @@ fn durability(settings: &mut Settings, memory: bool) -> Result<()> {
     if !matches!(settings.synchronous(), Some(words::Synchronous::Full | words::Synchronous::Extra)) {
         if settings.is_explicit(SettingId::Synchronous) {
             let why = "after a power cut the replica could have what this database has lost: full or extra";
-            return Err(conflict(settings, SettingId::Durability, SettingId::Synchronous, why));
+            return Err(settings.conflict(SettingId::Durability, SettingId::Synchronous, why));
         }
         settings.set(SettingId::Synchronous, SettingValue::Word("full"), Origin::Replication);
     }
@@ -97,12 +90,9 @@ pub(crate) fn enforce(settings: &mut Settings) -> Result<()> {
             continue;
         }
         if declared {
-            return Err(conflict(settings, SettingId::Replication, *id, why));
+            return Err(settings.conflict(SettingId::Replication, *id, why));
         }
-        let text =
-            format!("{}={}, but Litestream replicates this database: {why}", id.key(), value.unwrap_or_default());
-        return Err(Error::new(codes::CONFLICT, text)
-            .with_hint(format!("remove {}, or add replication=none if Litestream is not used any more", id.key())));
+        return Err(errors::excluded_by_litestream(*id, &value.unwrap_or_default(), why));
     }
     let mut force = |id: SettingId, value: SettingValue| {
         if !settings.is_explicit(id) && settings.get(id) != Some(&value) {

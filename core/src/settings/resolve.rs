@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+use super::errors;
 use super::profiles::{PROFILES, Profile};
 use super::table::{SettingId, TABLE};
 use super::words;
 use super::{Options, Origin, SettingValue, Settings, conflicts, dialects, environment};
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::platform::allowed_roots::Roots;
 use crate::url::{self, Location};
 
@@ -133,21 +133,13 @@ pub fn resolve(argument: Option<&str>, options: &Options) -> Result<Resolved> {
     }
     only_tighten(mode, settings.mode())?;
     if immutable && !settings.bool(SettingId::Immutable) {
-        return Err(Error::new(
-            codes::CONFLICT,
-            "the URL says immutable=1, the call immutable=0: access can only be tightened",
-        )
-        .with_hint("remove immutable from the call, or change the URL"));
+        return Err(errors::immutable_loosened());
     }
     if mode != Some(words::Mode::Memory)
         && settings.mode() == Some(words::Mode::Memory)
         && matches!(parsed.location, Location::Path(_))
     {
-        return Err(Error::new(
-            codes::CONFLICT,
-            "the URL names a file, the call says mode=memory: its writes would be lost",
-        )
-        .with_hint("pass :memory: as the URL"));
+        return Err(errors::memory_for_a_file());
     }
     if settings.bool(SettingId::Immutable) {
         settings.set(SettingId::Mode, SettingValue::Word("ro"), settings.origin(SettingId::Immutable));
@@ -195,9 +187,7 @@ fn source<'a>(
 ) -> Result<(Cow<'a, str>, UrlSource)> {
     if let Some(text) = argument {
         if text.is_empty() {
-            return Err(Error::new(codes::EMPTY_URL, "the database URL is the empty string").with_hint(
-                "leave the argument out for DATABASE_URL or the default, or name a file: file:data/app.db",
-            ));
+            return Err(errors::empty_argument());
         }
         return Ok((text.into(), UrlSource::Argument));
     }
@@ -206,7 +196,7 @@ fn source<'a>(
         Ok(text) if !text.trim().is_empty() => return Ok((text.into(), UrlSource::Env)),
         Ok(_) => warnings.push(format!("DATABASE_URL is set but blank; {DEFAULT_URL} is used")),
         Err(std::env::VarError::NotUnicode(_)) => {
-            return Err(Error::new(codes::INVALID_UTF8, "the environment's DATABASE_URL is not UTF-8"));
+            return Err(errors::environment_not_utf8());
         }
         Err(std::env::VarError::NotPresent) => {}
     }
@@ -223,15 +213,7 @@ fn only_tighten(url: Option<words::Mode>, call: Option<words::Mode>) -> Result<(
     };
     let (Some(url), Some(call)) = (url, call) else { return Ok(()) };
     match (rights(url), rights(call)) {
-        (Some(granted), Some(asked)) if asked > granted => Err(Error::new(
-            codes::CONFLICT,
-            format!(
-                "the URL says mode={}, the call mode={}: access can only be tightened",
-                url.as_str(),
-                call.as_str()
-            ),
-        )
-        .with_hint("remove mode from the call, or change the URL")),
+        (Some(granted), Some(asked)) if asked > granted => Err(errors::mode_loosened(url, call)),
         _ => Ok(()),
     }
 }
@@ -241,24 +223,15 @@ fn absolute(path: &str, options: &Options) -> Result<PathBuf> {
         Some(base) => std::path::absolute(base),
         None => std::env::current_dir(),
     };
-    let base = base.map_err(|error| {
-        Error::new(codes::IO, format!("the working directory cannot be read: {error}"))
-            .with_errno(error.raw_os_error().unwrap_or(0))
-    })?;
+    let base = base.map_err(|error| errors::no_working_directory(&error))?;
     // `.` goes, `..` stays: what it means depends on symbolic links.
     let joined = base.join(path);
     let clean: PathBuf = joined.components().filter(|part| *part != Component::CurDir).collect();
-    let length = clean.as_os_str().len();
-    if length > MAX_PATH {
-        return Err(Error::new(
-            codes::PATH_TOO_LONG,
-            format!("{} is {length} bytes long; SQLite opens at most {MAX_PATH}", clean.display()),
-        ));
+    if clean.as_os_str().len() > MAX_PATH {
+        return Err(errors::path_too_long(&clean, MAX_PATH));
     }
     if path.ends_with('/') {
-        return Err(Error::new(codes::NOT_A_FILE, format!("{} names a directory", clean.display()))
-            .with_hint("name the file in it")
-            .with_path(clean));
+        return Err(errors::names_a_directory(&clean));
     }
     Ok(clean)
 }

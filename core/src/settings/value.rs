@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::errors;
 use super::table::{Setting, SettingId, SettingKind, SettingUnit};
-use crate::error::codes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::url::{HIDDEN, is_token, shown_value};
 
 /// A setting's value: sizes in bytes, durations in milliseconds, `cache_size` in SQLite's own unit.
@@ -42,15 +42,11 @@ impl Setting {
             // Where a number belongs, a word may be anybody's.
             let number = !matches!(self.kind, SettingKind::Int { .. } | SettingKind::CacheSize)
                 || text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
-            let text = format!("{}={} is not a valid value", self.key, if number { shown_value(text) } else { HIDDEN });
-            Error::new(codes::INVALID_VALUE, text).with_hint(format!("{} takes {}", self.key, self.allowed()))
+            errors::invalid_value(self.key, if number { shown_value(text) } else { HIDDEN }, &self.allowed())
         })?;
         let shown = value.to_string();
         if self.not_yet.iter().any(|word| *word == "*" || *word == shown) {
-            return Err(Error::new(
-                codes::NOT_YET,
-                format!("{}={text} is known, but this version of litekeel does not carry it yet", self.key),
-            ));
+            return Err(errors::not_yet(self.key, text));
         }
         Ok(value)
     }
@@ -138,6 +134,7 @@ fn integer(text: &str, unit: SettingUnit) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::codes;
 
     fn parsed(key: &str, text: &str) -> Option<String> {
         SettingId::from_key(key).unwrap().setting().parse(text).ok().map(|value| value.to_string())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::{Error, FailedStep, codes};
 use crate::raw::handle;
 use crate::sqlite;
-use crate::vfs::errors::{RESCUE, sentence};
+use crate::vfs::errors::{RESCUE, of_the_files};
 use crate::vfs::file_monitor::FileMonitor;
 use crate::vfs::wal_guard::{Locks, confirm};
 
@@ -19,8 +19,7 @@ pub(crate) fn strayed(watch: &FileMonitor) -> Option<Error> {
     }
     confirm(watch, Locks::AskedFor);
     let code = watch.latched()?;
-    matches!(code, codes::DATABASE_MOVED | codes::WAL_UNLINKED | codes::LOCKS_LOST)
-        .then(|| Error::new(code, sentence(watch, code)).with_path(watch.place()))
+    matches!(code, codes::DATABASE_MOVED | codes::WAL_UNLINKED | codes::LOCKS_LOST).then(|| of_the_files(watch, code))
 }
 
 /// Notes what a file that SQLite has just opened for a connection is a copy of, when a running VACUUM INTO is what opens it.

@@ -1,11 +1,16 @@
 //! What is wrong with a connection's files, in sentences.
 
-use crate::error::codes;
+use crate::error::{Error, codes};
 use crate::vfs::file_monitor::FileMonitor;
 
 /// What to do when a connection does not see what is at its path.
 pub(crate) const RESCUE: &str = "to copy what is at the path now, close every connection of this process to it and reopen; to save what only \
                       this connection still sees, copy to a new file with unsafe=1: file:rescue.db?unsafe=1";
+
+/// The error for what is wrong with a connection's files.
+pub(crate) fn of_the_files(watch: &FileMonitor, code: i32) -> Error {
+    Error::new(code, sentence(watch, code)).with_path(watch.place())
+}
 
 /// What is wrong, and what was kept, as a sentence.
 pub(crate) fn sentence(watch: &FileMonitor, code: i32) -> String {
