@@ -4,7 +4,6 @@ use std::fs;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::errors;
 use crate::connection::left_behind::{statements, why_wal_remains};
 use crate::connection::{Connection, State};
 use crate::error::{FailedStep, Result};
@@ -47,14 +46,15 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// `SQLITE_MISUSE` in a callback of the connection; `KEEL_PANIC` when the lock is poisoned and the connection could
+    /// `SQLITE_MISUSE` in a callback of the connection; `SQLITE_INTERRUPT` when the [limit](crate::limit_calls) of this thread
+    /// passes while another owner's call goes on: nothing has been closed; `KEEL_PANIC` when the lock is poisoned and the connection could
     /// not be examined; SQLite's own failure to close.
     pub fn close(&self) -> Result<CloseReport> {
         if self.is_forked() {
             return Ok(discarded());
         }
         self.check_not_inside()?;
-        let state = self.state.lock().map_err(|_| errors::panicked().with_step(FailedStep::Close))?;
+        let state = self.state_for_call().map_err(|error| error.with_step(FailedStep::Close))?;
         if let Some(report) = &state.closed {
             return Ok(report.clone());
         }

@@ -2,11 +2,12 @@
 
 use std::ffi::c_int;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, FailedStep, codes};
 use crate::replication::barrier::Token;
 use crate::sqlite;
+use crate::waiting::deadline;
 
 /// A call panicked, and left the connection in a state that nobody has looked at.
 pub(super) fn panicked() -> Error {
@@ -32,6 +33,21 @@ pub(super) fn past_deadline(limit: Duration, rc: c_int) -> Error {
     Error::new(sqlite::SQLITE_INTERRUPT, format!("the call was ended after its timeout of {} ms", limit.as_millis()))
         .with_hint("allow more time, or make it do less at once; a write in a transaction has been rolled back with it")
         .with_sqlite_code(rc)
+}
+
+/// The call has not begun: another owner's went on for too long.
+pub(super) fn gave_up_waiting() -> Error {
+    let text = match deadline::earliest() {
+        Some((until, limit, _)) if Instant::now() >= until => {
+            format!(
+                "the call was ended after its timeout of {} ms, in which another owner's call on the connection went on",
+                limit.as_millis()
+            )
+        }
+        _ => "the call was ended with its thread, while another owner's call on the connection went on".to_owned(),
+    };
+    Error::new(sqlite::SQLITE_INTERRUPT, text)
+        .with_hint("allow more time, or use a connection of your own: one runs one call at a time")
 }
 
 // With several owners.

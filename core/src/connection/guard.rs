@@ -44,13 +44,14 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// `KEEL_CLOSED` after close; `KEEL_FORKED` in a child; `KEEL_PANIC` when an earlier call panicked;
+    /// `KEEL_CLOSED` after close; `KEEL_FORKED` in a child; `KEEL_PANIC` when an earlier call panicked; `SQLITE_INTERRUPT` when
+    /// the [limit](crate::limit_calls) of this thread passes while another owner's call goes on;
     /// `SQLITE_MISUSE` when this very thread holds the connection already, as a callback does.
     pub fn lock(&self) -> Result<Guard<'_>> {
         self.check_process()?;
         let me = this_thread();
         self.check_not_inside()?;
-        let state = self.state.lock().map_err(|_| errors::panicked())?;
+        let state = self.state_for_call()?;
         if shutdown_state::has_begun() {
             // What has begun may go on to its end.
             // SAFETY: the handle is open, and its lock is held.

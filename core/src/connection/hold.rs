@@ -6,8 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::connection::close;
 use crate::connection::guard::After;
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, State, errors};
+use crate::error::Result;
 use crate::platform::threads::this_thread;
+use crate::waiting::deadline;
+
+/// Between two looks whether another owner's call has ended.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// Nobody else uses the connection while it lives. Unlike a [`Guard`](crate::Guard) it says nothing about the connection's
 /// state.
@@ -54,6 +60,34 @@ impl Connection {
             self.abandon();
         } else {
             close::end_undropped(self);
+        }
+    }
+
+    /// The state, as soon as no other owner's call uses it. Who may be told to give up meanwhile does not sleep in the mutex's own
+    /// queue, from which nothing but the mutex wakes a thread.
+    #[inline]
+    pub(super) fn state_for_call(&self) -> Result<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(state) => Ok(state),
+            Err(TryLockError::Poisoned(_)) => Err(errors::panicked()),
+            Err(TryLockError::WouldBlock) => self.wait_for_state(),
+        }
+    }
+
+    #[cold]
+    fn wait_for_state(&self) -> Result<MutexGuard<'_, State>> {
+        if !deadline::may_give_up() {
+            return self.state.lock().map_err(|_| errors::panicked());
+        }
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            match self.state.try_lock() {
+                Ok(state) => return Ok(state),
+                Err(TryLockError::Poisoned(_)) => return Err(errors::panicked()),
+                Err(TryLockError::WouldBlock) if deadline::gives_up() => return Err(errors::gave_up_waiting()),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

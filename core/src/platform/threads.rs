@@ -32,6 +32,11 @@ pub(crate) fn is_to_end() -> bool {
     ENDING.try_with(Cell::get).ok().flatten().is_some_and(|asked| asked())
 }
 
+/// Whether the host of this thread may come to end it.
+pub(crate) fn may_be_ended() -> bool {
+    ENDING.try_with(Cell::get).ok().flatten().is_some()
+}
+
 /// The lock, also after a panic of a thread that held it: for what no panic can leave half-way through a change.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

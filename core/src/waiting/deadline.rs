@@ -37,6 +37,11 @@ pub(crate) fn gives_up() -> bool {
     passed() || threads::is_to_end()
 }
 
+/// Whether a wait on this thread may come to be in vain.
+pub(crate) fn may_give_up() -> bool {
+    earliest().is_some() || threads::may_be_ended()
+}
+
 /// Gives what this thread does from now on at most so long, over several calls, until it is dropped. A deadline that is
 /// set already stays if it comes earlier. Only connections that have a timeout or a progress hook look at it while they
 /// run; those with `busy=fair` while they wait.
