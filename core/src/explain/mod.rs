@@ -88,7 +88,8 @@ pub(crate) fn explain(subject: &FailedCall<'_>, rc: i32) -> Error {
     };
     if error.hint().is_empty() {
         let names = if rc == sqlite::SQLITE_CONSTRAINT_FOREIGNKEY { foreign_key::hint(subject) } else { None };
-        let hint = names.unwrap_or_else(|| statement_hint(rc, error.message()).to_owned());
+        let hint =
+            names.unwrap_or_else(|| statement_hint(rc, error.message(), || is_defensive(subject.raw)).to_owned());
         error = error.with_hint(hint);
     }
     if let Some(busy) = busy {
@@ -138,8 +139,21 @@ fn notes_errno(rc: i32) -> bool {
     system && !matches!(rc, sqlite::SQLITE_IOERR_NOMEM | sqlite::SQLITE_IOERR_SHORT_READ)
 }
 
+/// Whether the connection keeps SQL from writing to the schema itself.
+fn is_defensive(raw: *mut sqlite::sqlite3) -> bool {
+    let mut on = 0;
+    // SAFETY: an open connection, whose lock the caller holds; a switch of −1 is only asked for.
+    let rc = unsafe {
+        if raw.is_null() {
+            return true;
+        }
+        sqlite::sqlite3_db_config(raw, sqlite::SQLITE_DBCONFIG_DEFENSIVE, -1, &raw mut on)
+    };
+    rc != sqlite::SQLITE_OK || on != 0
+}
+
 /// What helps with a failure that is about SQL: where litekeel's own settings are the cause, or SQLite does not say what is missing.
-fn statement_hint(rc: i32, message: &str) -> &'static str {
+fn statement_hint(rc: i32, message: &str, is_defensive: impl Fn() -> bool) -> &'static str {
     if message.contains("unsafe use of") {
         "trusted_schema is off: register the function as innocuous, or open with trusted_schema=on if you trust whoever \
          wrote the schema"
@@ -158,6 +172,13 @@ fn statement_hint(rc: i32, message: &str) -> &'static str {
     } else if rc & 0xff == sqlite::SQLITE_ERROR
         && message.starts_with("table sqlite_")
         && message.ends_with(" may not be modified")
+        && !is_defensive()
+    {
+        "PRAGMA writable_schema=ON allows it, and a mistake in it makes the database unreadable; ALTER TABLE and DROP change \
+         the schema without that"
+    } else if rc & 0xff == sqlite::SQLITE_ERROR
+        && message.starts_with("table sqlite_")
+        && message.ends_with(" may not be modified")
     {
         "defensive is on. What .dump wrote of a database with virtual tables (FTS5, R-Tree) writes there: let the sqlite3 \
          shell run it, or, if you trust the text, a connection that was opened with defensive=off"
@@ -168,5 +189,21 @@ fn statement_hint(rc: i32, message: &str) -> &'static str {
          constraint keeps a transaction from its commit, PRAGMA foreign_key_check names the rows"
     } else {
         ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Connection, Options};
+
+    #[test]
+    fn a_hint_about_the_schemas_table_says_what_the_connection_has() {
+        for (setting, said) in [("on", "defensive is on."), ("off", "PRAGMA writable_schema=ON allows it")] {
+            let url = format!("file::memory:?defensive={setting}");
+            let db = Connection::open(Some(&url), &Options::new()).unwrap();
+            let error = db.exec("DELETE FROM sqlite_schema").unwrap_err();
+            assert!(error.hint().starts_with(said), "{setting}: {error}");
+            db.close().unwrap();
+        }
     }
 }

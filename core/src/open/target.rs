@@ -172,17 +172,7 @@ pub(super) fn check_file_system(path: &Path, settings: &Settings, report: &mut O
         Reach::Local => NetworkFs::Allow,
     });
     if reach != Reach::Local {
-        let text = match reach {
-            Reach::Network => {
-                format!("{} is on {name}: WAL's shared memory does not work across hosts", path.display())
-            }
-            // The same machine is enough for that: what lies below the mount, or in the virtual machine's host.
-            _ => format!(
-                "{} is on {name}: whoever opens it by another path (the directory below the mount, the host, another \
-                 machine) may not see these locks, and rows get lost",
-                path.display()
-            ),
-        };
+        let text = reach_text(path, &name, reach);
         match verdict {
             NetworkFs::Refuse => return Err(errors::network_file_system(path, text)),
             NetworkFs::Warn => report.warnings.push(text),
@@ -191,6 +181,18 @@ pub(super) fn check_file_system(path: &Path, settings: &Settings, report: &mut O
     }
     report.file_system = Some(name);
     Ok(reach)
+}
+
+fn reach_text(path: &Path, name: &str, reach: Reach) -> String {
+    match reach {
+        Reach::Network => format!("{} is on {name}: WAL's shared memory does not work across hosts", path.display()),
+        // The same machine is enough for that: what lies below the mount, or in the virtual machine's host.
+        _ => format!(
+            "{} is on {name}: whoever opens it by another path (the directory below the mount, the host, another \
+             machine) may not see these locks, and rows get lost",
+            path.display()
+        ),
+    }
 }
 
 /// Those of SQLite's files beside the database that are there. SQLite opens and reads what lies at these names whatever it
@@ -328,4 +330,15 @@ pub(crate) fn set_mode(path: &Path, file: FileId, mode: u32) -> Result<()> {
         return Ok(());
     }
     Err(errors::mode_not_applied(path, mode, has))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubtful_file_system_is_one_on_one_machine_too() {
+        let text = reach_text(Path::new("/data/a.db"), "FUSE", Reach::Doubtful);
+        assert!(text.contains("/data/a.db is on FUSE") && text.contains("the directory below the mount"), "{text}");
+    }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(not(target_vendor = "apple"))]
 use crate::error::HolderState;
-use crate::platform::file_id::FileId;
+use crate::platform::file_id::{FileId, file_id};
 
 #[cfg(target_vendor = "apple")]
 pub(crate) use super::libproc::{command, state};
@@ -198,7 +198,8 @@ pub(crate) fn deleted(pid: u32, name: &Path, file: FileId) -> Option<u64> {
 }
 
 /// Whether the process has no descriptor of the file that `path` names, and one of a file of this name that was deleted, or those
-/// of both files beside it: who copies files has one of them at a time.
+/// of both files beside it: who copies files has one of them at a time. In a mount namespace of its own, and below another root, a
+/// path may name another directory.
 pub(crate) fn has_another(pid: u32, path: &Path, file: Option<FileId>, side: [Option<FileId>; 2]) -> bool {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
     let open: Vec<_> = entries.flatten().map(|fd| fd.path()).collect();
@@ -208,7 +209,16 @@ pub(crate) fn has_another(pid: u32, path: &Path, file: Option<FileId>, side: [Op
     }
     let mut gone = path.as_os_str().to_owned();
     gone.push(" (deleted)");
-    open.iter().any(|fd| fs::read_link(fd).is_ok_and(|target| target.as_os_str() == gone))
+    let directory = path.parent().and_then(file_id);
+    let same_directory = || {
+        let own_view = path.parent().and_then(|parent| parent.strip_prefix("/").ok());
+        own_view.and_then(|parent| file_id(&Path::new(&format!("/proc/{pid}/root")).join(parent))) == directory
+    };
+    let was_there = |fd: &PathBuf| {
+        fs::metadata(fd).is_ok_and(|meta| directory.is_some_and(|directory| directory.dev == meta.dev()))
+            && fs::read_link(fd).is_ok_and(|target| target.as_os_str() == gone)
+    };
+    (open.iter().any(was_there) && same_directory())
         || side.iter().all(|file| file.is_some_and(|file| ids.contains(&file)))
 }
 

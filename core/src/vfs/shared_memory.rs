@@ -23,9 +23,16 @@ static MEMORY: AtomicPtr<sqlite::sqlite3_vfs> = AtomicPtr::new(ptr::null_mut());
 /// Registers the VFS beside the others, never as the default; once per process.
 pub(crate) fn register() -> bool {
     FILES.register(VFS, None, |ours| {
-        // SAFETY: SQLite's own VFS lives as long as the process.
-        let Some(memory) = (unsafe { sqlite::sqlite3_vfs_find(c"memdb".as_ptr()).as_mut() }) else { return false };
-        ours.szOsFile = ours.szOsFile.max(memory.szOsFile);
+        // SAFETY: SQLite's own VFS lives as long as the process. It is SQLite's to change (its place in the list), so no
+        // reference to it is made.
+        let (memory, size) = unsafe {
+            let memory = sqlite::sqlite3_vfs_find(c"memdb".as_ptr());
+            if memory.is_null() {
+                return false;
+            }
+            (memory, (*memory).szOsFile)
+        };
+        ours.szOsFile = ours.szOsFile.max(size);
         ours.xOpen = Some(vfs_open);
         ours.xDelete = Some(vfs_delete);
         ours.xAccess = Some(vfs_access);
@@ -49,7 +56,7 @@ unsafe fn vfs_of(name: *const c_char) -> *mut sqlite::sqlite3_vfs {
 macro_rules! forward {
     ($name:expr, $function:ident ( $($argument:expr),* )) => {{
         let vfs = vfs_of($name);
-        match vfs.as_ref().and_then(|vfs| vfs.$function) {
+        match if vfs.is_null() { None } else { (*vfs).$function } {
             Some(function) => function(vfs, $name, $($argument),*),
             None => sqlite::SQLITE_CANTOPEN,
         }
