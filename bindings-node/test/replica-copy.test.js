@@ -2,6 +2,7 @@
 // A copy that follows a replica, as Litestream leaves it: its position, and waiting for one. core/tests tests how it is read.
 const { test } = require('node:test');
 const assert = require('node:assert');
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const litekeel = require('../lib');
@@ -42,6 +43,42 @@ test('the position of a copy is told and waited for, and the event loop goes on 
 	assert.strictEqual(await waits, position(28));
 	assert.strictEqual(db.prepare('SELECT a FROM t').pluck().get(), 1);
 	assert.throws(() => db.exec('INSERT INTO t VALUES(2)'), { code: /^SQLITE_READONLY/ });
+});
+
+/** As Litestream writes a transaction into a copy: in place, by another process, and the file's own counter of changes stays. */
+function apply(directory, value) {
+	const next = litekeel.open('file:next.db', { baseDir: directory });
+	next.exec(`CREATE TABLE IF NOT EXISTS t(a); DELETE FROM t; INSERT INTO t VALUES(${value})`);
+	next.close();
+	execFileSync(process.execPath, ['-e', `
+		const fs = require('node:fs');
+		const [copy, next] = ['copy.db', 'next.db'].map((file) => fs.readFileSync(file));
+		for (const [from, to] of [[24, 28], [92, 100]]) copy.copy(next, from, from, to);
+		const file = fs.openSync('copy.db', 'r+');
+		fs.writeSync(file, next, 0, next.length, 0);
+		fs.closeSync(file);`], { cwd: directory });
+}
+
+test('rows that are read beside the event loop are those of the position, and no reader holds the copy', async (t) => {
+	const { db, note, directory } = copy(t);
+	const sql = 'SELECT a FROM t';
+	const read = () => db.readAsync(sql, [], { raw: true });
+	assert.deepStrictEqual(await read(), [[1]]);
+	for (let value = 2; value < 8; ++value) {
+		apply(directory, value);
+		note(25 + value);
+		assert.strictEqual(await db.waitFor(position(25 + value)), position(25 + value));
+		// Several, so that each of the threads that may have read before is asked.
+		for (const rows of await Promise.all(Array.from({ length: 8 }, read))) assert.deepStrictEqual(rows, [[value]]);
+		assert.strictEqual(db.prepare(sql).pluck().get(), value);
+		// A lock would keep Litestream's own out.
+		if (process.platform === 'linux') {
+			const { ino } = fs.statSync(path.join(directory, 'copy.db'));
+			const held = fs.readFileSync('/proc/locks', 'utf8').split('\n').filter((line) => line.includes(`:${ino} `) && (line.includes(` ${process.pid} `) || line.includes(' -1 ')));
+			assert.deepStrictEqual(held, [], `${value}`);
+		}
+	}
+	await assert.rejects(db.readAsync('INSERT INTO t VALUES(9)'), (error) => /^SQLITE_READONLY|^KEEL_/.test(error.code) || error instanceof TypeError);
 });
 
 test('a wait ends with its signal and with the connection', async (t) => {

@@ -17,7 +17,9 @@ pub(super) fn open(origin: &Connection) -> Result<Arc<Connection>, Error> {
     let connection = origin.assistant("a reader", Assistant::Reads)?;
     let mode: Result<String, _> =
         connection.lock()?.sqlite().query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
-    if mode.as_deref() == Ok("wal") {
+    // Of a copy that follows a replica each read, whoever's, locks Litestream out for as long as it takes, and no longer.
+    let follows = || origin.position().is_ok_and(|_| mode.is_ok());
+    if mode.as_deref() == Ok("wal") || follows() {
         return Ok(connection);
     }
     let _ = connection.close();
