@@ -20,6 +20,7 @@ use crate::vfs::confinement::{Confinement, confine};
 use crate::vfs::{closed_attached, failed_open};
 use crate::waiting::deadline::CallLimit;
 use crate::waiting::progress_handler::Progress;
+use crate::waiting::writer_queue::LockNeed;
 
 impl Connection {
     /// Exclusive use, for one unit of work; with SQLite's own calls on the handle, too.
@@ -204,7 +205,8 @@ impl<'a> Guard<'a> {
                 if writes {
                     // Of the statements that control a transaction only BEGIN IMMEDIATE and BEGIN EXCLUSIVE write.
                     let sql = std::ffi::CStr::from_ptr(sqlite::sqlite3_sql(statement));
-                    waiting.queue_before_write(sql_text::is_begin(sql.to_bytes()));
+                    let begins = sql_text::is_begin(sql.to_bytes());
+                    waiting.queue_before_write(if begins { LockNeed::Certain } else { LockNeed::Possible });
                 }
             }
             execution

@@ -24,100 +24,109 @@ fn read_only_by(settings: &Settings) -> SettingId {
     if settings.bool(SettingId::Immutable) { SettingId::Immutable } else { SettingId::Mode }
 }
 
+fn is_read_only(settings: &Settings) -> bool {
+    settings.mode() == Some(words::Mode::Ro) || settings.bool(SettingId::Immutable)
+}
+
+fn is_asked(settings: &Settings, id: SettingId) -> bool {
+    settings.is_explicit(id) && settings.get(id).is_some()
+}
+
+/// Refuses those that were asked for: `by` excludes them.
+fn refuse(settings: &Settings, by: SettingId, ids: &[SettingId], why: &str) -> Result<()> {
+    match ids.iter().find(|id| is_asked(settings, **id)) {
+        Some(id) => Err(settings.conflict(by, *id, why)),
+        None => Ok(()),
+    }
+}
+
+/// Skips those that nobody has asked for.
+fn skip(settings: &mut Settings, ids: &[SettingId], why: &'static str) {
+    for id in ids {
+        if !settings.is_explicit(*id) {
+            settings.skip(*id, why);
+        }
+    }
+}
+
 /// Refuses what was asked for and cannot be, and skips what a profile brought and does not apply.
 pub(super) fn settle(settings: &mut Settings, memory: bool) -> Result<()> {
     follower(settings, memory)?;
-    let read_only = settings.mode() == Some(words::Mode::Ro) || settings.bool(SettingId::Immutable);
-    let asked = |s: &Settings, id: SettingId| s.is_explicit(id) && s.get(id).is_some();
-    let drop = |s: &mut Settings, id: SettingId, why: &'static str| {
-        if !s.is_explicit(id) {
-            s.skip(id, why);
-        }
-    };
-
-    if read_only && !memory {
-        let by = read_only_by(settings);
-        for id in [
-            SettingId::JournalMode,
-            SettingId::PageSize,
-            SettingId::AutoVacuum,
-            SettingId::WalAutocheckpoint,
-            SettingId::ApplicationId,
-        ] {
-            if asked(settings, id) {
-                return Err(settings.conflict(by, id, "a database opened read-only cannot be changed"));
-            }
-        }
-        if asked(settings, SettingId::Mkdir) && settings.bool(SettingId::Mkdir) {
-            return Err(settings.conflict(by, SettingId::Mkdir, "nothing is created for a reader"));
-        }
-        for id in [SettingId::JournalMode, SettingId::WalAutocheckpoint, SettingId::JournalSizeLimit] {
-            drop(settings, id, "opened read-only");
-        }
-    }
     if memory {
-        let wal = settings.journal_mode() == Some(words::JournalMode::Wal);
-        if wal && asked(settings, SettingId::JournalMode) {
-            return Err(settings.conflict(SettingId::Mode, SettingId::JournalMode, "a database in memory has no WAL"));
-        }
-        for id in [
-            SettingId::MmapSize,
-            SettingId::Checkpoint,
-            SettingId::WalMax,
-            SettingId::CloseCheckpoint,
-            SettingId::Immutable,
-            SettingId::WalAutocheckpoint,
-        ] {
-            if asked(settings, id) {
-                return Err(settings.conflict(SettingId::Mode, id, "a database in memory has no file"));
-            }
-        }
-        for id in [
-            SettingId::JournalMode,
-            SettingId::MmapSize,
-            SettingId::WalAutocheckpoint,
-            SettingId::JournalSizeLimit,
-            SettingId::Checkpoint,
-        ] {
-            drop(settings, id, "a database in memory has no file");
-        }
-        drop(settings, SettingId::CloseCheckpoint, "a database in memory has no file");
-    } else if settings.cache() == Some(words::Cache::Shared) {
-        return Err(errors::shared_cache_on_a_file());
+        in_memory(settings)?;
+    } else {
+        in_a_file(settings)?;
     }
-    if settings.bool(SettingId::Nolock) && settings.journal_mode() == Some(words::JournalMode::Wal) {
-        if asked(settings, SettingId::JournalMode) {
-            return Err(settings.conflict(SettingId::Nolock, SettingId::JournalMode, "WAL needs locks"));
-        }
-        drop(settings, SettingId::JournalMode, "nolock: WAL needs locks");
-    }
-    if settings.bool(SettingId::Defensive) && settings.journal_mode() == Some(words::JournalMode::Off) {
-        return Err(settings.conflict(
-            SettingId::Defensive,
-            SettingId::JournalMode,
-            "DEFENSIVE keeps SQLite from turning the journal off",
-        ));
-    }
-    checkpoints(settings, read_only, memory)?;
+    journals(settings)?;
+    checkpoints(settings, memory)?;
     replicated::settle(settings, memory)?;
     restored(settings, memory)?;
-    if !settings.bool(SettingId::Unsafe) {
-        let journal =
-            matches!(settings.journal_mode(), Some(words::JournalMode::Memory | words::JournalMode::Off)) && !memory;
-        let apart = settings.text(SettingId::Vfs).is_some_and(|name| LOCKS_APART.contains(&name)) && !memory;
-        let id = match () {
-            () if journal => Some(SettingId::JournalMode),
-            () if apart => Some(SettingId::Vfs),
-            () => [SettingId::Nolock, SettingId::Psow, SettingId::Modeof]
-                .into_iter()
-                .find(|id| settings.get(*id).is_some()),
-        };
-        if let Some(id) = id {
-            let value = settings.get(id).map(SettingValue::to_string).unwrap_or_default();
-            return Err(errors::needs_unsafe(id, &value));
+    needs_unsafe(settings, memory)
+}
+
+fn in_memory(settings: &mut Settings) -> Result<()> {
+    use SettingId::{
+        Checkpoint, CloseCheckpoint, Immutable, JournalMode, JournalSizeLimit, MmapSize, Mode, WalAutocheckpoint,
+        WalMax,
+    };
+    const NO_FILE: &str = "a database in memory has no file";
+    if settings.journal_mode() == Some(words::JournalMode::Wal) {
+        refuse(settings, Mode, &[JournalMode], "a database in memory has no WAL")?;
+    }
+    let of_a_file = [MmapSize, Checkpoint, WalMax, CloseCheckpoint, Immutable, WalAutocheckpoint];
+    refuse(settings, Mode, &of_a_file, NO_FILE)?;
+    let gone = [JournalMode, MmapSize, WalAutocheckpoint, JournalSizeLimit, Checkpoint, CloseCheckpoint];
+    skip(settings, &gone, NO_FILE);
+    Ok(())
+}
+
+fn in_a_file(settings: &mut Settings) -> Result<()> {
+    use SettingId::{ApplicationId, AutoVacuum, JournalMode, JournalSizeLimit, Mkdir, PageSize, WalAutocheckpoint};
+    if is_read_only(settings) {
+        let by = read_only_by(settings);
+        let changing = [JournalMode, PageSize, AutoVacuum, WalAutocheckpoint, ApplicationId];
+        refuse(settings, by, &changing, "a database opened read-only cannot be changed")?;
+        if settings.bool(Mkdir) {
+            refuse(settings, by, &[Mkdir], "nothing is created for a reader")?;
         }
+        skip(settings, &[JournalMode, WalAutocheckpoint, JournalSizeLimit], "opened read-only");
+    }
+    if settings.cache() == Some(words::Cache::Shared) {
+        return Err(errors::shared_cache_on_a_file());
     }
     Ok(())
+}
+
+fn journals(settings: &mut Settings) -> Result<()> {
+    use SettingId::{Defensive, JournalMode, Nolock};
+    if settings.bool(Nolock) && settings.journal_mode() == Some(words::JournalMode::Wal) {
+        refuse(settings, Nolock, &[JournalMode], "WAL needs locks")?;
+        skip(settings, &[JournalMode], "nolock: WAL needs locks");
+    }
+    if settings.bool(Defensive) && settings.journal_mode() == Some(words::JournalMode::Off) {
+        let why = "DEFENSIVE keeps SQLite from turning the journal off";
+        return Err(settings.conflict(Defensive, JournalMode, why));
+    }
+    Ok(())
+}
+
+/// What can lose or damage data has to be asked for twice.
+fn needs_unsafe(settings: &Settings, memory: bool) -> Result<()> {
+    use SettingId::{JournalMode, Modeof, Nolock, Psow, Vfs};
+    if settings.bool(SettingId::Unsafe) {
+        return Ok(());
+    }
+    let weak = matches!(settings.journal_mode(), Some(words::JournalMode::Memory | words::JournalMode::Off));
+    let apart = settings.text(Vfs).is_some_and(|name| LOCKS_APART.contains(&name));
+    let id = match () {
+        () if weak && !memory => Some(JournalMode),
+        () if apart && !memory => Some(Vfs),
+        () => [Nolock, Psow, Modeof].into_iter().find(|id| settings.get(*id).is_some()),
+    };
+    id.map_or(Ok(()), |id| {
+        let value = settings.get(id).map(SettingValue::to_string).unwrap_or_default();
+        Err(errors::needs_unsafe(id, &value))
+    })
 }
 
 /// A copy that Litestream keeps is only read, and has to be read in one way.
@@ -183,91 +192,87 @@ fn restored(settings: &Settings, memory: bool) -> Result<()> {
 }
 
 /// Who moves the WAL, and whether the other settings let him.
-fn checkpoints(settings: &mut Settings, read_only: bool, memory: bool) -> Result<()> {
-    let asked = |s: &Settings, id: SettingId| s.is_explicit(id) && s.get(id).is_some();
-    use words::Checkpoint::{Auto, AutoIdle, Background, External, Manual};
-    let who = settings.checkpoint();
-    let at_commit = matches!(who, Some(Auto | AutoIdle | Background));
-    let none = matches!(who, Some(External | Manual));
-    if asked(settings, SettingId::WalMaxAction) && settings.int(SettingId::WalMax).unwrap_or(0) == 0 {
+fn checkpoints(settings: &mut Settings, memory: bool) -> Result<()> {
+    if is_asked(settings, SettingId::WalMaxAction) && settings.int(SettingId::WalMax).unwrap_or(0) == 0 {
         return Err(errors::action_without_limit());
     }
     if memory {
         return Ok(());
     }
-    if read_only {
-        for id in [SettingId::Checkpoint, SettingId::WalMax] {
-            if asked(settings, id) && !(id == SettingId::Checkpoint && none) {
-                return Err(settings.conflict(read_only_by(settings), id, "a reader does not checkpoint"));
-            }
-            if settings.get(id).is_some() && !asked(settings, id) {
-                settings.skip(id, "opened read-only");
-            }
-        }
-        return Ok(());
+    if is_read_only(settings) {
+        return checkpoints_of_a_reader(settings);
     }
-    let capped = settings.int(SettingId::WalMax).unwrap_or(0) > 0;
+    checkpoints_need_a_wal(settings)?;
+    checkpoints_at_commits(settings)
+}
+
+/// A reader does none. That nobody of this process does, it may say.
+fn checkpoints_of_a_reader(settings: &mut Settings) -> Result<()> {
+    const WHY: &str = "a reader does not checkpoint";
+    let by = read_only_by(settings);
+    if !matches!(settings.checkpoint(), Some(words::Checkpoint::External | words::Checkpoint::Manual)) {
+        refuse(settings, by, &[SettingId::Checkpoint], WHY)?;
+    }
+    refuse(settings, by, &[SettingId::WalMax], WHY)?;
+    for id in [SettingId::Checkpoint, SettingId::WalMax] {
+        if settings.get(id).is_some() && !is_asked(settings, id) {
+            settings.skip(id, "opened read-only");
+        }
+    }
+    Ok(())
+}
+
+fn checkpoints_need_a_wal(settings: &Settings) -> Result<()> {
+    use SettingId::{Checkpoint, JournalMode, LockingMode, WalMax};
+    use words::Checkpoint::{Auto, External, Manual};
+    let who = settings.checkpoint();
+    let capped = settings.int(WalMax).unwrap_or(0) > 0;
     if capped && who == Some(External) {
-        return Err(settings.conflict(
-            SettingId::WalMax,
-            SettingId::Checkpoint,
-            "the WAL is another program's to checkpoint",
-        ));
+        return Err(settings.conflict(WalMax, Checkpoint, "the WAL is another program's to checkpoint"));
     }
-    let needs_wal = if capped {
-        Some(SettingId::WalMax)
-    } else if asked(settings, SettingId::Checkpoint) && !none && who != Some(Auto) {
-        Some(SettingId::Checkpoint)
-    } else {
-        None
+    let by = match who {
+        _ if capped => WalMax,
+        Some(Auto | External | Manual) => return Ok(()),
+        _ if is_asked(settings, Checkpoint) => Checkpoint,
+        _ => return Ok(()),
     };
-    if let Some(id) = needs_wal {
-        if settings.journal_mode().is_some_and(|journal| journal != words::JournalMode::Wal) {
-            return Err(settings.conflict(id, SettingId::JournalMode, "only a WAL is checkpointed"));
-        }
-        if settings.locking_mode() == Some(words::LockingMode::Exclusive) {
-            return Err(settings.conflict(
-                id,
-                SettingId::LockingMode,
-                "no second connection can checkpoint an exclusive one's WAL",
-            ));
-        }
+    if settings.journal_mode().is_some_and(|journal| journal != words::JournalMode::Wal) {
+        return Err(settings.conflict(by, JournalMode, "only a WAL is checkpointed"));
     }
-    match settings.int(SettingId::WalAutocheckpoint) {
-        Some(0) if at_commit && asked(settings, SettingId::Checkpoint) => Err(settings.conflict(
-            SettingId::WalAutocheckpoint,
-            SettingId::Checkpoint,
-            "0 pages mean no checkpoint at commits",
-        )),
+    if settings.locking_mode() == Some(words::LockingMode::Exclusive) {
+        let why = "no second connection can checkpoint an exclusive one's WAL";
+        return Err(settings.conflict(by, LockingMode, why));
+    }
+    Ok(())
+}
+
+/// `checkpoint` and `wal_autocheckpoint` say the same, or the one that was asked for says what the other is.
+fn checkpoints_at_commits(settings: &mut Settings) -> Result<()> {
+    use SettingId::{Checkpoint, WalAutocheckpoint};
+    use words::Checkpoint::{Auto, AutoIdle, Background};
+    let who = settings.checkpoint();
+    let at_commit = matches!(who, Some(Auto | AutoIdle | Background));
+    let asks_who = is_asked(settings, Checkpoint);
+    let asks_pages = is_asked(settings, WalAutocheckpoint);
+    match settings.int(WalAutocheckpoint) {
+        Some(0) if at_commit && asks_who => {
+            Err(settings.conflict(WalAutocheckpoint, Checkpoint, "0 pages mean no checkpoint at commits"))
+        }
         // Whoever asks for no checkpoints at commits gets none from a profile either.
         Some(0) if at_commit => {
-            settings.set(
-                SettingId::Checkpoint,
-                SettingValue::Word("manual"),
-                settings.origin(SettingId::WalAutocheckpoint),
-            );
+            settings.set(Checkpoint, SettingValue::Word("manual"), settings.origin(WalAutocheckpoint));
             Ok(())
         }
         Some(pages) if pages > 0 && !at_commit && who.is_some() => {
-            if asked(settings, SettingId::WalAutocheckpoint) && asked(settings, SettingId::Checkpoint) {
-                return Err(settings.conflict(
-                    SettingId::Checkpoint,
-                    SettingId::WalAutocheckpoint,
-                    "that is SQLite's checkpoint at commits",
-                ));
-            }
-            if asked(settings, SettingId::WalAutocheckpoint) {
-                settings.set(
-                    SettingId::Checkpoint,
-                    SettingValue::Word("auto"),
-                    settings.origin(SettingId::WalAutocheckpoint),
-                );
-            } else {
-                settings.set(
-                    SettingId::WalAutocheckpoint,
-                    SettingValue::Int(0),
-                    settings.origin(SettingId::Checkpoint),
-                );
+            match (asks_pages, asks_who) {
+                (true, true) => {
+                    let why = "that is SQLite's checkpoint at commits";
+                    return Err(settings.conflict(Checkpoint, WalAutocheckpoint, why));
+                }
+                (true, false) => {
+                    settings.set(Checkpoint, SettingValue::Word("auto"), settings.origin(WalAutocheckpoint));
+                }
+                (false, _) => settings.set(WalAutocheckpoint, SettingValue::Int(0), settings.origin(Checkpoint)),
             }
             Ok(())
         }

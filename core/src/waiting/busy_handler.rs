@@ -21,6 +21,7 @@ use crate::waiting::deadline;
 use crate::waiting::pause::pause;
 use crate::waiting::place::Place;
 use crate::waiting::turns::{Next, Pace, Turn};
+use crate::waiting::writer_queue::LockNeed;
 
 /// A wait of this length is told to the subscribers as `busy_wait`.
 const REPORT_AFTER: Duration = Duration::from_millis(100);
@@ -155,9 +156,7 @@ impl BusyHandler {
 
     /// It is one that writes. Who comes while others of this process wait for the
     /// file stands in the queue behind them, instead of asking at the moment at which it happens to be free.
-    ///
-    /// `certain`: the statement begins a transaction that locks the file, whatever it writes.
-    pub(crate) fn queue_before_write(&self, certain: bool) {
+    pub(crate) fn queue_before_write(&self, need: LockNeed) {
         let Some(queue) = &self.queue else { return };
         // The lock may be given back, and the next rung for, before this call ends.
         self.wrote.set(true);
@@ -190,7 +189,10 @@ impl BusyHandler {
         self.attempts.set(0);
         self.activity.waiting();
         let number = queue.enter();
-        let patience = if certain { self.timeout() } else { UNCERTAIN_WAIT.min(self.timeout()) };
+        let patience = match need {
+            LockNeed::Certain => self.timeout(),
+            LockNeed::Possible => UNCERTAIN_WAIT.min(self.timeout()),
+        };
         // An interrupt that came before would be forgotten by the first step.
         let stale = self.is_interrupted();
         queue.writers.wait(number, began + patience, Duration::ZERO, || !stale && self.is_given_up());
@@ -198,7 +200,7 @@ impl BusyHandler {
         self.longest.set(self.longest.get().max(began.elapsed()));
         self.activity.retrying();
         self.pace.asks_again();
-        queue.writers.mark_polling(number, certain);
+        queue.writers.mark_polling(number, need);
     }
 
     /// Leaves the lock to other processes for a moment.
@@ -279,7 +281,8 @@ impl BusyHandler {
                     std::thread::yield_now();
                 }
                 queue.writers.wait(number, began + timeout, pause, || self.is_given_up());
-                queue.writers.mark_polling(number, queue.counted.get());
+                let need = if queue.counted.get() { LockNeed::Certain } else { LockNeed::Possible };
+                queue.writers.mark_polling(number, need);
             }
             None if pause.is_zero() => std::thread::yield_now(),
             None => std::thread::sleep(pause),

@@ -25,6 +25,15 @@ const INTERRUPT_POLL: Duration = Duration::from_millis(20);
 /// The queues of the process.
 pub(crate) static QUEUES: ForkMutex<Option<HashMap<FileId, Weak<WriterQueue>>>> = ForkMutex::new(None);
 
+/// Whether who asks for the write lock needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockNeed {
+    /// Its statement locks the file, whatever it writes.
+    Certain,
+    /// Its statement may turn out to write nothing.
+    Possible,
+}
+
 /// One file's queue.
 #[derive(Default)]
 pub(crate) struct WriterQueue {
@@ -113,12 +122,15 @@ impl WriterQueue {
         }
     }
 
-    /// Says that the owner of the ticket asks the file now; `tells_end`: it needs the lock, and gives the ticket up when its
-    /// call or its transaction ends.
-    pub(crate) fn mark_polling(&self, number: u64, tells_end: bool) {
+    /// Says that the owner of the ticket asks the file now. Who certainly needs the lock gives the ticket up when its call or
+    /// its transaction ends.
+    pub(crate) fn mark_polling(&self, number: u64, need: LockNeed) {
         let mut tickets = self.tickets();
         if let Some(at) = tickets.find(number) {
-            let patience = if tells_end { LATE_AFTER } else { TAKEOVER_AFTER };
+            let patience = match need {
+                LockNeed::Certain => LATE_AFTER,
+                LockNeed::Possible => TAKEOVER_AFTER,
+            };
             tickets.taken[at].asking_until = Some(Instant::now() + patience);
         }
     }
@@ -235,7 +247,7 @@ mod tests {
     fn a_place_that_is_never_given_up_holds_nobody_up() {
         let queue = Arc::new(WriterQueue::default());
         let leaked = queue.take_ticket(None, 1, &Arc::new(Condvar::new()));
-        queue.mark_polling(leaked, false);
+        queue.mark_polling(leaked, LockNeed::Possible);
         let condvar = Arc::new(Condvar::new());
         let number = queue.take_ticket(None, 2, &condvar);
         let began = Instant::now();
