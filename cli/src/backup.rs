@@ -37,7 +37,7 @@ pub struct Restore {
     source: String,
     /// The database that gets its content.
     url: String,
-    /// Restore a copy of a WAL database that has no table and no -wal, though it looks like one that was copied without it.
+    /// Restore even a copy that looks as if its -wal had been left behind: a WAL database without a table and without a -wal.
     #[arg(long)]
     without_wal: bool,
     #[command(flatten)]
@@ -61,7 +61,7 @@ struct How {
     /// Stop a check of the pages after this time: 30s, 5m [default: by the size of the file].
     #[arg(long, value_name = "TIME", value_parser = duration::interval)]
     check_timeout: Option<Duration>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

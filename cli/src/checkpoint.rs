@@ -17,13 +17,13 @@ use crate::{duration, who};
 pub struct Checkpoint {
     /// The URL or path.
     url: Option<String>,
-    /// passive (as much as possible without waiting), full, restart (the WAL begins anew) or truncate (its file, too).
+    /// passive (as much as possible without waiting), full, restart (the WAL begins anew) or truncate (and its file is emptied).
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     mode: Mode,
     /// How long full, restart and truncate wait for readers and for a writer (50ms, 2s); other writers wait as long.
     #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration::any)]
     wait: Duration,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -44,7 +44,7 @@ pub struct Doctor {
     /// A warning counts as a problem in the exit status.
     #[arg(long)]
     strict: bool,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -16,7 +16,7 @@ pub struct Explain {
     /// A name or number: KEEL_ORPHAN_WAL, orphan_wal, -35, SQLITE_BUSY, busy, 517.
     #[arg(allow_hyphen_values = true)]
     code: String,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

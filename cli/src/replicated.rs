@@ -20,7 +20,7 @@ pub struct Replicated {
     /// How long to wait: 500ms, 10s [default: the setting replication_timeout].
     #[arg(long, value_name = "TIME", value_parser = duration::any)]
     timeout: Option<Duration>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -24,7 +24,7 @@ pub struct RestoreIfMissing {
     /// It is fine if there is nothing to restore: the first start of a new program.
     #[arg(long)]
     if_available: bool,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -17,7 +17,7 @@ pub struct Url {
     /// Settings that nobody set, too.
     #[arg(long)]
     all: bool,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -26,13 +26,13 @@ pub struct VerifyReplica {
     url: Option<String>,
     #[command(flatten)]
     litestream: Litestream,
-    /// Where the copy is restored, and removed again; it needs as much room as the database. Without it TMPDIR.
+    /// Where the copy is restored, and removed again; it needs as much room as the database. Without it: TMPDIR, else /tmp.
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
     /// How long to wait for the replica (500ms, 10s). Nobody else can write meanwhile.
     #[arg(long, value_name = "TIME", value_parser = duration::any, default_value = "4s")]
     timeout: Duration,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -32,7 +32,7 @@ pub struct Watch {
     /// End after this many samples.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// One JSON object a line.
+    /// Print one JSON object for each sample.
     #[arg(long)]
     json: bool,
 }

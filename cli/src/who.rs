@@ -19,7 +19,7 @@ use crate::wal::{self, Wal};
 pub struct Who {
     /// The URL or path.
     url: Option<String>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
