@@ -21,9 +21,9 @@ const ALIAS_VERSIONS = { 12: '12.6.2', 13: '13.2.0' };
 
 /** Writes one package: `files` maps names to texts or to `{ from }`. */
 function write(directory, manifest, files) {
-	const { version, license, homepage, engines } = own;
+	const { version, license, homepage, bugs, engines } = own;
 	fs.mkdirSync(directory, { recursive: true });
-	fs.writeFileSync(path.join(directory, 'package.json'), `${JSON.stringify({ version, license, homepage, engines, ...manifest }, null, 2)}\n`);
+	fs.writeFileSync(path.join(directory, 'package.json'), `${JSON.stringify({ version, license, homepage, bugs, engines, ...manifest }, null, 2)}\n`);
 	for (const [name, content] of Object.entries(files)) {
 		if (typeof content === 'string') fs.writeFileSync(path.join(directory, name), content);
 		else fs.copyFileSync(content.from, path.join(directory, name));

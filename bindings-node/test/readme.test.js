@@ -146,6 +146,9 @@ test('every link of the README leads somewhere, in the repository and in the pac
 		assert.ok(links.length >= least, `${links.length} links in ${directory}`);
 		for (const link of links) assert.ok(fs.existsSync(path.join(directory, link)), `${directory}: ${link}`);
 	}
+	// What is on a registry's site is told here: a reader who is offline, or who has another registry, needs it too.
+	const outside = fs.readFileSync(path.join(__dirname, '../../README.md'), 'utf8').match(/https?:\/\/[^\s)`]+/g) ?? [];
+	assert.deepStrictEqual(outside.filter((url) => !/^https?:\/\/(?:host|127\.0\.0\.1|localhost)\b/.test(url)), []);
 });
 
 test('the commands and the overrides name packages that are packed', () => {
