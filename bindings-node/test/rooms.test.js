@@ -66,3 +66,12 @@ test('a circle is seen', () => {
 	assert.deepStrictEqual(circle(new Map([['a', ['b']], ['b', ['c']], ['c', ['b']]])), ['b', 'c', 'b']);
 	assert.strictEqual(circle(new Map([['a', ['b', 'c']], ['b', ['c']], ['c', []]])), null);
 });
+
+/** The files that make errors of JavaScript's own whose traces would begin in them. */
+const untraced = (texts) => Object.keys(texts).filter((name) => /\bnew (?:TypeError|RangeError)\(/.test(texts[name]) && !/require\('[./]*\/plain-errors'\)/.test(texts[name]));
+
+test('what throws takes its TypeErrors from plain-errors.js, which begins their traces in the file of the caller', () => {
+	const texts = Object.fromEntries([...graph().keys()].map((name) => [name, fs.readFileSync(path.join(LIB, name), 'utf8')]));
+	assert.deepStrictEqual(untraced(texts), []);
+	assert.deepStrictEqual(untraced({ a: "throw new TypeError('x');", b: "const { TypeError } = require('../plain-errors'); throw new TypeError('x');" }), ['a']);
+});
