@@ -93,6 +93,26 @@ fn a_call_ends_with_its_thread() {
     db.close().unwrap();
 }
 
+/// Nobody else gives up the part of a thread that ends.
+#[test]
+fn a_close_does_not_end_with_its_thread() {
+    let db = open();
+    let second = db.retain().unwrap();
+    let closes = std::sync::Mutex::new(None);
+    let goes_on = beside_a_call(&db, || {
+        let thread = std::thread::spawn(move || {
+            end_waits_when(|| true);
+            second.close()
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!thread.is_finished());
+        *closes.lock().unwrap() = Some(thread);
+    });
+    assert!(goes_on);
+    assert_eq!(closes.into_inner().unwrap().unwrap().join().unwrap().unwrap().owners_left, 1);
+    assert_eq!(db.close().unwrap().owners_left, 0);
+}
+
 #[test]
 fn who_has_no_limit_or_a_long_one_waits() {
     let db = open();

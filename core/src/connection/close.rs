@@ -54,7 +54,7 @@ impl Connection {
             return Ok(discarded());
         }
         self.check_not_inside()?;
-        let state = self.state_for_call().map_err(|error| error.with_step(FailedStep::Close))?;
+        let state = self.state_for_close().map_err(|error| error.with_step(FailedStep::Close))?;
         if let Some(report) = &state.closed {
             return Ok(report.clone());
         }
