@@ -93,7 +93,7 @@ interface DatabaseInstance {
 	/** `fn` after each rollback. */
 	onRollback(fn: (() => void) | null): this;
 	/** Records what this connection changes, in one table or in all that have a primary key. */
-	createSession(options?: Database.SessionOptions): Database.Session;
+	session(options?: Database.SessionOptions): Database.Session;
 	/** Applies what a session recorded; false when a conflict aborted it, and then nothing has changed. */
 	applyChangeset(changeset: Uint8Array, options?: Database.ApplyOptions): boolean;
 	/** The rows of `all()`, read by a thread of its own. It sees what is committed. For WAL databases of `open`. */

@@ -27,8 +27,8 @@ const ours = {
 	'onUpdate': (db) => { db.onUpdate(() => db.name); db.exec('BEGIN; INSERT INTO t VALUES (1); ROLLBACK'); },
 	'onCommit': (db) => { db.onCommit(() => { void db.name; }); },
 	'onRollback': (db) => { db.onRollback(() => db.name); db.exec('BEGIN; INSERT INTO t VALUES (1); ROLLBACK'); },
-	'session': (db) => { db.createSession(); },
-	'applyChangeset': (db) => { const session = db.createSession(); db.applyChangeset(session.changeset(), { filter: () => db, onConflict: () => db.name.length }); session.close(); },
+	'session': (db) => { db.session(); },
+	'applyChangeset': (db) => { const session = db.session(); db.applyChangeset(session.changeset(), { filter: () => db, onConflict: () => db.name.length }); session.close(); },
 };
 const tuned = {
 	'on': (db) => { db.on('busy_wait', () => db.name).on('checkpointed', () => db.name); },

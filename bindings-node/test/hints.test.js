@@ -20,8 +20,8 @@ test('a NUL is told with the argument that it is in, and where', async (t) => {
 		[() => db.loadExtension('a', 'b\0'), 'The entry point of an extension cannot contain a NUL character, as at index 1'],
 		[() => db.serialize({ attached: 'main\0' }), 'The "attached" option cannot contain a NUL character, as at index 4'],
 		[() => db.backup(copy, { attached: 'main\0' }), 'The "attached" option cannot contain a NUL character, as at index 4'],
-		[() => db.createSession({ table: 't\0' }), 'The "table" option cannot contain a NUL character, as at index 1'],
-		[() => db.createSession({ db: 'main\0' }), 'The "db" option cannot contain a NUL character, as at index 4'],
+		[() => db.session({ table: 't\0' }), 'The "table" option cannot contain a NUL character, as at index 1'],
+		[() => db.session({ db: 'main\0' }), 'The "db" option cannot contain a NUL character, as at index 4'],
 	]) await assert.rejects(async () => call(), { name: 'TypeError', message: expected });
 	assert.ok(!fs.existsSync(copy));
 	db.close();

@@ -67,8 +67,8 @@ for (const [door, open] of [['new Database', () => new litekeel(':memory:')], ['
 		assert.throws(() => db.aggregate('f\0x', { step() {} }), NUL);
 		assert.throws(() => db.table('f\0x', { columns: ['a'], *rows() {} }), NUL);
 		assert.throws(() => db.serialize({ attached: 'main\0x' }), NUL);
-		assert.throws(() => db.createSession({ table: 't\0x' }), NUL);
-		assert.throws(() => db.createSession({ db: 'main\0x' }), NUL);
+		assert.throws(() => db.session({ table: 't\0x' }), NUL);
+		assert.throws(() => db.session({ db: 'main\0x' }), NUL);
 		await assert.rejects(db.backup('never.db', { attached: 'main\0x' }), NUL);
 		assert.ok(!fs.existsSync('never.db'));
 		assert.throws(() => db.prepare('SELECT f()'), /no such function/);

@@ -121,7 +121,7 @@ exports.sync = (Database, extras) => {
 			return seen;
 		});
 		step('session', () => {
-			const session = db.createSession({ table: 'p' });
+			const session = db.session({ table: 'p' });
 			db.exec('INSERT INTO p VALUES (77)');
 			const changes = session.changeset();
 			session.close();

@@ -10,6 +10,8 @@ require('./prepare')();
 
 /** Runs in the child with `Connection`, `constants` and `report`. */
 function script(Connection, constants, report) {
+	// By its name in node:sqlite a library would take one of ours for one of its connections.
+	const begin = (db, options) => (db.session ?? db.createSession).call(db, options);
 	const make = (rows) => {
 		const db = new Connection(':memory:');
 		db.exec('CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT, c BLOB); CREATE TABLE u(a INTEGER PRIMARY KEY, b); CREATE TABLE nokey(a)');
@@ -19,7 +21,7 @@ function script(Connection, constants, report) {
 	const rows = (db) => db.prepare('SELECT * FROM t ORDER BY a').all().map((row) => Object.values(row).map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value)).join());
 	const changed = (options) => {
 		const db = make([[1, 'one'], [2, 'two'], [3, 'three']]);
-		const session = db.createSession(options);
+		const session = begin(db, options);
 		db.exec("INSERT INTO t VALUES (4, 'four', x'0001'); UPDATE t SET b = 'TWO' WHERE a = 2; DELETE FROM t WHERE a = 3; INSERT INTO u VALUES (1, 1.5); INSERT INTO nokey VALUES (1)");
 		return session;
 	};
@@ -57,24 +59,24 @@ test('as node:sqlite on Node 24', () => {
 
 test('arguments and states', () => {
 	const db = new Database(':memory:').exec('CREATE TABLE t(a INTEGER PRIMARY KEY)');
-	for (const bad of [5, 'x', { table: 5 }, { table: '' }, { db: null }]) assert.throws(() => db.createSession(bad), TypeError, JSON.stringify(bad));
+	for (const bad of [5, 'x', { table: 5 }, { table: '' }, { db: null }]) assert.throws(() => db.session(bad), TypeError, JSON.stringify(bad));
 	for (const bad of [undefined, 'x', [1], new ArrayBuffer(8)]) assert.throws(() => db.applyChangeset(bad), TypeError);
 	for (const bad of [{ filter: 1 }, { onConflict: 'omit' }]) assert.throws(() => db.applyChangeset(new Uint8Array(0), bad), TypeError);
 	assert.throws(() => db.applyChangeset(Uint8Array.of(1, 2, 3)), (error) => error instanceof Database.SqliteError && error.code === 'SQLITE_CORRUPT');
-	const session = db.createSession();
+	const session = db.session();
 	assert.throws(() => new session.constructor(), TypeError);
 	session.close();
 	assert.throws(() => session.close(), TypeError);
 	assert.throws(() => session.changeset(), TypeError);
-	const left = db.createSession();
+	const left = db.session();
 	db.close();
 	assert.throws(() => left.changeset(), TypeError);
-	assert.throws(() => db.createSession(), TypeError);
+	assert.throws(() => db.session(), TypeError);
 });
 
 test('what a callback throws is thrown, and nothing is applied', () => {
 	const source = new Database(':memory:').exec('CREATE TABLE t(a INTEGER PRIMARY KEY)');
-	const session = source.createSession();
+	const session = source.session();
 	source.exec('INSERT INTO t VALUES (1)');
 	const target = new Database(':memory:').exec('CREATE TABLE t(a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)');
 	const mine = new Error('mine');
@@ -83,4 +85,11 @@ test('what a callback throws is thrown, and nothing is applied', () => {
 	assert.strictEqual(target.prepare('SELECT count(*) FROM t').pluck().get(), 1);
 	source.close();
 	target.close();
+});
+
+test('a library that looks by a name for which database it has takes it for better-sqlite3', () => {
+	const db = new Database(':memory:');
+	// As better-auth does.
+	assert.ok('aggregate' in db && !('createSession' in db) && !('fileControl' in db));
+	db.close();
 });

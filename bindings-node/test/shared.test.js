@@ -186,14 +186,14 @@ test('an owner\'s end takes its own functions, hooks and sessions along and nobo
 	const db = litekeel.open(url).exec('CREATE TABLE t(a INTEGER PRIMARY KEY)');
 	const seen = [];
 	db.onUpdate(({ rowid }) => seen.push(rowid));
-	const session = db.createSession();
+	const session = db.session();
 	for (let n = 0; n < 3; n++) {
 		const other = worker(url, `
 			const db = litekeel.open(url);
 			db.function('theirs', () => 1);
 			db.onUpdate(() => said('theirs'));
 			db.onCommit(() => {});
-			db.createSession();
+			db.session();
 			db.prepare('SELECT theirs()').get();
 			db.exec('INSERT INTO t VALUES (${n + 1})');
 			said('ready');

@@ -189,12 +189,12 @@ for (const major of runtimes.majors) {
 					() => db.inTransaction, () => db.interrupt(), () => db.pragma('page_count'),
 					() => db.prepare('SELECT ' + Math.random() + ' + same(a) FROM t').all(),
 					() => { for (const row of db.prepare('SELECT a FROM t UNION ALL SELECT 2').iterate()) if (row) break; },
-					() => { const session = db.createSession(); session.changeset(); if (Math.random() < 0.5) session.close(); },
+					() => { const session = db.session(); session.changeset(); if (Math.random() < 0.5) session.close(); },
 					() => db.transaction(() => db.inTransaction)(), () => db.function('f' + Math.floor(Math.random() * 9), (x) => x),
 					() => new Array(1e5).fill({}), () => db.unsafeMode(false), () => db.holders(), () => db.serialize(),
 				];
 				left.rows = db.prepare('SELECT a FROM t UNION ALL SELECT 2'); left.rows.all();
-				left.session = db.createSession();
+				left.session = db.session();
 				ready();
 				for (let at = ${round}, refused = 0;; at++) try {
 					if (refused === 20) { left.rows = left.session = null; gc(); }

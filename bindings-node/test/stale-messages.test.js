@@ -12,7 +12,7 @@ const CALLS = {
 	'function with a long name': (db) => db.function(LONG, () => 1),
 	'aggregate with a long name': (db) => db.aggregate(LONG, { step() {} }),
 	'serialize of no schema': (db) => db.serialize({ attached: 'nowhere' }),
-	'session of no schema': (db) => db.createSession({ db: 'nowhere' }).changeset(),
+	'session of no schema': (db) => db.session({ db: 'nowhere' }).changeset(),
 	'changeset that is none': (db) => db.applyChangeset(Buffer.from('Tno changeset')),
 	'extension that is not there': (db) => db.loadExtension('/no/such/extension'),
 	'backup of no schema': (db, dir) => db.backup(path.join(dir, 'copy.db'), { attached: 'nowhere' }),

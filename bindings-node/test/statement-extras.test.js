@@ -271,7 +271,7 @@ test('everything of it may be collected while it is open', (t) => {
 			const db = n % 2 ? new Database(':memory:') : Database.open('file:a.db');
 			db.exec('CREATE TABLE IF NOT EXISTS t(a INTEGER PRIMARY KEY)');
 			db.onUpdate(() => db.open).onCommit(() => {}).onRollback(() => {});
-			const session = db.createSession();
+			const session = db.session();
 			db.prepare('SELECT 1 UNION SELECT 2').timeout(1000).iterate().next();
 			if (n % 2 === 0) { db.handle; db.on('checkpointed', () => db.open); if (n % 10 === 0) return db.readAsync('SELECT 1'); }
 			return session.changeset();

@@ -61,7 +61,7 @@ for (const major of runtimes.majors) {
 			const { Worker } = require('worker_threads');
 			const bodies = ${JSON.stringify([
 		"db.prepare(ENDLESS).get()", "db.prepare('INSERT INTO t VALUES (1)').run(); db.prepare('SELECT * FROM t LIMIT 100').all()", "db.transaction(() => { db.exec('INSERT INTO t VALUES (2)'); f.get(); })()",
-		'for (const row of db.prepare("SELECT f(x) FROM v LIMIT 3000").iterate());', "db.readAsync(ENDLESS).catch(() => {}); s.get()", "db.onUpdate(() => {}); db.exec('INSERT INTO t VALUES (3)'); db.createSession().changeset()",
+		'for (const row of db.prepare("SELECT f(x) FROM v LIMIT 3000").iterate());', "db.readAsync(ENDLESS).catch(() => {}); s.get()", "db.onUpdate(() => {}); db.exec('INSERT INTO t VALUES (3)'); db.session().changeset()",
 		"require(module_).open(url).close()", "new (require(module_))(':memory:').prepare('SELECT 1').all()", "db.transactionAsync(async (tx) => { tx.exec('INSERT INTO t VALUES (4)'); await null; }).catch(() => {}); db.checkpoint()",
 	])};
 			(async () => {

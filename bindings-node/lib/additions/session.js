@@ -18,7 +18,7 @@ const constants = Object.freeze({
 	SQLITE_CHANGESET_FOREIGN_KEY: 5,
 });
 
-/** `createSession` and `applyChangeset`, as `node:sqlite` has them. */
+/** `session` and `applyChangeset`: what `createSession` and `applyChangeset` of `node:sqlite` do. */
 module.exports = ({ core }) => {
 	const { native } = core;
 
@@ -27,7 +27,7 @@ module.exports = ({ core }) => {
 		#state;
 
 		constructor() {
-			if (making === null) throw new TypeError('Sessions can only be constructed by the db.createSession() method');
+			if (making === null) throw new TypeError('Sessions can only be constructed by the db.session() method');
 			({ handle: this.#handle, state: this.#state } = making);
 			making = null;
 		}
@@ -61,7 +61,7 @@ module.exports = ({ core }) => {
 		statics: { constants },
 		methods: {
 			/** Records what this connection changes in one table, or in every table that has a primary key. */
-			createSession(options) {
+			session(options) {
 				if (options == null) options = {};
 				if (typeof options !== 'object') throw new TypeError('Expected first argument to be an options object');
 				const table = text(options, 'table', undefined);
