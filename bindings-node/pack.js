@@ -1,5 +1,6 @@
 'use strict';
 const { execFileSync } = require('node:child_process');
+const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -120,6 +121,13 @@ function pack(directory, fill) {
 	}
 }
 
+/** For `sha256sum --check SHA256SUMS`, by whoever gets the files some other way than from a registry, which has sums of its own. */
+function writeSums(directory, files) {
+	const sum = (file) => createHash('sha256').update(fs.readFileSync(file)).digest('hex');
+	const lines = files.map((file) => `${sum(file)}  ${path.basename(file)}\n`).sort((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1));
+	fs.writeFileSync(path.join(directory, 'SHA256SUMS'), lines.join(''));
+}
+
 /** Packs everything: `libraries` maps platform names to shared objects. Returns the tarballs by name. */
 function packAll(directory, libraries) {
 	fs.mkdirSync(directory, { recursive: true });
@@ -132,6 +140,7 @@ function packAll(directory, libraries) {
 		if (command) tarballs[`command ${name}`] = command;
 	}
 	for (const major of Object.keys(ALIAS_VERSIONS)) tarballs[`better-sqlite3@${major}`] = pack(directory, (stage) => writeAlias(stage, Number(major)));
+	writeSums(directory, Object.values(tarballs));
 	return tarballs;
 }
 

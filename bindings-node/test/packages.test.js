@@ -56,6 +56,19 @@ test('under better-sqlite3\'s name SqliteError is the one name beside the class'
 		[['SqliteError', 'default'], ['SqliteError']]);
 });
 
+test('the sums beside the tarballs are theirs', () => {
+	const check = () => spawnSync('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: path.join(project, 'tarballs'), encoding: 'utf8' });
+	const { status, stdout, stderr } = check();
+	assert.strictEqual(status, 0, stderr);
+	assert.deepStrictEqual(stdout.trim().split('\n'), Object.values(tarballs).map((file) => `${path.basename(file)}: OK`).sort());
+	// Control: of another file they are not.
+	const sums = path.join(project, 'tarballs/SHA256SUMS');
+	const text = fs.readFileSync(sums, 'utf8');
+	fs.writeFileSync(sums, text.replace(/^./, (digit) => (digit === '0' ? '1' : '0')));
+	assert.strictEqual(check().status, 1);
+	fs.writeFileSync(sums, text);
+});
+
 test('nothing in the tarballs runs at installation', () => {
 	for (const [name, file] of Object.entries(tarballs).filter(([one]) => !one.startsWith('command '))) {
 		const listed = execFileSync('tar', ['tzf', file], { encoding: 'utf8' }).split('\n');
