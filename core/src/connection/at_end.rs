@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::connection::Connection;
-use crate::connection::close::close_locked;
+use crate::connection::close::{ReportReader, close_locked};
 use crate::locks::holders;
 use crate::registry::{Doing, OpenConnection};
 use crate::sqlite;
@@ -31,7 +31,7 @@ impl OpenConnection for Connection {
         let began = std::time::Instant::now();
         loop {
             if let Ok(state) = self.state.try_lock() {
-                close_locked(self, state);
+                close_locked(self, state, ReportReader::Nobody);
                 return true;
             }
             if began.elapsed() >= patience {

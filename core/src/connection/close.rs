@@ -62,8 +62,16 @@ impl Connection {
         if owners > 0 {
             return Ok(CloseReport { owners_left: owners, ..CloseReport::default() });
         }
-        Ok(close_locked(self, state))
+        Ok(close_locked(self, state, ReportReader::Caller))
     }
+}
+
+/// Who gets to see the report of a close.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReportReader {
+    Caller,
+    /// The process ends, or nobody has the connection any more: what was kept of lost files is said on standard error.
+    Nobody,
 }
 
 impl Drop for Connection {
@@ -86,7 +94,11 @@ fn discarded() -> CloseReport {
 }
 
 /// Closes for good. The caller holds the lock; a closed connection gives its report again.
-pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, State>) -> CloseReport {
+pub(crate) fn close_locked(
+    connection: &Connection,
+    mut state: MutexGuard<'_, State>,
+    reader: ReportReader,
+) -> CloseReport {
     if let Some(report) = &state.closed {
         return report.clone();
     }
@@ -109,6 +121,9 @@ pub(crate) fn close_locked(connection: &Connection, mut state: MutexGuard<'_, St
         let wal_size = || wal.as_ref().and_then(|wal| fs::metadata(wal).ok()).map(|meta| meta.len());
         let wal_before = wal_size();
         let foreign = leave_foreign_files(connection.identity.watch.as_ref(), db, &mut report);
+        if reader == ReportReader::Nobody {
+            tell_warnings(&report);
+        }
         if report.leaked_statements.is_empty() && foreign.is_none() {
             optimize(connection, &state, &mut report);
             checkpoint(connection, db, wal_before, &mut report);
@@ -299,7 +314,7 @@ fn on_drop(connection: &mut Connection) {
     unsafe {
         let mut report = CloseReport::default();
         leave_foreign_files(connection.identity.watch.as_ref(), db, &mut report);
-        report.warnings.iter().for_each(|warning| standard_error::line(warning));
+        tell_warnings(&report);
         let waiting = state.waiting.take();
         if sqlite::sqlite3_close(db) != sqlite::SQLITE_OK {
             // Others' statements, or a backup of theirs, keep the handle alive, and with it the busy handler.
@@ -324,10 +339,14 @@ pub(crate) fn end_undropped(connection: &Connection) {
     let _under_way = UnderWay::begin();
     let handle = registry::open_handles().into_iter().find(|handle| handle.id == connection.id);
     let strict = registry::dropped(connection.id);
-    close_locked(connection, state);
+    close_locked(connection, state, ReportReader::Nobody);
     if let Some(handle) = handle {
         tell_leak(&handle, strict);
     }
+}
+
+fn tell_warnings(report: &CloseReport) {
+    report.warnings.iter().for_each(|warning| standard_error::line(warning));
 }
 
 fn tell_leak(handle: &OpenHandle, strict: bool) {
