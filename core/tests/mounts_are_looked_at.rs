@@ -72,6 +72,18 @@ fn mounted_alone() {
     assert!(found.iter().any(|finding| finding.check == "links" && finding.level == HazardLevel::Problem));
     open(&dir.url("data/a.db?hard_links=1")).unwrap().close().unwrap();
 
+    // By ATTACH as well, before anything is read, where nobody has said that it may be.
+    let attach = format!("ATTACH '{}' AS b", dir.file("data/a.db").display());
+    let main = open(&dir.url("main.db")).unwrap();
+    let error = main.exec(&attach).unwrap_err();
+    assert_eq!(error.code(), codes::HARD_LINKS, "{error}");
+    assert!(error.hint().contains("mount the directory"), "{error}");
+    exec(&main, &format!("ATTACH '{}' AS b; DETACH b", dir.file("srv/a.db").display()));
+    main.close().unwrap();
+    let allowed = open(&dir.url("main.db?hard_links=1")).unwrap();
+    exec(&allowed, &attach);
+    allowed.close().unwrap();
+
     // Mounted while it is open: whoever has it open by its own name can be told.
     let db = open(&dir.url("srv/a.db")).unwrap();
     let health = db.health().unwrap();

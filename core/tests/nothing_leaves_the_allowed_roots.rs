@@ -292,6 +292,29 @@ fn nothing_lands_outside_while_names_are_swapped() {
     println!("{copied} copied, {failed} refused, {outside} files outside");
     assert_eq!(outside, 0);
     assert!(copied > 0, "nothing was copied: nothing was tried");
+    // By SQL, which nobody resolves beforehand.
+    for sql in ["ATTACH", "VACUUM INTO"] {
+        let (done, failed, outside) = amid_swaps(opens, |dir, name| {
+            let mut options = within(dir, "in");
+            options.set("attach", "any").unwrap();
+            let db = Connection::open(Some(":memory:"), &options).unwrap();
+            exec(&db, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+            // ATTACH makes no directories; what is there and not empty VACUUM INTO refuses.
+            let path = dir.file(&name.replace("new-", "").replace("/a.db", ".db")).display().to_string();
+            let script = match sql {
+                "ATTACH" => {
+                    format!("ATTACH '{path}' AS b; CREATE TABLE IF NOT EXISTS b.u(a); INSERT INTO b.u VALUES(1)")
+                }
+                _ => format!("VACUUM INTO '{path}'"),
+            };
+            let done = db.exec(&script).is_ok();
+            db.close().unwrap();
+            done
+        });
+        println!("{sql}: {done} done, {failed} refused, {outside} files outside");
+        assert_eq!(outside, 0, "{sql}");
+        assert!(done > 0, "{sql}: nothing was tried");
+    }
     // The control: to look first and to open then is not enough.
     let (opened, failed, outside) = amid_swaps(opens, |dir, name| {
         if stopped.load(Ordering::Relaxed) {
