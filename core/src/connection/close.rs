@@ -46,9 +46,9 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// `SQLITE_MISUSE` in a callback of the connection; `SQLITE_INTERRUPT` when the [limit](crate::limit_calls) of this thread
-    /// passes while another owner's call goes on: nothing has been closed; `KEEL_PANIC` when the lock is poisoned and the connection could
-    /// not be examined; SQLite's own failure to close.
+    /// `SQLITE_MISUSE` in a callback of the connection; `KEEL_PANIC` when the lock is poisoned and the connection could
+    /// not be examined; SQLite's own failure to close. Another owner's call is waited for, whatever the
+    /// [limit](crate::limit_calls) of this thread is.
     pub fn close(&self) -> Result<CloseReport> {
         if self.is_forked() {
             return Ok(discarded());

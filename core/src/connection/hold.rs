@@ -70,19 +70,19 @@ impl Connection {
         match self.state.try_lock() {
             Ok(state) => Ok(state),
             Err(TryLockError::Poisoned(_)) => Err(errors::panicked()),
-            Err(TryLockError::WouldBlock) => self.wait_for_state(deadline::may_give_up(), deadline::gives_up),
+            Err(TryLockError::WouldBlock) => self.wait_for_state(),
         }
     }
 
-    /// As [`state_for_call`](Connection::state_for_call), for a close, which a thread's end does not keep from giving up its owner's
-    /// part: nobody else would.
+    /// As [`state_for_call`](Connection::state_for_call), for a close: neither a limit nor its thread's end keeps it from giving
+    /// up its owner's part. Handles end with their close, and finalizers come once: nobody else would.
     pub(super) fn state_for_close(&self) -> Result<MutexGuard<'_, State>> {
-        self.wait_for_state(deadline::earliest().is_some(), deadline::passed)
+        self.state.lock().map_err(|_| errors::panicked())
     }
 
     #[cold]
-    fn wait_for_state(&self, may_give_up: bool, gives_up: fn() -> bool) -> Result<MutexGuard<'_, State>> {
-        if !may_give_up {
+    fn wait_for_state(&self) -> Result<MutexGuard<'_, State>> {
+        if !deadline::may_give_up() {
             return self.state.lock().map_err(|_| errors::panicked());
         }
         let mut pause = SHORTEST_PAUSE;
@@ -90,7 +90,7 @@ impl Connection {
             match self.state.try_lock() {
                 Ok(state) => return Ok(state),
                 Err(TryLockError::Poisoned(_)) => return Err(errors::panicked()),
-                Err(TryLockError::WouldBlock) if gives_up() => return Err(errors::gave_up_waiting()),
+                Err(TryLockError::WouldBlock) if deadline::gives_up() => return Err(errors::gave_up_waiting()),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
