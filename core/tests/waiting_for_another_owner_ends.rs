@@ -3,7 +3,7 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use common::get;
@@ -144,5 +144,38 @@ fn who_has_no_limit_or_a_long_one_waits() {
         waits.into_inner().unwrap().unwrap().join().unwrap().unwrap();
     }
     assert_eq!(get(&db, "SELECT count(*) FROM t"), "2");
+    db.close().unwrap();
+}
+
+/// Who makes one call after the other leaves the connection free for a few microseconds at a time.
+#[test]
+fn who_waits_is_not_passed_again_and_again() {
+    const WAITS: u32 = 20;
+    const CALLS: u32 = 50 * WAITS;
+    let db = open();
+    let (calls, done) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let busy = {
+        let (db, calls, done) = (db.clone(), calls.clone(), done.clone());
+        std::thread::spawn(move || {
+            let sql = ENDLESS.replace("FROM n)", "FROM n LIMIT 5000)");
+            while calls.load(Ordering::Relaxed) < CALLS && !done.load(Ordering::Acquire) {
+                db.exec(&sql).unwrap();
+                calls.fetch_add(1, Ordering::Release);
+            }
+        })
+    };
+    for _ in 0..WAITS {
+        // Until the other one has come to its next call.
+        let before = calls.load(Ordering::Acquire);
+        while calls.load(Ordering::Acquire) == before && before < CALLS {
+            std::thread::yield_now();
+        }
+        let _limit = limit_calls(Duration::from_secs(600));
+        db.exec("INSERT INTO t VALUES(1)").unwrap();
+    }
+    done.store(true, Ordering::Release);
+    busy.join().unwrap();
+    let calls = calls.load(Ordering::Relaxed);
+    assert!(calls < CALLS, "{calls} calls went first");
     db.close().unwrap();
 }

@@ -89,6 +89,7 @@ pub(super) struct After<'a>(pub(super) &'a Connection);
 
 impl Drop for After<'_> {
     fn drop(&mut self) {
+        self.0.awaited.call_ended();
         self.0.subscribers.flush();
         for _ in 0..self.0.deferred.take_owners() {
             // Nobody is there to be told of a failure: whoever wants to hear of it closes.

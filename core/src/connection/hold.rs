@@ -11,10 +11,6 @@ use crate::error::Result;
 use crate::platform::threads::this_thread;
 use crate::waiting::deadline;
 
-/// Between two looks whether another owner's call has ended.
-const SHORTEST_PAUSE: Duration = Duration::from_micros(20);
-const LONGEST_PAUSE: Duration = Duration::from_millis(1);
-
 /// Nobody else uses the connection while it lives. Unlike a [`Guard`](crate::Guard) it says nothing about the connection's
 /// state.
 pub struct TeardownLock<'a> {
@@ -67,6 +63,7 @@ impl Connection {
     /// queue, from which nothing but the mutex wakes a thread.
     #[inline]
     pub(super) fn state_for_call(&self) -> Result<MutexGuard<'_, State>> {
+        self.awaited.let_one_go_first();
         match self.state.try_lock() {
             Ok(state) => Ok(state),
             Err(TryLockError::Poisoned(_)) => Err(errors::panicked()),
@@ -85,15 +82,14 @@ impl Connection {
         if !deadline::may_give_up() {
             return self.state.lock().map_err(|_| errors::panicked());
         }
-        let mut pause = SHORTEST_PAUSE;
+        let mut waiter = self.awaited.enter();
         loop {
             match self.state.try_lock() {
                 Ok(state) => return Ok(state),
                 Err(TryLockError::Poisoned(_)) => return Err(errors::panicked()),
                 Err(TryLockError::WouldBlock) if deadline::gives_up() => return Err(errors::gave_up_waiting()),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+                Err(TryLockError::WouldBlock) => waiter.sleep(),
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod at_end;
 pub(crate) mod attached;
+mod awaited;
 pub(crate) mod close;
 pub(crate) mod deferred;
 pub(crate) mod errors;
@@ -28,6 +29,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use crate::connection::awaited::Awaited;
 use crate::connection::deferred::DeferredReleases;
 use crate::connection::followers::Followers;
 use crate::connection::kept_keys::KeptKeys;
@@ -73,6 +75,8 @@ pub struct Connection {
     generation: u32,
     pub(crate) shared: AtomicBool,
     pub(crate) owners: AtomicUsize,
+    /// Who waits for another owner's call to end.
+    pub(crate) awaited: Awaited,
     pub(crate) identity: Identity,
     pub(crate) subscribers: Arc<Subscribers>,
     /// The host uses what hangs on the handle under the lock only, see [`guard_objects`](Connection::guard_objects).
@@ -175,6 +179,7 @@ impl Connection {
             generation: fork::generation(),
             shared: AtomicBool::new(identity.share_key.is_some()),
             owners: AtomicUsize::new(1),
+            awaited: Awaited::default(),
             identity,
             subscribers,
             kept_keys: KeptKeys::default(),
