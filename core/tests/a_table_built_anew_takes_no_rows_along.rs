@@ -37,6 +37,10 @@ fn a_migration_that_turned_keys_off_too_late_is_refused_and_loses_nothing() {
         "PRAGMA \"foreign_keys\" = 'false'",
         "/* built anew */ PRAGMA foreign_keys=off",
         "PRAGMA foreign_keys=nonsense",
+        "PRAGMA foreign_keys /* for now */ = OFF",
+        "PRAGMA foreign_keys -- for now\n = /* it is */ off;",
+        "PRAGMA [main] . [foreign_keys] = OFF",
+        "PRAGMA `foreign_keys`(0 /* */)",
     ] {
         for drop in [
             "DROP TABLE p",

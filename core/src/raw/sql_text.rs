@@ -48,19 +48,16 @@ impl<'a> PragmaText<'a> {
         if !words.next()?.eq_ignore_ascii_case(b"PRAGMA") {
             return None;
         }
-        let rest = skip_space(words.0);
-        // A comment at the end, which no name and no number contains.
-        let comment = rest.windows(2).position(|pair| pair == b"--" || pair == b"/*").unwrap_or(rest.len());
-        let rest = rest[..comment].trim_ascii_end();
-        let rest = rest.strip_suffix(b";").unwrap_or(rest);
-        let end = rest.iter().position(|byte| matches!(byte, b'=' | b'(')).unwrap_or(rest.len());
-        let (target, value) = rest.split_at(end);
-        let name = target.rsplit(|byte| *byte == b'.').next()?.trim_ascii();
-        let name = name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or(name);
-        let value = match value {
-            [b'=', value @ ..] => Some(value.trim_ascii()),
-            [b'(', value @ ..] => Some(value.trim_ascii().strip_suffix(b")").unwrap_or(value).trim_ascii()),
-            _ => None,
+        let (mut name, mut rest) = bare_name(skip_space(words.0))?;
+        if let [b'.', of_schema @ ..] = skip_space(rest) {
+            (name, rest) = bare_name(skip_space(of_schema))?;
+        }
+        let value = match skip_space(rest) {
+            [] => None,
+            [b'=', value @ ..] => Some(value_of(value)),
+            [b'(', value @ ..] => Some(value_of(value).strip_suffix(b")").unwrap_or(value_of(value)).trim_ascii()),
+            // Another statement follows, or what SQLite takes for none.
+            _ => return None,
         };
         Some(PragmaText { name, value })
     }
@@ -68,6 +65,32 @@ impl<'a> PragmaText<'a> {
     pub(crate) fn is(&self, name: &[u8]) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
+}
+
+/// The name that the text begins with, without its quotes, and what follows it. None of those that are meant has a quote in it.
+fn bare_name(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let close = match text.first()? {
+        b'[' => b']',
+        quote @ (b'"' | b'`' | b'\'') => *quote,
+        _ => {
+            let end = text.iter().position(|byte| !is_of_name(byte)).unwrap_or(text.len());
+            return (end > 0).then(|| text.split_at(end));
+        }
+    };
+    let end = 1 + text[1..].iter().position(|byte| *byte == close)?;
+    Some((&text[1..end], &text[end + 1..]))
+}
+
+fn is_of_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
+}
+
+/// What is assigned, up to a comment, which no name and no number contains.
+fn value_of(text: &[u8]) -> &[u8] {
+    let text = skip_space(text);
+    let comment = text.windows(2).position(|pair| pair == b"--" || pair == b"/*").unwrap_or(text.len());
+    let text = text[..comment].trim_ascii_end();
+    text.strip_suffix(b";").unwrap_or(text).trim_ascii()
 }
 
 /// The table of a DROP TABLE, by the name in the text.
@@ -104,8 +127,7 @@ fn identifier(text: &[u8]) -> Option<(String, &[u8])> {
         b'[' => b']',
         quote @ (b'"' | b'`' | b'\'') => *quote,
         _ => {
-            let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..);
-            let end = text.iter().position(|byte| !part(byte)).unwrap_or(text.len());
+            let end = text.iter().position(|byte| !is_of_name(byte)).unwrap_or(text.len());
             let name = String::from_utf8_lossy(&text[..end]).into_owned();
             return (end > 0).then_some((name, &text[end..]));
         }
