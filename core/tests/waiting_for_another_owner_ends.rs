@@ -125,6 +125,27 @@ fn a_close_ends_neither_with_its_thread_nor_with_its_limit() {
     }
 }
 
+/// Nor does anybody else end what was being read: it would keep its read transaction until the connection is closed.
+#[test]
+fn rows_end_where_the_wait_for_them_ends() {
+    for asks_for_more in [false, true] {
+        let db = open();
+        db.exec("INSERT INTO t VALUES(1), (2), (3)").unwrap();
+        let (_, mut rows) = db.stream("SELECT a FROM t", None, 1).unwrap();
+        let goes_on = beside_a_call(&db, || {
+            let _limit = limit_calls(Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(2));
+            if asks_for_more {
+                assert_eq!(rows.next_batch().unwrap_err().code(), sqlite::SQLITE_INTERRUPT);
+            }
+            drop(rows);
+        });
+        assert!(goes_on);
+        db.exec("DROP TABLE t").expect("no statement reads it any more");
+        db.close().unwrap();
+    }
+}
+
 #[test]
 fn who_has_no_limit_or_a_long_one_waits() {
     let db = open();

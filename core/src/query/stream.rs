@@ -92,9 +92,11 @@ impl Stream {
         if let Some(error) = &self.failure {
             return Err(error.clone());
         }
-        let Some(number) = self.number.take() else { return Ok(None) };
+        let Some(number) = self.number else { return Ok(None) };
         let connection = self.connection.clone();
         let rows = connection.lock().and_then(|guard| {
+            // Not before: who gives up waiting for the lock has still to end it.
+            self.number = None;
             let prepared = guard.streams().remove(number);
             // Only close empties the list, and a closed connection is not locked.
             let prepared = prepared.ok_or_else(errors::connection_of_rows_closed)?;
@@ -137,9 +139,10 @@ impl Drop for Stream {
         if self.connection.is_used_by_this_thread() {
             return self.connection.deferred.defer_stream(number);
         }
-        // Where the lock is refused the statement is not ours to touch (a parent's), gone (closed), or left to close.
-        if let Ok(guard) = self.connection.lock() {
-            guard.streams().end(&[number]);
+        match self.connection.lock() {
+            Ok(guard) => guard.streams().end(&[number]),
+            // It is not ours to touch (a parent's), gone (closed), left to close, or ended behind the call that was not waited for.
+            Err(_) => self.connection.deferred.defer_stream(number),
         }
     }
 }
