@@ -89,7 +89,9 @@ impl Setting {
             SettingKind::Bool => "one of 1 0 true false on off yes no".to_owned(),
             SettingKind::Word(words) => format!("one of {}", words.join(" ")),
             SettingKind::Text => "a text".to_owned(),
-            SettingKind::CacheSize => "a number other than 0: pages (2000), KiB below 0 (-64000), or bytes with KiB, MiB, GiB".to_owned(),
+            SettingKind::CacheSize => {
+                "a number other than 0: pages, KiB below 0 (-64000), or bytes with KiB, MiB, GiB".to_owned()
+            }
             SettingKind::Int { min, max, unit } => {
                 let suffix = match unit {
                     SettingUnit::None => "",
