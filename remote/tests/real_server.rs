@@ -180,13 +180,20 @@ fn values_stand_under_their_names_while_another_client_changes_the_schema_withou
     };
     let sql = "SELECT * FROM t LIMIT 1";
     type Way = fn(&Remote, &str) -> litekeel_core::Result<Packed>;
-    let ways: [(&str, Way); 5] = [
+    let ways: [(&str, Way); 6] = [
         ("alone", |db, sql| db.query(sql, None)),
         ("cursor", |db, sql| db.cursor(sql, None)?.next(1)),
         ("returning", |db, _| db.query("INSERT INTO t DEFAULT VALUES RETURNING *", None)),
         ("batch", |db, sql| Ok(db.batch(&[Statement { sql, parameters: None }])?.remove(0))),
         ("deferred", |db, sql| {
             db.query("BEGIN", None)?;
+            let rows = db.query(sql, None);
+            db.query("ROLLBACK", None)?;
+            rows
+        }),
+        ("behind a savepoint", |db, sql| {
+            db.query("SAVEPOINT a", None)?;
+            db.query("SAVEPOINT b", None)?;
             let rows = db.query(sql, None);
             db.query("ROLLBACK", None)?;
             rows

@@ -65,7 +65,7 @@ struct State {
     /// Why the open transaction can no longer be used; until it is rolled back.
     poison: Option<Error>,
     savepoints: Savepoints,
-    /// A statement of the open transaction has succeeded: it sees one state of the database since then.
+    /// The server has looked at the schema in the open transaction, which sees one state of the database since then.
     has_looked: bool,
 }
 

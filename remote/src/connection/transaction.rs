@@ -109,7 +109,8 @@ impl Remote {
         }
         match outcome {
             Outcome::Rows(rows) => {
-                state.has_looked = true;
+                // Not by what reads no table: SAVEPOINT and most pragmas begin nothing that a transaction sees.
+                state.has_looked |= looks;
                 self.wrote(index);
                 Ok(rows)
             }
