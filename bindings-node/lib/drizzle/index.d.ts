@@ -37,9 +37,9 @@ export type AsyncTransaction<TSchema extends Schema = Record<string, never>> = L
 
 /** Without a client or URL: `DATABASE_URL`, else `file:data/sqlite.db`. A URL is opened by litekeel's `open`. */
 export declare function drizzle<TSchema extends Schema = Record<string, never>>(client?: Database.Tuned | string | null, config?: DrizzleConfig<TSchema>): LitekeelClient<TSchema, Database.Tuned> & LitekeelDatabase<TSchema>;
-export declare function drizzle<TSchema extends Schema = Record<string, never>>(client: Database.Database, config?: DrizzleConfig<TSchema>): LitekeelClient<TSchema> & LitekeelDatabase<TSchema>;
+export declare function drizzle<TSchema extends Schema = Record<string, never>>(client?: Database.Database | string | null, config?: DrizzleConfig<TSchema>): LitekeelClient<TSchema> & LitekeelDatabase<TSchema>;
 export declare function drizzle<TSchema extends Schema = Record<string, never>>(config: DrizzleConfig<TSchema> & ({ client: Database.Tuned } | { client?: never; connection?: string | (OpenOptions & { url?: string }) })): LitekeelClient<TSchema, Database.Tuned> & LitekeelDatabase<TSchema>;
-export declare function drizzle<TSchema extends Schema = Record<string, never>>(config: DrizzleConfig<TSchema> & { client: Database.Database }): LitekeelClient<TSchema> & LitekeelDatabase<TSchema>;
+export declare function drizzle<TSchema extends Schema = Record<string, never>>(config: DrizzleConfig<TSchema> & { client?: Database.Database; connection?: string | (OpenOptions & { url?: string }) }): LitekeelClient<TSchema> & LitekeelDatabase<TSchema>;
 
 /**
  * Applies the migrations that drizzle-kit generated, each once, however many processes start together: the write lock is

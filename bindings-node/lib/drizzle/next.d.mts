@@ -35,9 +35,9 @@ export type AsyncTransaction<TRelations extends AnyRelations = EmptyRelations> =
 
 /** Without a client or URL: `DATABASE_URL`, else `file:data/sqlite.db`. A URL is opened by litekeel's `open`. */
 export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(client?: Database.Tuned | string | null, config?: DrizzleSQLiteConfig<TRelations>): LitekeelClient<TRelations, Database.Tuned> & LitekeelDatabase<TRelations>;
-export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(client: Database.Database, config?: DrizzleSQLiteConfig<TRelations>): LitekeelClient<TRelations> & LitekeelDatabase<TRelations>;
+export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(client?: Database.Database | string | null, config?: DrizzleSQLiteConfig<TRelations>): LitekeelClient<TRelations> & LitekeelDatabase<TRelations>;
 export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(config: DrizzleSQLiteConfig<TRelations> & ({ client: Database.Tuned } | { client?: never; connection?: string | (OpenOptions & { url?: string }) })): LitekeelClient<TRelations, Database.Tuned> & LitekeelDatabase<TRelations>;
-export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(config: DrizzleSQLiteConfig<TRelations> & { client: Database.Database }): LitekeelClient<TRelations> & LitekeelDatabase<TRelations>;
+export declare function drizzle<TRelations extends AnyRelations = EmptyRelations>(config: DrizzleSQLiteConfig<TRelations> & { client?: Database.Database; connection?: string | (OpenOptions & { url?: string }) }): LitekeelClient<TRelations> & LitekeelDatabase<TRelations>;
 
 /**
  * Applies the migrations that drizzle-kit generated, each once, however many processes start together: the write lock is

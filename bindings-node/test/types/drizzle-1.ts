@@ -8,6 +8,9 @@ const page = sqliteTable('page', { id: integer('id').primaryKey(), siteId: integ
 const relations = defineRelations({ site, page }, (r) => ({ site: { pages: r.many.page() }, page: { site: r.one.site({ from: r.page.siteId, to: r.site.id }) } }));
 
 const db: LitekeelClient<typeof relations> & LitekeelDatabase<typeof relations> = drizzle(Database.open('file:a.db'), { relations });
+// What is known to be one of several kinds only.
+declare const given: { either: Database.Database | string; perhaps?: Database.Database; config: { client: Database.Database } | { connection: string }; options: { client?: Database.Database } };
+const unsure = [drizzle(given.either, { relations }).$client.open, drizzle(given.perhaps).$client.open, drizzle(given.config).$client.open, drizzle(given.options).$client.open];
 migrate(db, { migrationsFolder: 'migrations' });
 const names: Promise<string[]> = db.query.site.findMany({ with: { pages: true } }).then((all) => all.map((one) => one.name + one.pages.length));
 const changes: number = db.insert(site).values({ name: 'a' }).run().changes;
@@ -28,4 +31,4 @@ const createdLater: Promise<number> = db.transaction(async (tx) => new SiteServi
 // @ts-expect-error a column that does not exist
 db.insert(site).values({ title: 'a' });
 
-export { names, changes, sync, later, created, createdLater };
+export { unsure, names, changes, sync, later, created, createdLater };

@@ -11,6 +11,9 @@ const schema = { site, page, siteRelations, pageRelations };
 
 const db: LitekeelClient<typeof schema, Database.Tuned> & LitekeelDatabase<typeof schema> = drizzle(Database.open('file:a.db'), { schema });
 const others = [drizzle(), drizzle('file:a.db', { schema }), drizzle({ client: new Database(':memory:') }), drizzle({ connection: { url: 'file:a.db', profile: 'durable' } })];
+// What is known to be one of several kinds only.
+declare const given: { either: Database.Database | string; perhaps?: Database.Database; config: { client: Database.Database } | { connection: string }; options: { client?: Database.Database } };
+const unsure = [drizzle(given.either, { schema }).$client.open, drizzle(given.perhaps).$client.open, drizzle(given.config).$client.open, drizzle(given.options).$client.open];
 migrate(db, { migrationsFolder: 'migrations' });
 const names: string[] = db.query.site.findMany({ with: { pages: true } }).sync().map((one) => one.name + one.pages.length);
 const changes: number = db.insert(site).values({ name: 'a' }).run().changes;
@@ -51,4 +54,4 @@ db.insert(site).values({ title: 'a' });
 // @ts-expect-error an option that does not exist
 drizzle({ connection: { url: 'file:a.db', nonsense: 1 } });
 
-export { journal, others, names, changes, sync, later, alsoLater, closed, created, createdLater, insideLater, nothing };
+export { journal, others, unsure, names, changes, sync, later, alsoLater, closed, created, createdLater, insideLater, nothing };
