@@ -8,7 +8,11 @@ const traps = require('./pollution-traps');
 
 const { names, kind, runtime } = JSON.parse(process.argv[2]);
 const LIB = path.join(__dirname, '../lib');
-for (const name of runtime) require(name);
+for (const name of runtime) {
+	// Some of what they offer is loaded when it is asked for.
+	const offered = require(name);
+	for (const key of Object.keys(offered)) void offered[key];
+}
 const from = createRequire(path.join(__dirname, 'ecosystem', 'index.js'));
 const drizzle = {
 	next: null, orm: from('drizzle-orm'), core: from('drizzle-orm/sqlite-core'), session: from('drizzle-orm/better-sqlite3/session'),
