@@ -51,6 +51,11 @@ test('mistakes are rejected with the class and words of all()', async (t) => {
 	}
 	await assert.rejects(db.readAsync('INSERT INTO t VALUES (5, 5, 5) RETURNING a'), TypeError);
 	for (const bad of [[5], ['SELECT 1', [], 5], ['SELECT 1', [], { timeout: -1 }], ['SELECT 1', [], { signal: 5 }], ['SELECT 1', [], { raw: 1 }]]) await assert.rejects(db.readAsync(...bad), TypeError);
+	// As a library's own is that is older than throwIfAborted.
+	for (const method of ['readAsync', 'replicated', 'waitFor']) {
+		const args = { readAsync: ['SELECT 1', []], replicated: [], waitFor: ['0000000000000001'] }[method];
+		await assert.rejects(db[method](...args, { signal: { aborted: false, addEventListener() {} } }), { name: 'TypeError', message: 'Expected the "signal" option to be an AbortSignal' });
+	}
 	db.close();
 	await assert.rejects(db.readAsync('SELECT 1'), TypeError);
 });

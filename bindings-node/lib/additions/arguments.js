@@ -16,6 +16,12 @@ const known = (options, names, method) => {
 	if (unknown !== undefined) throw new TypeError(`${method}() has no option ${JSON.stringify(unknown)}: there are ${names.join(', ')}`);
 };
 
+/** Refuses a `signal` that is there and no AbortSignal; those of older libraries have no `throwIfAborted`. */
+const requireSignal = (signal) => {
+	const has = (method) => typeof signal?.[method] === 'function';
+	if (signal !== undefined && !(has('addEventListener') && has('throwIfAborted'))) throw new TypeError('Expected the "signal" option to be an AbortSignal');
+};
+
 /** The `signal` of options that have no other. */
 const signal = (options, method) => {
 	if (options == null) return undefined;
@@ -26,4 +32,4 @@ const signal = (options, method) => {
 	return signal;
 };
 
-module.exports = { text, known, signal };
+module.exports = { text, known, signal, requireSignal };

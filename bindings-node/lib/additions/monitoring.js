@@ -24,7 +24,7 @@ module.exports = ({ core }) => {
 			walStatus() { return check(native.walStatusOf(token(this))); },
 			/** Moves the WAL into the database: `{ frames, checkpointed }`. It does not wait for readers. */
 			checkpoint(mode = 'passive') {
-				if (!Object.hasOwn(MODES, mode)) throw new TypeError(`Expected the mode to be one of ${Object.keys(MODES).join(', ')}`);
+				if (typeof mode !== 'string' || !Object.hasOwn(MODES, mode)) throw new TypeError(`Expected the mode to be one of ${Object.keys(MODES).join(', ')}`);
 				const state = core.state(this);
 				core.requireIdle(state);
 				core.requireTuned(state);

@@ -2,7 +2,7 @@
 const SqliteError = require('../sqlite-error');
 const { boolean } = require('../extension/options');
 const { assign, option, put } = require('../own-properties');
-const { known } = require('./arguments');
+const { known, requireSignal } = require('./arguments');
 const { refused } = require('./dispatcher');
 const parameters = require('../parameters');
 const { TypeError } = require('../plain-errors');
@@ -45,7 +45,7 @@ module.exports = ({ core, dispatcher }) => {
 		const signal = option(options, 'signal');
 		const timeout = option(options, 'timeout') ?? 0;
 		if (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
-		if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
+		requireSignal(signal);
 		const state = core.state(this);
 		core.requireOpen(state);
 		core.requireTuned(state);

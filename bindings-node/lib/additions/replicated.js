@@ -1,6 +1,6 @@
 'use strict';
 const { option } = require('../own-properties');
-const { known } = require('./arguments');
+const { known, requireSignal } = require('./arguments');
 const { refused } = require('./dispatcher');
 const { TypeError } = require('../plain-errors');
 
@@ -18,7 +18,7 @@ module.exports = ({ core, dispatcher }) => {
 		const timeout = option(options, 'timeout');
 		const signal = option(options, 'signal');
 		if (timeout !== undefined && (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff)) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
-		if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
+		requireSignal(signal);
 		const state = core.state(this);
 		core.requireOpen(state);
 		core.requireTuned(state);
