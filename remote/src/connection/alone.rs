@@ -18,8 +18,9 @@ pub(super) const LOOK: &str = "SELECT 1 FROM sqlite_schema LIMIT 0";
 /// The number of the statement among the steps of a read.
 pub(super) const STATEMENT: usize = 2;
 
-/// The steps of a read, and one more behind it, in a transaction. A replica runs one that says READONLY by itself, and the
-/// statement runs also where that is not understood.
+/// The steps of a read, and one more behind it, in a transaction. A replica runs one that says READONLY by itself. A server
+/// has to know that word, which libSQL's own clients send too: one that parses a request before it runs it, as sqld does,
+/// refuses all of it otherwise. Where the transaction fails to begin, the statement runs without.
 pub(super) fn in_a_transaction(statement: &str, more: Option<&str>) -> String {
     const BEGUN: &str = r#""condition":{"type":"ok","step":0}"#;
     let comma = if more.is_some() { "," } else { "" };
