@@ -151,6 +151,7 @@ pub(super) fn drop_takes_rows_along(table: &str, child: &str, columns: &[&str], 
         columns.join(" and ")
     );
     Error::new(sqlite::SQLITE_CONSTRAINT_FOREIGNKEY, text).with_hint(
-        "run PRAGMA foreign_keys=OFF before the transaction begins, and ON behind it; if those rows are to go, delete them first",
+        "run PRAGMA foreign_keys=OFF before the transaction begins, and ON behind it; if those rows are to go, delete them first, \
+         or drop their table first",
     )
 }
