@@ -236,6 +236,9 @@ impl Activity {
             Some(Held::Nothing) => return None,
             // Who asks for the write lock takes a reader's first, and gives it back when it may not have the other.
             Some(Held::Read) => (!asks).then_some(HolderRole::Reader)?,
+            Some(Held::Shared) => {
+                (!asks && (in_statement || transaction != sqlite::SQLITE_TXN_NONE)).then_some(HolderRole::Reader)?
+            }
             Some(Held::Checkpoint) => HolderRole::Checkpointer,
             Some(Held::Recovery) => HolderRole::Recoverer,
             Some(Held::File) if transaction != sqlite::SQLITE_TXN_WRITE && !record.writes => HolderRole::Exclusive,

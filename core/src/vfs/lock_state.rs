@@ -23,6 +23,8 @@ const WRITE_LOCK_EVERY: u64 = 100;
 pub(crate) enum Held {
     /// No lock that anybody waits for. Who uses a WAL always shares the database file.
     Nothing,
+    /// The database file is shared, and there is no WAL in shared memory: by a reader, or by who only looks at what is there.
+    Shared,
     /// A reader's.
     Read,
     /// That of who reads anew a WAL that a process left behind.
@@ -84,7 +86,8 @@ impl LockState {
             _ if level >= sqlite::SQLITE_LOCK_RESERVED || has(WRITER) => Held::Write,
             _ if has(CHECKPOINTER) => Held::Checkpoint,
             _ if has(RECOVERER) => Held::Recovery,
-            _ if self.is_transaction() || (level == sqlite::SQLITE_LOCK_SHARED && !uses_wal) => Held::Read,
+            _ if self.is_transaction() => Held::Read,
+            sqlite::SQLITE_LOCK_SHARED if !uses_wal => Held::Shared,
             _ => Held::Nothing,
         }
     }

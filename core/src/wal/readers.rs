@@ -132,7 +132,7 @@ fn asks(index: &WalIndex, path: &Path, slot: usize) -> bool {
     let on_file = file_id(path).map(registry::on_file).unwrap_or_default();
     newest
         && on_file.iter().any(|(_, activity, watch)| {
-            let waits = |watch: &Arc<FileMonitor>| matches!(watch.held(), Held::Nothing | Held::Read);
+            let waits = |watch: &Arc<FileMonitor>| matches!(watch.held(), Held::Nothing | Held::Shared | Held::Read);
             watch.as_ref().is_some_and(waits) && activity.runs_a_write()
         })
 }
