@@ -8,7 +8,7 @@ use crate::connection::followers::Followers;
 use crate::connection::guard::Guard;
 use crate::error::Result;
 use crate::events::{Event, EventName};
-use crate::raw::handle;
+use crate::raw::{handle, quoted};
 use crate::replication::signs;
 use crate::report::{Attached, ReportRow};
 use crate::settings::SettingId;
@@ -93,7 +93,7 @@ impl Guard<'_> {
                 sqlite::sqlite3_file_control(self.raw(), schema.as_ptr(), opcode, (&raw mut on).cast());
             }
         }
-        let wal = self.pragma_text(&format!("PRAGMA {}.journal_mode", quoted(name)));
+        let wal = self.pragma_text(&format!("PRAGMA {}.journal_mode", quoted::name(name)));
         if let Some(wish) = followers.wish.clone().filter(|_| !replicated && wal.as_deref() == Some("wal")) {
             checkpointer::join(watch, wish);
         }
@@ -116,15 +116,11 @@ impl Guard<'_> {
 
     fn pragma(&self, name: &str, id: SettingId, value: Option<&str>) -> Option<String> {
         let value = value.map_or_else(String::new, |value| format!("={value}"));
-        self.pragma_text(&format!("PRAGMA {}.{}{value}", quoted(name), id.key()))
+        self.pragma_text(&format!("PRAGMA {}.{}{value}", quoted::name(name), id.key()))
     }
 
     fn pragma_text(&self, sql: &str) -> Option<String> {
         // SAFETY: the guard keeps the connection open and to this thread.
         unsafe { handle::query_owned_sql(self.raw(), sql.to_owned()) }.ok().flatten()
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

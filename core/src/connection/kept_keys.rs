@@ -5,14 +5,14 @@
 //! transactions. So after such a pragma the transaction may drop no table whose rows others refer to in that way; what SQLite
 //! refuses or allows by itself stays as it is.
 
-use std::ffi::CString;
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::errors;
 use crate::error::Result;
-use crate::raw::handle;
-use crate::raw::prepared::Prepared;
+use crate::raw::foreign_keys::{ForeignKey, foreign_keys};
 use crate::raw::sql_text::{DroppedTable, PragmaText, skip_space};
+use crate::raw::{handle, quoted};
 use crate::sqlite;
 
 /// Whether the open transaction of a connection has asked in vain for foreign keys to be off.
@@ -69,36 +69,31 @@ fn turns_on(value: &[u8]) -> bool {
 }
 
 unsafe fn are_on(db: *mut sqlite::sqlite3) -> bool {
-    let mut on = 0;
-    // SAFETY: the caller's connection; a switch of −1 is only asked for.
-    unsafe { sqlite::sqlite3_db_config(db, sqlite::SQLITE_DBCONFIG_ENABLE_FKEY, -1, &raw mut on) };
-    on != 0
-}
-
-/// One column of a foreign key that would act on rows of its table.
-struct Reference {
-    key: String,
-    child: String,
-    action: String,
-    from: String,
-    to: String,
+    // SAFETY: the caller's promise.
+    unsafe { handle::is_switched_on(db, sqlite::SQLITE_DBCONFIG_ENABLE_FKEY) == Some(true) }
 }
 
 unsafe fn refuse_loss(db: *mut sqlite::sqlite3, table: &DroppedTable) -> Result<()> {
-    let mut found = None;
     // SAFETY: the caller's promise.
     unsafe {
         let Some(schema) = schema_of(db, table)? else { return Ok(()) };
-        for columns in references(db, &schema, &table.name)? {
-            if found.is_none() && has_rows(db, &schema, &table.name, &columns)? {
-                found = Some(columns);
+        let (keys, rc) = foreign_keys(db, &schema);
+        answered(db, rc)?;
+        for key in keys.iter().filter(|key| acts_on_others(key, &table.name)) {
+            if has_rows(db, key)? {
+                let columns: Vec<&str> = key.from.iter().map(String::as_str).collect();
+                return Err(errors::drop_takes_rows_along(&table.name, &key.child, &columns, &key.on_delete));
             }
         }
     }
-    let Some(columns) = found else { return Ok(()) };
-    let Reference { child, action, .. } = &columns[0];
-    let columns: Vec<&str> = columns.iter().map(|column| column.from.as_str()).collect();
-    Err(errors::drop_takes_rows_along(&table.name, child, &columns, action))
+    Ok(())
+}
+
+/// Whether the key deletes or changes rows of another table when one of this table is deleted.
+fn acts_on_others(key: &ForeignKey, table: &str) -> bool {
+    key.parent.eq_ignore_ascii_case(table)
+        && !key.child.eq_ignore_ascii_case(table)
+        && matches!(key.on_delete.as_str(), "CASCADE" | "SET NULL" | "SET DEFAULT")
 }
 
 /// The database that SQLite finds the table in.
@@ -111,8 +106,8 @@ unsafe fn schema_of(db: *mut sqlite::sqlite3, table: &DroppedTable) -> Result<Op
         }
         let sql = format!(
             "SELECT 1 FROM {}.sqlite_schema WHERE type = 'table' AND name = {} COLLATE NOCASE",
-            quoted(&schema),
-            literal(&table.name)
+            quoted::name(&schema),
+            quoted::text(&table.name)
         );
         // SAFETY: the caller's promise.
         if !unsafe { query(db, &sql)? }.is_empty() {
@@ -122,79 +117,39 @@ unsafe fn schema_of(db: *mut sqlite::sqlite3, table: &DroppedTable) -> Result<Op
     Ok(None)
 }
 
-/// The foreign keys of other tables that delete or change rows when one of the table is deleted; each with its columns.
-unsafe fn references(db: *mut sqlite::sqlite3, schema: &str, table: &str) -> Result<Vec<Vec<Reference>>> {
-    // Without a column the parent's primary key is meant.
-    let sql = format!(
-        "SELECT t.name || ' ' || f.id, t.name, f.on_delete, f.\"from\", coalesce(f.\"to\", (SELECT name FROM \
-         pragma_table_info({1}, {2}) WHERE pk = f.seq + 1)) FROM {0}.sqlite_schema AS t, pragma_foreign_key_list(t.name, {2}) AS f \
-         WHERE t.type = 'table' AND t.name <> {1} COLLATE NOCASE AND f.\"table\" = {1} COLLATE NOCASE \
-         AND f.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') ORDER BY t.rowid, f.id, f.seq",
-        quoted(schema),
-        literal(table),
-        literal(schema)
-    );
-    let mut keys: Vec<Vec<Reference>> = Vec::new();
-    // SAFETY: the caller's promise.
-    for row in unsafe { query(db, &sql)? } {
-        let Ok([key, child, action, from, to]) = <[String; 5]>::try_from(row) else { continue };
-        let column = Reference { key, child, action, from, to };
-        match keys.last_mut() {
-            Some(last) if last[0].key == column.key => last.push(column),
-            _ => keys.push(vec![column]),
-        }
-    }
-    Ok(keys)
-}
-
-/// Whether a row of the child refers to one of the table.
-unsafe fn has_rows(db: *mut sqlite::sqlite3, schema: &str, table: &str, columns: &[Reference]) -> Result<bool> {
-    let schema = quoted(schema);
+/// Whether a row of the child refers to one of the parent.
+unsafe fn has_rows(db: *mut sqlite::sqlite3, key: &ForeignKey) -> Result<bool> {
+    let pairs = key.to.iter().zip(&key.from);
     let equal: Vec<String> =
-        columns.iter().map(|column| format!("p.{} = c.{}", quoted(&column.to), quoted(&column.from))).collect();
+        pairs.map(|(to, from)| format!("p.{} = c.{}", quoted::name(to), quoted::name(from))).collect();
     let sql = format!(
-        "SELECT 1 FROM {schema}.{} AS c WHERE EXISTS (SELECT 1 FROM {schema}.{} AS p WHERE {}) LIMIT 1",
-        quoted(&columns[0].child),
-        quoted(table),
+        "SELECT 1 FROM {0}.{1} AS c WHERE EXISTS (SELECT 1 FROM {0}.{2} AS p WHERE {3}) LIMIT 1",
+        quoted::name(&key.schema),
+        quoted::name(&key.child),
+        quoted::name(&key.parent),
         equal.join(" AND ")
     );
     // SAFETY: the caller's promise.
     Ok(!unsafe { query(db, &sql)? }.is_empty())
 }
 
-/// Every row as texts. None of a text that does not compile: a key whose columns are not there, which SQLite refuses by itself.
+/// Every row as texts.
+unsafe fn query(db: *mut sqlite::sqlite3, sql: &str) -> Result<Vec<Vec<String>>> {
+    // SAFETY: the caller's promise.
+    let (rows, rc) = unsafe { handle::text_rows(db, sql) };
+    // SAFETY: as above.
+    unsafe { answered(db, rc)? };
+    Ok(rows)
+}
+
+/// A text that does not compile has no rows: a key whose columns are not there, which SQLite refuses by itself.
 ///
 /// # Errors
 /// Where it cannot be known: an interrupt, a shortage.
-unsafe fn query(db: *mut sqlite::sqlite3, sql: &str) -> Result<Vec<Vec<String>>> {
-    let Ok(sql) = CString::new(sql) else { return Ok(Vec::new()) };
-    let mut rows = Vec::new();
-    // SAFETY: the caller's promise; the statement ends with this call.
-    unsafe {
-        let mut raw = std::ptr::null_mut();
-        let mut rc = sqlite::sqlite3_prepare_v2(db, sql.as_ptr(), -1, &mut raw, std::ptr::null_mut());
-        if let Some(statement) = Prepared::new(raw) {
-            loop {
-                rc = sqlite::sqlite3_step(statement.raw());
-                if rc != sqlite::SQLITE_ROW {
-                    break;
-                }
-                let columns = sqlite::sqlite3_column_count(statement.raw());
-                let cell = |column| handle::copy_text(sqlite::sqlite3_column_text(statement.raw(), column).cast());
-                rows.push((0..columns).filter_map(cell).collect());
-            }
-        }
-        match rc & 0xff {
-            sqlite::SQLITE_OK | sqlite::SQLITE_DONE | sqlite::SQLITE_ERROR => Ok(rows),
-            _ => Err(errors::not_answered(rc, &handle::last_failure(db, rc).0)),
-        }
+unsafe fn answered(db: *mut sqlite::sqlite3, rc: c_int) -> Result<()> {
+    match rc & 0xff {
+        sqlite::SQLITE_OK | sqlite::SQLITE_DONE | sqlite::SQLITE_ERROR => Ok(()),
+        // SAFETY: the caller's promise.
+        _ => Err(errors::not_answered(rc, &unsafe { handle::last_failure(db, rc) }.0)),
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use crate::locks::holders::shown_command;
 use crate::locks::processes;
-use crate::raw::handle;
+use crate::raw::{handle, quoted};
 use crate::report::CloseReport;
 use crate::settings::Access;
 use crate::vfs::replicated;
@@ -34,7 +34,7 @@ pub(super) unsafe fn statements(db: *mut sqlite::sqlite3) -> Vec<String> {
 /// # Safety
 /// As for [`handle::query_text`].
 unsafe fn is_of_a_virtual_table(db: *mut sqlite::sqlite3, sql: &str) -> bool {
-    let sql = format!("'{}'", sql.replace('\'', "''"));
+    let sql = quoted::text(sql);
     let query = format!(
         "SELECT 1 FROM pragma_table_list WHERE instr({sql}, printf('''%q''.''%q''', schema, name)) \
          OR {sql} = printf('PRAGMA %Q.data_version', schema) OR type = 'shadow' AND instr({sql}, printf('\"%w\".\"%w\"', schema, name)) LIMIT 1"

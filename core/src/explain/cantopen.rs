@@ -1,6 +1,6 @@
 //! `SQLITE_CANTOPEN`: the one code for a dozen causes.
 
-use std::ffi::{OsStr, c_int};
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use crate::platform::filesystem;
 use crate::platform::path_facts::{
     Obstacle, can_access, kind_if_not_file, owner_and_mode, path_obstacle, sidecar, strerror,
 };
+use crate::raw::handle;
 use crate::settings::Access;
 use crate::sqlite;
 
@@ -78,15 +79,10 @@ fn is_temporary(path: &Path) -> bool {
 /// # Safety
 /// The call's handle is null or open, and the caller holds its lock.
 pub(super) unsafe fn access_of_attached(subject: &FailedCall<'_>) -> Access {
-    let mut creates = 0;
-    if !subject.raw.is_null() {
-        // SAFETY: the caller's promise; a negative value reads without setting.
-        unsafe {
-            let op = sqlite::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE;
-            sqlite::sqlite3_db_config(subject.raw, op, -1 as c_int, &raw mut creates);
-        }
-    }
-    if subject.access != Access::Read && creates == 1 { Access::Create } else { Access::Write }
+    let op = sqlite::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE;
+    // SAFETY: the caller's promise.
+    let creates = !subject.raw.is_null() && unsafe { handle::is_switched_on(subject.raw, op) } == Some(true);
+    if subject.access != Access::Read && creates { Access::Create } else { Access::Write }
 }
 
 fn other(errno: i32) -> String {

@@ -141,15 +141,8 @@ fn notes_errno(rc: i32) -> bool {
 
 /// Whether the connection keeps SQL from writing to the schema itself.
 fn is_defensive(raw: *mut sqlite::sqlite3) -> bool {
-    let mut on = 0;
-    // SAFETY: an open connection, whose lock the caller holds; a switch of −1 is only asked for.
-    let rc = unsafe {
-        if raw.is_null() {
-            return true;
-        }
-        sqlite::sqlite3_db_config(raw, sqlite::SQLITE_DBCONFIG_DEFENSIVE, -1, &raw mut on)
-    };
-    rc != sqlite::SQLITE_OK || on != 0
+    // SAFETY: an open connection, whose lock the caller holds.
+    raw.is_null() || unsafe { handle::is_switched_on(raw, sqlite::SQLITE_DBCONFIG_DEFENSIVE) } != Some(false)
 }
 
 /// What helps with a failure that is about SQL: where litekeel's own settings are the cause, or SQLite does not say what is missing.
@@ -172,16 +165,14 @@ fn statement_hint(rc: i32, message: &str, is_defensive: impl Fn() -> bool) -> &'
     } else if rc & 0xff == sqlite::SQLITE_ERROR
         && message.starts_with("table sqlite_")
         && message.ends_with(" may not be modified")
-        && !is_defensive()
     {
-        "PRAGMA writable_schema=ON allows it, and a mistake in it makes the database unreadable; ALTER TABLE and DROP change \
-         the schema without that"
-    } else if rc & 0xff == sqlite::SQLITE_ERROR
-        && message.starts_with("table sqlite_")
-        && message.ends_with(" may not be modified")
-    {
-        "defensive is on. What .dump wrote of a database with virtual tables (FTS5, R-Tree) writes there: let the sqlite3 \
-         shell run it, or, if you trust the text, a connection that was opened with defensive=off"
+        if is_defensive() {
+            "defensive is on. What .dump wrote of a database with virtual tables (FTS5, R-Tree) writes there: let the sqlite3 \
+             shell run it, or, if you trust the text, a connection that was opened with defensive=off"
+        } else {
+            "PRAGMA writable_schema=ON allows it, and a mistake in it makes the database unreadable; ALTER TABLE and DROP change \
+             the schema without that"
+        }
     } else if rc & 0xff == sqlite::SQLITE_ERROR && message.starts_with("no such module: ") {
         "a virtual table's module comes with an extension: load that on this connection"
     } else if rc == sqlite::SQLITE_CONSTRAINT_FOREIGNKEY {

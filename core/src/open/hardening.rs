@@ -82,10 +82,8 @@ pub(super) unsafe extern "C" fn deny_attach(
 
 /// Whether a switch is on, as SQLite says.
 pub(crate) fn read(opening: &Opening, op: c_int) -> bool {
-    let mut got: c_int = -1;
-    // SAFETY: a negative value reads without setting.
-    unsafe { sqlite::sqlite3_db_config(opening.raw, op, -1 as c_int, &raw mut got) };
-    got == 1
+    // SAFETY: the handle is open and nobody else has it yet.
+    unsafe { handle::is_switched_on(opening.raw, op) == Some(true) }
 }
 
 /// SQLite's compile-time version text.

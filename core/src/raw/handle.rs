@@ -62,6 +62,44 @@ pub(crate) unsafe fn query_owned_sql(db: *mut sqlite::sqlite3, sql: String) -> R
     unsafe { query_text(db, &sql) }
 }
 
+/// Every row of `sql` as texts, without what is NULL, as far as they can be had; and what SQLite answered at the end.
+///
+/// # Safety
+/// As for [`query_text`].
+pub(crate) unsafe fn text_rows(db: *mut sqlite::sqlite3, sql: &str) -> (Vec<Vec<String>>, c_int) {
+    let mut rows = Vec::new();
+    // No name of a table has one.
+    let Ok(sql) = CString::new(sql) else { return (rows, sqlite::SQLITE_OK) };
+    let mut raw = ptr::null_mut();
+    // SAFETY: the caller's promise; the text is NUL-terminated, and the statement ends with this call.
+    unsafe {
+        let mut rc = sqlite::sqlite3_prepare_v2(db, sql.as_ptr(), -1, &mut raw, ptr::null_mut());
+        if let Some(statement) = Prepared::new(raw) {
+            loop {
+                rc = sqlite::sqlite3_step(statement.raw());
+                if rc != sqlite::SQLITE_ROW {
+                    break;
+                }
+                let columns = sqlite::sqlite3_column_count(statement.raw());
+                let cell = |column| copy_text(sqlite::sqlite3_column_text(statement.raw(), column).cast());
+                rows.push((0..columns).filter_map(cell).collect());
+            }
+        }
+        (rows, rc)
+    }
+}
+
+/// Whether a switch of `sqlite3_db_config` is on; `None` where SQLite does not say.
+///
+/// # Safety
+/// As for [`query_text`]; `op` takes an int and a pointer to one.
+pub(crate) unsafe fn is_switched_on(db: *mut sqlite::sqlite3, op: c_int) -> Option<bool> {
+    let mut on: c_int = 0;
+    // SAFETY: the caller's promise; a negative value reads without setting.
+    let rc = unsafe { sqlite::sqlite3_db_config(db, op, -1 as c_int, &raw mut on) };
+    (rc == sqlite::SQLITE_OK).then_some(on != 0)
+}
+
 /// The names of all databases and SQLite's objects for their files of a connection, the main one's first; not of those without a file yet.
 ///
 /// # Safety
