@@ -47,16 +47,18 @@ fn one_at_a_time() -> std::sync::MutexGuard<'static, ()> {
 /// What a thread does that wants the lock away from its reader.
 type Takes = fn(&Arc<KeptReadLock>);
 
-/// Reads, and others that take the lock away, until so many were taken or something was wrong: both numbers. On a busy
-/// machine fewer are taken within a minute.
-fn taken_away(times: u64, takes: &[Takes]) -> (u64, u64) {
-    // SAFETY: no file is concerned.
-    unsafe { keep_read_locks_carelessly(NOT_FIRM | FOR_LONG) };
+/// Repeats `once`, while others take the lock away, until so many were taken or something was wrong: both numbers. On a busy
+/// machine fewer are taken within a minute. `once` says whether the lock had been taken from it.
+fn contended(
+    times: u64,
+    takes: &[Takes],
+    mut once: impl FnMut(&Arc<KeptReadLock>, &Books, *mut sqlite::sqlite3_file) -> bool,
+) -> (u64, u64) {
     let id = FileId { dev: u64::MAX, ino: u64::MAX };
     let lock = KeptReadLock::new(id, Arc::default());
     lock.is_of(shm_lock);
     lock.allow(true);
-    let (books, over, taken) = (Books::default(), AtomicBool::new(false), AtomicU64::new(0));
+    let (books, over, mut taken) = (Books::default(), AtomicBool::new(false), 0);
     let file = (&raw const books).cast_mut().cast::<sqlite::sqlite3_file>();
     let began = Instant::now();
     std::thread::scope(|scope| {
@@ -67,65 +69,51 @@ fn taken_away(times: u64, takes: &[Takes]) -> (u64, u64) {
                 }
             });
         }
-        let mut kept = false;
-        while taken.load(Ordering::Relaxed) < times && books.wrong.load(Ordering::SeqCst) == 0 {
-            if began.elapsed() > Duration::from_secs(60) {
-                break;
-            }
-            if !lock.begin(SLOT) {
-                taken.fetch_add(u64::from(kept), Ordering::Relaxed);
-                books.call(1);
-            }
-            // The read: nobody else's call, and the lock is there.
-            for _ in 0..3 {
-                books.expect(books.held.load(Ordering::SeqCst) == 1);
-            }
-            kept = lock.end(file, SLOT, (0, 0), |_| true);
-            if !kept {
-                books.call(-1);
-            }
+        while taken < times && books.wrong.load(Ordering::SeqCst) == 0 && began.elapsed() <= Duration::from_secs(60) {
+            taken += u64::from(once(&lock, &books, file));
         }
         over.store(true, Ordering::Relaxed);
     });
     lock.give_back();
     books.expect(books.held.load(Ordering::SeqCst) == 0);
-    (taken.into_inner(), books.wrong.into_inner())
+    (taken, books.wrong.into_inner())
+}
+
+/// Reads, and others that take the lock away.
+fn taken_away(times: u64, takes: &[Takes]) -> (u64, u64) {
+    // SAFETY: no file is concerned.
+    unsafe { keep_read_locks_carelessly(NOT_FIRM | FOR_LONG) };
+    let mut kept = false;
+    contended(times, takes, |lock, books, file| {
+        let begins = !lock.begin(SLOT);
+        let taken = begins && kept;
+        if begins {
+            books.call(1);
+        }
+        // The read: nobody else's call, and the lock is there.
+        for _ in 0..3 {
+            books.expect(books.held.load(Ordering::SeqCst) == 1);
+        }
+        kept = lock.end(file, SLOT, (0, 0), |_| true);
+        if !kept {
+            books.call(-1);
+        }
+        taken
+    })
 }
 
 /// The same after commits: the books have nobody, and who gives the byte up takes it and gives it back.
 fn bytes_taken_away(times: u64, takes: &[Takes]) -> (u64, u64) {
-    let id = FileId { dev: u64::MAX, ino: u64::MAX };
-    let lock = KeptReadLock::new(id, Arc::default());
-    lock.is_of(shm_lock);
-    lock.allow(true);
-    let (books, over, taken) = (Books::default(), AtomicBool::new(false), AtomicU64::new(0));
-    let file = (&raw const books).cast_mut().cast::<sqlite::sqlite3_file>();
-    let began = Instant::now();
-    std::thread::scope(|scope| {
-        for take in takes {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    take(&lock);
-                }
-            });
-        }
-        while taken.load(Ordering::Relaxed) < times && books.wrong.load(Ordering::SeqCst) == 0 {
-            if began.elapsed() > Duration::from_secs(60) {
-                break;
-            }
-            lock.leave_byte(file, SLOT, |_| true);
-            std::thread::yield_now();
-            taken.fetch_add(u64::from(!lock.becomes_exclusive(SLOT)), Ordering::Relaxed);
-            // The transaction: nobody else's call.
-            books.call(1);
-            books.expect(books.held.load(Ordering::SeqCst) == 1);
-            books.call(-1);
-        }
-        over.store(true, Ordering::Relaxed);
-    });
-    lock.give_back();
-    books.expect(books.held.load(Ordering::SeqCst) == 0);
-    (taken.into_inner(), books.wrong.into_inner())
+    contended(times, takes, |lock, books, file| {
+        lock.leave_byte(file, SLOT, |_| true);
+        std::thread::yield_now();
+        let taken = !lock.becomes_exclusive(SLOT);
+        // The transaction: nobody else's call.
+        books.call(1);
+        books.expect(books.held.load(Ordering::SeqCst) == 1);
+        books.call(-1);
+        taken
+    })
 }
 
 #[test]
