@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
+use super::latest::Latest;
 use crate::raw::handle::Beginning;
 
 /// An attached database that was closed.
@@ -17,29 +18,22 @@ pub(crate) struct ClosedAttached {
 
 thread_local! {
     static NOTED: Cell<bool> = const { Cell::new(false) };
-    static LATEST: RefCell<Option<ClosedAttached>> = const { RefCell::new(None) };
+    static VALUE: RefCell<Option<ClosedAttached>> = const { RefCell::new(None) };
 }
+
+const LATEST: Latest<ClosedAttached> = Latest { is_noted: &NOTED, value: &VALUE };
 
 /// Notes an attached database that is about to be closed.
 pub(super) fn note(path: &Path, beginning: Option<Beginning>) {
-    // Where the thread is ending, nobody asks any more.
-    let _ = LATEST.try_with(|latest| {
-        *latest.borrow_mut() = Some(ClosedAttached { path: path.to_owned(), beginning });
-        NOTED.set(true);
-    });
+    LATEST.note(|_| ClosedAttached { path: path.to_owned(), beginning });
 }
 
 /// The latest one; told once.
 pub(crate) fn take() -> Option<ClosedAttached> {
-    if !NOTED.replace(false) {
-        return None;
-    }
-    LATEST.try_with(|latest| latest.borrow_mut().take()).ok().flatten()
+    LATEST.take()
 }
 
 /// The call is over: what was closed in it explains nothing that comes later.
 pub(crate) fn forget() {
-    if NOTED.get() {
-        take();
-    }
+    LATEST.forget();
 }

@@ -4,6 +4,8 @@
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
+use super::latest::Latest;
+
 /// A file that could not be opened.
 #[derive(Debug)]
 pub(crate) struct FailedOpen {
@@ -15,31 +17,25 @@ pub(crate) struct FailedOpen {
 
 thread_local! {
     static NOTED: Cell<bool> = const { Cell::new(false) };
-    static LATEST: RefCell<Option<FailedOpen>> = const { RefCell::new(None) };
+    static VALUE: RefCell<Option<FailedOpen>> = const { RefCell::new(None) };
 }
+
+const LATEST: Latest<FailedOpen> = Latest { is_noted: &NOTED, value: &VALUE };
 
 /// Notes a failure; an earlier refusal of the same file stays what it was.
 pub(crate) fn note(path: &Path, outside: bool) {
-    // Where the thread is ending, nobody asks any more.
-    let _ = LATEST.try_with(|latest| {
-        let mut latest = latest.borrow_mut();
-        let outside = outside || latest.as_ref().is_some_and(|earlier| earlier.outside && earlier.path == path);
-        *latest = Some(FailedOpen { path: path.to_owned(), outside });
-        NOTED.set(true);
+    LATEST.note(|earlier| {
+        let outside = outside || earlier.is_some_and(|earlier| earlier.outside && earlier.path == path);
+        FailedOpen { path: path.to_owned(), outside }
     });
 }
 
 /// The latest failure; told once.
 pub(crate) fn take() -> Option<FailedOpen> {
-    if !NOTED.replace(false) {
-        return None;
-    }
-    LATEST.try_with(|latest| latest.borrow_mut().take()).ok().flatten()
+    LATEST.take()
 }
 
 /// The call is over: what failed in it explains nothing that comes later.
 pub(crate) fn forget() {
-    if NOTED.get() {
-        take();
-    }
+    LATEST.forget();
 }

@@ -25,6 +25,7 @@ pub(crate) mod hooks;
 pub(crate) mod kept_read_lock;
 mod known_content;
 mod known_pages;
+mod latest;
 pub(crate) mod lock_change;
 pub(crate) mod lock_state;
 pub(crate) mod names;
