@@ -16,10 +16,14 @@ const known = (options, names, method) => {
 	if (unknown !== undefined) throw new TypeError(`${method}() has no option ${JSON.stringify(unknown)}: there are ${names.join(', ')}`);
 };
 
-/** Refuses a `signal` that is there and no AbortSignal; those of older libraries have no `throwIfAborted`. */
-const requireSignal = (signal) => {
-	const has = (method) => typeof signal?.[method] === 'function';
-	if (signal !== undefined && !(has('addEventListener') && has('throwIfAborted'))) throw new TypeError('Expected the "signal" option to be an AbortSignal');
+/** Refuses a `signal` that is there and is not an AbortSignal, by the methods that are needed; those of older libraries have no `throwIfAborted`. */
+const requireSignal = (signal, needs = ['addEventListener', 'throwIfAborted']) => {
+	if (signal !== undefined && !needs.every((method) => typeof signal?.[method] === 'function')) throw new TypeError('Expected the "signal" option to be an AbortSignal');
+};
+
+/** Refuses a `timeout` that is not a number of milliseconds which a timer takes. */
+const requireTimeout = (timeout) => {
+	if (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
 };
 
 /** The `signal` of options that have no other. */
@@ -28,8 +32,8 @@ const signal = (options, method) => {
 	if (typeof options !== 'object') throw new TypeError('Expected second argument to be an options object');
 	known(options, ['signal'], method);
 	const signal = option(options, 'signal');
-	if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') throw new TypeError('Expected the "signal" option to be an AbortSignal');
+	requireSignal(signal, ['throwIfAborted']);
 	return signal;
 };
 
-module.exports = { text, known, signal, requireSignal };
+module.exports = { text, known, signal, requireSignal, requireTimeout };

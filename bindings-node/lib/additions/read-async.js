@@ -2,7 +2,7 @@
 const SqliteError = require('../sqlite-error');
 const { boolean } = require('../extension/options');
 const { assign, option, put } = require('../own-properties');
-const { known, requireSignal } = require('./arguments');
+const { known, requireSignal, requireTimeout } = require('./arguments');
 const { refused } = require('./dispatcher');
 const parameters = require('../parameters');
 const { TypeError } = require('../plain-errors');
@@ -44,7 +44,7 @@ module.exports = ({ core, dispatcher }) => {
 		known(options, ['signal', 'timeout', 'raw', 'safeIntegers'], 'readAsync');
 		const signal = option(options, 'signal');
 		const timeout = option(options, 'timeout') ?? 0;
-		if (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
+		requireTimeout(timeout);
 		requireSignal(signal);
 		const state = core.state(this);
 		core.requireOpen(state);

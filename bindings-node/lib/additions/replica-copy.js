@@ -1,7 +1,7 @@
 'use strict';
 const { setTimeout } = require('node:timers');
 const { option } = require('../own-properties');
-const { known, requireSignal } = require('./arguments');
+const { known, requireSignal, requireTimeout } = require('./arguments');
 const { TypeError } = require('../plain-errors');
 
 /** How often it is looked whether the copy has got further, in milliseconds. */
@@ -28,7 +28,7 @@ module.exports = ({ core }) => {
 		known(options, ['timeout', 'signal'], 'waitFor');
 		const timeout = option(options, 'timeout') ?? Number(this.report.replication_timeout);
 		const signal = option(options, 'signal');
-		if (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
+		requireTimeout(timeout);
 		requireSignal(signal);
 		core.requireName(wanted, 'A position');
 		const began = performance.now();

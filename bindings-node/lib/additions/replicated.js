@@ -1,6 +1,6 @@
 'use strict';
 const { option } = require('../own-properties');
-const { known, requireSignal } = require('./arguments');
+const { known, requireSignal, requireTimeout } = require('./arguments');
 const { refused } = require('./dispatcher');
 const { TypeError } = require('../plain-errors');
 
@@ -17,7 +17,7 @@ module.exports = ({ core, dispatcher }) => {
 		known(options, ['timeout', 'signal'], 'replicated');
 		const timeout = option(options, 'timeout');
 		const signal = option(options, 'signal');
-		if (timeout !== undefined && (typeof timeout !== 'number' || !(timeout >= 0) || timeout > 0x7fffffff)) throw new TypeError('Expected the "timeout" option to be a number of milliseconds');
+		if (timeout !== undefined) requireTimeout(timeout);
 		requireSignal(signal);
 		const state = core.state(this);
 		core.requireOpen(state);
